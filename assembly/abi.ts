@@ -1,0 +1,361 @@
+/**
+ * Constants that both sides of the Wasm boundary use: compiled by asc and by tsc, so it may hold
+ * nothing but integer constants and enums, and may import nothing.
+ */
+
+/** Version of this boundary; the host refuses a core with another one. */
+export const ABI = 1;
+
+// ---------------------------------------------------------------- guest pages
+
+/** VHOST_PAGE_SIZE (drivers/vhost/vhost.h): 4096 whatever the host's page size is. */
+export const PAGE_SHIFT = 12;
+/** Guest-physical space covered: 16 TiB, so a page number fits 32 bits. */
+export const GPA_BITS = 44;
+/** One block of pages is 2 MiB of guest memory: 512 bits, one cache line a plane. */
+export const BLOCK_SHIFT = 21;
+export const BLOCK_WORDS = 8;
+export const BLOCK_BYTES = 64;
+
+// ---------------------------------------------------------------- events
+
+/** What a normalised event record says. */
+export enum EventKind {
+  /** translate_desc(): one descriptor of the chain that is being popped. */
+  Desc = 1,
+  /** return of vhost_get_vq_desc(): the chain's head. */
+  Pop,
+  /** vhost_add_used_n(). */
+  Used,
+  /** vhost_disable_notify(): a queue is being drained; snapshot of the queue. */
+  Drain,
+  /** vhost_enable_notify(). */
+  Rearm,
+  /** vhost_update_used_flags(). */
+  Uflags,
+  /** vhost_iotlb_add_range(): one region of the memory map. */
+  Mem,
+  /** vhost_*_ioctl(), entry. */
+  Ioctl,
+  /** vhost_*_ioctl(), return. */
+  IoctlRet,
+  /** A line written to trace_marker. */
+  Marker,
+  /** The recorder lost events on this CPU before this point. */
+  Gap,
+  /** vhost_discard_vq_desc(): chains given back (vhost-net). */
+  Giveback,
+  /** tun_recvmsg() and its like, entry: a packet is received (vhost-net). */
+  Rx,
+  /** Return of the same. */
+  RxRet,
+  /** Any other event: counted by name, never replayed. */
+  Other,
+}
+
+// Layout of a record: one event, normalised. A field that several kinds have is at one offset.
+export const EVENT_SIZE = 120;
+/** u64, nanoseconds on the recording's clock. */
+export const EVENT_TS = 0;
+/** u64: line number (text, NDJSON) or byte offset in the CPU's ring-buffer data (trace.dat). */
+export const EVENT_PLACE = 8;
+/** i32. */
+export const EVENT_PID = 16;
+/** u16. */
+export const EVENT_CPU = 20;
+/** u8, EventKind. */
+export const EVENT_KIND = 22;
+/** u8, EVENT_HAS_*. */
+export const EVENT_FLAGS = 23;
+/** The record carries its own vq (the BTF form of `pop`). */
+export const EVENT_HAS_VQ = 1;
+
+/** u64: vq; iotlb of mem; file of ioctl; text pointer of marker. */
+export const EVENT_VQ = 24;
+export const EVENT_IOTLB = 24;
+export const EVENT_FILE = 24;
+export const EVENT_TEXT = 24;
+/** u64: logaddr; gpa of desc; start of mem; vs of ioctl. */
+export const EVENT_LOGADDR = 32;
+export const EVENT_GPA = 32;
+export const EVENT_START = 32;
+export const EVENT_VS = 32;
+/** u64: feat; iov of desc; last of mem; arg of ioctl. */
+export const EVENT_FEAT = 40;
+export const EVENT_IOV = 40;
+export const EVENT_LAST = 40;
+export const EVENT_ARG = 40;
+/** u32: num of the queue; perm of mem; cmd of ioctl. */
+export const EVENT_NUM = 48;
+export const EVENT_PERM = 48;
+export const EVENT_CMD = 48;
+/** u16. */
+export const EVENT_UFLAGS = 52;
+/** u8. */
+export const EVENT_LOGUSED = 54;
+/** u8: 1 = the device reads, 2 = the device writes (VHOST_ACCESS_RO/WO). */
+export const EVENT_ACC = 55;
+/** u16: last_used_idx. */
+export const EVENT_IDX = 56;
+/** u16: last_avail_idx. */
+export const EVENT_AVAIL = 58;
+/** i32. */
+export const EVENT_HEAD = 60;
+/** u32: length of desc, used; text length of marker; packet length of rx. */
+export const EVENT_LEN = 64;
+/** u32: count of used, giveback. */
+export const EVENT_N = 68;
+/** u64: logbase of drain; a0 of ioctl; addr of mem; i64: ret, lost count of gap (-1: unknown). */
+export const EVENT_LOGBASE = 72;
+export const EVENT_A0 = 72;
+export const EVENT_ADDR = 72;
+export const EVENT_RET = 72;
+export const EVENT_LOST = 72;
+export const EVENT_NHEADS = 72;
+/** u64: dev of drain; a1 of ioctl. */
+export const EVENT_DEV = 80;
+export const EVENT_A1 = 80;
+/** u16: nheads[0], nheads[1] of used (7.2 and later). */
+export const EVENT_NH0 = 80;
+export const EVENT_NH1 = 82;
+/** u64: vqs[0] of drain; a2 of ioctl. */
+export const EVENT_Q0 = 88;
+export const EVENT_A2 = 88;
+/** u64: vqs[1] of drain; a3 of ioctl. */
+export const EVENT_Q1 = 96;
+export const EVENT_A3 = 96;
+/** u64: a4 of ioctl. */
+export const EVENT_A4 = 104;
+/** u64: function address or symbol hash of the probe (`__probe_ip`, `__probe_func`). */
+export const EVENT_IP = 112;
+
+// ---------------------------------------------------------------- causes
+
+/**
+ * Why a device wrote guest memory, and in which state the dirty log was. One bit-plane each: a
+ * policy is a mask over these, so the cost of a write does not depend on the number of policies.
+ *
+ * Who: Ring = used element and used idx; Notify = used->flags and avail_event; Io, Ctl, Evt = a
+ * write descriptor of an I/O, control, event queue.
+ * State: Logged = logging was on, and the entries were captured at pop; Late = popped before
+ * LOG_ALL was set, completed after it; Freed = captured, but LOG_ALL went off and on again before
+ * the completion; NoBase = logging on, SET_LOG_BASE never done; Off = outside the logging window.
+ */
+export enum Cause {
+  RingLogged = 0,
+  RingNoBase,
+  RingOff,
+  NotifyLogged,
+  NotifyNoBase,
+  NotifyOff,
+  IoLogged,
+  IoLate,
+  IoFreed,
+  IoNoBase,
+  IoOff,
+  CtlLogged,
+  CtlLate,
+  CtlNoBase,
+  CtlOff,
+  EvtLogged,
+  EvtNoBase,
+  EvtOff,
+}
+/** Number of causes, i.e. of bit-planes. */
+export const CAUSES = 18;
+
+// ---------------------------------------------------------------- rows
+
+/** At most so many rows (a policy under one reading of the window) in one replay. */
+export const MAX_ROWS = 32;
+/** A row: u32 mask of causes inside the window, u32 mask of causes this policy logs. */
+export const ROW_WINDOW = 0;
+export const ROW_LOGS = 4;
+export const ROW_SIZE = 8;
+/** Counts of a row at a sync, u64 each. */
+export const COUNT_WRITTEN = 0;
+export const COUNT_LOGGED = 8;
+/** Pages written in the window and not logged in this round. */
+export const COUNT_LOST = 16;
+/** Pages logged and not written in the window. */
+export const COUNT_EXTRA = 24;
+/** Pages lost in this round and in no round before. */
+export const COUNT_NEWLY_LOST = 32;
+/** Stale pages after this sync: the running total. */
+export const COUNT_STALE = 40;
+/** Lost in any round so far: the running total. */
+export const COUNT_EVER_LOST = 48;
+export const COUNTS_SIZE = 56;
+/** Which set of a row: of this round, or kept over the rounds. */
+export enum RowSet {
+  Written = 0,
+  Logged,
+  Lost,
+  EverWritten,
+  EverLogged,
+  EverLost,
+  Stale,
+}
+
+// ---------------------------------------------------------------- evidence
+
+/** A write that was the first in its round to touch some page of its cause. */
+export const EVIDENCE_SIZE = 88;
+export const EVIDENCE_GPA = 0;
+export const EVIDENCE_LEN = 8;
+export const EVIDENCE_TS = 16;
+export const EVIDENCE_PLACE = 24;
+/** u64: serial number of the request, 0 for a ring write. */
+export const EVIDENCE_REQUEST = 32;
+export const EVIDENCE_POP_TS = 40;
+export const EVIDENCE_POP_PLACE = 48;
+/** i32, -1 for a ring write. */
+export const EVIDENCE_HEAD = 56;
+export const EVIDENCE_ROUND = 60;
+/** u32: number of the queue in the order in which queues were first seen. */
+export const EVIDENCE_QUEUE = 64;
+export const EVIDENCE_CAUSE = 68;
+/** u16 each: stream of the event; stream of the pop, 0xffff when not seen. */
+export const EVIDENCE_STREAM = 72;
+export const EVIDENCE_POP_STREAM = 74;
+
+/** At most so many pieces of evidence are kept in one round. */
+export const MAX_EVIDENCE = 65536;
+
+/** Lost pages of one row, cause and queue over all rounds. */
+export const FINDING_SIZE = 400;
+export const FINDING_PAGES = 0;
+export const FINDING_REQUESTS = 8;
+export const FINDING_ROUNDS = 16;
+export const FINDING_RUNS = 20;
+/** u32: runs that are not kept. */
+export const FINDING_MORE_RUNS = 24;
+export const FINDING_ROW = 28;
+/** u64: serial of the request counted last; u32: round counted last. */
+export const FINDING_LAST_REQUEST = 32;
+export const FINDING_LAST_ROUND = 40;
+export const FINDING_NEXT = 44;
+/** The first evidence, EVIDENCE_SIZE bytes. */
+export const FINDING_FIRST = 48;
+/** Runs: u32 first page, u32 count. */
+export const FINDING_RUN_LIST = 136;
+export const FINDING_MAX_RUNS = 32;
+
+// ---------------------------------------------------------------- requests and queues
+
+export const DESC_SIZE = 16;
+export const DESC_GPA = 0;
+export const DESC_LEN = 8;
+export const DESC_ACC = 12;
+
+export const REQUEST_SIZE = 96;
+export const REQUEST_SERIAL = 0;
+export const REQUEST_POP_TS = 8;
+export const REQUEST_POP_PLACE = 16;
+export const REQUEST_USED_TS = 24;
+export const REQUEST_USED_PLACE = 32;
+export const REQUEST_QUEUE = 40;
+export const REQUEST_HEAD = 44;
+export const REQUEST_DESCS = 48;
+export const REQUEST_DESC_COUNT = 52;
+export const REQUEST_DESC_CAP = 56;
+export const REQUEST_FLAGS = 60;
+export const REQUEST_POP_STREAM = 64;
+export const REQUEST_USED_STREAM = 66;
+export const REQUEST_CAUSE = 68;
+export const REQUEST_STATE = 72;
+export const REQUEST_USED_LEN = 76;
+export const REQUEST_USED_IDX = 80;
+
+export const REQUEST_CAPTURED = 1;
+export const REQUEST_FREED = 2;
+/** No drain of this queue was seen before the pop: the capture is inferred or unknown. */
+export const REQUEST_CAPTURE_UNSEEN = 4;
+export const REQUEST_CAPTURE_UNKNOWN = 8;
+
+export enum RequestState {
+  InFlight = 0,
+  Completed,
+  Dropped,
+  UnknownHead,
+}
+
+export const QUEUE_SIZE = 240;
+export const QUEUE_VQ = 0;
+export const QUEUE_DEV = 8;
+export const QUEUE_LOGADDR = 16;
+export const QUEUE_LOGBASE = 24;
+export const QUEUE_FEAT = 32;
+/** i32, -1 when not known. */
+export const QUEUE_INDEX = 40;
+export const QUEUE_NUM = 44;
+export const QUEUE_ID = 48;
+export const QUEUE_FLAGS = 52;
+/** i32: used index expected next, -1 when not known. */
+export const QUEUE_NEXT_USED = 56;
+export const QUEUE_HEADS = 60;
+export const QUEUE_HEADS_CAP = 64;
+export const QUEUE_IN_FLIGHT = 68;
+export const QUEUE_FINDINGS = 72;
+export const QUEUE_NEXT = 76;
+export const QUEUE_POPPED = 80;
+export const QUEUE_COMPLETED = 88;
+export const QUEUE_UNKNOWN_HEAD = 96;
+export const QUEUE_REJECTED = 104;
+export const QUEUE_DROPPED = 112;
+export const QUEUE_LOST_COMPLETIONS = 120;
+export const QUEUE_WRITE_DESCS = 128;
+export const QUEUE_WRITE_BYTES = 136;
+export const QUEUE_OUT_OF_RANGE = 144;
+export const QUEUE_CAPTURE_UNKNOWN = 152;
+export const QUEUE_USED_LEN = 160;
+/** Requests completed while logging was on whose entries were not captured. */
+export const QUEUE_LATE = 168;
+export const QUEUE_FREED = 176;
+export const QUEUE_NO_BASE = 184;
+/** u64 place and ts of the first completion with an unknown head, u16 stream. */
+export const QUEUE_UNKNOWN_PLACE = 192;
+export const QUEUE_UNKNOWN_TS = 200;
+export const QUEUE_UNKNOWN_STREAM = 208;
+/** u64 place of the last completion with an unknown head; u16 stream. */
+export const QUEUE_LAST_UNKNOWN_PLACE = 216;
+export const QUEUE_LAST_UNKNOWN_STREAM = 224;
+
+export const QUEUE_DRAINED = 1;
+export const QUEUE_CAPTURE_ON = 2;
+export const QUEUE_FEAT_KNOWN = 4;
+export const QUEUE_LOGBASE_KNOWN = 8;
+export const QUEUE_INDEX_KNOWN = 16;
+
+/** A write into the watched range: an EVIDENCE record. */
+export const MAX_QUEUES = 16384;
+/** VIRTQUEUE_MAX_SIZE of virtio: a head is below it. */
+export const MAX_HEADS = 32768;
+/** Descriptors of one chain; vhost's own limit is 65536 in an indirect table. */
+export const MAX_CHAIN = 65536;
+
+// ---------------------------------------------------------------- statuses
+
+/** Why a core call returned. */
+export enum Status {
+  /** The batch is decoded, or every stream that has events was replayed. */
+  Ok = 0,
+  /** Stream needs more bytes: `streamNeeds()` says which. */
+  NeedBytes,
+  /** The host must look at an event: `eventPtr()`. */
+  HostEvent,
+  /** The host must look at a line or record that the scanner cannot place: `linePtr()`, `lineLen()`. */
+  HostLine,
+  /** A name the plan does not know: `linePtr()` is the whole line. */
+  NewName,
+  /** A request left the queue (only when requests are observed): `requestPtr()`. */
+  RequestDone,
+  /** A write touched the watched range (only when one is watched): `writePtr()`. */
+  WatchedWrite,
+  /** All streams ended and everything was replayed. */
+  End,
+  /** Out of memory for bitmaps. */
+  NoMemory,
+  /** A ring-buffer page is damaged: `damageOffset()`, `damageKind()`. */
+  Damaged,
+}

@@ -1,0 +1,234 @@
+/** The exports of the core, and nothing else. Words in, words out: addresses, numbers, statuses. */
+import { ABI, EVENT_SIZE } from "./abi";
+import { evidenceRefused, firstFinding } from "./evidence";
+import { current, currentEvent, replayed } from "./merge";
+import { blockCount } from "./planes";
+import { take as takeMemory } from "./memory";
+import { firstQueue, queueCount, queuesRefused } from "./queue";
+import { abandon as abandonStream } from "./ring";
+import { compact as compactStream, cpuSet, recordAt, Stream, streamAt } from "./stream";
+import { orphanDescs, threadsRefused } from "./thread";
+import {
+  done,
+  doneCount,
+  popsWithoutQueue,
+  sawLogAll,
+  sawLogUsed,
+  watched,
+  watchedCount,
+} from "./vhost";
+
+export { attribute, dropEvidence } from "./evidence";
+export { run, setRaw } from "./merge";
+export {
+  addEvent,
+  eventCount,
+  newPlan,
+  setMarkerText,
+  setPageLayout,
+  setRingField,
+  setTextField,
+} from "./plan";
+export { mark, setRows } from "./planes";
+export { addStream } from "./stream";
+export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
+export {
+  clearEndpoint,
+  dropDone,
+  dropWatched,
+  endInFlight,
+  inFlightWriteBytes,
+  nameQueues,
+  nextRound,
+  observe,
+  setFeatures,
+  setLogBase,
+  watch,
+} from "./vhost";
+import { counts } from "./sync";
+import { rowTable } from "./planes";
+import { Plan } from "./plan";
+
+export function abi(): u32 {
+  return ABI;
+}
+/** Memory for the host: scratch space, names. Never given back. */
+export function allocate(bytes: u32): usize {
+  return takeMemory(bytes);
+}
+export function rowTablePtr(): usize {
+  return rowTable;
+}
+export function countsPtr(): usize {
+  return counts;
+}
+
+// ---------------------------------------------------------------- streams
+
+/** Moves the rest of the bytes to the front; returns where the host may put more. */
+export function fillPtr(stream: u32): usize {
+  let s = streamAt(stream);
+  let before = s.pos;
+  compactStream(s);
+  if (s.kind == 2) {
+    s.place += before;
+    if (s.pageEnd) {
+      s.pageEnd -= before;
+      s.pageStart -= before;
+    }
+  }
+  return s.buf + s.len;
+}
+export function fillRoom(stream: u32): u32 {
+  let s = streamAt(stream);
+  return s.cap - s.len;
+}
+/** The host put `bytes` at fillPtr(). */
+export function filled(stream: u32, bytes: u32): void {
+  streamAt(stream).len += bytes;
+}
+export function ended(stream: u32): void {
+  streamAt(stream).ended = 1;
+}
+export function setRing(stream: u32, subBuffer: u32, mult: u32, shift: u32, offset: i64): void {
+  let s = streamAt(stream);
+  s.subBuffer = subBuffer;
+  s.mult = mult;
+  s.shift = shift;
+  s.offset = offset;
+}
+/** The line that the host must look at. */
+export function linePtr(stream: u32): usize {
+  let s = streamAt(stream);
+  return s.buf + s.pos;
+}
+export function lineLength(stream: u32): u32 {
+  return streamAt(stream).lineLength;
+}
+export function lineNumber(stream: u32): f64 {
+  return <f64>streamAt(stream).place;
+}
+export function problem(stream: u32): u32 {
+  return streamAt(stream).problem;
+}
+export function problemAt(stream: u32): u32 {
+  return streamAt(stream).problemAt;
+}
+/** What becomes of the line: LINE_SKIP or LINE_AGAIN of text.ts. */
+export function lineVerdict(stream: u32, verdict: u32): void {
+  let s = streamAt(stream);
+  s.verdict = verdict;
+  s.problem = 0;
+}
+export function atEndOfInput(stream: u32): bool {
+  let s = streamAt(stream);
+  return s.ended != 0 && s.pos + s.lineLength >= s.len;
+}
+/** Room for a record made by the host, zeroed; 0 when the stream is full. */
+export function appendRecord(stream: u32): usize {
+  let s = streamAt(stream);
+  if (s.kind == 3 && s.head) {
+    let held = s.tail - s.head;
+    memory.copy(s.records, recordAt(s, s.head), held * EVENT_SIZE);
+    s.head = 0;
+    s.tail = held;
+    s.ready = held;
+  }
+  if (s.tail >= s.recordCap) return 0;
+  let at = recordAt(s, s.tail++);
+  memory.fill(at, 0, EVENT_SIZE);
+  if (s.kind == 3) s.ready = s.tail;
+  return at;
+}
+/** Time of the last record decoded, for a record that the host appends behind it. */
+export function lastTs(stream: u32): u64 {
+  return streamAt(stream).lastTs;
+}
+export function rawClock(stream: u32): bool {
+  return streamAt(stream).rawClock != 0;
+}
+export function decoded(stream: u32): f64 {
+  return <f64>streamAt(stream).decoded;
+}
+export function outOfOrder(stream: u32): f64 {
+  return <f64>streamAt(stream).outOfOrder;
+}
+export function abandon(stream: u32): void {
+  abandonStream(streamAt(stream));
+}
+/** Bytes of this CPU's data before the stream's buffer. */
+export function ringBase(stream: u32): f64 {
+  return <f64>streamAt(stream).place;
+}
+export function unknownIds(plan: usize): f64 {
+  return <f64>changetype<Plan>(plan).unknownIds;
+}
+
+// ---------------------------------------------------------------- what run() left
+
+export function currentStream(): u32 {
+  return current;
+}
+export function eventPtr(): usize {
+  return currentEvent;
+}
+export function eventsReplayed(): f64 {
+  return <f64>replayed;
+}
+export function donePtr(): usize {
+  return done;
+}
+export function doneLength(): u32 {
+  return doneCount;
+}
+export function watchedPtr(): usize {
+  return watched;
+}
+export function watchedLength(): u32 {
+  return watchedCount;
+}
+export function firstQueuePtr(): usize {
+  return firstQueue;
+}
+export function queues(): u32 {
+  return queueCount;
+}
+export function firstFindingPtr(): usize {
+  return firstFinding;
+}
+export function refusedEvidence(): f64 {
+  return <f64>evidenceRefused;
+}
+export function refusedQueues(): f64 {
+  return <f64>queuesRefused;
+}
+export function refusedThreads(): f64 {
+  return <f64>threadsRefused;
+}
+export function orphans(): f64 {
+  return <f64>orphanDescs;
+}
+export function popsWithoutAQueue(): f64 {
+  return <f64>popsWithoutQueue;
+}
+export function loggingSeen(): u32 {
+  return (sawLogAll ? 1 : 0) | (sawLogUsed ? 2 : 0);
+}
+export function blocks(): u32 {
+  return blockCount;
+}
+/** 4096 bits: the CPUs that text lines named. */
+export function cpuSetPtr(): usize {
+  return cpuSet;
+}
+/** Times of the first record taken from a stream, and of the latest one. */
+export function firstTs(stream: u32): u64 {
+  return streamAt(stream).firstTs;
+}
+export function takenTs(stream: u32): u64 {
+  return streamAt(stream).takenTs;
+}
+/** Records taken from a stream. */
+export function taken(stream: u32): f64 {
+  return <f64>streamAt(stream).taken;
+}

@@ -1,0 +1,127 @@
+/**
+ * Takes the records of all streams in the order of time, equal times in the order of the streams,
+ * and replays them. Returns to the host whenever it has something to do.
+ */
+import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
+import { give } from "./memory";
+import { scanRing } from "./ring";
+import { RECORDS, RING, recordAt, Stream, streamAt, streamCount } from "./stream";
+import { scanText } from "./text";
+import { apply, doneCount, outOfMemory, watchedCount } from "./vhost";
+
+/** The stream that the host must look at, and the record. */
+export let current: u32 = 0;
+export let currentEvent: usize = 0;
+/** Records replayed. */
+export let replayed: u64 = 0;
+/** Every record goes to the host, none is replayed: `dump`. */
+let raw: bool = false;
+let pendingText: usize = 0;
+let pendingTextLength: u32 = 0;
+
+export function setRaw(on: bool): void {
+  raw = on;
+}
+
+// @ts-ignore: decorator
+@inline
+function finished(s: Stream): bool {
+  return s.ended != 0 && s.pos >= s.len && s.head >= s.ready && s.ready == s.tail;
+}
+
+/** Makes sure that a stream has a record to take, unless it is at its end. */
+function refill(s: Stream): u32 {
+  while (s.head >= s.ready) {
+    if (finished(s)) return Status.Ok;
+    let status: u32;
+    if (s.kind == RING) {
+      status = scanRing(s);
+    } else if (s.kind == RECORDS) {
+      status = s.ended ? Status.Ok : Status.NeedBytes;
+      if (s.ended) {
+        s.pos = s.len;
+        s.ready = s.tail;
+      }
+    } else {
+      status = scanText(s);
+    }
+    if (status != Status.Ok) return status;
+    if (s.head >= s.ready && !finished(s) && s.tail == 0 && s.pos >= s.len && !s.ended) {
+      return Status.NeedBytes;
+    }
+  }
+  return Status.Ok;
+}
+
+/** Replays until the host has something to do, see Status; End when everything was replayed. */
+export function run(): u32 {
+  if (pendingText) {
+    give(pendingText, pendingTextLength + 8);
+    pendingText = 0;
+  }
+  let status: u32 = Status.Ok;
+  while (status == Status.Ok) status = runBurst();
+  return status;
+}
+
+/** Replays records of the stream whose turn it is; Ok when it is another one's turn. */
+function runBurst(): u32 {
+  {
+    let best: u32 = 0xffffffff;
+    let bestTs: u64 = 0;
+    let limit = ~(<u64>0);
+    let limitFirst = false;
+    for (let i: u32 = 0; i < streamCount; ++i) {
+      let s = streamAt(i);
+      if (s.head >= s.ready) {
+        if (finished(s)) continue;
+        let status = refill(s);
+        if (status != Status.Ok) {
+          current = i;
+          return status;
+        }
+        if (s.head >= s.ready) continue;
+      }
+      let ts = load<u64>(recordAt(s, s.head) + EVENT_TS);
+      if (best == 0xffffffff || ts < bestTs) {
+        if (best != 0xffffffff) {
+          limit = bestTs;
+          limitFirst = true;
+        }
+        best = i;
+        bestTs = ts;
+      } else if (ts < limit) {
+        limit = ts;
+        limitFirst = false;
+      }
+    }
+    if (best == 0xffffffff) return Status.End;
+    let s = streamAt(best);
+    current = best;
+    // Records of one stream follow each other until another stream's turn. At equal times the
+    // earlier stream goes first: `limitFirst` says that the limit is of an earlier one.
+    while (s.head < s.ready) {
+      let event = recordAt(s, s.head);
+      let ts = load<u64>(event + EVENT_TS);
+      if (ts > limit || (ts == limit && limitFirst)) break;
+      s.head++;
+      if (!s.taken++) s.firstTs = ts;
+      if (ts < s.takenTs) s.outOfOrder++;
+      else s.takenTs = ts;
+      ++replayed;
+      let host = raw ? true : apply(event, best);
+      if (outOfMemory) return Status.NoMemory;
+      if (host) {
+        currentEvent = event;
+        if (<u32>load<u8>(event + EVENT_KIND) == EventKind.Marker) {
+          pendingText = <usize>load<u64>(event + EVENT_TEXT);
+          pendingTextLength = load<u32>(event + EVENT_LEN);
+        }
+        return Status.HostEvent;
+      }
+      if (doneCount) return Status.RequestDone;
+      if (watchedCount) return Status.WatchedWrite;
+    }
+  }
+  return Status.Ok;
+}

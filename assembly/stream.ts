@@ -1,0 +1,198 @@
+/**
+ * A stream: bytes of one text, or of one CPU's ring buffer, and the records decoded from them.
+ * The host puts bytes into `buf`; a scanner turns them into records; `merge` takes records.
+ */
+import { EVENT_SIZE, EVENT_TS } from "./abi";
+import { reserve } from "./memory";
+
+export const TEXT: u32 = 1;
+export const RING: u32 = 2;
+/** Records made by the host. */
+export const RECORDS: u32 = 3;
+
+/** Input buffer of a stream; reading past the end of what is filled must stay inside. */
+export const BUFFER_SLACK: u32 = 256;
+/** Records of a text stream held back, because lines may be out of order by some milliseconds. */
+export const HELD: u32 = 1024;
+
+@unmanaged
+export class Stream {
+  kind: u32;
+  id: u32;
+  plan: usize;
+
+  buf: usize;
+  cap: u32;
+  len: u32;
+  pos: u32;
+  /** The host has no more bytes. */
+  ended: u32;
+
+  /** Records [head, ready) may be taken, [ready, tail) are held back. */
+  records: usize;
+  recordCap: u32;
+  head: u32;
+  ready: u32;
+  tail: u32;
+
+  /** Text: number of the line at `pos`, 1-based. Ring: bytes of this CPU before `buf`. */
+  place: u64;
+  lastTs: u64;
+  /** A record of this batch is earlier than the one before it. */
+  disordered: u32;
+  cpu: u32;
+  outOfOrder: u64;
+  decoded: u64;
+  foreignLines: u64;
+
+  /** Text: column of `[` in the last event line. */
+  anchor: u32;
+  /** Text: a line that the host looked at is taken as this, see text.ts. */
+  verdict: u32;
+  lineLength: u32;
+  /** What is wrong, and where in the line or page. */
+  problem: u32;
+  problemAt: u32;
+  /** Ring: end of the committed data of the current page, 0 between pages. */
+  pageEnd: u32;
+  pageStart: u32;
+  ts: u64;
+  /** ns = ((ts * mult) >> shift) + offset; mult 0: no conversion. */
+  mult: u32;
+  shift: u32;
+  offset: i64;
+  /** Set when a time was printed without a dot. */
+  rawClock: u32;
+  subBuffer: u32;
+  /** Merged output of this stream: time of the last record taken. */
+  takenTs: u64;
+  firstTs: u64;
+  taken: u64;
+}
+
+export const MAX_STREAMS: u32 = 4096;
+const table: usize = memory.data(4096 * 4);
+export let streamCount: u32 = 0;
+
+// @ts-ignore: decorator
+@inline
+export function streamAt(i: u32): Stream {
+  return changetype<Stream>(<usize>load<u32>(table + (i << 2)));
+}
+
+/**
+ * A new stream with an input buffer of `bufferBytes` and room for `recordCap` records. Returns its
+ * number, -1 when there are too many or memory is exhausted.
+ */
+export function addStream(
+  kind: u32,
+  plan: usize,
+  cpu: u32,
+  bufferBytes: u32,
+  recordCap: u32,
+): i32 {
+  if (streamCount == MAX_STREAMS) return -1;
+  let at = reserve(offsetof<Stream>());
+  if (!at) return -1;
+  let s = changetype<Stream>(at);
+  s.kind = kind;
+  s.plan = plan;
+  s.cpu = cpu;
+  s.cap = bufferBytes;
+  s.buf = reserve(bufferBytes + BUFFER_SLACK);
+  s.recordCap = recordCap;
+  s.records = reserve(recordCap * EVENT_SIZE);
+  if (!s.buf || !s.records) return -1;
+  s.id = streamCount;
+  s.place = kind == TEXT ? 1 : 0;
+  store<u32>(table + (streamCount << 2), <u32>at);
+  return streamCount++;
+}
+
+/** Moves what is not scanned to the start of the buffer; returns how many bytes there are. */
+export function compact(s: Stream): u32 {
+  let rest = s.len - s.pos;
+  if (s.pos) {
+    memory.copy(s.buf, s.buf + s.pos, rest);
+    s.pos = 0;
+    s.len = rest;
+  }
+  return rest;
+}
+
+/** Makes room in front of new records: the held ones move to the start. */
+export function makeRoom(s: Stream): void {
+  let held = s.tail - s.head;
+  if (s.head) memory.copy(s.records, s.records + s.head * EVENT_SIZE, held * EVENT_SIZE);
+  s.head = 0;
+  s.ready = 0;
+  s.tail = held;
+}
+
+// @ts-ignore: decorator
+@inline
+export function recordAt(s: Stream, i: u32): usize {
+  return s.records + i * EVENT_SIZE;
+}
+
+const sortCap: u32 = 8192;
+let keysA: usize = 0;
+let keysB: usize = 0;
+let scratch: usize = 0;
+
+/**
+ * Sorts the records by time, equal times in the order read: a bottom-up merge sort of
+ * {time, number} pairs, then one permutation. Only run when a batch is out of order.
+ */
+export function sortRecords(s: Stream): void {
+  let n = s.tail;
+  s.disordered = 0;
+  if (n < 2 || n > sortCap) return;
+  if (!keysA) {
+    keysA = reserve(sortCap * 16);
+    keysB = reserve(sortCap * 16);
+    scratch = reserve(sortCap * EVENT_SIZE);
+    if (!keysA || !keysB || !scratch) return;
+  }
+  let from = keysA;
+  let to = keysB;
+  for (let i: u32 = 0; i < n; ++i) {
+    store<u64>(from + (i << 4), load<u64>(recordAt(s, i) + EVENT_TS));
+    store<u32>(from + (i << 4) + 8, i);
+  }
+  for (let width: u32 = 1; width < n; width <<= 1) {
+    for (let lo: u32 = 0; lo < n; lo += width << 1) {
+      let mid = min<u32>(lo + width, n);
+      let hi = min<u32>(lo + (width << 1), n);
+      let a = lo;
+      let b = mid;
+      for (let k = lo; k < hi; ++k) {
+        let left =
+          a < mid && (b >= hi || load<u64>(from + (a << 4)) <= load<u64>(from + (b << 4)));
+        let pick = left ? a++ : b++;
+        store<u64>(to + (k << 4), load<u64>(from + (pick << 4)));
+        store<u32>(to + (k << 4) + 8, load<u32>(from + (pick << 4) + 8));
+      }
+    }
+    let swap = from;
+    from = to;
+    to = swap;
+  }
+  memory.copy(scratch, s.records, n * EVENT_SIZE);
+  for (let i: u32 = 0; i < n; ++i) {
+    let index = load<u32>(from + (i << 4) + 8);
+    memory.copy(recordAt(s, i), scratch + index * EVENT_SIZE, EVENT_SIZE);
+  }
+}
+
+/** CPUs that any record came from, a bit each. */
+export const cpuSet: usize = memory.data(512, 8);
+
+// @ts-ignore: decorator
+@inline
+export function noteCpu(cpu: u32): void {
+  if (cpu < 4096) {
+    let at = cpuSet + ((cpu >> 6) << 3);
+    store<u64>(at, load<u64>(at) | ((<u64>1) << (cpu & 63)));
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * What happens at a sync: QEMU fetches and clears the log. For every row, per 64 pages:
+ *
+ *   written = OR of the planes inside the row's window
+ *   logged  = OR of the planes that the row's policy logs
+ *   lost    = written & ~logged
+ *   stale   = (stale | written) & ~logged
+ *
+ * Only blocks touched in this round are visited: nothing changes in the others.
+ */
+import {
+  BLOCK_BYTES,
+  BLOCK_WORDS,
+  CAUSES,
+  COUNT_EVER_LOST,
+  COUNT_EXTRA,
+  COUNT_LOGGED,
+  COUNT_LOST,
+  COUNT_NEWLY_LOST,
+  COUNT_STALE,
+  COUNT_WRITTEN,
+  COUNTS_SIZE,
+  MAX_ROWS,
+  ROW_LOGS,
+  ROW_SIZE,
+  ROW_WINDOW,
+  RowSet,
+} from "./abi";
+import {
+  blockAt,
+  endBlock,
+  everSummary,
+  firstBlock,
+  keptLine,
+  roundSummary,
+  rows,
+  rowTable,
+} from "./planes";
+
+/** Counts of every row after `sync()`. */
+export const counts: usize = memory.data(32 * 56);
+/** Running totals, kept from round to round: stale, ever lost. */
+const staleTotal: usize = memory.data(32 * 8);
+const everLostTotal: usize = memory.data(32 * 8);
+
+/** OR of the planes in `mask` at one word of a block. */
+// @ts-ignore: decorator
+@inline
+export function orPlanes(word: usize, mask: u32): u64 {
+  let bits: u64 = 0;
+  while (mask) {
+    bits |= load<u64>(word + ctz<u32>(mask) * BLOCK_BYTES);
+    mask &= mask - 1;
+  }
+  return bits;
+}
+
+function syncBlock(base: usize, present: u32): void {
+  let window: u32 = 0;
+  let windowKnown = false;
+  for (let row: u32 = 0; row < rows; ++row) {
+    let windowMask = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW) & present;
+    let logsMask = load<u32>(rowTable + row * ROW_SIZE + ROW_LOGS) & present;
+    if (!(windowMask | logsMask)) continue;
+    let count = counts + row * COUNTS_SIZE;
+    let writtenN: u64 = 0;
+    let loggedN: u64 = 0;
+    let lostN: u64 = 0;
+    let extraN: u64 = 0;
+    let newlyN: u64 = 0;
+    let staleDelta: i64 = 0;
+    let kept = keptLine(base, row, 0);
+    for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
+      let written = orPlanes(base + w, windowMask);
+      let logged = orPlanes(base + w, logsMask);
+      if (!(written | logged)) continue;
+      let lost = written & ~logged;
+      writtenN += popcnt<u64>(written);
+      loggedN += popcnt<u64>(logged);
+      lostN += popcnt<u64>(lost);
+      extraN += popcnt<u64>(logged & ~written);
+      let line = kept + w;
+      store<u64>(line, load<u64>(line) | written);
+      store<u64>(line + BLOCK_BYTES, load<u64>(line + BLOCK_BYTES) | logged);
+      let ever = load<u64>(line + 2 * BLOCK_BYTES);
+      newlyN += popcnt<u64>(lost & ~ever);
+      store<u64>(line + 2 * BLOCK_BYTES, ever | lost);
+      let stale = load<u64>(line + 3 * BLOCK_BYTES);
+      let next = (stale | written) & ~logged;
+      staleDelta += <i64>popcnt<u64>(next) - <i64>popcnt<u64>(stale);
+      store<u64>(line + 3 * BLOCK_BYTES, next);
+    }
+    add(count + COUNT_WRITTEN, writtenN);
+    add(count + COUNT_LOGGED, loggedN);
+    add(count + COUNT_LOST, lostN);
+    add(count + COUNT_EXTRA, extraN);
+    add(count + COUNT_NEWLY_LOST, newlyN);
+    add(staleTotal + row * 8, <u64>staleDelta);
+    add(everLostTotal + row * 8, newlyN);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function add(at: usize, n: u64): void {
+  store<u64>(at, load<u64>(at) + n);
+}
+
+/** Causes that have a bit in this block: most blocks have two or three of them. */
+function presentPlanes(base: usize): u32 {
+  let present: u32 = 0;
+  for (let cause: u32 = 0; cause < <u32>CAUSES; ++cause) {
+    let line = base + cause * BLOCK_BYTES;
+    let any: u64 = 0;
+    for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) any |= load<u64>(line + w);
+    if (any) present |= 1 << cause;
+  }
+  return present;
+}
+
+/** Ends the round for every row and leaves the counts; the planes stay until `clearRound()`. */
+export function sync(): void {
+  memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
+  let endWord = (endBlock + 63) >> 6;
+  for (let word = firstBlock >> 6; word < endWord; ++word) {
+    let bits = load<u64>(roundSummary + (<usize>word << 3));
+    while (bits) {
+      let block = (word << 6) + <u32>ctz<u64>(bits);
+      bits &= bits - 1;
+      let base = blockAt(block);
+      syncBlock(base, presentPlanes(base));
+    }
+  }
+  for (let row: u32 = 0; row < rows; ++row) {
+    let count = counts + row * COUNTS_SIZE;
+    store<u64>(count + COUNT_STALE, load<u64>(staleTotal + row * 8));
+    store<u64>(count + COUNT_EVER_LOST, load<u64>(everLostTotal + row * 8));
+  }
+}
+
+/** Leaves the planes of this round empty. */
+export function clearRound(): void {
+  let endWord = (endBlock + 63) >> 6;
+  for (let word = firstBlock >> 6; word < endWord; ++word) {
+    let at = roundSummary + (<usize>word << 3);
+    let bits = load<u64>(at);
+    if (!bits) continue;
+    store<u64>(at, 0);
+    while (bits) {
+      let base = blockAt((word << 6) + <u32>ctz<u64>(bits));
+      bits &= bits - 1;
+      memory.fill(base, 0, (CAUSES + 1) * BLOCK_BYTES);
+    }
+  }
+}
+
+/** One word of a row's set. `base` may be 0: an untouched block. */
+function setWord(base: usize, row: u32, set: u32, word: u32): u64 {
+  if (!base) return 0;
+  if (set >= <u32>RowSet.EverWritten) {
+    return load<u64>(keptLine(base, row, set - <u32>RowSet.EverWritten) + (word << 3));
+  }
+  let at = base + (word << 3);
+  let logs = load<u32>(rowTable + row * ROW_SIZE + ROW_LOGS);
+  if (set == <u32>RowSet.Logged) return orPlanes(at, logs);
+  let written = orPlanes(at, load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW));
+  return set == <u32>RowSet.Written ? written : written & ~orPlanes(at, logs);
+}
+
+/** Copies blocks [from, from+blocks) of a row's set to `into`, 64 bytes each. */
+export function exportSet(row: u32, set: u32, from: u32, blocks: u32, into: usize): void {
+  for (let i: u32 = 0; i < blocks; ++i) {
+    let base = blockAt(from + i);
+    for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
+      store<u64>(into + i * BLOCK_BYTES + (w << 3), setWord(base, row, set, w));
+    }
+  }
+}
+
+/** The first touched block at or after `from`, or the number of blocks when there is none. */
+export function nextBlock(from: u32, ever: bool): u32 {
+  let summary = ever ? everSummary : roundSummary;
+  if (from < firstBlock) from = firstBlock;
+  while (from < endBlock) {
+    let bits = load<u64>(summary + ((from >> 6) << 3)) >> (from & 63);
+    if (bits) return from + <u32>ctz<u64>(bits);
+    from = (from | 63) + 1;
+  }
+  return 1 << 23;
+}
+
+/**
+ * Runs of pages of a row's set from page `from` on, at most `cap` of them, as pairs of u32
+ * {first page, count} at `into`. Returns how many; go on after the last one's end.
+ */
+export function setRuns(row: u32, set: u32, from: u32, cap: u32, into: usize): u32 {
+  let n: u32 = 0;
+  let ever = set >= <u32>RowSet.EverWritten;
+  let start: u32 = 0;
+  let length: u32 = 0;
+  let block = nextBlock(from >> 9, ever);
+  while (block < 1 << 23) {
+    let base = blockAt(block);
+    for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
+      let bits = setWord(base, row, set, w);
+      let first = (block << 9) + (w << 6);
+      if (first < from) {
+        if (from - first >= 64) continue;
+        bits &= ~(<u64>0) << (from - first);
+      }
+      while (bits) {
+        let bit = <u32>ctz<u64>(bits);
+        let ones = <u32>ctz<u64>(~(bits >> bit));
+        if (ones > 64 - bit) ones = 64 - bit;
+        let page = first + bit;
+        if (length && start + length == page) {
+          length += ones;
+        } else {
+          if (length) {
+            store<u32>(into + (n << 3), start);
+            store<u32>(into + (n << 3) + 4, length);
+            if (++n == cap) return n;
+          }
+          start = page;
+          length = ones;
+        }
+        if (bit + ones >= 64) break;
+        bits &= ~(<u64>0) << (bit + ones);
+      }
+    }
+    block = nextBlock(block + 1, ever);
+  }
+  if (length) {
+    store<u32>(into + (n << 3), start);
+    store<u32>(into + (n << 3) + 4, length);
+    ++n;
+  }
+  return n;
+}

@@ -1,0 +1,96 @@
+/**
+ * What each thread is doing: the descriptors it translated since its last pop, and the queue it
+ * drains. Only a thread that translated descriptors or drained a queue has an entry.
+ */
+import { DESC_SIZE, MAX_CHAIN } from "./abi";
+import { give, reserve, take } from "./memory";
+
+@unmanaged
+export class Thread {
+  pid: i32;
+  used: u32;
+  /** Queue of the pending descriptors, and of the last drain. */
+  vq: u64;
+  drained: u64;
+  descs: usize;
+  count: u32;
+  cap: u32;
+}
+
+const SLOTS: u32 = 16384;
+let table: usize = 0;
+let known: u32 = 0;
+let last: usize = 0;
+/** Descriptors whose pop was never seen: another queue's descriptors, or too many. */
+export let orphanDescs: u64 = 0;
+/** Threads that found no room. */
+export let threadsRefused: u64 = 0;
+
+// @ts-ignore: decorator
+@inline
+function slotOf(pid: i32): usize {
+  return table + (((<u32>pid * 0x9e3779b1) >> 18) * <u32>offsetof<Thread>());
+}
+
+/** The entry of a thread; a new one when `make`. 0: none. */
+export function threadOf(pid: i32, make: bool): usize {
+  if (last && changetype<Thread>(last).pid == pid) return last;
+  if (!table) {
+    table = reserve(SLOTS * offsetof<Thread>());
+    if (!table) return 0;
+  }
+  let at = slotOf(pid);
+  let end = table + SLOTS * offsetof<Thread>();
+  while (changetype<Thread>(at).used) {
+    if (changetype<Thread>(at).pid == pid) {
+      last = at;
+      return at;
+    }
+    at += offsetof<Thread>();
+    if (at == end) at = table;
+  }
+  if (!make) return 0;
+  if (known >= (SLOTS * 3) / 4) {
+    ++threadsRefused;
+    return 0;
+  }
+  ++known;
+  let thread = changetype<Thread>(at);
+  thread.pid = pid;
+  thread.used = 1;
+  last = at;
+  return at;
+}
+
+/** Adds a descriptor to what the thread has pending. */
+// @ts-ignore: decorator
+@inline
+export function addDesc(thread: Thread, vq: u64, gpa: u64, len: u32, acc: u32): void {
+  if (thread.vq != vq) {
+    orphanDescs += thread.count;
+    thread.count = 0;
+    thread.vq = vq;
+  }
+  if (thread.count == thread.cap) {
+    if (thread.cap == MAX_CHAIN) {
+      ++orphanDescs;
+      return;
+    }
+    let cap = thread.cap ? thread.cap << 1 : 16;
+    let bigger = take(cap * DESC_SIZE);
+    if (!bigger) {
+      ++orphanDescs;
+      return;
+    }
+    if (thread.cap) {
+      memory.copy(bigger, thread.descs, thread.count * DESC_SIZE);
+      give(thread.descs, thread.cap * DESC_SIZE);
+    }
+    thread.descs = bigger;
+    thread.cap = cap;
+  }
+  let at = thread.descs + thread.count++ * DESC_SIZE;
+  store<u64>(at, gpa);
+  store<u32>(at + 8, len);
+  store<u32>(at + 12, acc);
+}

@@ -1,0 +1,80 @@
+/** Arguments that all commands share, and the ones that need reading. */
+import { UsageError } from "../place.ts";
+import type { Policy } from "../vhost/policy.ts";
+import type { ReplayApi } from "./replay-api.ts";
+
+/** Of every command that reads recordings. */
+export interface CommonArguments {
+  recordings: string[];
+  json?: boolean;
+  quiet?: boolean;
+  /** Source of a regular expression. */
+  syncMarker?: string;
+}
+
+/** `--assume-logging` is true, `--no-assume-logging` false, neither undefined. */
+export function windowOf(
+  assume: boolean | undefined,
+  otherwise: "recorded" | "auto",
+): "recorded" | "assumed" | "auto" {
+  if (assume === undefined) return otherwise;
+  return assume ? "assumed" : "recorded";
+}
+
+/**
+ * Policies by name or alias, in the order asked for, none twice. An alias that several rows have
+ * stands for all of them. Throws UsageError (from `findPolicy`) for a name that none has.
+ */
+export function policiesNamed(
+  api: Pick<ReplayApi, "POLICIES" | "findPolicy">,
+  names: readonly string[],
+): { policy: Policy; alias: string | null }[] {
+  const found: { policy: Policy; alias: string | null }[] = [];
+  for (const name of names) {
+    for (const row of rowsNamed(api, name)) {
+      if (!found.some(({ policy }) => policy === row.policy)) found.push(row);
+    }
+  }
+  return found;
+}
+
+function rowsNamed(api: Pick<ReplayApi, "POLICIES" | "findPolicy">, name: string) {
+  const exact = api.POLICIES.find((policy) => policy.name === name);
+  if (exact) return [{ policy: exact, alias: null }];
+  const aliased = api.POLICIES.filter((policy) => policy.aliases.includes(name));
+  if (aliased.length === 0) return [{ policy: api.findPolicy(name), alias: null }];
+  return aliased.map((policy) => ({ policy, alias: name }));
+}
+
+/** The regular expression of `--sync-marker`. Throws UsageError when it is none. */
+export function syncMarkerOf(source: string | undefined): RegExp | undefined {
+  if (source === undefined) return undefined;
+  try {
+    return new RegExp(source);
+  } catch (error) {
+    throw new UsageError(`--sync-marker: ${(error as Error).message}`);
+  }
+}
+
+/** A number of seconds on the recording's clock as nanoseconds. Throws UsageError. */
+export function nanoseconds(text: string, option: string): bigint {
+  const match = /^(\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
+  if (!match) {
+    throw new UsageError(
+      `${option}: expected seconds such as 12.747166, found ${JSON.stringify(text)}`,
+    );
+  }
+  return BigInt(match[1]!) * 1_000_000_000n + BigInt((match[2] ?? "").padEnd(9, "0"));
+}
+
+/** A whole number from 0 to `max`, decimal. Throws UsageError. */
+export function wholeNumber(text: string, option: string, max = Number.MAX_SAFE_INTEGER): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= max)) {
+    const limit = max === Number.MAX_SAFE_INTEGER ? "" : ` up to ${max}`;
+    throw new UsageError(
+      `${option}: expected a whole number${limit}, found ${JSON.stringify(text)}`,
+    );
+  }
+  return value;
+}

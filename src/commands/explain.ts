@@ -1,0 +1,57 @@
+/** `explain`: the life of some guest pages. */
+import { UsageError } from "../place.ts";
+import { explainJson, explainText, recordLife } from "../report/explain.ts";
+import { jsonDocument } from "../report/result-json.ts";
+import { textStyle } from "../report/text-layout.ts";
+import { type CommonArguments, policiesNamed, wholeNumber, windowOf } from "./arguments.ts";
+import { parseGpaRange, wholePages } from "./gpa-range.ts";
+import { EXIT, type Io } from "./io.ts";
+import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
+import { DEFAULT_POLICIES } from "./report.ts";
+import { openSession } from "./session.ts";
+
+export interface ExplainArguments extends CommonArguments {
+  gpa: string;
+  policy?: string[];
+  assumeLogging?: boolean;
+  limit?: string;
+}
+
+/** Page sets are kept for the watched range, so it is bounded. */
+const MOST_BYTES = 2 ** 30;
+const KEPT_EVENTS = 10_000;
+const MOST_KEPT_EVENTS = 1_000_000;
+
+/** Prints writes and syncs of the pages that the range touches; returns 0. */
+export async function run(api: ReplayApi, io: Io, args: ExplainArguments): Promise<number> {
+  const range = wholePages(parseGpaRange(args.gpa));
+  if (range.len > MOST_BYTES) throw new UsageError("--gpa: explain takes at most 1 GiB");
+  const keep =
+    args.limit === undefined ? KEPT_EVENTS : wholeNumber(args.limit, "--limit", MOST_KEPT_EVENTS);
+  const policies = policiesNamed(api, args.policy ?? DEFAULT_POLICIES);
+  const window = windowOf(args.assumeLogging, "auto");
+  const named = policies.map(({ policy, alias }) => ({ name: policy.name, alias }));
+  const session = await openSession(api, io, args);
+  const recorder = recordLife(range.gpa, range.len, named, keep);
+  const options: ReplayOptions = {
+    policies,
+    window,
+    watch: range,
+    onWrite: recorder.write,
+    onSync: (view) => recorder.sync(view.round.index, view.mark),
+  };
+  if (io.signal) options.signal = io.signal;
+  const result = await session.read((recording) => api.replay(recording, options));
+  if (args.json) {
+    const asked = {
+      policies: named.map(({ name }) => name),
+      window,
+      syncMarker: args.syncMarker ?? null,
+    };
+    const hashed = await session.withHashes(result);
+    await io.out(jsonDocument(explainJson(api.tool, asked, recorder.life(), hashed)));
+  } else {
+    await io.out(explainText(recorder.life(), result, textStyle(io.color)));
+  }
+  return EXIT.ok;
+}

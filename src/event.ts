@@ -1,0 +1,148 @@
+/**
+ * A normalised event as `dump` prints it, one JSON object a line, and as the NDJSON format reads
+ * it back. The replay itself never makes these: it works on the records of `assembly/abi.ts`.
+ *
+ * Every 64-bit value is a hex string (`"0x…"`), every smaller one a number. `ts` is nanoseconds as
+ * a decimal string. `place` is informative and ignored when read back.
+ */
+interface EventBase {
+  ts: string;
+  cpu: number;
+  pid: number;
+  place?: string;
+}
+
+/** translate_desc(): a descriptor of the chain being popped; `acc` 1 = device reads, 2 = writes. */
+export interface DescEvent extends EventBase {
+  event: "desc";
+  vq: string;
+  gpa: string;
+  len: number;
+  acc: number;
+  iov: string;
+}
+/** Return of vhost_get_vq_desc(): head, num when the ring is empty, negative errno when rejected. */
+export interface PopEvent extends EventBase {
+  event: "pop";
+  /** Only in the BTF form of the probe. */
+  vq?: string;
+  head: number;
+}
+/** vhost_add_used_n(): `n` elements from used index `idx`, the first of them {head, len}. */
+export interface UsedEvent extends EventBase {
+  event: "used";
+  vq: string;
+  head: number;
+  len: number;
+  n: number;
+  idx: number;
+  num: number;
+  logused: number;
+  logaddr: string;
+  feat: string;
+  nheads?: string;
+  nh0?: number;
+  nh1?: number;
+}
+/** vhost_disable_notify(): a queue starts to be drained. */
+export interface DrainEvent extends EventBase {
+  event: "drain";
+  vq: string;
+  num: number;
+  avail: number;
+  used: number;
+  uflags: number;
+  logused: number;
+  logaddr: string;
+  feat: string;
+  logbase: string;
+  dev: string;
+  q0: string;
+  q1: string;
+}
+/** vhost_enable_notify(). */
+export interface RearmEvent extends EventBase {
+  event: "rearm";
+  vq: string;
+  num: number;
+  avail: number;
+  uflags: number;
+  logused: number;
+  logaddr: string;
+  feat: string;
+}
+/** vhost_update_used_flags(). */
+export interface UflagsEvent extends EventBase {
+  event: "uflags";
+  vq: string;
+  uflags: number;
+  logused: number;
+  logaddr: string;
+}
+/** vhost_iotlb_add_range(): a region [start, last] of the memory map. */
+export interface MemEvent extends EventBase {
+  event: "mem";
+  iotlb: string;
+  start: string;
+  last: string;
+  addr: string;
+  perm: number;
+}
+/** vhost_*_ioctl(), entry; a0 to a4 are the first 40 bytes of what `arg` points to. */
+export interface IoctlEvent extends EventBase {
+  event: "ioctl";
+  file: string;
+  cmd: number;
+  vs: string;
+  arg: string;
+  a0: string;
+  a1: string;
+  a2: string;
+  a3: string;
+  a4: string;
+}
+export interface IoctlRetEvent extends EventBase {
+  event: "ioctl_ret";
+  ret: number;
+}
+/** A line written to trace_marker. */
+export interface MarkerEvent extends EventBase {
+  event: "marker";
+  text: string;
+}
+/** The recorder lost events on this CPU before this point; `lost` null when it does not say how many. */
+export interface GapEvent extends EventBase {
+  event: "gap";
+  lost: number | null;
+}
+/** vhost_discard_vq_desc(): the last `n` chains are given back. */
+export interface GivebackEvent extends EventBase {
+  event: "giveback";
+  vq: string;
+  n: number;
+}
+/** tun_recvmsg() and its like: a packet of `len` bytes goes into the chains popped by this pid. */
+export interface RxEvent extends EventBase {
+  event: "rx";
+  len: number;
+}
+export interface RxRetEvent extends EventBase {
+  event: "rx_ret";
+  ret: number;
+}
+
+export type NormalisedEvent =
+  | DescEvent
+  | PopEvent
+  | UsedEvent
+  | DrainEvent
+  | RearmEvent
+  | UflagsEvent
+  | MemEvent
+  | IoctlEvent
+  | IoctlRetEvent
+  | MarkerEvent
+  | GapEvent
+  | GivebackEvent
+  | RxEvent
+  | RxRetEvent;

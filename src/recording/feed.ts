@@ -1,0 +1,41 @@
+/**
+ * A feed puts one recording's bytes into streams of the core and answers when the core asks about
+ * a line, a name or damage. One for each format; they know nothing of what events mean.
+ */
+import type { Core } from "../core.ts";
+import type { Place } from "../place.ts";
+import type { GapSummary, InputSummary } from "../result.ts";
+
+export interface Feed {
+  /** First of the core's streams that belong to this feed, and how many. */
+  readonly firstStream: number;
+  readonly streams: number;
+  /** Puts more bytes (or records) into this stream, or ends it. */
+  fill(stream: number): void | Promise<void>;
+  /** The core stopped at a line or name of this stream. Throws RecordingError. */
+  line(stream: number, newName: boolean): void;
+  /** The core met damage in this stream. */
+  damaged(stream: number): never;
+  /** Where the record with this `place` stands. */
+  place(stream: number, place: number): Place;
+  /** Name of the probed function that a record's EVENT_IP means; null when not known. */
+  symbol(ip: bigint): string | null | Promise<string | null>;
+  /** What is known of the input now: complete when the replay has ended. */
+  summary(): FeedSummary;
+  close(): void;
+}
+
+export type FeedSummary = Pick<
+  InputSummary,
+  "format" | "clock" | "cpus" | "events" | "foreignLines" | "notes"
+> & {
+  /** Losses that stand in headers, not among the events. */
+  gaps: GapSummary[];
+};
+
+/** What a format needs to open a feed. */
+export interface FeedContext {
+  core: Core;
+  /** Name for places. */
+  file: string;
+}

@@ -1,0 +1,232 @@
+/**
+ * The probes of the recipe (docs/recording.md): which event is which, by its name or by its
+ * fields, and where each field goes in an event record. The one list for text, trace.dat and NDJSON.
+ */
+import {
+  EVENT_A0,
+  EVENT_A1,
+  EVENT_A2,
+  EVENT_A3,
+  EVENT_A4,
+  EVENT_ACC,
+  EVENT_ADDR,
+  EVENT_ARG,
+  EVENT_AVAIL,
+  EVENT_CMD,
+  EVENT_DEV,
+  EVENT_FEAT,
+  EVENT_FILE,
+  EVENT_GPA,
+  EVENT_HEAD,
+  EVENT_IDX,
+  EVENT_IOTLB,
+  EVENT_IOV,
+  EVENT_LAST,
+  EVENT_LEN,
+  EVENT_LOGADDR,
+  EVENT_LOGBASE,
+  EVENT_LOGUSED,
+  EVENT_N,
+  EVENT_NH0,
+  EVENT_NH1,
+  EVENT_NHEADS,
+  EVENT_NUM,
+  EVENT_PERM,
+  EVENT_Q0,
+  EVENT_Q1,
+  EVENT_RET,
+  EVENT_START,
+  EVENT_UFLAGS,
+  EVENT_VQ,
+  EVENT_VS,
+  EventKind,
+} from "../../assembly/abi.ts";
+
+/** Where a field goes: offset and size in the record; `optional` when the replay can do without. */
+export interface FieldTarget {
+  name: string;
+  target: number;
+  size: 1 | 2 | 4 | 8;
+  /** Signed in JSON and when widened. */
+  signed?: true;
+  optional?: true;
+}
+
+export interface ProbeKind {
+  kind: EventKind;
+  /** The name in the recipe; also the `event` of NDJSON. */
+  name: string;
+  fields: FieldTarget[];
+  /** The fields alone identify it (otherwise the name or the probed function must). */
+  distinct: boolean;
+}
+
+const u64 = (name: string, target: number): FieldTarget => ({ name, target, size: 8 });
+const u32 = (name: string, target: number): FieldTarget => ({ name, target, size: 4 });
+const s32 = (name: string, target: number): FieldTarget => ({ name, target, size: 4, signed: true });
+const u16 = (name: string, target: number): FieldTarget => ({ name, target, size: 2 });
+const u8 = (name: string, target: number): FieldTarget => ({ name, target, size: 1 });
+const optional = (field: FieldTarget): FieldTarget => ({ ...field, optional: true });
+
+const queueState = [u8("logused", EVENT_LOGUSED), u64("logaddr", EVENT_LOGADDR)];
+
+/** Ordered from the most to the least specific set of fields: the first that fits is taken. */
+export const PROBES: readonly ProbeKind[] = [
+  {
+    kind: EventKind.Drain,
+    name: "drain",
+    distinct: true,
+    fields: [
+      u64("vq", EVENT_VQ),
+      u32("num", EVENT_NUM),
+      optional(u16("avail", EVENT_AVAIL)),
+      u16("used", EVENT_IDX),
+      optional(u16("uflags", EVENT_UFLAGS)),
+      ...queueState,
+      u64("feat", EVENT_FEAT),
+      u64("logbase", EVENT_LOGBASE),
+      u64("dev", EVENT_DEV),
+      u64("q0", EVENT_Q0),
+      u64("q1", EVENT_Q1),
+    ],
+  },
+  {
+    kind: EventKind.Used,
+    name: "used",
+    distinct: true,
+    fields: [
+      u64("vq", EVENT_VQ),
+      u32("head", EVENT_HEAD),
+      optional(u32("len", EVENT_LEN)),
+      u32("n", EVENT_N),
+      u16("idx", EVENT_IDX),
+      u32("num", EVENT_NUM),
+      ...queueState,
+      u64("feat", EVENT_FEAT),
+      optional(u64("nheads", EVENT_NHEADS)),
+      optional(u16("nh0", EVENT_NH0)),
+      optional(u16("nh1", EVENT_NH1)),
+    ],
+  },
+  {
+    kind: EventKind.Rearm,
+    name: "rearm",
+    distinct: true,
+    fields: [
+      u64("vq", EVENT_VQ),
+      u32("num", EVENT_NUM),
+      optional(u16("avail", EVENT_AVAIL)),
+      u16("uflags", EVENT_UFLAGS),
+      ...queueState,
+      u64("feat", EVENT_FEAT),
+    ],
+  },
+  {
+    kind: EventKind.Uflags,
+    name: "uflags",
+    distinct: true,
+    fields: [u64("vq", EVENT_VQ), u16("uflags", EVENT_UFLAGS), ...queueState],
+  },
+  {
+    kind: EventKind.Desc,
+    name: "desc",
+    distinct: true,
+    fields: [
+      u64("vq", EVENT_VQ),
+      u64("gpa", EVENT_GPA),
+      u32("len", EVENT_LEN),
+      optional(u64("iov", EVENT_IOV)),
+      u8("acc", EVENT_ACC),
+    ],
+  },
+  {
+    kind: EventKind.Ioctl,
+    name: "ioctl",
+    distinct: true,
+    fields: [
+      optional(u64("file", EVENT_FILE)),
+      u32("cmd", EVENT_CMD),
+      u64("vs", EVENT_VS),
+      optional(u64("arg", EVENT_ARG)),
+      u64("a0", EVENT_A0),
+      optional(u64("a1", EVENT_A1)),
+      optional(u64("a2", EVENT_A2)),
+      optional(u64("a3", EVENT_A3)),
+      optional(u64("a4", EVENT_A4)),
+    ],
+  },
+  {
+    kind: EventKind.Mem,
+    name: "mem",
+    distinct: true,
+    fields: [
+      optional(u64("iotlb", EVENT_IOTLB)),
+      u64("start", EVENT_START),
+      u64("last", EVENT_LAST),
+      u64("addr", EVENT_ADDR),
+      optional(u32("perm", EVENT_PERM)),
+    ],
+  },
+  {
+    kind: EventKind.Pop,
+    name: "pop",
+    distinct: false,
+    fields: [optional(u64("vq", EVENT_VQ)), s32("head", EVENT_HEAD)],
+  },
+  {
+    kind: EventKind.IoctlRet,
+    name: "ioctl_ret",
+    distinct: false,
+    fields: [{ ...u64("ret", EVENT_RET), signed: true }],
+  },
+  {
+    kind: EventKind.Giveback,
+    name: "giveback",
+    distinct: false,
+    fields: [u64("vq", EVENT_VQ), u32("n", EVENT_N)],
+  },
+  { kind: EventKind.Rx, name: "rx", distinct: false, fields: [u32("len", EVENT_LEN)] },
+  {
+    kind: EventKind.RxRet,
+    name: "rx_ret",
+    distinct: false,
+    fields: [{ ...u64("ret", EVENT_RET), signed: true }],
+  },
+];
+
+/** Functions whose return probe carries no field of its own. */
+const BY_FUNCTION: readonly { pattern: RegExp; kind: EventKind }[] = [
+  { pattern: /^vhost_get_vq_desc(_n)?$/, kind: EventKind.Pop },
+  { pattern: /^vhost_(scsi|net|vsock_dev)_ioctl$/, kind: EventKind.IoctlRet },
+  { pattern: /^vhost_discard_vq_desc$/, kind: EventKind.Giveback },
+];
+
+function hasFields(probe: ProbeKind, fields: ReadonlySet<string>): boolean {
+  return probe.fields.every((field) => field.optional || fields.has(field.name));
+}
+
+/**
+ * Which probe an event is: by the recipe's name when it has the fields, else by its fields, else
+ * by the function it probes. Null: not one of ours. `group:name` is taken by its name.
+ */
+export function classifyEvent(
+  name: string,
+  fields: ReadonlySet<string>,
+  functionName: string | null,
+): ProbeKind | null {
+  const own = name.slice(name.lastIndexOf(":") + 1);
+  const byName = PROBES.find((probe) => probe.name === own);
+  if (byName) return hasFields(byName, fields) ? byName : null;
+  const byFields = PROBES.find((probe) => probe.distinct && hasFields(probe, fields));
+  if (byFields) return byFields;
+  if (functionName === null) return null;
+  const kind = BY_FUNCTION.find((entry) => entry.pattern.test(functionName))?.kind;
+  const probe = PROBES.find((entry) => entry.kind === kind);
+  return probe && hasFields(probe, fields) ? probe : null;
+}
+
+/** Names under which a write to trace_marker appears. */
+export function isMarker(name: string): boolean {
+  const own = name.slice(name.lastIndexOf(":") + 1);
+  return own === "tracing_mark_write" || own === "print";
+}

@@ -1,0 +1,160 @@
+/** Inputs, opened: what their formats are, and the feeds that put them into a core. */
+import type { Core } from "../core.ts";
+import { RecordingError } from "../place.ts";
+import type { InputSummary } from "../result.ts";
+import { portableCodecs } from "./codecs.ts";
+import { type Unwrapped, unwrap } from "./decompress.ts";
+import { describeFormat } from "./describe-format.ts";
+import type { Feed } from "./feed.ts";
+import { openFtraceText } from "./ftrace-text.ts";
+import { openNdjson } from "./ndjson.ts";
+import { openRingFeed } from "./ring-feed.ts";
+import type { Source, Surroundings } from "./source.ts";
+import { asUtf8 } from "./text-encoding.ts";
+import { NeedsRandomAccess } from "./trace-dat/needs-random-access.ts";
+import { openTraceDat } from "./trace-dat/open.ts";
+
+/** One opened input. */
+export interface OpenInput {
+  source: Source;
+  feed: Feed;
+  compression: string[];
+}
+
+async function openOne(core: Core, source: Source, surroundings: Surroundings): Promise<OpenInput> {
+  const unwrapped = await unwrap(source);
+  const context = { core, file: source.name };
+  const done = (feed: Feed): OpenInput => ({ source, feed, compression: unwrapped.compression });
+  switch (unwrapped.format) {
+    case "ftrace-text":
+      return done(openFtraceText(context, unwrapped.stream(), "ftrace text"));
+    case "utf16le":
+    case "utf16be":
+      return done(
+        openFtraceText(
+          context,
+          asUtf8(unwrapped.stream(), unwrapped.format, source.name),
+          "ftrace text (UTF-16)",
+        ),
+      );
+    case "ndjson":
+      return done(openNdjson(context, unwrapped.stream()));
+    case "trace-dat":
+      return done(await openDat(core, unwrapped, surroundings));
+    default: {
+      const { name, hint } = describeFormat(unwrapped.format);
+      throw new RecordingError(
+        { file: source.name, at: "" },
+        "an ftrace recording (trace.dat, tracefs text, trace-cmd report, perf script) or NDJSON",
+        hint ? `${name}; ${hint}` : name,
+      );
+    }
+  }
+}
+
+async function openDat(core: Core, unwrapped: Unwrapped, surroundings: Surroundings): Promise<Feed> {
+  const context = { core, file: unwrapped.name };
+  let random = unwrapped.random();
+  if (random === null) {
+    const why = `${unwrapped.name}: a trace.dat is read by offset, so it is kept in a temporary file`;
+    random = await surroundings.spool(unwrapped.name, unwrapped.stream(), why);
+  }
+  try {
+    const input = { name: unwrapped.name, stream: null, random };
+    const dat = await openTraceDat(input, portableCodecs);
+    if (dat.latencyText) {
+      return openFtraceText(context, dat.latencyText(), `trace.dat v${dat.version} with text`);
+    }
+    const feed = openRingFeed(context, dat);
+    const close = feed.close.bind(feed);
+    const opened = random;
+    feed.close = () => {
+      close();
+      opened.close();
+    };
+    return feed;
+  } catch (error) {
+    random.close();
+    if (error instanceof NeedsRandomAccess) throw new Error(`bug: ${error.message}`);
+    throw error;
+  }
+}
+
+/**
+ * Opens all inputs into one core, in the order in which the user named them. Throws RecordingError
+ * when one cannot be read, or when two are on clocks that are known to differ.
+ */
+export async function openInputs(
+  core: Core,
+  sources: readonly Source[],
+  surroundings: Surroundings,
+): Promise<OpenInput[]> {
+  const inputs: OpenInput[] = [];
+  try {
+    for (const source of sources) inputs.push(await openOne(core, source, surroundings));
+    checkClocks(inputs);
+    return inputs;
+  } catch (error) {
+    for (const input of inputs) input.feed.close();
+    throw error;
+  }
+}
+
+function checkClocks(inputs: readonly OpenInput[]): void {
+  const known = inputs
+    .map((input) => ({ name: input.source.name, clock: input.feed.summary().clock }))
+    .filter((entry) => entry.clock !== null);
+  const first = known[0];
+  const other = known.find((entry) => entry.clock !== first?.clock);
+  if (first && other) {
+    throw new RecordingError(
+      { file: other.name, at: "" },
+      `a recording on the clock of ${first.name} (${first.clock})`,
+      `one on ${other.clock}; their events have no common order`,
+    );
+  }
+}
+
+/** The feed that a stream of the core belongs to, by its number. */
+export function feedOfStream(inputs: readonly OpenInput[], stream: number): OpenInput {
+  const input = inputs.find(
+    ({ feed }) => stream >= feed.firstStream && stream < feed.firstStream + feed.streams,
+  );
+  if (!input) throw new Error(`bug: stream ${stream} belongs to no input`);
+  return input;
+}
+
+/** What a report says of an input, after the replay. */
+export function summarise(input: OpenInput, core: Core, sha256: string | null): InputSummary {
+  const { feed, source, compression } = input;
+  const summary = feed.summary();
+  let outOfOrder = 0;
+  let first: bigint | null = null;
+  let last: bigint | null = null;
+  for (let i = 0; i < feed.streams; i++) {
+    const stream = feed.firstStream + i;
+    outOfOrder += core.exports.outOfOrder(stream);
+    if (core.exports.taken(stream) === 0) continue;
+    const from = core.exports.firstTs(stream);
+    const to = core.exports.takenTs(stream);
+    if (first === null || from < first) first = from;
+    if (last === null || to > last) last = to;
+  }
+  const { gaps, ...rest } = summary;
+  return {
+    name: source.name,
+    format: rest.format,
+    compression,
+    size: source.size ?? null,
+    sha256,
+    clock: rest.clock,
+    cpus: rest.cpus,
+    firstNs: first === null ? null : first.toString(),
+    lastNs: last === null ? null : last.toString(),
+    events: rest.events,
+    foreignLines: rest.foreignLines,
+    gaps,
+    outOfOrder,
+    notes: rest.notes,
+  };
+}

@@ -1,0 +1,71 @@
+import { type Place, RecordingError } from "../../place.ts";
+import type { Codecs } from "../codecs.ts";
+import type { RandomAccess } from "../source.ts";
+import { Cursor, memoryCursor, rangeStream, SECTION_LIMIT } from "./cursor.ts";
+
+/** What reading a compressed or seekable part of a file takes. */
+export interface SeekableFile {
+  readonly name: string;
+  readonly random: RandomAccess;
+  readonly bigEndian: boolean;
+  /** As the initial format names it. */
+  readonly compression: string;
+  readonly codecs: Codecs;
+}
+
+/**
+ * A cursor over bytes [start, end) of the file; places are byte offsets of the file.
+ * @throws RecordingError at `named` when they are not all within the file.
+ */
+export function cursorAt(file: SeekableFile, start: number, end: number, named: Place): Cursor {
+  const { name, random } = file;
+  if (start > end || end > random.size) {
+    const found = `0x${start.toString(16)} to 0x${end.toString(16)} of 0x${random.size.toString(16)}`;
+    throw new RecordingError(named, "bytes within the file", found);
+  }
+  const stream = rangeStream(random, start, end);
+  const cursor = new Cursor({ file: name, stream, length: end - start, origin: "", start });
+  cursor.bigEndian = file.bigEndian;
+  return cursor;
+}
+
+/**
+ * Reads u32 compressed size, u32 uncompressed size and one frame, as compressed sections and
+ * chunks of CPU data have it (trace-cmd.dat.v7(5)).
+ * @throws RecordingError when the frame does not give exactly the uncompressed size, or either
+ *   size is more than the bytes there are or than 64 MiB.
+ */
+export async function readFrame(cursor: Cursor, file: SeekableFile): Promise<Uint8Array> {
+  const place = cursor.place();
+  const compressedSize = await cursor.u32("a compressed size");
+  const size = await cursor.u32("an uncompressed size");
+  if (size > SECTION_LIMIT) {
+    throw new RecordingError(place, `at most ${SECTION_LIMIT} bytes uncompressed`, `${size}`);
+  }
+  const compressed = await cursor.take(compressedSize, `${file.compression} data`);
+  const decode = codecOf(file, place);
+  let bytes: Uint8Array;
+  try {
+    bytes = await decode(compressed, size);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new RecordingError(place, `${size} bytes of ${file.compression} data`, why);
+  }
+  if (bytes.length !== size) {
+    const found = bytes.length === 0 ? "a damaged frame" : `${bytes.length}`;
+    throw new RecordingError(place, `${size} bytes of ${file.compression} data`, found);
+  }
+  return bytes;
+}
+
+/** A cursor over what `readFrame` gives; places read `@0x60+0x1f`. */
+export async function frameCursor(cursor: Cursor, file: SeekableFile): Promise<Cursor> {
+  const origin = `${cursor.place().at}+`;
+  return memoryCursor(file.name, await readFrame(cursor, file), origin, file.bigEndian);
+}
+
+function codecOf(file: SeekableFile, place: Place): Codecs["zstd"] {
+  if (file.compression === "zstd") return (bytes, size) => file.codecs.zstd(bytes, size);
+  if (file.compression === "zlib") return (bytes, size) => file.codecs.zlib(bytes, size);
+  throw new RecordingError(place, "compression zstd or zlib", JSON.stringify(file.compression));
+}

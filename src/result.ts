@@ -1,0 +1,269 @@
+/**
+ * What a replay found: plain data, the same for the text report, the JSON report and a program
+ * that uses the library. Addresses are numbers here (a guest-physical address has at most 44 bits)
+ * and become hex strings in JSON.
+ */
+import type { Place } from "./place.ts";
+
+/** A half-open run of guest pages: gfn is the first page's number (gpa >> 12). */
+export interface PageRun {
+  gfn: number;
+  pages: number;
+}
+
+/** How a result relates to the truth. `lower`, `upper`, `bounds`: why stands in the limits. */
+export type Certainty = "exact" | "lower" | "upper" | "bounds";
+
+/** recorded: the log's state as the recording shows it; assumed: as if logging had been on throughout. */
+export type LogWindow = "recorded" | "assumed";
+
+export interface InputSummary {
+  name: string;
+  /** `ftrace text (kernel)`, `trace.dat v7 zstd`, `NDJSON` … */
+  format: string;
+  /** Outer compressions, outermost first: `gzip`, `zstd`, `xz`. */
+  compression: string[];
+  /** Bytes as given; null for a stream whose end was not reached. */
+  size: number | null;
+  /** Of the bytes as given; null unless asked for. */
+  sha256: string | null;
+  /** `mono`, `local` …; null when the recording does not say. */
+  clock: string | null;
+  cpus: number[];
+  /** First and last event, nanoseconds on the recording's clock, decimal; null without events. */
+  firstNs: string | null;
+  lastNs: string | null;
+  /** Events by the name they have in the recording; `kind` is null for events that are not understood. */
+  events: { name: string; kind: string | null; count: number }[];
+  /** Lines that are no event at all. */
+  foreignLines: number;
+  gaps: GapSummary[];
+  /** Events whose time lies before the one read before them, after reordering. */
+  outOfOrder: number;
+  /** Facts about this input that the user should know, one sentence each. */
+  notes: string[];
+}
+
+export interface GapSummary {
+  cpu: number | null;
+  /** null: the recorder does not say how many. */
+  lost: number | null;
+  place: Place;
+}
+
+export interface QueueSummary {
+  /** 0 control, 1 event, 2 and up I/O; null when no drain of it was seen. */
+  index: number | null;
+  vq: string;
+  num: number;
+  /** GPA of the used ring; null when never seen. */
+  used: number | null;
+  popped: number;
+  completed: number;
+  /** Completed with a head that was not seen popped: popped before the recording, or lost. */
+  unknownHead: number;
+  /** Chains that vhost_get_vq_desc() refused. */
+  rejected: number;
+  /** Consumed and never returned: head popped again, or endpoint cleared. */
+  dropped: number;
+  inFlightAtEnd: number;
+  /** Used elements whose events are lost: gaps in used.idx. */
+  lostCompletions: number;
+  /** Bytes and number of write descriptors of completed requests. */
+  writeDescriptors: number;
+  writeBytes: number;
+}
+
+export interface DeviceSummary {
+  /** `vhost-scsi`, `vhost-net`, `vhost-vsock`, or `vhost` when nothing tells. */
+  driver: string;
+  /** struct vhost_dev (from drain) and the driver's own structure (from ioctl), hex; null when not seen. */
+  dev: string | null;
+  vs: string | null;
+  /** Last acked features, hex. */
+  features: string | null;
+  memory: { first: number; last: number; hva: string }[];
+  queues: QueueSummary[];
+  logging: { place: Place; ns: string; what: string }[];
+}
+
+export interface SyncMark {
+  /** The sync's own number; counted from 0 when the marker has none. */
+  number: number;
+  name: string;
+  ns: string;
+  place: Place;
+}
+
+export interface PolicyRound {
+  logged: number;
+  lost: number;
+  extra: number;
+  newlyLost: number;
+  /** Stale after this round: running total. */
+  stale: number;
+}
+
+export interface Round {
+  /** 0-based; the last one may have no sync: what follows the last sync, or the whole recording. */
+  index: number;
+  sync: SyncMark | null;
+  /** Pages written inside the logging window in this round. */
+  written: number;
+  /** In the order of `policies`. */
+  policies: PolicyRound[];
+  /** Why this round's log may be incomplete: lost events, completions without a pop. One sentence each. */
+  caveats: string[];
+}
+
+/** A write that is the first one to touch its pages in its round, for this cause. */
+export interface Evidence {
+  cause: string;
+  device: number;
+  queue: number | null;
+  head: number | null;
+  request: number | null;
+  round: number;
+  gpa: number;
+  len: number;
+  /** The event that ended the request (used), or made the ring write. */
+  place: Place;
+  ns: string;
+  popPlace: Place | null;
+  popNs: string | null;
+}
+
+/** Lost pages of one policy, one cause and one queue. */
+export interface Finding {
+  /** Stable: `lost-io`, `lost-io-late`, `lost-io-freed`, `lost-ctl`, `lost-evt`, `no-log-base` … */
+  code: string;
+  policy: string;
+  /** The round of `first`, and in how many rounds it happened. */
+  round: number;
+  rounds: number;
+  queue: number | null;
+  device: number;
+  cause: string;
+  /** Lost pages, summed over the rounds; a page counts for the first write that touched it. */
+  pages: number;
+  requests: number;
+  runs: PageRun[];
+  /** Runs that are not listed because there are too many. */
+  moreRuns: number;
+  first: Evidence;
+  certainty: Certainty;
+}
+
+export interface PolicyResult {
+  name: string;
+  /** `unpatched` and the like, when the user or the default asked by alias. */
+  alias: string | null;
+  title: string;
+  /** Distinct pages: logged in any round; written and not logged in some round; still so at the end. */
+  logged: number;
+  lost: number;
+  stale: number;
+  /** Of `lost`: at most `runLimit` runs, ascending. */
+  lostRuns: PageRun[];
+  moreLostRuns: number;
+}
+
+export interface Limit {
+  /** Stable code: `events-lost`, `attached-late`, `in-flight`, `write-upper-bound` … */
+  code: string;
+  /** One sentence for people. */
+  text: string;
+  /** Which way it moves the numbers, or null when it moves none. */
+  effect: "more" | "fewer" | "both" | null;
+  places: Place[];
+}
+
+/** Can the recording answer a question, and if not, why not. */
+export interface Sufficiency {
+  question: string;
+  answer: "yes" | "partly" | "no";
+  why: string;
+}
+
+export interface ReplayResult {
+  inputs: InputSummary[];
+  devices: DeviceSummary[];
+  window: LogWindow;
+  /** Why this window: asked for, as recorded, or because logging was never on. */
+  windowWhy: "asked" | "recorded" | "never-on";
+  /** Distinct pages written inside the window. */
+  written: number;
+  policies: PolicyResult[];
+  rounds: Round[];
+  /** Rounds that are not listed because there are too many; they count in all totals. */
+  moreRounds: number;
+  findings: Finding[];
+  moreFindings: number;
+  limits: Limit[];
+  sufficiency: Sufficiency[];
+  certainty: Certainty;
+  /** False when the recording can carry no verdict (exit status 3); limits say why. */
+  verdict: boolean;
+  eventsReplayed: number;
+}
+
+// ---------------------------------------------------------------- what a replay tells while it runs
+
+/** One request: a chain from vhost_get_vq_desc() to vhost_add_used_n(). */
+export interface RequestRecord {
+  /** 1-based, in the order of the pops (or of the used event where the pop was not seen). */
+  serial: number;
+  device: number;
+  queue: number | null;
+  vq: string;
+  head: number;
+  popped: { ns: string; place: Place } | null;
+  used: { ns: string; place: Place; len: number; idx: number } | null;
+  /** `completed`, `dropped` (consumed, never returned), `in-flight` at the end, `unknown-head` (pop not seen). */
+  state: "completed" | "dropped" | "in-flight" | "unknown-head";
+  /** LOG_ALL as seen by the drain before the pop: the log entries were captured. Null: not seen. */
+  captured: boolean | null;
+  /** The capture was freed by a SET_FEATURES without LOG_ALL. */
+  freed: boolean;
+  /** Name of the Cause its write descriptors have. Null when it never completed. */
+  cause: string | null;
+  reads: { gpa: number; len: number }[];
+  writes: { gpa: number; len: number }[];
+  /** Not in a recording of the nine probes. */
+  lun: number | null;
+  cdb: string | null;
+}
+
+/** One write that touches the watched range: from a descriptor, or to the used ring. */
+export interface WatchedWrite {
+  ns: string;
+  place: Place;
+  round: number;
+  cause: string;
+  gpa: number;
+  len: number;
+  device: number;
+  queue: number | null;
+  head: number | null;
+  request: number | null;
+  popPlace: Place | null;
+  popNs: string | null;
+  /** Names of the policies whose dirty log gets these pages. */
+  loggedBy: string[];
+}
+
+/** The state at the end of a round, valid only during the callback. */
+export interface SyncView {
+  mark: SyncMark | null;
+  round: Round;
+  /**
+   * Raw image of this round's log under policy `index` (position in the options): bit n = page n,
+   * least significant bit first, `bytes` long (a multiple of 8). Pages beyond `bytes` are counted
+   * in `beyond`.
+   */
+  image(index: number, bytes: number): { image: Uint8Array; beyond: number };
+  /** Highest page logged by this policy in this round, or -1. */
+  highestPage(index: number): number;
+  /** Size in bytes that QEMU gives the log for the memory map known so far (0: map unknown). */
+  qemuLogBytes: number;
+}
