@@ -69,7 +69,9 @@ export function findLimits(
       "more",
       `${counted(total(unknown, "unknownHead"), "request")} completed whose pop is not in the recording ` +
         "(it began later, or events were lost): their descriptors are not known.",
-      unknown.slice(0, 8).map((queue) => run.placeOf(queue.firstUnknown.stream, queue.firstUnknown.place)),
+      unknown
+        .slice(0, 8)
+        .map((queue) => run.placeOf(queue.firstUnknown.stream, queue.firstUnknown.place)),
     );
   }
   if (total(queues, "captureUnknown") > 0) {
@@ -156,7 +158,12 @@ export function findLimits(
 
 /** What the limits do to the counts of lost pages. */
 export function certaintyOf(limits: readonly Limit[]): Certainty {
-  const loosening = limits.filter((limit) => limit.code !== "write-upper-bound" && limit.code !== "no-send-times" && limit.code !== "in-flight");
+  const loosening = limits.filter(
+    (limit) =>
+      limit.code !== "write-upper-bound" &&
+      limit.code !== "no-send-times" &&
+      limit.code !== "in-flight",
+  );
   const more = loosening.some((limit) => limit.effect === "more");
   const fewer = loosening.some((limit) => limit.effect === "fewer");
   if ((more && fewer) || loosening.some((limit) => limit.effect === "both")) return "bounds";

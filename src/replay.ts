@@ -6,10 +6,10 @@ import { CAUSES, EventKind, RowSet, Status } from "../assembly/abi.ts";
 import { Core, type CoreModule, evidenceSize, OutOfMemory } from "./core.ts";
 import type { NormalisedEvent } from "./event.ts";
 import { type Place, RecordingError } from "./place.ts";
+import { type Queue, readEvidence, readQueues, readRequest } from "./queues.ts";
 import { lostCount, markerText, readEvent, readHead } from "./recording/event-record.ts";
 import { feedOfStream, type OpenInput, openInputs, summarise } from "./recording/recording.ts";
 import type { Source, Surroundings } from "./recording/source.ts";
-import { type Queue, readEvidence, readQueues, readRequest } from "./queues.ts";
 import type {
   GapSummary,
   LogWindow,
@@ -85,7 +85,13 @@ export class Replay {
   #unknownBefore = 0;
   #lostBefore = 0;
 
-  constructor(core: Core, inputs: OpenInput[], recording: Recording, options: ReplayOptions, rows: Row[]) {
+  constructor(
+    core: Core,
+    inputs: OpenInput[],
+    recording: Recording,
+    options: ReplayOptions,
+    rows: Row[],
+  ) {
     this.core = core;
     this.inputs = inputs;
     this.options = options;
@@ -189,7 +195,8 @@ export class Replay {
     this.gapCount++;
     this.#roundGaps++;
     this.lostEvents += lost ?? 0;
-    if (this.gaps.length < MAX_GAPS) this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
+    if (this.gaps.length < MAX_GAPS)
+      this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
   }
 
   async #requests(): Promise<void> {
@@ -367,7 +374,11 @@ export function dump(
   onEvent: (event: NormalisedEvent) => void | Promise<void>,
   signal?: AbortSignal,
 ): Promise<ReplayResult> {
-  const options: ReplayOptions = { policies: [], window: "recorded", ...(signal ? { signal } : {}) };
+  const options: ReplayOptions = {
+    policies: [],
+    window: "recorded",
+    ...(signal ? { signal } : {}),
+  };
   return withReplay(recording, options, async (run) => {
     await run.run(onEvent);
     return finishResult(run, recording);

@@ -25,7 +25,10 @@ export function matchSync(
   if (!match) return null;
   const n = match.groups?.n ?? (/^\d+$/.test(match[1] ?? "") ? match[1] : undefined);
   const number = n === undefined ? ordinal : Number(n);
-  return { number: Number.isSafeInteger(number) ? number : ordinal, name: match.groups?.name ?? "" };
+  return {
+    number: Number.isSafeInteger(number) ? number : ordinal,
+    name: match.groups?.name ?? "",
+  };
 }
 
 /** The counts of the round that `exports.sync()` just ended, for one window. */

@@ -44,7 +44,10 @@ const QUESTIONS: Question[] = [
 ];
 
 /** One answer a question. */
-export function answerable(inputs: readonly InputSummary[], rounds: readonly Round[]): Sufficiency[] {
+export function answerable(
+  inputs: readonly InputSummary[],
+  rounds: readonly Round[],
+): Sufficiency[] {
   const seen = probesSeen(inputs);
   const missing = (probes: readonly string[]): string[] =>
     probes.filter((probe) => (seen.get(probe) ?? 0) === 0);

@@ -147,7 +147,9 @@ function carriesVerdict(
   if (completions === 0) return no("No request completes in the recording.");
   const descriptors = (seen.get("desc") ?? 0) > 0 && (seen.get("pop") ?? 0) > 0;
   if (!descriptors) {
-    return no("Without desc and pop events only used-ring writes are known, not what requests wrote.");
+    return no(
+      "Without desc and pop events only used-ring writes are known, not what requests wrote.",
+    );
   }
   return true;
 }

@@ -215,12 +215,12 @@ static void ioctl_entry(const struct event *e) {
   if (e->cmd == VHOST_SET_OWNER) log_base_set = false; /* a device just opened or reset */
 }
 
-/* Image of this round's log under one policy, as long as the kernel's own file when verifying. */
-static void write_image(const char *policy, bool patched) {
+/* Image of this round's log under one policy: bit n = page n, least significant bit first. */
+static void write_image(const char *policy, bool patched, unsigned number) {
   char path[4096];
   snprintf(path, sizeof path, "%s/%s", options.out, policy);
   mkdir(path, 0777);
-  snprintf(path, sizeof path, "%s/%s/%02u.bin", options.out, policy, round_index);
+  snprintf(path, sizeof path, "%s/%s/%03u.bin", options.out, policy, number);
   FILE *file = fopen(path, "wb");
   if (!file) fail("cannot write", path);
   u64 words = touched_words * 64 * BLOCK_WORDS;
@@ -231,9 +231,10 @@ static void write_image(const char *policy, bool patched) {
   if (fclose(file)) fail("cannot write", path);
 }
 
-static void verify(void) {
+/* `number` is the marker's own: a recording attached late does not begin with 0. */
+static void verify(unsigned number) {
   char path[4096];
-  snprintf(path, sizeof path, "%s/%02u.bin", options.verify, round_index);
+  snprintf(path, sizeof path, "%s/%02u.bin", options.verify, number);
   FILE *file = fopen(path, "rb");
   if (!file) fail("no kernel log", path);
   u64 differ[2] = {0, 0}, word = 0, words = touched_words * 64 * BLOCK_WORDS, w = 0;
@@ -245,7 +246,7 @@ static void verify(void) {
     w++;
   }
   fclose(file);
-  printf("verify %u unpatched=%" PRIu64 " patched=%" PRIu64 "\n", round_index, differ[0], differ[1]);
+  printf("verify %u unpatched=%" PRIu64 " patched=%" PRIu64 "\n", number, differ[0], differ[1]);
 }
 
 #define FNV_START 0xcbf29ce484222325ull
@@ -253,11 +254,12 @@ static u64 fnv(u64 hash, u64 value) { return (hash ^ value) * 0x100000001b3ull; 
 
 /* Ends a round: counts and hashes both logs, adds to the lost pages, clears what was touched. */
 static void end_round(const char *label, size_t label_len, bool is_sync) {
+  unsigned number = is_sync ? (unsigned)strtoul(label, NULL, 10) : 0; /* ends at the space */
   if (is_sync && options.out) {
-    write_image("unpatched", false);
-    write_image("patched", true);
+    write_image("unpatched", false, number);
+    write_image("patched", true, number);
   }
-  if (is_sync && options.verify) verify();
+  if (is_sync && options.verify) verify(number);
   u64 pages[2] = {0, 0}, hash[2] = {FNV_START, FNV_START};
   for (u64 t = 0; t < touched_words; t++) {
     for (u64 rest = touched[t]; rest; rest &= rest - 1) {

@@ -10,7 +10,12 @@ export interface GpaRange {
 }
 
 const LIMIT = 2 ** GPA_BITS;
-const SUFFIXES: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+const SUFFIXES: Readonly<Record<string, number>> = {
+  K: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+  T: 2 ** 40,
+};
 
 /**
  * Reads `0x1000`, `4096`, `4K`, `2M`, `1G`; `START+LEN`; `START-LAST`, the last byte included, as

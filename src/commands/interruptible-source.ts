@@ -16,7 +16,10 @@ export interface WatchedSource extends Source {
 }
 
 /** Wraps a source; reading throws the signal's reason after an abort. */
-export function interruptibleSource(source: Source, signal: AbortSignal | undefined): WatchedSource {
+export function interruptibleSource(
+  source: Source,
+  signal: AbortSignal | undefined,
+): WatchedSource {
   const breathe = breather(signal);
   let seen: { hash: Hash; ended: boolean } | undefined;
   const rereadable = source.random !== undefined;

@@ -19,11 +19,7 @@ export interface Session {
  * A session over the recordings that were named. Throws RecordingError and UsageError, and the
  * signal's reason after an abort.
  */
-export async function openSession(
-  api: ReplayApi,
-  io: Io,
-  args: CommonArguments,
-): Promise<Session> {
+export async function openSession(api: ReplayApi, io: Io, args: CommonArguments): Promise<Session> {
   const syncMarker = syncMarkerOf(args.syncMarker);
   const sources: Source[] = await api.openSources(args.recordings);
   const watched = sources.map((source) => interruptibleSource(source, io.signal));

@@ -45,7 +45,10 @@ export function readHead(core: Core, at: number): RecordHead {
 
 /** The text of a marker record. */
 export function markerText(core: Core, at: number): string {
-  return core.utf8(Number(core.view.getBigUint64(at + EVENT_TEXT, true)), core.view.getUint32(at + EVENT_LEN, true));
+  return core.utf8(
+    Number(core.view.getBigUint64(at + EVENT_TEXT, true)),
+    core.view.getUint32(at + EVENT_LEN, true),
+  );
 }
 
 /** How many events a gap record says are lost; null: it does not say. */
@@ -74,7 +77,8 @@ export function readEvent(core: Core, at: number, place: Place): NormalisedEvent
     pid: head.pid,
     place: formatPlace(place),
   };
-  if (head.kind === EventKind.Marker) return { event: "marker", ...base, text: markerText(core, at) };
+  if (head.kind === EventKind.Marker)
+    return { event: "marker", ...base, text: markerText(core, at) };
   if (head.kind === EventKind.Gap) return { event: "gap", ...base, lost: lostCount(core, at) };
   const probe = PROBES.find((entry) => entry.kind === head.kind);
   if (!probe) throw new Error(`bug: record of kind ${head.kind}`);
@@ -111,10 +115,18 @@ function integer(value: unknown, size: number): bigint | null {
  * Writes a normalised event, as JSON gave it, into the zeroed record at `at`. `line` becomes its
  * place. Throws RecordingError, naming the key that is wrong.
  */
-export function writeEvent(core: Core, at: number, event: unknown, line: number, where: Place): void {
+export function writeEvent(
+  core: Core,
+  at: number,
+  event: unknown,
+  line: number,
+  where: Place,
+): void {
   const object = event as Record<string, unknown>;
   const fail = (key: string, expected: string): never => {
-    const found = Object.hasOwn(object, key) ? quoteFound(JSON.stringify(object[key]) ?? "") : "none";
+    const found = Object.hasOwn(object, key)
+      ? quoteFound(JSON.stringify(object[key]) ?? "")
+      : "none";
     throw new RecordingError(where, `${expected} as "${key}"`, found);
   };
   const put = (key: string, offset: number, size: number): void => {

@@ -120,7 +120,9 @@ class FtraceText implements Feed {
   #learnName(line: string): boolean {
     const match = /:\s+(?:\(\+\d+\)\s+)?([^\s]+):(?:\s|$)/.exec(line);
     // The time is the first `number:`; what follows it is the name.
-    const timed = /(?:^|\s|\])(?:\d+(?:\.\d+)?|\d+us.?):\s+(?:\(\+\d+\)\s+)?([^\s]+):(\s|$)/.exec(line);
+    const timed = /(?:^|\s|\])(?:\d+(?:\.\d+)?|\d+us.?):\s+(?:\(\+\d+\)\s+)?([^\s]+):(\s|$)/.exec(
+      line,
+    );
     const name = timed?.[1] ?? match?.[1];
     if (name === undefined) return false;
     const rest = line.slice((timed ?? match)!.index + (timed ?? match)![0].length);
@@ -146,15 +148,7 @@ class FtraceText implements Feed {
       let key = 0n;
       const token = `${field.name}=`;
       for (let c = 0; c < token.length; c++) key |= BigInt(token.charCodeAt(c)) << BigInt(8 * c);
-      exports.setTextField(
-        event,
-        i,
-        key,
-        token.length,
-        field.target,
-        field.size,
-        !field.optional,
-      );
+      exports.setTextField(event, i, key, token.length, field.target, field.size, !field.optional);
     });
     this.#names.push({ name, probe, plan: event });
   }

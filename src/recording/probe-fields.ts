@@ -63,7 +63,12 @@ export interface ProbeKind {
 
 const u64 = (name: string, target: number): FieldTarget => ({ name, target, size: 8 });
 const u32 = (name: string, target: number): FieldTarget => ({ name, target, size: 4 });
-const s32 = (name: string, target: number): FieldTarget => ({ name, target, size: 4, signed: true });
+const s32 = (name: string, target: number): FieldTarget => ({
+  name,
+  target,
+  size: 4,
+  signed: true,
+});
 const u16 = (name: string, target: number): FieldTarget => ({ name, target, size: 2 });
 const u8 = (name: string, target: number): FieldTarget => ({ name, target, size: 1 });
 const optional = (field: FieldTarget): FieldTarget => ({ ...field, optional: true });

@@ -33,7 +33,7 @@ async function openOne(core: Core, source: Source, surroundings: Surroundings): 
       return done(
         openFtraceText(
           context,
-          asUtf8(unwrapped.stream(), unwrapped.format, source.name),
+          asUtf8(unwrapped.stream(), unwrapped.format),
           "ftrace text (UTF-16)",
         ),
       );
@@ -52,7 +52,11 @@ async function openOne(core: Core, source: Source, surroundings: Surroundings): 
   }
 }
 
-async function openDat(core: Core, unwrapped: Unwrapped, surroundings: Surroundings): Promise<Feed> {
+async function openDat(
+  core: Core,
+  unwrapped: Unwrapped,
+  surroundings: Surroundings,
+): Promise<Feed> {
   const context = { core, file: unwrapped.name };
   let random = unwrapped.random();
   if (random === null) {

@@ -274,4 +274,3 @@ function scalar(event: EventFormat, name: string): FormatField | undefined {
 function markerField(event: EventFormat): FormatField | null {
   return event.fields.find((field) => field.name === "buf") ?? null;
 }
-

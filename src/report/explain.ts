@@ -1,10 +1,10 @@
 /** The life of some guest pages: every write, every sync, and who logged what. */
 import { formatPlace } from "../place.ts";
 import type { ReplayResult, SyncMark, WatchedWrite } from "../result.ts";
+import { limitsText } from "./limits-text.ts";
 import { byteRange, countOf, hex, PAGE_BYTES, seconds } from "./number-text.ts";
 import { policyLabel, queueLabel } from "./queue-text.ts";
 import { inputJson, limitJson, type Tool, toolJson } from "./result-json.ts";
-import { limitsText } from "./limits-text.ts";
 import { printable, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** One thing that happened to the watched pages, in time order. */

@@ -36,7 +36,8 @@ function inputText(input: InputSummary, style: TextStyle): string[] {
     ]);
     lines.push("", ...alignColumns([["events", "name", "read as"], ...rows], "rll").map(indent));
   }
-  if (input.foreignLines > 0) lines.push(`  ${countOf(input.foreignLines, "line")} without an event`);
+  if (input.foreignLines > 0)
+    lines.push(`  ${countOf(input.foreignLines, "line")} without an event`);
   if (input.outOfOrder > 0) lines.push(`  ${countOf(input.outOfOrder, "event")} out of time order`);
   for (const gap of input.gaps.slice(0, SHOWN)) {
     const lost = gap.lost === null ? "an unknown number of events" : countOf(gap.lost, "event");
@@ -117,7 +118,9 @@ function loggingText(device: DeviceSummary): string[] {
 function syncText(result: ReplayResult, style: TextStyle): string[] {
   const syncs = result.rounds.flatMap((round) => (round.sync === null ? [] : [round.sync]));
   if (syncs.length === 0) return [style.bold("No sync: the whole recording is one round")];
-  const names = syncs.slice(0, SHOWN).map((sync) => `${sync.number} ${printable(sync.name)}`.trim());
+  const names = syncs
+    .slice(0, SHOWN)
+    .map((sync) => `${sync.number} ${printable(sync.name)}`.trim());
   const rest = syncs.length - names.length;
   if (rest > 0) names.push(`${rest} more`);
   return [style.bold(countOf(syncs.length, "sync")), "", ...wrapText(listOf(names), "  ", "  ")];

@@ -19,11 +19,7 @@ export function policiesText(
   style: TextStyle,
 ): string {
   if (!detail) {
-    const rows = policies.map((policy) => [
-      policy.name,
-      policy.aliases.join(", "),
-      policy.title,
-    ]);
+    const rows = policies.map((policy) => [policy.name, policy.aliases.join(", "), policy.title]);
     return `${alignColumns([["policy", "also", "what it is"], ...rows], "lll").join("\n")}\n`;
   }
   return policies

@@ -63,5 +63,7 @@ export function inputLine(input: InputSummary): string[] {
 
 function moreFindings(result: ReplayResult): string[] {
   if (result.moreFindings === 0) return [];
-  return [`${countOf(result.moreFindings, "further finding was", "further findings were")} counted and not kept.`];
+  return [
+    `${countOf(result.moreFindings, "further finding was", "further findings were")} counted and not kept.`,
+  ];
 }

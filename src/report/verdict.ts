@@ -47,7 +47,12 @@ function policyGroups(policies: readonly PolicyResult[]): PolicyResult[][] {
   const groups: PolicyResult[][] = [];
   for (const policy of policies) {
     const first = groups.at(-1)?.[0];
-    if (first && policy.alias !== null && first.alias === policy.alias && first.lost === policy.lost)
+    if (
+      first &&
+      policy.alias !== null &&
+      first.alias === policy.alias &&
+      first.lost === policy.lost
+    )
       groups.at(-1)!.push(policy);
     else groups.push([policy]);
   }

@@ -9,7 +9,7 @@ export function ioctlName(cmd: number): string | null {
   if (((cmd >>> 8) & 0xff) !== 0xaf) return null;
   const nr = cmd & 0xff;
   // _IOR and _IOW share number 0: GET_FEATURES reads, SET_FEATURES writes.
-  if (nr === 0) return (cmd >>> 30) === 1 ? "SET_FEATURES" : "GET_FEATURES";
+  if (nr === 0) return cmd >>> 30 === 1 ? "SET_FEATURES" : "GET_FEATURES";
   return NAMES[nr] ?? null;
 }
 

@@ -2,7 +2,7 @@
  * The policies: which writes a given vhost logs. A kernel is a row of data; nothing in the code
  * asks which kernel it is. docs/model.md defines the causes.
  */
-import { Cause, CAUSES } from "../../assembly/abi.ts";
+import { CAUSES, Cause } from "../../assembly/abi.ts";
 import { UsageError } from "../place.ts";
 
 export interface Policy {
@@ -74,7 +74,8 @@ const ALL = (1 << CAUSES) - 1;
 
 function withState(state: (typeof STATES)[number]): number {
   let bits = 0;
-  for (let cause = 0; cause < CAUSES; cause++) if (Cause[cause]?.endsWith(state)) bits |= 1 << cause;
+  for (let cause = 0; cause < CAUSES; cause++)
+    if (Cause[cause]?.endsWith(state)) bits |= 1 << cause;
   return bits;
 }
 

@@ -8,6 +8,9 @@ import type { CpuData } from "./trace-dat.ts";
 /** EVENT_CPU has 16 bits; Linux has at most 8192 CPUs. */
 export const CPU_LIMIT = 65536;
 
+/** Of the number of chunks in front of compressed data. */
+const CHUNK_COUNT_BYTES = 4;
+
 /** Where one CPU's data stand in the file, bytes. */
 export interface CpuRange {
   readonly cpu: number;
@@ -85,7 +88,9 @@ function chunkStream(file: SeekableFile, { cpu, offset, size }: CpuRange): ByteS
   let used = 0;
   const next = async (): Promise<boolean> => {
     if (cursor === undefined) {
-      cursor = cursorAt(file, offset, offset + size, named);
+      // The size that is stated leaves out the number of chunks itself (seen in every file).
+      const end = Math.min(offset + size + CHUNK_COUNT_BYTES, file.random.size);
+      cursor = cursorAt(file, offset, end, named);
       chunksLeft = await cursor.u32(`the number of chunks of CPU ${cpu}`);
     }
     if (chunksLeft === 0) return false;

@@ -105,7 +105,11 @@ export class Cursor implements ByteStream {
   async take(count: number, what: string): Promise<Uint8Array> {
     this.#mayTake(count, what);
     if (count > SECTION_LIMIT) {
-      throw new RecordingError(this.place(), `${what} of at most ${SECTION_LIMIT} bytes`, `${count}`);
+      throw new RecordingError(
+        this.place(),
+        `${what} of at most ${SECTION_LIMIT} bytes`,
+        `${count}`,
+      );
     }
     if (count <= this.#buffer.length) {
       await this.#fill(count, what);
@@ -198,7 +202,11 @@ export class Cursor implements ByteStream {
   }
 
   #ended(start: number, wanted: number, found: number, what: string): RecordingError {
-    return new RecordingError(this.place(start), `${wanted} bytes of ${what}`, `${found} to the end`);
+    return new RecordingError(
+      this.place(start),
+      `${wanted} bytes of ${what}`,
+      `${found} to the end`,
+    );
   }
 
   async #fill(count: number, what: string): Promise<void> {

@@ -3,7 +3,12 @@
  * 6, where they follow each other, and in version 7, where each is a section.
  */
 import { quoteFound, RecordingError } from "../../place.ts";
-import { type EventFormat, type HeaderPage, parseEventFormat, parseHeaderPage } from "../format-file.ts";
+import {
+  type EventFormat,
+  type HeaderPage,
+  parseEventFormat,
+  parseHeaderPage,
+} from "../format-file.ts";
 import { type Cursor, decodeText } from "./cursor.ts";
 
 /** common_type has 16 bits, so there cannot be more events. */

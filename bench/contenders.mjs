@@ -1,0 +1,56 @@
+/**
+ * Who runs on which form of the input. `needs` is the program or file without which a contender
+ * is skipped by name; `shell` marks a pipeline. The first one of a form is what the others' ratio
+ * refers to.
+ */
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..");
+export const CLI = join(ROOT, "dist/src/cli.js");
+const COUNT = `mawk '/ desc: /{n++} END{print n+0}'`;
+
+function product(file, out) {
+  const own = (name, ...args) => ({ name, needs: CLI, command: [process.execPath, CLI, ...args] });
+  return [
+    own("vhost-replay report", "report", file, "--quiet"),
+    own("vhost-replay log", "log", file, "--policy", "unpatched", "-o", out, "--quiet"),
+  ];
+}
+
+function shell(name, needs, line) {
+  return { name, needs, command: ["sh", "-c", line] };
+}
+
+function traceCmd(file) {
+  return [
+    shell("trace-cmd report", "trace-cmd", `trace-cmd report ${quote(file)} | cat >/dev/null`),
+    shell("trace-cmd report | mawk", "mawk", `trace-cmd report ${quote(file)} | ${COUNT}`),
+  ];
+}
+
+/** Contenders for a form: `text`, `none` or `zstd` (trace.dat); `out` is a folder for images. */
+export function contendersFor(form, file, out, replay) {
+  if (form === "text") {
+    return [
+      { name: "C reference (mmap)", command: [replay, file] },
+      { name: "C reference (read)", command: [replay, "--read", file] },
+      ...product(file, out),
+      { name: "mawk count", needs: "mawk", command: ["sh", "-c", `${COUNT} ${quote(file)}`] },
+      { name: "grep -c", needs: "grep", command: ["grep", "-c", " desc: ", file] },
+      { name: "wc -l", needs: "wc", command: ["wc", "-l", file] },
+    ];
+  }
+  const reference = [{ name: "C reference (read)", command: [replay, "--read", file] }];
+  if (form === "none") reference.push({ name: "C reference (mmap)", command: [replay, file] });
+  return [...reference, ...product(file, out), ...traceCmd(file)];
+}
+
+/** Contenders of the issue that no command on this system provides; named in the results. */
+export const NEVER_RUN = [
+  "libtracecmd reader: not written yet",
+  "QEMU log and simpletrace: no such input is built yet",
+];
+
+function quote(path) {
+  return `'${path.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,37 @@
+/** Runs one command under bench/reference/timeit.c. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { compileTimeit } from "./compile.mjs";
+
+/**
+ * Seconds of CPU (user + system, all descendants) and of wall time, and the largest resident set
+ * in bytes (mapped file pages count). Standard output is read through a pipe: some tools stop
+ * early when it is the null device. Throws when the command fails.
+ */
+export function measure(command) {
+  const run = spawnSync(compileTimeit(), command, {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    env: { ...process.env, LC_ALL: "C" },
+    maxBuffer: 1 << 28,
+  });
+  if (run.error) throw run.error;
+  const usage = JSON.parse(String(run.output[3]));
+  if (usage.status !== 0) {
+    throw new Error(`${command.join(" ")}: exit status ${usage.status}\n${run.stderr}`);
+  }
+  return { cpu: usage.user + usage.sys, wall: usage.wall, peak: usage.peak, out: `${run.stdout}` };
+}
+
+/** Whether a program is on the PATH, or a file exists. */
+export function isThere(program) {
+  if (program === undefined) return true;
+  if (program.includes("/")) return existsSync(program);
+  return spawnSync("sh", ["-c", 'command -v "$1"', "sh", program]).status === 0;
+}
+
+/** The middle value; of an even number of values the mean of the two in the middle. */
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

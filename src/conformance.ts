@@ -1,0 +1,139 @@
+/**
+ * `npm run conformance -- DIR…`: replays every recording below the folders, in every form that
+ * lies there, and compares the predicted log with the kernel's own at each sync. A recording is a
+ * folder with `syncs/N.bin`; the kernel is told by the folder's name above it.
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileSource, loadCore, nodeSurroundings } from "./node/index.ts";
+import { replay } from "./replay.ts";
+import { findPolicy } from "./vhost/policy.ts";
+
+/** Recordings whose log cannot be predicted, and why the tool must say so: docs/recording.md. */
+const INEXACT_CAVEAT =
+  /events were lost|completions of this round are lost|popped before the recording/;
+
+interface Outcome {
+  recording: string;
+  form: string;
+  policy: string;
+  syncs: number;
+  equal: number;
+  /** Not equal, and the replay says why. */
+  explained: number;
+  wrong: string[];
+}
+
+/** The policy of the kernel that a recording was made on, by the folder's name. */
+function policyOf(folder: string): string {
+  const version = /(\d+)\.(\d+)/.exec(folder);
+  const number = version ? Number(version[1]) * 1000 + Number(version[2]) : 0;
+  if (number >= 7002) return "linux-7.2";
+  return number >= 6016 ? "linux-6.16" : "linux-6.1";
+}
+
+/** Folders below `root` that hold a recording and its observed logs. */
+function recordingsBelow(root: string): string[] {
+  if (existsSync(join(root, "syncs"))) return [root];
+  return readdirSync(root)
+    .sort()
+    .map((name) => join(root, name))
+    .filter((path) => statSync(path).isDirectory())
+    .flatMap(recordingsBelow);
+}
+
+const FORMS = /^(trace|record)\.(dat|txt)(\.gz|\.zst|\.xz)?$|^report\.txt(\.gz)?$/;
+
+function observed(folder: string): Map<number, Uint8Array> {
+  const images = new Map<number, Uint8Array>();
+  for (const name of readdirSync(join(folder, "syncs"))) {
+    const number = /^(\d{1,3})\.bin$/.exec(name);
+    if (number) images.set(Number(number[1]), readFileSync(join(folder, "syncs", name)));
+  }
+  return images;
+}
+
+/** Equal but for zero bytes at the end of the longer one. */
+function sameLog(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < Math.max(a.length, b.length); i++)
+    if ((a[i] ?? 0) !== (b[i] ?? 0)) return false;
+  return true;
+}
+
+async function check(folder: string, form: string): Promise<Outcome> {
+  const kernel = basename(
+    existsSync(join(dirname(folder), "probes.txt")) ? dirname(folder) : folder,
+  );
+  const policy = findPolicy(policyOf(/\d/.test(kernel) ? kernel : basename(dirname(folder))));
+  const images = observed(folder);
+  const outcome: Outcome = {
+    recording: folder,
+    form,
+    policy: policy.name,
+    syncs: 0,
+    equal: 0,
+    explained: 0,
+    wrong: [],
+  };
+  await replay(
+    {
+      sources: [fileSource(join(folder, form))],
+      surroundings: nodeSurroundings(() => {}),
+      module: await core,
+    },
+    {
+      policies: [{ policy, alias: null }],
+      window: "recorded",
+      onSync: ({ mark, round, image, highestPage }) => {
+        const expected = mark ? images.get(mark.number) : undefined;
+        if (!mark || !expected) return;
+        outcome.syncs++;
+        const size = Math.max(expected.length, Math.ceil((highestPage(0) + 1) / 64) * 8);
+        if (sameLog(image(0, size).image, expected)) outcome.equal++;
+        else if (round.caveats.some((caveat) => INEXACT_CAVEAT.test(caveat))) outcome.explained++;
+        else outcome.wrong.push(`sync ${mark.number} ${mark.name}`);
+      },
+    },
+  );
+  return outcome;
+}
+
+const core = loadCore();
+
+async function main(roots: readonly string[]): Promise<number> {
+  let failed = 0;
+  let checked = 0;
+  const totals = { syncs: 0, equal: 0, explained: 0 };
+  for (const folder of roots.flatMap(recordingsBelow)) {
+    for (const form of readdirSync(folder)
+      .filter((name) => FORMS.test(name))
+      .sort()) {
+      const outcome = await check(folder, form);
+      checked++;
+      totals.syncs += outcome.syncs;
+      totals.equal += outcome.equal;
+      totals.explained += outcome.explained;
+      const name = `${basename(dirname(folder))}/${basename(folder)}`;
+      const verdict = outcome.wrong.length > 0 ? `WRONG at ${outcome.wrong.join(", ")}` : "";
+      const inexact = outcome.explained > 0 ? `${outcome.explained} inexact, cause named ` : "";
+      console.log(
+        `${name.padEnd(42)} ${form.padEnd(14)} ${outcome.policy.padEnd(11)} ` +
+          `${String(outcome.equal).padStart(3)} of ${String(outcome.syncs).padStart(3)} equal  ${inexact}${verdict}`.trimEnd(),
+      );
+      // A recording without a single sync proves nothing.
+      if (outcome.wrong.length > 0 || outcome.syncs === 0) failed++;
+    }
+  }
+  console.log(
+    `${checked} recordings, ${totals.syncs} syncs: ${totals.equal} equal, ` +
+      `${totals.explained} inexact with the cause named, ${totals.syncs - totals.equal - totals.explained} wrong`,
+  );
+  return failed === 0 && checked > 0 ? 0 : 1;
+}
+
+if (process.argv.length < 3) {
+  console.error("usage: npm run conformance -- DIR…");
+  process.exitCode = 2;
+} else {
+  process.exitCode = await main(process.argv.slice(2));
+}

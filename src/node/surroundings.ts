@@ -1,0 +1,61 @@
+/** What the library asks of Node.js: a temporary file for input that must be read by offset. */
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, unlinkSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { RecordingError } from "../place.ts";
+import type { RandomAccess, Surroundings } from "../recording/source.ts";
+
+const CHUNK = 1 << 20;
+
+/** `say` gets one line for the user when something is spooled. */
+export function nodeSurroundings(say: (line: string) => void): Surroundings {
+  return {
+    async spool(name, stream, why): Promise<RandomAccess> {
+      say(why);
+      const fd = openUnnamed();
+      const chunk = new Uint8Array(CHUNK);
+      let size = 0;
+      try {
+        while (true) {
+          const got = stream.read(chunk);
+          const count = typeof got === "number" ? got : await got;
+          if (count === 0) break;
+          for (let done = 0; done < count; ) done += writeSync(fd, chunk, done, count - done);
+          size += count;
+        }
+      } catch (error) {
+        closeSync(fd);
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+        throw new RecordingError(
+          { file: name, at: "" },
+          `room for it in ${tmpdir()}`,
+          `a full disk after ${size} bytes`,
+        );
+      } finally {
+        stream.close();
+      }
+      let closed = false;
+      return {
+        size,
+        readAt: (into, offset) => readSync(fd, into, 0, into.length, offset),
+        close() {
+          if (!closed) closeSync(fd);
+          closed = true;
+        },
+      };
+    },
+  };
+}
+
+/** A temporary file that has no name any more, so that nothing is left behind however we end. */
+function openUnnamed(): number {
+  const folder = mkdtempSync(join(tmpdir(), "vhost-replay-"));
+  const path = join(folder, "spool");
+  const fd = openSync(path, "wx+", 0o600);
+  try {
+    unlinkSync(path);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return fd;
+}
