@@ -280,7 +280,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 240;
+export const QUEUE_SIZE = 256;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -320,6 +320,10 @@ export const QUEUE_UNKNOWN_STREAM = 208;
 /** u64 place of the last completion with an unknown head; u16 stream. */
 export const QUEUE_LAST_UNKNOWN_PLACE = 216;
 export const QUEUE_LAST_UNKNOWN_STREAM = 224;
+
+/** u64: vqs[0] of the device and the distance of its virtqueues; 0 before a drain. */
+export const QUEUE_Q0 = 232;
+export const QUEUE_STEP = 240;
 
 export const QUEUE_DRAINED = 1;
 export const QUEUE_CAPTURE_ON = 2;

@@ -226,10 +226,8 @@ function parseTime(s: Stream, p: usize, end: usize, record: usize): usize {
  * then the time in microseconds. Returns where the time starts, 0 when the line is none of these.
  */
 function latencyPrefix(line: usize, end: usize, record: usize): usize {
-  let p = line + 1;
-  let stop = min<usize>(end, line + 24);
-  while (p < stop && load<u8>(p) != 0x2d) ++p;
-  if (p >= stop) return 0;
+  let p = line + 8;
+  if (p >= end || load<u8>(p) != 0x2d) return 0;
   ++p;
   let pid: u32 = 0;
   let from = p;

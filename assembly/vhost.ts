@@ -73,7 +73,9 @@ import {
   QUEUE_NUM,
   QUEUE_OUT_OF_RANGE,
   QUEUE_POPPED,
+  QUEUE_Q0,
   QUEUE_REJECTED,
+  QUEUE_STEP,
   QUEUE_UNKNOWN_HEAD,
   QUEUE_UNKNOWN_PLACE,
   QUEUE_UNKNOWN_STREAM,
@@ -343,6 +345,8 @@ function onDrain(event: usize): void {
   let q0 = load<u64>(event + EVENT_Q0);
   let step = load<u64>(event + EVENT_Q1) - q0;
   let distance = load<u64>(event + EVENT_VQ) - q0;
+  store<u64>(q + QUEUE_Q0, q0);
+  store<u64>(q + QUEUE_STEP, step);
   // The virtqueues of one device are one array (vhost_scsi_open(), vhost_net_open()).
   if (load<i32>(q + QUEUE_INDEX) == -1) {
     if (step && distance % step == 0 && distance / step < 4096) {
@@ -496,6 +500,8 @@ function onUsed(event: usize, stream: u32): void {
   }
   store<i32>(q + QUEUE_NEXT_USED, (idx + n) & 0xffff);
   usedRing(q, event, stream, idx, n, true);
+  // Only the first of several elements is recorded; vhost-scsi always returns one.
+  if (n != 1) return;
   let head = load<u32>(event + EVENT_HEAD);
   let len = load<u32>(event + EVENT_LEN);
   if (len) addCount(q + QUEUE_USED_LEN, 1);

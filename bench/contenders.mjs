@@ -24,7 +24,7 @@ function shell(name, needs, line) {
 function traceCmd(file) {
   return [
     shell("trace-cmd report", "trace-cmd", `trace-cmd report ${quote(file)} | cat >/dev/null`),
-    shell("trace-cmd report | mawk", "mawk", `trace-cmd report ${quote(file)} | ${COUNT}`),
+    shell("trace-cmd report, mawk count", "mawk", `trace-cmd report ${quote(file)} | ${COUNT}`),
   ];
 }
 

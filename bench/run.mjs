@@ -49,7 +49,7 @@ for (const form of forms) {
     print(`\nFAILED: ${error.message}`);
   }
 }
-print("", ...NEVER_RUN.map((what) => `* not run: ${what}`));
+print("", ...NEVER_RUN.map((what) => `- not run: ${what}`));
 if (values.write)
   writeFileSync(join(import.meta.dirname, "RESULTS.md"), `${header()}${report.join("\n")}\n`);
 if (failed) process.exitCode = 1;
@@ -59,14 +59,14 @@ function benchForm(form, file) {
   const first = measure([replay, file]);
   const events = Number(/^total events=(\d+)/m.exec(first.out)[1]);
   print(
-    `\n## ${FORMS[form]}: ${(bytes / 1e6).toFixed(0)} MB, ${(events / 1e6).toFixed(2)} M events\n`,
+    `${report.length > 0 ? "\n" : ""}## ${FORMS[form]}: ${(bytes / 1e6).toFixed(0)} MB, ${(events / 1e6).toFixed(2)} M events\n`,
   );
   answer ??= first.out;
   if (!sameAnswers(answer, first.out)) throw new Error("the forms do not hold the same events");
   const all = contendersFor(form, file, join(DATA, "out"), replay);
   const present = all.filter((contender) => isThere(contender.needs));
-  for (const { name } of all.filter((one) => !present.includes(one))) print(`* skipped: ${name}`);
-  if (isThere(CLI)) print(`* sets: ${compareImages(file, replay, join(DATA, "sets"))}`);
+  for (const { name } of all.filter((one) => !present.includes(one))) print(`- skipped: ${name}`);
+  if (isThere(CLI)) print(`- sets: ${compareImages(file, replay, join(DATA, "sets"))}`);
   const runs = new Map(present.map((contender) => [contender, []]));
   for (let round = 0; round < rounds; round++) {
     for (const contender of [...present]) {
@@ -76,7 +76,7 @@ function benchForm(form, file) {
         failed = true;
         present.splice(present.indexOf(contender), 1);
         runs.delete(contender);
-        print(`* FAILED: ${contender.name}: ${error.message.split("\n").at(-2) ?? error.message}`);
+        print(`- FAILED: ${contender.name}: ${error.message.split("\n").at(-2) ?? error.message}`);
       }
     }
   }
@@ -101,8 +101,8 @@ function printTable(runs, events) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const line = (row) =>
     `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(" | ")} |`;
-  const rule = `|${widths.map((width, i) => `${"-".repeat(width + 1)}${i === 0 ? "-" : ":"}`).join("|")}|`;
-  print("", line(rows[0]), rule, ...rows.slice(1).map(line));
+  const dashes = widths.map((width, i) => `${"-".repeat(width - 1)}${i === 0 ? "-" : ":"}`);
+  print("", line(rows[0]), line(dashes), ...rows.slice(1).map(line));
 }
 
 function print(...lines) {
@@ -118,7 +118,8 @@ function header() {
   return `# Results of \`npm run bench\`
 
 ${date}, ${cpus()[0].model}, ${cpus().length} CPUs; Node.js ${process.versions.node}; ${compiler.split("\n")[0]}.
-${values.size} of text, median of ${rounds} interleaved rounds. CPU is user + system of the whole
-process tree, events/s are per CPU second, peak memory is the largest process and counts mapped file pages.
+${values.size} of text, median of ${rounds} interleaved rounds. CPU is user + system of the whole process
+tree, events/s are per CPU second, peak memory is the largest process and counts mapped files.
+
 `;
 }

@@ -145,7 +145,7 @@ export class Core {
       const at = block * 64;
       const bytes = this.bytes.subarray(this.#scratch, this.#scratch + 64);
       const fits = Math.max(0, Math.min(64, size - at));
-      image.set(bytes.subarray(0, fits), at > size ? size : at);
+      image.set(bytes.subarray(0, fits), Math.min(at, size));
       for (let i = fits; i < 64; i++) beyond += popcount8(bytes[i]!);
       block = this.exports.nextBlock(block + 1, ever);
     }

@@ -35,7 +35,9 @@ import {
   QUEUE_NUM,
   QUEUE_OUT_OF_RANGE,
   QUEUE_POPPED,
+  QUEUE_Q0,
   QUEUE_REJECTED,
+  QUEUE_STEP,
   QUEUE_UNKNOWN_HEAD,
   QUEUE_UNKNOWN_PLACE,
   QUEUE_UNKNOWN_STREAM,
@@ -92,6 +94,9 @@ export interface Queue {
   freed: number;
   noBase: number;
   inFlight: number;
+  /** vqs[0] and the distance of the device's virtqueues; 0 before a drain. */
+  q0: bigint;
+  step: bigint;
   firstUnknown: { stream: number; place: number };
   lastUnknown: { stream: number; place: number };
 }
@@ -99,6 +104,8 @@ export interface Queue {
 /** Resolves a stream's `place` of a record to a place in the user's file. */
 export type PlaceOf = (stream: number, place: number) => Place;
 
+/** VHOST_SCSI_MAX_VQ allows 1024 I/O queues. */
+const MAX_VQS = 1026n;
 const NO_ADDRESS = 0xffffffffffffffffn;
 
 /** All queues, in the order in which they were first seen. */
@@ -131,6 +138,8 @@ export function readQueues(core: Core): Queue[] {
       freed: count(QUEUE_FREED),
       noBase: count(QUEUE_NO_BASE),
       inFlight: view.getUint32(at + QUEUE_IN_FLIGHT, true),
+      q0: view.getBigUint64(at + QUEUE_Q0, true),
+      step: view.getBigUint64(at + QUEUE_STEP, true),
       firstUnknown: {
         stream: view.getUint16(at + QUEUE_UNKNOWN_STREAM, true),
         place: count(QUEUE_UNKNOWN_PLACE),
@@ -142,7 +151,29 @@ export function readQueues(core: Core): Queue[] {
     });
     at = view.getUint32(at + QUEUE_NEXT, true);
   }
+  adopt(queues);
   return queues;
+}
+
+/**
+ * Gives queues that were never drained (SET_ENDPOINT writes the flags of all 130) to the device
+ * in whose array of virtqueues they lie.
+ */
+function adopt(queues: readonly Queue[]): void {
+  const devices = new Map<bigint, Queue>();
+  for (const queue of queues) {
+    if (queue.dev !== 0n && queue.step !== 0n) devices.set(queue.dev, queue);
+  }
+  for (const queue of queues) {
+    if (queue.dev !== 0n) continue;
+    for (const { dev, q0, step } of devices.values()) {
+      const distance = queue.vq - q0;
+      if (distance < 0n || distance % step !== 0n || distance / step >= MAX_VQS) continue;
+      queue.dev = dev;
+      queue.index ??= Number(distance / step);
+      break;
+    }
+  }
 }
 
 /** No stream: the event was not seen. */

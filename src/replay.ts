@@ -256,11 +256,11 @@ export class Replay {
   }
 
   /** Devices by struct vhost_dev, in the order in which their queues appeared. */
-  readonly #devs: bigint[] = [];
+  readonly devs: bigint[] = [];
 
   deviceOf(queue: Queue): number {
-    let at = this.#devs.indexOf(queue.dev);
-    if (at < 0) at = this.#devs.push(queue.dev) - 1;
+    let at = this.devs.indexOf(queue.dev);
+    if (at < 0) at = this.devs.push(queue.dev) - 1;
     return at;
   }
 
@@ -311,6 +311,10 @@ export class Replay {
         round: rounds[0]!,
         qemuLogBytes: this.devices.qemuLogBytes(),
         image: (index, size) => core.image(index, RowSet.Logged, size),
+        pages: (index) =>
+          core
+            .runs(index, RowSet.Logged, Number.POSITIVE_INFINITY)
+            .runs.flatMap((run) => Array.from({ length: run.pages }, (_, i) => run.gfn + i)),
         highestPage: (index) => core.highest(index, RowSet.Logged),
       });
       if (done) await done;

@@ -262,6 +262,8 @@ export interface SyncView {
    * in `beyond`.
    */
   image(index: number, bytes: number): { image: Uint8Array; beyond: number };
+  /** Pages that this policy logged in this round, ascending: for tests and small sets. */
+  pages(index: number): number[];
   /** Highest page logged by this policy in this round, or -1. */
   highestPage(index: number): number;
   /** Size in bytes that QEMU gives the log for the memory map known so far (0: map unknown). */

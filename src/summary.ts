@@ -40,18 +40,16 @@ function queueSummary(queue: Queue): QueueSummary {
 /** Devices of the queues first, in their order, then those that only ioctls name. */
 function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[] {
   const named = run.devices.all;
-  const byDev: { dev: bigint | null; device: Device | null; queues: Queue[] }[] = [];
-  for (const queue of queues) {
-    const at = run.deviceOf(queue);
-    byDev[at] ??= {
-      dev: queue.dev,
-      device: named.find(({ vs }) => queue.dev >= vs && queue.dev - vs < 4096n) ?? null,
-      queues: [],
-    };
-    byDev[at].queues.push(queue);
-  }
+  for (const queue of queues) run.deviceOf(queue);
+  const byDev: { dev: bigint | null; device: Device | null; queues: Queue[] }[] = run.devs.map(
+    (dev, at) => ({
+      dev,
+      device: named.find(({ vs }) => dev >= vs && dev - vs < 4096n) ?? null,
+      queues: queues.filter((queue) => run.deviceOf(queue) === at),
+    }),
+  );
   for (const device of named) {
-    if (!byDev.some((entry) => entry?.device === device)) {
+    if (!byDev.some((entry) => entry.device === device)) {
       byDev.push({ dev: null, device, queues: [] });
     }
   }

@@ -128,4 +128,3 @@ test("the unpatched prediction from a patched kernel's recording equals what 6.1
     expect(compared).toBeGreaterThan(3);
   }
 });
-

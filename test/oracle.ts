@@ -33,10 +33,18 @@ const NR_CLEAR_ENDPOINT = 0x41;
 /** vq->log_addr after a reset. */
 const NO_LOG_ADDR = (1n << 64n) - 1n;
 const GPA_END = 1n << BigInt(GPA_BITS);
-/** 128 queues by default, 1024 I/O queues and two others at most. */
-const VHOST_SCSI_MAX_VQ = 1026n;
 const MAX_HEAD = 32768;
 const U16 = 0x10000;
+
+export {
+  bitmapImage,
+  PATCHED,
+  pagesOf,
+  pagesOfImage,
+  policyRounds,
+  UNPATCHED,
+  WINDOW,
+} from "./oracle/sets.ts";
 
 export interface OracleRound {
   /** null: what follows the last sync. */
@@ -49,6 +57,8 @@ export interface OracleCounters {
   completed: number;
   unknownHead: number;
   rejected: number;
+  /** Pops of a thread of which neither descriptors nor a drain were seen. */
+  popsWithoutQueue: number;
   dropped: number;
   inFlightAtEnd: number;
   lostCompletions: number;
@@ -91,7 +101,6 @@ interface Device {
 }
 interface VhostFile {
   vs: bigint;
-  features: bigint | null;
   logbase: { value: bigint; at: number } | null;
 }
 
@@ -115,6 +124,7 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
     completed: 0,
     unknownHead: 0,
     rejected: 0,
+    popsWithoutQueue: 0,
     dropped: 0,
     inFlightAtEnd: 0,
     lostCompletions: 0,
@@ -148,15 +158,8 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
     if (stride <= 0n || offset < 0n || offset % stride !== 0n) return null;
     return offset / stride;
   };
-  /** By its own drain; else by lying in the array of queues of a device that was seen. */
-  const deviceOf = (queue: Queue): Device | null => {
-    if (queue.dev !== null) return devices.get(queue.dev) ?? null;
-    for (const device of devices.values()) {
-      const index = indexIn(queue, device);
-      if (index !== null && index < VHOST_SCSI_MAX_VQ) return device;
-    }
-    return null;
-  };
+  const deviceOf = (queue: Queue): Device | null =>
+    queue.dev === null ? null : (devices.get(queue.dev) ?? null);
   const indexOf = (queue: Queue): bigint | null => {
     const device = deviceOf(queue);
     return device === null ? null : indexIn(queue, device);
@@ -203,6 +206,7 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
     queue.drainFeat = BigInt(event.feat);
     queue.lastFeat = queue.drainFeat;
     queue.logbase = { value: BigInt(event.logbase), at: now };
+    queue.nextUsed ??= event.used;
     devices.set(dev, { dev, q0: BigInt(event.q0), q1: BigInt(event.q1) });
     lastDrain.set(event.pid, queue.vq);
   };
@@ -220,7 +224,7 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
 
   /** vq->log is chosen once per run of the handler, i.e. per drain. */
   const isCaptured = (queue: Queue): boolean => {
-    const feat = queue.drainFeat ?? queue.lastFeat ?? fileOf(queue)?.features ?? null;
+    const feat = queue.drainFeat ?? queue.lastFeat;
     if (feat === null) {
       counters.captureUnknown += 1;
       return false;
@@ -232,15 +236,20 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
   const pop = (event: PopEvent): void => {
     const descs = pending.get(event.pid) ?? [];
     pending.delete(event.pid);
+    const vq = event.vq === undefined ? descs.at(-1)?.vq : BigInt(event.vq);
+    const last = vq ?? lastDrain.get(event.pid);
+    if (last === undefined) {
+      counters.popsWithoutQueue += 1;
+      return;
+    }
+    const queue = queueOf(last);
     if (event.head < 0) {
       counters.rejected += 1;
       return;
     }
-    const drained = lastDrain.get(event.pid);
-    const vq = event.vq === undefined ? (descs.at(-1)?.vq ?? drained) : BigInt(event.vq);
-    if (vq === undefined || event.head >= MAX_HEAD) return;
-    const queue = queueOf(vq);
-    const own = descs.filter((d) => d.vq === vq);
+    if (event.head >= MAX_HEAD) return;
+    // Descriptors before those of another queue belong to a pop that is not in the recording.
+    const own = descs.slice(descs.findLastIndex((d) => d.vq !== last) + 1);
     if (queue.num === null ? own.length === 0 : event.head >= queue.num) return;
     if (queue.inFlight.has(event.head)) counters.dropped += 1;
     counters.popped += 1;
@@ -278,21 +287,21 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
     const at = BigInt(event.logaddr);
     queue.num = event.num;
     queue.lastFeat = feat;
-    const ring = (start: number, count: number): void => {
+    const elements = (start: number, count: number): void => {
       if (at === NO_LOG_ADDR) return;
       for (const range of usedElements(at, event.num, start, count))
         logUsed(queue, false, event.logused, range);
-      logUsed(queue, false, event.logused, usedIdx(at));
     };
     if (queue.nextUsed !== null) {
       const lost = (event.idx - queue.nextUsed + U16) % U16;
       if (lost > 0 && lost <= event.num) {
         counters.lostCompletions += lost;
-        ring(queue.nextUsed, lost);
+        elements(queue.nextUsed, lost);
       }
     }
     queue.nextUsed = (event.idx + event.n) % U16;
-    ring(event.idx, event.n);
+    elements(event.idx, event.n);
+    if (at !== NO_LOG_ADDR && event.num > 0) logUsed(queue, false, event.logused, usedIdx(at));
     if (event.n !== 1) return;
     const request = queue.inFlight.get(event.head);
     if (request === undefined) {
@@ -326,7 +335,7 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
   /** An ioctl that took effect. */
   const ioctlDone = (event: IoctlEvent): void => {
     const vs = BigInt(event.vs);
-    const file = files.get(vs) ?? { vs, features: null, logbase: null };
+    const file = files.get(vs) ?? { vs, logbase: null };
     files.set(vs, file);
     const queuesOfFile = [...queues.values()].filter((queue) => {
       const device = deviceOf(queue);
@@ -335,8 +344,7 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
     const type = (event.cmd >>> 8) & 0xff;
     const nr = event.cmd & 0xff;
     if (event.cmd === VHOST_SET_FEATURES) {
-      file.features = BigInt(event.a0);
-      if (bit(file.features, VHOST_F_LOG_ALL)) return;
+      if (bit(BigInt(event.a0), VHOST_F_LOG_ALL)) return;
       for (const queue of queuesOfFile) {
         const index = indexOf(queue);
         if (index === null || index < 2n) continue;
@@ -348,6 +356,8 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
       for (const queue of queuesOfFile) {
         counters.dropped += queue.inFlight.size;
         queue.inFlight.clear();
+        // VHOST_SET_VRING_BASE may follow: the index starts anew.
+        queue.nextUsed = null;
       }
     }
   };
@@ -380,78 +390,4 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
 
 function newRound(): OracleRound {
   return { sync: null, causes: Array.from({ length: CAUSES }, () => new Set<number>()) };
-}
-
-/** A mask over causes. */
-export function causeMask(...causes: Cause[]): number {
-  return causes.reduce((mask, cause) => mask | (1 << cause), 0);
-}
-
-/** Every cause but those outside the logging window. */
-export const WINDOW =
-  ((1 << CAUSES) - 1) &
-  ~causeMask(Cause.RingOff, Cause.NotifyOff, Cause.IoOff, Cause.CtlOff, Cause.EvtOff);
-/** Before 6.16: the used ring only. */
-export const UNPATCHED = causeMask(Cause.RingLogged, Cause.NotifyLogged);
-/** 6.16 and later: every write descriptor whose entries were captured, too. */
-export const PATCHED = UNPATCHED | causeMask(Cause.IoLogged, Cause.CtlLogged, Cause.EvtLogged);
-
-/** Pages of every cause in `mask`, in one round. */
-export function pagesOf(round: OracleRound, mask: number): Set<number> {
-  const pages = new Set<number>();
-  round.causes.forEach((set, cause) => {
-    if (mask & (1 << cause)) for (const page of set) pages.add(page);
-  });
-  return pages;
-}
-
-export interface OraclePolicyRound {
-  written: Set<number>;
-  logged: Set<number>;
-  lost: Set<number>;
-  extra: Set<number>;
-  /** After this round: written and not logged since. */
-  stale: Set<number>;
-}
-
-/** What a policy that logs the causes of `logs` makes of the rounds; `window`: causes that count. */
-export function policyRounds(
-  rounds: readonly OracleRound[],
-  logs: number,
-  window = WINDOW,
-): OraclePolicyRound[] {
-  let stale = new Set<number>();
-  return rounds.map((round) => {
-    const written = pagesOf(round, window);
-    const logged = pagesOf(round, logs);
-    stale = new Set([...stale, ...written].filter((page) => !logged.has(page)));
-    return {
-      written,
-      logged,
-      lost: new Set([...written].filter((page) => !logged.has(page))),
-      extra: new Set([...logged].filter((page) => !written.has(page))),
-      stale,
-    };
-  });
-}
-
-/** A dirty log as the kernel keeps it: bit n of byte n/8, least significant first; no zero tail. */
-export function bitmapImage(pages: Iterable<number>): Uint8Array {
-  const sorted = [...pages];
-  const last = sorted.reduce((a, b) => Math.max(a, b), -1);
-  const image = new Uint8Array(Math.floor(last / 8) + 1);
-  for (const page of sorted) {
-    const byte = Math.floor(page / 8);
-    image[byte] = (image[byte] ?? 0) | (1 << (page % 8));
-  }
-  return image;
-}
-
-/** The pages of a dirty log. */
-export function pagesOfImage(image: Uint8Array): Set<number> {
-  const pages = new Set<number>();
-  image.forEach((byte, at) => {
-    for (let b = 0; b < 8; b++) if (byte & (1 << b)) pages.add(at * 8 + b);
-  });
-  return pages;
 }

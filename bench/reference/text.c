@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The longest key of a probe argument fits; every number stops at the line's newline by itself. */
+/* In a line's arguments. Numbers need no bound: the line's newline is no digit. */
 struct cursor { const char *at, *eol; bool ok; };
 
 static inline bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }

@@ -3,6 +3,8 @@ import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from "
 import { RecordingError } from "../place.ts";
 import type { ByteStream, RandomAccess, Source } from "../recording/source.ts";
 
+const FILE = "a readable file";
+
 function cannot(name: string, error: unknown): RecordingError {
   const code = (error as NodeJS.ErrnoException).code;
   const found: Record<string, string> = {
@@ -13,7 +15,7 @@ function cannot(name: string, error: unknown): RecordingError {
   };
   return new RecordingError(
     { file: name, at: "" },
-    "a readable file",
+    FILE,
     found[code ?? ""] ?? (error instanceof Error ? error.message : String(error)),
   );
 }
@@ -27,7 +29,7 @@ function open(name: string): { fd: number; stat: Stats } {
   } catch (error) {
     throw cannot(name, error);
   }
-  throw new RecordingError({ file: name, at: "" }, "a readable file", "a directory");
+  throw new RecordingError({ file: name, at: "" }, FILE, "a directory");
 }
 
 function reader(name: string, fd: number): ByteStream & RandomAccess {
@@ -50,6 +52,26 @@ function reader(name: string, fd: number): ByteStream & RandomAccess {
   };
 }
 
+/** A second opening of a pipe would wait for another writer. */
+function readOnce(path: string, open: () => ByteStream): Source {
+  let taken = false;
+  return {
+    name: path,
+    size: undefined,
+    stream() {
+      if (taken) {
+        throw new RecordingError(
+          { file: path, at: "" },
+          "a regular file, because this is read twice",
+          "a pipe or device",
+        );
+      }
+      taken = true;
+      return open();
+    },
+  };
+}
+
 /**
  * A file by its path. A regular file can be read by offset and again; a pipe or device only once.
  * Throws RecordingError when it cannot be opened.
@@ -61,8 +83,10 @@ export function fileSource(path: string): Source {
   } catch (error) {
     throw cannot(path, error);
   }
+  if (stat.isDirectory()) throw new RecordingError({ file: path, at: "" }, FILE, "a directory");
   const stream = (): ByteStream => reader(path, open(path).fd);
-  if (!stat.isFile()) return { name: path, size: undefined, stream };
+  // tracefs and procfs say 0 for files that have content, and `trace_pipe` consumes what is read.
+  if (!stat.isFile() || stat.size === 0) return readOnce(path, stream);
   return {
     name: path,
     size: stat.size,

@@ -12,7 +12,7 @@ export function nodeSurroundings(say: (line: string) => void): Surroundings {
   return {
     async spool(name, stream, why): Promise<RandomAccess> {
       say(why);
-      const fd = openUnnamed();
+      const fd = openFor(name);
       const chunk = new Uint8Array(CHUNK);
       let size = 0;
       try {
@@ -25,12 +25,7 @@ export function nodeSurroundings(say: (line: string) => void): Surroundings {
         }
       } catch (error) {
         closeSync(fd);
-        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-        throw new RecordingError(
-          { file: name, at: "" },
-          `room for it in ${tmpdir()}`,
-          `a full disk after ${size} bytes`,
-        );
+        throw cannotSpool(name, error, size);
       } finally {
         stream.close();
       }
@@ -45,6 +40,26 @@ export function nodeSurroundings(say: (line: string) => void): Surroundings {
       };
     },
   };
+}
+
+function openFor(name: string): number {
+  try {
+    return openUnnamed();
+  } catch (error) {
+    throw cannotSpool(name, error, 0);
+  }
+}
+
+/** Trouble with the temporary file, told as such; errors of the stream itself stay as they are. */
+function cannotSpool(name: string, error: unknown, size: number): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return error;
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  return new RecordingError(
+    { file: name, at: "" },
+    `room for a copy of it in ${tmpdir()}`,
+    `${full ? "a full disk" : code} after ${size} bytes`,
+  );
 }
 
 /** A temporary file that has no name any more, so that nothing is left behind however we end. */

@@ -187,11 +187,20 @@ class FtraceText implements Feed {
   /** Headers, losses, and lines that are no event at all. */
   #header(stream: number, line: string, number: number): void {
     const lost = LOST.exec(line);
-    if (lost) return this.#gap(stream, Number(lost[1]), lost[2] ? Number(lost[2]) : null, number);
+    if (lost) {
+      this.#gap(stream, Number(lost[1]), lost[2] ? Number(lost[2]) : null, number);
+      return;
+    }
     const started = BUFFER_STARTED.exec(line);
-    if (started) return this.#gap(stream, Number(started[1]), null, number);
+    if (started) {
+      this.#gap(stream, Number(started[1]), null, number);
+      return;
+    }
     const perf = PERF_LOST.exec(line);
-    if (perf) return this.#gap(stream, NO_CPU, Number(perf[1]), number);
+    if (perf) {
+      this.#gap(stream, NO_CPU, Number(perf[1]), number);
+      return;
+    }
     const entries = ENTRIES.exec(line) ?? LATENCY_ENTRIES.exec(line);
     if (entries) {
       // The kernel's `trace` file says in its header, and nowhere else, what was overwritten.

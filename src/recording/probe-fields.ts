@@ -210,6 +210,12 @@ function hasFields(probe: ProbeKind, fields: ReadonlySet<string>): boolean {
   return probe.fields.every((field) => field.optional || fields.has(field.name));
 }
 
+/** Named like the probe, and with half of its fields: an event that then lacks one is an error. */
+function looksLike(probe: ProbeKind, fields: ReadonlySet<string>): boolean {
+  const needed = probe.fields.filter((field) => !field.optional);
+  return 2 * needed.filter((field) => fields.has(field.name)).length >= needed.length;
+}
+
 /**
  * Which probe an event is: by the recipe's name when it has the fields, else by its fields, else
  * by the function it probes. Null: not one of ours. `group:name` is taken by its name.
@@ -221,7 +227,7 @@ export function classifyEvent(
 ): ProbeKind | null {
   const own = name.slice(name.lastIndexOf(":") + 1);
   const byName = PROBES.find((probe) => probe.name === own);
-  if (byName) return hasFields(byName, fields) ? byName : null;
+  if (byName) return looksLike(byName, fields) ? byName : null;
   const byFields = PROBES.find((probe) => probe.distinct && hasFields(probe, fields));
   if (byFields) return byFields;
   if (functionName === null) return null;

@@ -141,6 +141,14 @@ class RingFeed implements Feed {
       const field = scalar(event, target.name);
       return field ? [{ field, target }] : [];
     });
+    const missing = probe?.fields.find((field) => !field.optional && !scalar(event, field.name));
+    if (missing) {
+      throw new RecordingError(
+        { file: this.#file, at: `:${event.system}:${event.name}` },
+        `a scalar field ${missing.name} in the event's format`,
+        "none",
+      );
+    }
     const ip = kind === EventKind.Ioctl ? scalar(event, "__probe_ip") : undefined;
     if (event.id < 0 || event.id > 0xffff) return;
     const count = sources.length + (ip ? 1 : 0);

@@ -43,11 +43,11 @@ const KINDS = [
   ...["complete", "request", "request", "kick", "indirect", "rejected", "discarded", "unknown"],
   ...["popAgain", "lostUsed", "lostPop", "batch", "logAllOff", "logAllOn", "logAllFails"],
   ...["logBaseNone", "logBase", "ringLog", "clear", "sync", "sync", "gap", "uflags", "thread"],
-  ...["undrained", "move", "otherMarker", "foreignDesc", "rearmOff"],
+  ...["toggle", "logAllOn", "undrained", "move", "otherMarker", "foreignDesc", "rearmOff"],
 ];
 const step: fc.Arbitrary<Step> = fc.record({
   kind: fc.constantFrom(...KINDS),
-  on: fc.nat({ max: 3 }),
+  on: fc.constantFrom(0, 1, 2, 2, 2, 3),
   pick: fc.nat({ max: 1000 }),
   head: fc.nat({ max: 15 }),
   reads: buffers(2),
@@ -137,6 +137,9 @@ function perform(guest: Guest, flights: Flight[], s: Step): void {
     case "logAllOn":
       guest.setLogAll(true);
       break;
+    case "toggle":
+      guest.setLogAll(false).setLogAll(true);
+      break;
     case "logAllFails":
       guest.setLogAll(s.pick % 2 === 0, -14);
       break;
@@ -193,7 +196,7 @@ export function eventStreams(): fc.Arbitrary<NormalisedEvent[]> {
     popVq: fc.boolean(),
     drained: fc.boolean(),
   });
-  return fc.tuple(start, fc.array(step, { maxLength: 60 })).map(([options, steps]) => {
+  return fc.tuple(start, fc.array(step, { maxLength: 60, size: "max" })).map(([options, steps]) => {
     const guest = new Guest(options);
     const first = guest.queue(2);
     guest.queues.set(3, { ...first, index: 3, vq: guest.q0 + 3n * guest.stride, used: 0x17000n });

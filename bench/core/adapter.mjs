@@ -1,0 +1,82 @@
+/**
+ * The only file of the micro-benchmarks that knows the core's names. Interface:
+ *
+ *   const core = await openCore(rows)      rows: [{ window, logs }], masks of causes
+ *   core.load(bytes)                       16-byte descriptors: u64 gpa, u32 length, u32 cause
+ *   core.mark()                            marks all of them
+ *   core.sync()                            → [{ written, logged, lost, stale }] per row
+ *   core.clear()                           empties the round's planes
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "../..");
+const BUILD = join(ROOT, "build/bench");
+const BATCH = 4096;
+// assembly/abi.ts: ROW_*, COUNT_*.
+const ROW_SIZE = 8;
+const COUNTS_SIZE = 56;
+const COUNTS = { written: 0, logged: 8, lost: 16, stale: 40 };
+
+function compileHarness() {
+  mkdirSync(BUILD, { recursive: true });
+  const source = readFileSync(join(import.meta.dirname, "harness.as"), "latin1");
+  writeFileSync(join(BUILD, "harness.ts"), source.replaceAll("ASSEMBLY/", "../../assembly/"));
+  const flags = "--runtime stub --optimizeLevel 3 --shrinkLevel 0 --converge --noAssert";
+  const memory = "--initialMemory 16 --maximumMemory 65536 --enable simd --enable bulk-memory";
+  const files = [
+    "build/bench/harness.ts",
+    "--config",
+    "none",
+    "--outFile",
+    "build/bench/core.wasm",
+  ];
+  const asc = join(ROOT, "node_modules/assemblyscript/bin/asc.js");
+  const args = [asc, ...files, ...flags.split(" "), ...memory.split(" ")];
+  execFileSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
+  return readFileSync(join(BUILD, "core.wasm"));
+}
+
+let compiled;
+
+export async function openCore(rows) {
+  compiled ??= await WebAssembly.compile(compileHarness());
+  const abort = () => {
+    throw new Error("the core aborted");
+  };
+  const { exports: core } = await WebAssembly.instantiate(compiled, { env: { abort } });
+  if (!core.prepare(rows.length)) throw new Error("out of memory");
+  for (const [i, { window, logs }] of rows.entries()) {
+    const view = new DataView(core.memory.buffer);
+    view.setUint32(core.rowTablePtr() + i * ROW_SIZE, window, true);
+    view.setUint32(core.rowTablePtr() + i * ROW_SIZE + 4, logs, true);
+  }
+  let at = 0;
+  let count = 0;
+  return {
+    load(bytes) {
+      at = core.allocate(bytes.length);
+      if (at === 0) throw new Error("out of memory");
+      count = bytes.length / 16;
+      new Uint8Array(core.memory.buffer, at, bytes.length).set(bytes);
+    },
+    /** In batches, as one long call stays in the baseline tier. */
+    mark() {
+      for (let i = 0; i < count; i += BATCH)
+        core.markBatch(at + i * 16, Math.min(BATCH, count - i));
+    },
+    sync() {
+      core.syncRound();
+      const view = new DataView(core.memory.buffer);
+      return rows.map((_, i) => {
+        const read = (offset) =>
+          Number(view.getBigUint64(core.countsPtr() + i * COUNTS_SIZE + offset, true));
+        return Object.fromEntries(
+          Object.entries(COUNTS).map(([name, offset]) => [name, read(offset)]),
+        );
+      });
+    },
+    clear: () => core.clear(),
+  };
+}

@@ -1,0 +1,104 @@
+/** xz files: one stream or several (`cat a.xz b.xz`), through the package xz-decompress. */
+import { CompressedInput, pieces } from "./compressed-input.ts";
+import type { ByteStream } from "./source.ts";
+import { skipStreamPadding, xzStreamParts } from "./xz-container.ts";
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+/** What of the package's class is used beyond its types; its version is pinned for that. */
+interface XzClass {
+  new (compressed: ReadableStream<Uint8Array>): ReadableStream<Uint8Array>;
+  _moduleInstance: unknown;
+  _moduleInstancePromise: unknown;
+  _contextMutex: { acquire(): Promise<void>; release(): void };
+}
+
+/** Calls of the decoder that may pass with nothing taken and nothing made. */
+const STALLS = 64;
+
+/** Openings wait for each other, because the package keeps the instance in a static member. */
+let opening: Promise<unknown> = Promise.resolve();
+
+/**
+ * The decompressed bytes of an xz file. Checks (CRC32, CRC64) are checked. Reading throws
+ * RecordingError for damaged or cut off input and for a dictionary above 128 MiB.
+ */
+export async function openXz(name: string, compressed: ByteStream): Promise<ByteStream> {
+  const xz = await import("xz-decompress");
+  const Xz = ((xz as { default?: unknown }).default ?? xz) as { XzReadableStream: XzClass };
+  const input = new CompressedInput(name, "xz", compressed);
+  const instance: { of: unknown } = { of: undefined };
+  let parts: AsyncGenerator<Uint8Array> | null = null;
+  let reader: Reader | null = null;
+
+  async function next(): Promise<Uint8Array | null> {
+    for (let stalls = 0, before = input.offset; stalls < STALLS; stalls++) {
+      if (!reader || !parts) {
+        await skipStreamPadding(input);
+        if (input.offset > 0 && (await input.atEnd())) return null;
+        parts = xzStreamParts(input);
+        reader = await openStream(Xz.XzReadableStream, parts, instance);
+      }
+      const { done, value } = await reader.read();
+      if (done) {
+        if (!(await parts.next()).done) throw new Error("an end before the stream footer");
+        reader = null;
+      } else if (value.length > 0) {
+        return value;
+      }
+      if (input.offset !== before) stalls = 0;
+      before = input.offset;
+    }
+    throw new Error("data that does not decode");
+  }
+
+  return pieces(
+    () =>
+      next().catch((error) => {
+        throw input.damaged(error);
+      }),
+    () => {
+      reader?.cancel().catch(() => {});
+      input.close();
+    },
+  );
+}
+
+/**
+ * A decoder for one stream. The package has one Wasm instance for all and lets decoders wait until
+ * the one before is done, so two inputs that are read in turn would wait for ever. Here every
+ * input gets an instance of its own, and none waits.
+ */
+function openStream(
+  Xz: XzClass,
+  parts: AsyncGenerator<Uint8Array>,
+  instance: { of: unknown },
+): Promise<Reader> {
+  const opened = opening.then(async () => {
+    Xz._contextMutex = { acquire: async () => {}, release() {} };
+    Xz._moduleInstance = instance.of;
+    Xz._moduleInstancePromise = undefined;
+    let begun: () => void = () => {};
+    const started = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const body = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          begun();
+          const { done, value } = await parts.next();
+          if (done) controller.error(new Error("a stream that goes on behind its footer"));
+          else controller.enqueue(value);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const reader = new Xz(body).getReader();
+    // It asks for input as soon as it has its instance; when it fails, the first read reports it.
+    await Promise.race([started, reader.closed.catch(() => {})]);
+    instance.of = Xz._moduleInstance;
+    return reader;
+  });
+  opening = opened.catch(() => {});
+  return opened;
+}
