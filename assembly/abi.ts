@@ -136,7 +136,11 @@ export const EVENT_IP = 112;
  * policy is a mask over these, so the cost of a write does not depend on the number of policies.
  *
  * Who: Ring = used element and used idx; Notify = used->flags and avail_event; Io, Ctl, Evt = a
- * write descriptor of an I/O, control, event queue.
+ * write descriptor of an I/O, control, event queue of vhost-scsi; Rx = the first bytes of the
+ * descriptors of a packet of vhost-net, as far as it fills them; Vsock = the same of vhost-vsock;
+ * Elem = a used element in a ring with VIRTIO_F_IN_ORDER; Stray = written by the device and given
+ * back (the byte of an overrun).
+ * Range is no write: it is what vhost-net logs for Elem, which lies elsewhere.
  * State: Logged = logging was on, and the entries were captured at pop; Late = popped before
  * LOG_ALL was set, completed after it; Freed = captured, but LOG_ALL went off and on again before
  * the completion; NoBase = logging on, SET_LOG_BASE never done; Off = outside the logging window.
@@ -160,9 +164,23 @@ export enum Cause {
   EvtLogged,
   EvtNoBase,
   EvtOff,
+  RxLogged,
+  RxNoBase,
+  RxOff,
+  VsockLogged,
+  VsockNoBase,
+  VsockOff,
+  ElemLogged,
+  ElemNoBase,
+  ElemOff,
+  RangeLogged,
+  StrayLogged,
+  StrayOff,
 }
 /** Number of causes, i.e. of bit-planes. */
-export const CAUSES = 18;
+export const CAUSES = 30;
+/** Causes that are no write, only a log entry. */
+export const NOT_WRITTEN = 0x8000000;
 
 // ---------------------------------------------------------------- rows
 
@@ -280,7 +298,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 256;
+export const QUEUE_SIZE = 272;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -324,6 +342,23 @@ export const QUEUE_LAST_UNKNOWN_STREAM = 224;
 /** u64: vqs[0] of the device and the distance of its virtqueues; 0 before a drain. */
 export const QUEUE_Q0 = 232;
 export const QUEUE_STEP = 240;
+
+/** u32, Driver. */
+export const QUEUE_DRIVER = 248;
+/** vhost-net, in order: chains of each packet received and not yet published, a FIFO of u16. */
+export const QUEUE_FIFO = 252;
+export const QUEUE_FIFO_HEAD = 256;
+export const QUEUE_FIFO_COUNT = 260;
+/** u32: elements of an in-order ring whose place is not known. */
+export const QUEUE_UNPLACED = 264;
+
+/** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
+export enum Driver {
+  Unknown = 0,
+  Scsi,
+  Net,
+  Vsock,
+}
 
 export const QUEUE_DRAINED = 1;
 export const QUEUE_CAPTURE_ON = 2;

@@ -8,15 +8,9 @@ import { firstQueue, queueCount, queuesRefused } from "./queue";
 import { abandon as abandonStream } from "./ring";
 import { compact as compactStream, cpuSet, recordAt, Stream, streamAt } from "./stream";
 import { orphanDescs, threadsRefused } from "./thread";
-import {
-  done,
-  doneCount,
-  popsWithoutQueue,
-  sawLogAll,
-  sawLogUsed,
-  watched,
-  watchedCount,
-} from "./vhost";
+import { sawLogAll, sawLogUsed } from "./log-state";
+import { popsWithoutQueue } from "./vhost";
+import { done, doneCount, watched, watchedCount } from "./write";
 
 export { attribute, dropEvidence } from "./evidence";
 export { run, setRaw } from "./merge";
@@ -34,17 +28,14 @@ export { addStream } from "./stream";
 export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
 export {
   clearEndpoint,
-  dropDone,
-  dropWatched,
   endInFlight,
   inFlightWriteBytes,
   nameQueues,
-  nextRound,
-  observe,
+  setDriver,
   setFeatures,
-  setLogBase,
-  watch,
-} from "./vhost";
+} from "./device";
+export { setLogBase } from "./log-state";
+export { dropDone, dropWatched, nextRound, observe, watch } from "./write";
 import { counts } from "./sync";
 import { rowTable } from "./planes";
 import { Plan } from "./plan";

@@ -7,7 +7,8 @@ import { give } from "./memory";
 import { scanRing } from "./ring";
 import { RECORDS, RING, recordAt, Stream, streamAt, streamCount } from "./stream";
 import { scanText } from "./text";
-import { apply, doneCount, outOfMemory, watchedCount } from "./vhost";
+import { apply } from "./vhost";
+import { doneCount, outOfMemory, watchedCount } from "./write";
 
 /** The stream that the host must look at, and the record. */
 export let current: u32 = 0;

@@ -15,7 +15,21 @@ export class Thread {
   descs: usize;
   count: u32;
   cap: u32;
+  /** vhost-net: chains popped in this run and not yet used for a packet: {u64 serial, u32 head}. */
+  held: usize;
+  heldCount: u32;
+  heldCap: u32;
+  /** A packet is being received: its length, and whether no chain is held for it. */
+  receiving: u32;
+  overrun: u32;
+  rxLen: u64;
+  /** First byte of the chains that were given back last. */
+  backGpa: u64;
 }
+
+export const HELD_SIZE: u32 = 16;
+/** vhost-net collects at most 1024 chains for a packet, and 64 more in a batch. */
+const MAX_HELD: u32 = 4096;
 
 const SLOTS: u32 = 16384;
 let table: usize = 0;
@@ -60,6 +74,25 @@ export function threadOf(pid: i32, make: bool): usize {
   thread.used = 1;
   last = at;
   return at;
+}
+
+/** Notes a popped chain as held by this thread. */
+export function hold(thread: Thread, serial: u64, head: u32): void {
+  if (thread.heldCount == thread.heldCap) {
+    if (thread.heldCap >= MAX_HELD) return;
+    let cap = thread.heldCap ? thread.heldCap << 1 : 64;
+    let bigger = take(cap * HELD_SIZE);
+    if (!bigger) return;
+    if (thread.heldCap) {
+      memory.copy(bigger, thread.held, thread.heldCount * HELD_SIZE);
+      give(thread.held, thread.heldCap * HELD_SIZE);
+    }
+    thread.held = bigger;
+    thread.heldCap = cap;
+  }
+  let at = thread.held + thread.heldCount++ * HELD_SIZE;
+  store<u64>(at, serial);
+  store<u32>(at + 8, head);
 }
 
 /** Adds a descriptor to what the thread has pending. */

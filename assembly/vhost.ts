@@ -8,6 +8,7 @@ import {
   DESC_GPA,
   DESC_LEN,
   DESC_SIZE,
+  Driver,
   EVENT_ACC,
   EVENT_DEV,
   EVENT_FEAT,
@@ -18,9 +19,7 @@ import {
   EVENT_IDX,
   EVENT_KIND,
   EVENT_LEN,
-  EVENT_LOGADDR,
   EVENT_LOGBASE,
-  EVENT_LOGUSED,
   EVENT_N,
   EVENT_NUM,
   EVENT_PID,
@@ -28,50 +27,30 @@ import {
   EVENT_Q0,
   EVENT_Q1,
   EVENT_TS,
-  EVENT_UFLAGS,
   EVENT_VQ,
-  EVIDENCE_CAUSE,
-  EVIDENCE_GPA,
-  EVIDENCE_HEAD,
-  EVIDENCE_LEN,
-  EVIDENCE_PLACE,
-  EVIDENCE_POP_PLACE,
-  EVIDENCE_POP_STREAM,
-  EVIDENCE_POP_TS,
-  EVIDENCE_QUEUE,
-  EVIDENCE_REQUEST,
-  EVIDENCE_ROUND,
-  EVIDENCE_SIZE,
-  EVIDENCE_STREAM,
-  EVIDENCE_TS,
   EventKind,
   MAX_HEADS,
-  PAGE_SHIFT,
   QUEUE_CAPTURE_ON,
   QUEUE_CAPTURE_UNKNOWN,
   QUEUE_COMPLETED,
   QUEUE_DEV,
   QUEUE_DRAINED,
+  QUEUE_DRIVER,
   QUEUE_DROPPED,
   QUEUE_FEAT,
   QUEUE_FEAT_KNOWN,
   QUEUE_FREED,
-  QUEUE_HEADS,
-  QUEUE_HEADS_CAP,
   QUEUE_ID,
   QUEUE_INDEX,
   QUEUE_LAST_UNKNOWN_PLACE,
   QUEUE_LAST_UNKNOWN_STREAM,
   QUEUE_LATE,
-  QUEUE_LOGADDR,
   QUEUE_LOGBASE,
   QUEUE_LOGBASE_KNOWN,
   QUEUE_LOST_COMPLETIONS,
-  QUEUE_NEXT,
   QUEUE_NEXT_USED,
   QUEUE_NO_BASE,
   QUEUE_NUM,
-  QUEUE_OUT_OF_RANGE,
   QUEUE_POPPED,
   QUEUE_Q0,
   QUEUE_REJECTED,
@@ -83,13 +62,13 @@ import {
   QUEUE_USED_LEN,
   QUEUE_WRITE_BYTES,
   QUEUE_WRITE_DESCS,
+  REQUEST_CAPTURED,
   REQUEST_CAPTURE_UNKNOWN,
   REQUEST_CAPTURE_UNSEEN,
-  REQUEST_CAPTURED,
   REQUEST_CAUSE,
+  REQUEST_DESCS,
   REQUEST_DESC_CAP,
   REQUEST_DESC_COUNT,
-  REQUEST_DESCS,
   REQUEST_FLAGS,
   REQUEST_FREED,
   REQUEST_HEAD,
@@ -99,7 +78,6 @@ import {
   REQUEST_QUEUE,
   REQUEST_SERIAL,
   REQUEST_SIZE,
-  REQUEST_STATE,
   REQUEST_USED_IDX,
   REQUEST_USED_LEN,
   REQUEST_USED_PLACE,
@@ -107,219 +85,18 @@ import {
   REQUEST_USED_TS,
   RequestState,
 } from "./abi";
-import { nameQueue, newEvidence } from "./evidence";
-import { capacityOf, give, take } from "./memory";
-import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "./planes";
-import {
-  addCount,
-  firstQueue,
-  freeRequest,
-  hasFlag,
-  inFlight,
-  ofDevice,
-  queueOf,
-  setFlag,
-  setInFlight,
-} from "./queue";
-import { addDesc, Thread, threadOf } from "./thread";
+import { driverOf } from "./device";
+import { LOG_ALL, learn, NO_ADDRESS, noBase } from "./log-state";
+import { capacityOf, take } from "./memory";
+import { complete, dropFifo, fillChain, inOrder, inOrderRing, onGiveback, onRx, onRxRet } from "./net";
+import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
+import { addDesc, hold, Thread, threadOf } from "./thread";
+import { onRearm, onUflags, usedRing } from "./used-ring";
+import { finish, noMemory, observeRequests, write } from "./write";
 
-/** VHOST_F_LOG_ALL and VIRTIO_RING_F_EVENT_IDX. */
-const LOG_ALL: u64 = 1 << 26;
-const RING_F_EVENT_IDX: u64 = 1 << 29;
-const NO_ADDRESS: u64 = ~(<u64>0);
-
-export let round: u32 = 0;
 let serial: u64 = 0;
-export let outOfMemory: bool = false;
-/** Some event had LOG_ALL, or the ring's log flag, on. */
-export let sawLogAll: bool = false;
-export let sawLogUsed: bool = false;
 /** Pops for which no queue is known. */
 export let popsWithoutQueue: u64 = 0;
-
-export function nextRound(): void {
-  ++round;
-}
-
-// ---------------------------------------------------------------- what the host observes
-
-/** Requests that left their queue; kept until `dropDone()`. */
-let observeRequests: bool = false;
-export let done: usize = 0;
-export let doneCount: u32 = 0;
-let doneCap: u32 = 0;
-
-/** Watched range of pages [first, last]; writes into it are EVIDENCE records. */
-let watching: bool = false;
-let watchFirst: u64 = 0;
-let watchLast: u64 = 0;
-export let watched: usize = 0;
-export let watchedCount: u32 = 0;
-let watchedCap: u32 = 0;
-
-export function observe(requests: bool): void {
-  observeRequests = requests;
-}
-
-/** Watches the pages of [gpa, gpa+len). */
-export function watch(gpa: u64, len: u64): void {
-  watching = len != 0;
-  watchFirst = gpa >> PAGE_SHIFT;
-  watchLast = (gpa + len - 1) >> PAGE_SHIFT;
-}
-
-export function dropWatched(): void {
-  watchedCount = 0;
-}
-
-/** Lets go of the requests that the host has seen. */
-export function dropDone(): void {
-  for (let i: u32 = 0; i < doneCount; ++i) freeRequest(load<u32>(done + (i << 2)));
-  doneCount = 0;
-}
-
-function finish(request: usize, state: u32): void {
-  store<u32>(request + REQUEST_STATE, state);
-  if (!observeRequests) {
-    freeRequest(request);
-    return;
-  }
-  if (doneCount == doneCap) {
-    let cap = doneCap ? doneCap << 1 : 256;
-    let bigger = take(cap << 2);
-    if (!bigger) {
-      outOfMemory = true;
-      freeRequest(request);
-      return;
-    }
-    if (doneCap) {
-      memory.copy(bigger, done, doneCount << 2);
-      give(done, doneCap << 2);
-    }
-    done = bigger;
-    doneCap = cap;
-  }
-  store<u32>(done + (doneCount++ << 2), <u32>request);
-}
-
-function fillEvidence(
-  at: usize,
-  cause: u32,
-  gpa: u64,
-  len: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): void {
-  store<u64>(at + EVIDENCE_GPA, gpa);
-  store<u64>(at + EVIDENCE_LEN, len);
-  store<u64>(at + EVIDENCE_TS, load<u64>(event + EVENT_TS));
-  store<u64>(at + EVIDENCE_PLACE, load<u64>(event + EVENT_PLACE));
-  store<u16>(at + EVIDENCE_STREAM, <u16>stream);
-  store<u32>(at + EVIDENCE_ROUND, round);
-  store<u32>(at + EVIDENCE_CAUSE, cause);
-  store<u32>(at + EVIDENCE_QUEUE, load<u32>(q + QUEUE_ID));
-  store<u64>(at + EVIDENCE_REQUEST, request ? load<u64>(request + REQUEST_SERIAL) : 0);
-  store<i32>(at + EVIDENCE_HEAD, request ? load<i32>(request + REQUEST_HEAD) : -1);
-  store<u64>(at + EVIDENCE_POP_TS, request ? load<u64>(request + REQUEST_POP_TS) : 0);
-  store<u64>(at + EVIDENCE_POP_PLACE, request ? load<u64>(request + REQUEST_POP_PLACE) : 0);
-  store<u16>(
-    at + EVIDENCE_POP_STREAM,
-    request ? load<u16>(request + REQUEST_POP_STREAM) : 0xffff,
-  );
-}
-
-function noteWatched(
-  cause: u32,
-  gpa: u64,
-  len: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): void {
-  if (watchedCount == watchedCap) {
-    let cap = watchedCap ? watchedCap << 1 : 64;
-    let bigger = take(cap * EVIDENCE_SIZE);
-    if (!bigger) {
-      outOfMemory = true;
-      return;
-    }
-    if (watchedCap) {
-      memory.copy(bigger, watched, watchedCount * EVIDENCE_SIZE);
-      give(watched, watchedCap * EVIDENCE_SIZE);
-    }
-    watched = bigger;
-    watchedCap = cap;
-  }
-  let at = watched + watchedCount++ * EVIDENCE_SIZE;
-  fillEvidence(at, cause, gpa, len, q, request, event, stream);
-}
-
-/** One write: into the plane of its cause, and into the evidence when it is the first there. */
-function write(
-  cause: u32,
-  gpa: u64,
-  len: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): void {
-  let found = mark(cause, gpa, len);
-  if (found > 0) {
-    let at = newEvidence();
-    if (at) {
-      let first = max<u64>(gpa, <u64>freshFirst << PAGE_SHIFT);
-      let end = min<u64>(gpa + len, (<u64>freshLast + 1) << PAGE_SHIFT);
-      fillEvidence(at, cause, first, end - first, q, request, event, stream);
-    }
-  } else if (found < 0) {
-    if (found == OUT_OF_RANGE) addCount(q + QUEUE_OUT_OF_RANGE, 1);
-    if (found == NO_MEMORY) outOfMemory = true;
-    return;
-  }
-  if (
-    watching &&
-    len != 0 &&
-    gpa >> PAGE_SHIFT <= watchLast &&
-    (gpa + len - 1) >> PAGE_SHIFT >= watchFirst
-  ) {
-    noteWatched(cause, gpa, len, q, request, event, stream);
-  }
-}
-
-// ---------------------------------------------------------------- state of the log
-
-// @ts-ignore: decorator
-@inline
-function noBase(q: usize): bool {
-  return hasFlag(q, QUEUE_LOGBASE_KNOWN) && load<u64>(q + QUEUE_LOGBASE) == 0;
-}
-
-/** Which of {Logged, NoBase, Off} a ring write is, as an offset to RingLogged or NotifyLogged. */
-// @ts-ignore: decorator
-@inline
-function ringState(q: usize, logused: u32): u32 {
-  return logused ? (noBase(q) ? 1 : 0) : 2;
-}
-
-/** Takes over what an event says of its queue. */
-// @ts-ignore: decorator
-@inline
-function learn(q: usize, event: usize, features: bool): void {
-  store<u64>(q + QUEUE_LOGADDR, load<u64>(event + EVENT_LOGADDR));
-  if (load<u8>(event + EVENT_LOGUSED)) sawLogUsed = true;
-  if (features) {
-    let feat = load<u64>(event + EVENT_FEAT);
-    store<u64>(q + QUEUE_FEAT, feat);
-    setFlag(q, QUEUE_FEAT_KNOWN, true);
-    if (feat & LOG_ALL) sawLogAll = true;
-  }
-}
-
-// ---------------------------------------------------------------- events
 
 /**
  * A snapshot of last_used_idx. Completions that it shows and that were not seen are lost; their
@@ -356,8 +133,13 @@ function onDrain(event: usize): void {
     }
   }
   noteExpected(q, load<u16>(event + EVENT_IDX));
+  if (!load<u32>(q + QUEUE_DRIVER)) store<u32>(q + QUEUE_DRIVER, driverOf(load<u64>(q + QUEUE_DEV)));
   let at = threadOf(load<i32>(event + EVENT_PID), true);
-  if (at) changetype<Thread>(at).drained = load<u64>(event + EVENT_VQ);
+  if (!at) return;
+  let thread = changetype<Thread>(at);
+  thread.drained = load<u64>(event + EVENT_VQ);
+  thread.heldCount = 0;
+  thread.backGpa = NO_ADDRESS;
 }
 
 function onDesc(event: usize): void {
@@ -394,8 +176,13 @@ function onPop(event: usize, stream: u32): void {
   let num = load<u32>(q + QUEUE_NUM);
   // Without descriptors (a recording filtered to acc == 2) only the ring's size tells.
   if (<u32>head >= <u32>MAX_HEADS || (num && <u32>head >= num) || (!pending && !num)) return;
+  let driver = load<u32>(q + QUEUE_DRIVER);
   let old = inFlight(q, head);
-  if (old) {
+  if (old && driver == Driver.Net) {
+    // Several elements in one used event name only the first head.
+    setInFlight(q, head, 0);
+    complete(q, old, event, stream);
+  } else if (old) {
     // Never returned, yet offered again: consumed and dropped, or its used event is lost.
     addCount(q + QUEUE_DROPPED, 1);
     setInFlight(q, head, 0);
@@ -403,7 +190,7 @@ function onPop(event: usize, stream: u32): void {
   }
   let request = take(REQUEST_SIZE);
   if (!request) {
-    outOfMemory = true;
+    noMemory();
     return;
   }
   store<u64>(request + REQUEST_SERIAL, ++serial);
@@ -431,7 +218,7 @@ function onPop(event: usize, stream: u32): void {
     let bytes = pending * DESC_SIZE;
     let descs = take(bytes);
     if (!descs) {
-      outOfMemory = true;
+      noMemory();
       freeRequest(request);
       return;
     }
@@ -441,24 +228,12 @@ function onPop(event: usize, stream: u32): void {
     store<u32>(request + REQUEST_DESC_CAP, capacityOf(bytes) / DESC_SIZE);
   }
   if (!setInFlight(q, head, request)) {
-    outOfMemory = true;
+    noMemory();
     freeRequest(request);
     return;
   }
   addCount(q + QUEUE_POPPED, 1);
-}
-
-/** The used ring's part of vhost_add_used_n(): elements from `idx` on, then the index word. */
-function usedRing(q: usize, event: usize, stream: u32, idx: u32, n: u32, index: bool): void {
-  let base = load<u64>(event + EVENT_LOGADDR);
-  let num = load<u32>(event + EVENT_NUM);
-  if (base == NO_ADDRESS || !num) return;
-  let cause = <u32>Cause.RingLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
-  let slot = idx & (num - 1);
-  let first = min<u32>(n, num - slot);
-  write(cause, base + 4 + 8 * <u64>slot, 8 * <u64>first, q, 0, event, stream);
-  if (n > first) write(cause, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0, event, stream);
-  if (index) write(cause, base + 2, 2, q, 0, event, stream);
+  if (at && driver != Driver.Scsi) hold(thread, serial, head);
 }
 
 /** Cause of a completed request's descriptors: who wrote, and what state the log was in. */
@@ -480,6 +255,33 @@ function descriptorCause(q: usize, flags: u32, feat: u64): u32 {
   return flags & REQUEST_CAPTURED ? Cause.IoLogged : Cause.IoLate;
 }
 
+/**
+ * The driver of a queue at a completion. vhost-scsi's used length is always 0 (scsi.c passes it to
+ * every vhost_add_used()); vhost-net tells itself by its packets; so a length is vhost-vsock's.
+ */
+function usedBy(q: usize, len: u32): u32 {
+  let driver = load<u32>(q + QUEUE_DRIVER);
+  if (driver == Driver.Unknown && len != 0 && load<i32>(q + QUEUE_INDEX) == 0) {
+    driver = Driver.Vsock;
+    store<u32>(q + QUEUE_DRIVER, driver);
+  }
+  return driver;
+}
+
+/** vhost_transport_do_send_pkt(), vsock.c: header and payload, `len` bytes; never logged. */
+function fillVsock(
+  q: usize,
+  request: usize,
+  len: u64,
+  feat: u64,
+  event: usize,
+  stream: u32,
+): void {
+  // LOG_ALL counts as it is now: nothing of this driver is in flight.
+  setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);
+  fillChain(q, request, len, Cause.VsockLogged, event, stream);
+}
+
 /** vhost_add_used_n(): the used ring first, then the descriptors of the request. */
 function onUsed(event: usize, stream: u32): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
@@ -498,14 +300,29 @@ function onUsed(event: usize, stream: u32): void {
       usedRing(q, event, stream, expected, missing, false);
     }
   }
-  store<i32>(q + QUEUE_NEXT_USED, (idx + n) & 0xffff);
-  usedRing(q, event, stream, idx, n, true);
-  // Only the first of several elements is recorded; vhost-scsi always returns one.
+  let ordered = inOrder(load<u64>(event + EVENT_FEAT), event);
+  let moved = ordered ? inOrderRing(q, event, stream, idx) : n;
+  store<i32>(q + QUEUE_NEXT_USED, (idx + moved) & 0xffff);
+  if (!ordered) {
+    usedRing(q, event, stream, idx, n, true);
+    dropFifo(q);
+  }
+  // Only the first of several elements is recorded; vhost-scsi and vhost-vsock return one.
   if (n != 1) return;
   let head = load<u32>(event + EVENT_HEAD);
   let len = load<u32>(event + EVENT_LEN);
   if (len) addCount(q + QUEUE_USED_LEN, 1);
   let request = inFlight(q, head);
+  let driver = usedBy(q, len);
+  if (driver == Driver.Net) {
+    // A packet whose length no probe gave: the used length is that of its bytes.
+    if (request) {
+      fillChain(q, request, len, Cause.RxLogged, event, stream);
+      setInFlight(q, head, 0);
+      complete(q, request, event, stream);
+    }
+    return;
+  }
   if (!request) {
     if (!load<u64>(q + QUEUE_UNKNOWN_HEAD)) {
       store<u64>(q + QUEUE_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
@@ -516,6 +333,12 @@ function onUsed(event: usize, stream: u32): void {
     store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>stream);
     addCount(q + QUEUE_UNKNOWN_HEAD, 1);
     if (observeRequests) noteUnknown(q, event, stream, head);
+    return;
+  }
+  if (driver == Driver.Vsock) {
+    fillVsock(q, request, len, load<u64>(event + EVENT_FEAT), event, stream);
+    setInFlight(q, head, 0);
+    complete(q, request, event, stream);
     return;
   }
   let flags = load<u32>(request + REQUEST_FLAGS);
@@ -553,7 +376,7 @@ function onUsed(event: usize, stream: u32): void {
 function noteUnknown(q: usize, event: usize, stream: u32, head: u32): void {
   let request = take(REQUEST_SIZE);
   if (!request) {
-    outOfMemory = true;
+    noMemory();
     return;
   }
   store<u64>(request + REQUEST_SERIAL, ++serial);
@@ -568,31 +391,6 @@ function noteUnknown(q: usize, event: usize, stream: u32, head: u32): void {
   store<i32>(request + REQUEST_CAUSE, -1);
   store<u32>(request + REQUEST_FLAGS, REQUEST_CAPTURE_UNKNOWN);
   finish(request, RequestState.UnknownHead);
-}
-
-/** vhost_enable_notify(): writes avail_event when notifications were off and EVENT_IDX is on. */
-function onRearm(event: usize, stream: u32): void {
-  let q = queueOf(load<u64>(event + EVENT_VQ));
-  if (!q) return;
-  learn(q, event, true);
-  store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
-  let base = load<u64>(event + EVENT_LOGADDR);
-  if (base == NO_ADDRESS) return;
-  if (!(load<u16>(event + EVENT_UFLAGS) & 1) || !(load<u64>(event + EVENT_FEAT) & RING_F_EVENT_IDX)) return;
-  let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
-  write(cause, base + 4 + 8 * <u64>load<u32>(event + EVENT_NUM), 2, q, 0, event, stream);
-}
-
-/** vhost_update_used_flags(): writes used->flags. */
-function onUflags(event: usize, stream: u32): void {
-  let base = load<u64>(event + EVENT_LOGADDR);
-  // SET_ENDPOINT does this on queues that were never set up, too.
-  if (base == NO_ADDRESS) return;
-  let q = queueOf(load<u64>(event + EVENT_VQ));
-  if (!q) return;
-  learn(q, event, false);
-  let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
-  write(cause, base, 2, q, 0, event, stream);
 }
 
 /** Replays one record. True: the host must look at it. */
@@ -616,90 +414,16 @@ export function apply(event: usize, stream: u32): bool {
     case EventKind.Uflags:
       onUflags(event, stream);
       return false;
+    case EventKind.Giveback:
+      onGiveback(event);
+      return false;
+    case EventKind.Rx:
+      onRx(event);
+      return false;
+    case EventKind.RxRet:
+      onRxRet(event, stream);
+      return false;
     default:
       return true;
   }
-}
-
-// ---------------------------------------------------------------- what the host tells
-
-/**
- * A SET_FEATURES of this device succeeded. Without LOG_ALL it frees the captured log entries of
- * every command in flight on the I/O queues (vhost_scsi_set_features(), 6.16).
- */
-export function setFeatures(vs: u64, features: u64): void {
-  if (features & LOG_ALL) sawLogAll = true;
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs)) continue;
-    store<u64>(q + QUEUE_FEAT, features);
-    setFlag(q, QUEUE_FEAT_KNOWN, true);
-    if (features & LOG_ALL || load<i32>(q + QUEUE_INDEX) < 2) continue;
-    let heads = <usize>load<u32>(q + QUEUE_HEADS);
-    for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
-      let request = <usize>load<u32>(heads + (i << 2));
-      if (!request) continue;
-      let flags = load<u32>(request + REQUEST_FLAGS);
-      if (flags & REQUEST_CAPTURED) store<u32>(request + REQUEST_FLAGS, flags | REQUEST_FREED);
-    }
-  }
-}
-
-/** A SET_LOG_BASE of this device succeeded: VHOST_SET_LOG_BASE sets it on every queue. */
-export function setLogBase(vs: u64, base: u64): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs)) continue;
-    store<u64>(q + QUEUE_LOGBASE, base);
-    setFlag(q, QUEUE_LOGBASE_KNOWN, true);
-  }
-}
-
-/** CLEAR_ENDPOINT succeeded: it waits for every command, so what is still here was dropped. */
-export function clearEndpoint(vs: u64): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs)) continue;
-    store<i32>(q + QUEUE_NEXT_USED, -1);
-    endQueue(q, RequestState.Dropped, true);
-  }
-}
-
-function endQueue(q: usize, state: u32, count: bool): void {
-  let heads = <usize>load<u32>(q + QUEUE_HEADS);
-  for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
-    let request = <usize>load<u32>(heads + (i << 2));
-    if (!request) continue;
-    if (count) addCount(q + QUEUE_DROPPED, 1);
-    setInFlight(q, i, 0);
-    finish(request, state);
-  }
-}
-
-/** At the end of the recording: the requests still in flight become observable. */
-export function endInFlight(): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) endQueue(q, RequestState.InFlight, false);
-}
-
-/** Registers the queues for the findings; before attribute(). False: out of memory. */
-export function nameQueues(): bool {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!nameQueue(load<u32>(q + QUEUE_ID), q)) return false;
-  }
-  return true;
-}
-
-/** Pages that requests in flight may write: for the bounds in the report. */
-export function inFlightWriteBytes(): f64 {
-  let bytes: f64 = 0;
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    let heads = <usize>load<u32>(q + QUEUE_HEADS);
-    for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
-      let request = <usize>load<u32>(heads + (i << 2));
-      if (!request) continue;
-      let desc = <usize>load<u32>(request + REQUEST_DESCS);
-      let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
-      for (; desc < end; desc += DESC_SIZE) {
-        if (load<u32>(desc + DESC_ACC) == 2) bytes += <f64>load<u32>(desc + DESC_LEN);
-      }
-    }
-  }
-  return bytes;
 }

@@ -4,7 +4,7 @@
  */
 import type { Queue } from "./queues.ts";
 import type { Replay } from "./replay.ts";
-import type { Certainty, DeviceSummary, InputSummary, Limit, LogWindow } from "./result.ts";
+import type { Certainty, InputSummary, Limit, LogWindow } from "./result.ts";
 
 const total = (queues: readonly Queue[], key: keyof Queue): number =>
   queues.reduce((sum, queue) => sum + Number(queue[key]), 0);
@@ -29,7 +29,6 @@ export function probesSeen(inputs: readonly InputSummary[]): Map<string, number>
 export function findLimits(
   run: Replay,
   inputs: readonly InputSummary[],
-  devices: readonly DeviceSummary[],
   queues: readonly Queue[],
   window: LogWindow,
 ): Limit[] {
@@ -98,15 +97,6 @@ export function findLimits(
       null,
       `${counted(total(queues, "outOfRange"), "write")} lie beyond 16 TiB of guest memory and count nowhere.`,
     );
-  }
-  for (const device of devices) {
-    if (device.driver === "vhost-net" || device.driver === "vhost-vsock") {
-      add(
-        "driver-not-modelled",
-        "both",
-        `Device ${device.dev ?? device.vs} is ${device.driver}: what it writes is taken as vhost-scsi would write it.`,
-      );
-    }
   }
   if (run.unattributed > 0) {
     add(

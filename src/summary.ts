@@ -101,7 +101,7 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   const devices = deviceSummaries(run, queues);
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];
-  const limits = findLimits(run, inputs, devices, queues, window);
+  const limits = findLimits(run, inputs, queues, window);
   const sufficiency = answerable(inputs, rounds);
   const certainty = certaintyOf(limits);
   const { findings, more } = readFindings(run, window, certainty);

@@ -1,7 +1,7 @@
 /** xz files: one stream or several (`cat a.xz b.xz`), through the package xz-decompress. */
 import { CompressedInput, pieces } from "./compressed-input.ts";
 import type { ByteStream } from "./source.ts";
-import { skipStreamPadding, xzStreamParts } from "./xz-container.ts";
+import { xzParts } from "./xz-container.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
@@ -11,6 +11,10 @@ interface XzClass {
   _moduleInstance: unknown;
   _moduleInstancePromise: unknown;
   _contextMutex: { acquire(): Promise<void>; release(): void };
+}
+
+interface Package {
+  XzReadableStream: XzClass;
 }
 
 /** Calls of the decoder that may pass with nothing taken and nothing made. */
@@ -25,27 +29,15 @@ let opening: Promise<unknown> = Promise.resolve();
  */
 export async function openXz(name: string, compressed: ByteStream): Promise<ByteStream> {
   const xz = await import("xz-decompress");
-  const Xz = ((xz as { default?: unknown }).default ?? xz) as { XzReadableStream: XzClass };
+  const { XzReadableStream } = ((xz as { default?: unknown }).default ?? xz) as Package;
   const input = new CompressedInput(name, "xz", compressed);
-  const instance: { of: unknown } = { of: undefined };
-  let parts: AsyncGenerator<Uint8Array> | null = null;
-  let reader: Reader | null = null;
+  const reader = await openDecoder(XzReadableStream, xzParts(input));
 
   async function next(): Promise<Uint8Array | null> {
     for (let stalls = 0, before = input.offset; stalls < STALLS; stalls++) {
-      if (!reader || !parts) {
-        await skipStreamPadding(input);
-        if (input.offset > 0 && (await input.atEnd())) return null;
-        parts = xzStreamParts(input);
-        reader = await openStream(Xz.XzReadableStream, parts, instance);
-      }
       const { done, value } = await reader.read();
-      if (done) {
-        if (!(await parts.next()).done) throw new Error("an end before the stream footer");
-        reader = null;
-      } else if (value.length > 0) {
-        return value;
-      }
+      if (done) return null;
+      if (value.length > 0) return value;
       if (input.offset !== before) stalls = 0;
       before = input.offset;
     }
@@ -58,25 +50,21 @@ export async function openXz(name: string, compressed: ByteStream): Promise<Byte
         throw input.damaged(error);
       }),
     () => {
-      reader?.cancel().catch(() => {});
+      reader.cancel().catch(() => {});
       input.close();
     },
   );
 }
 
 /**
- * A decoder for one stream. The package has one Wasm instance for all and lets decoders wait until
+ * A decoder for these parts. The package has one Wasm instance for all and lets decoders wait until
  * the one before is done, so two inputs that are read in turn would wait for ever. Here every
  * input gets an instance of its own, and none waits.
  */
-function openStream(
-  Xz: XzClass,
-  parts: AsyncGenerator<Uint8Array>,
-  instance: { of: unknown },
-): Promise<Reader> {
+function openDecoder(Xz: XzClass, parts: AsyncGenerator<Uint8Array>): Promise<Reader> {
   const opened = opening.then(async () => {
     Xz._contextMutex = { acquire: async () => {}, release() {} };
-    Xz._moduleInstance = instance.of;
+    Xz._moduleInstance = undefined;
     Xz._moduleInstancePromise = undefined;
     let begun: () => void = () => {};
     const started = new Promise<void>((resolve) => {
@@ -87,7 +75,7 @@ function openStream(
         async pull(controller) {
           begun();
           const { done, value } = await parts.next();
-          if (done) controller.error(new Error("a stream that goes on behind its footer"));
+          if (done) controller.close();
           else controller.enqueue(value);
         },
       },
@@ -96,7 +84,6 @@ function openStream(
     const reader = new Xz(body).getReader();
     // It asks for input as soon as it has its instance; when it fails, the first read reports it.
     await Promise.race([started, reader.closed.catch(() => {})]);
-    instance.of = Xz._moduleInstance;
     return reader;
   });
   opening = opened.catch(() => {});

@@ -13,10 +13,24 @@ const LZMA2 = 0x21;
 const CHECK_SIZES = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
 
 /**
- * The parts of one stream, in order, none above 64 KiB + 6; ends after the stream's footer.
- * Throws RecordingError where the structure breaks.
+ * The parts of the file, in order, none above 64 KiB + 6: all streams and the padding between
+ * them. Throws RecordingError where the structure breaks.
  */
-export async function* xzStreamParts(input: CompressedInput): AsyncGenerator<Uint8Array> {
+export async function* xzParts(input: CompressedInput): AsyncGenerator<Uint8Array> {
+  do {
+    yield* oneStream(input);
+    // Stream padding: zeros in fours. A stream begins with another byte.
+    while ((await input.peek()) === 0) {
+      const padding = await input.take(4);
+      if (padding.some((byte) => byte !== 0)) {
+        throw input.damaged("bytes that are no padding", input.offset - 4);
+      }
+      yield padding;
+    }
+  } while (!(await input.atEnd()));
+}
+
+async function* oneStream(input: CompressedInput): AsyncGenerator<Uint8Array> {
   const header = await input.take(12);
   if (header[0] !== 0xfd || header[1] !== 0x37 || header[5] !== 0) {
     throw input.damaged("bytes that belong to no stream", input.offset - 12);
@@ -39,18 +53,6 @@ export async function* xzStreamParts(input: CompressedInput): AsyncGenerator<Uin
     throw input.damaged("no stream footer", input.offset - 12);
   }
   yield footer;
-}
-
-/** Skips the zeros that may stand between streams. */
-export async function skipStreamPadding(input: CompressedInput): Promise<void> {
-  while (!(await input.atEnd())) {
-    const at = input.offset;
-    // A stream begins with another byte than zero, so nothing of it is taken here.
-    const byte = await input.peek();
-    if (byte !== 0) return;
-    const padding = await input.take(4);
-    if (padding.some((value) => value !== 0)) throw input.damaged("bytes that are no padding", at);
-  }
 }
 
 function paddingOf(length: number): number {

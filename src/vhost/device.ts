@@ -3,6 +3,7 @@
  * counts when its return probe says that it succeeded.
  */
 import {
+  Driver,
   EVENT_A0,
   EVENT_A4,
   EVENT_ADDR,
@@ -47,6 +48,12 @@ interface PendingIoctl {
   place: Place;
   ns: string;
 }
+
+const DRIVERS: Record<string, Driver> = {
+  "vhost-scsi": Driver.Scsi,
+  "vhost-net": Driver.Net,
+  "vhost-vsock": Driver.Vsock,
+};
 
 /** No more than this is kept of a hostile recording. */
 const MAX_PENDING = 65536;
@@ -104,6 +111,8 @@ export class Devices {
     const device = this.#device(pending.vs);
     if (device.driver === null) {
       device.driver = driverOf(pending.name, null) ?? driverOf(null, await symbol(ip));
+      const number = device.driver === null ? undefined : DRIVERS[device.driver];
+      if (number !== undefined) this.#core.exports.setDriver(pending.vs, number);
     }
   }
 

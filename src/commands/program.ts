@@ -1,0 +1,160 @@
+/** The command line: names, options and help. Each command's code is loaded when it is used. */
+import { Command, CommanderError, Option } from "commander";
+import type { Tool } from "../report/result-json.ts";
+import { failureStatus } from "./failure.ts";
+import { type ColorChoice, EXIT, type Io } from "./io.ts";
+import type { ReplayApi } from "./replay-api.ts";
+
+/** What the command line runs on. */
+export interface Environment {
+  io(color: ColorChoice): Io;
+  tool(): Tool;
+  load(): Promise<ReplayApi>;
+}
+
+interface CommandModule<Arguments> {
+  run(api: ReplayApi, io: Io, args: Arguments): Promise<number>;
+}
+
+const EXAMPLES = `
+Examples:
+  vhost-replay report migration.dat
+  vhost-replay explain migration.dat --gpa 0x7f3a0000+8K
+  vhost-replay verify migration.dat --observed syncs/ --policy linux-6.16
+
+Exit status: 0 nothing lost (or equal), 1 pages lost (or different), 2 usage, or
+input that cannot be read, 3 the recording carries no verdict, 70 a bug in
+vhost-replay, 130 interrupted.
+`;
+
+/** Runs the arguments after the program's name; returns the exit status and never throws. */
+export async function runCommandLine(argv: string[], environment: Environment): Promise<number> {
+  let io = environment.io("auto");
+  let status: number = EXIT.ok;
+  const program = buildProgram(environment, async (load, args) => {
+    io = environment.io(args.color ?? "auto");
+    const [module, api] = await Promise.all([load(), environment.load()]);
+    status = await module.run(api, io, args);
+  });
+  program.configureOutput({
+    writeOut: (text) => void io.out(text),
+    writeErr: (text) => io.err(text),
+  });
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  try {
+    if (argv.length === 0) {
+      io.err(program.helpInformation());
+      io.err(EXAMPLES);
+      return EXIT.trouble;
+    }
+    await program.parseAsync(argv, { from: "user" });
+    return status;
+  } catch (error) {
+    return failureStatus(error, io);
+  }
+}
+
+type Run = <Arguments extends { color?: ColorChoice }>(
+  load: () => Promise<CommandModule<Arguments>>,
+  args: Arguments,
+) => Promise<void>;
+
+function buildProgram(environment: Environment, run: Run): Command {
+  const program = new Command("vhost-replay")
+    .description("Which guest pages would a vhost kernel leave out of its dirty log?")
+    .exitOverride()
+    .showHelpAfterError("(--help shows the options)")
+    .option("-V, --version", "print the version and the hash of the core")
+    .addHelpText("after", EXAMPLES);
+  program.on("option:version", () => {
+    const { name, version, wasmSha256 } = environment.tool();
+    program.configureOutput().writeOut?.(`${name} ${version} (core ${wasmSha256.slice(0, 12)})\n`);
+    throw new CommanderError(EXIT.ok, "commander.version", version);
+  });
+  addReplayCommands(program, run);
+  addQueryCommands(program, run);
+  return program;
+}
+
+function addReplayCommands(program: Command, run: Run): void {
+  withPolicies(recordings(program, "report", "verdict, findings, limits", { isDefault: true }))
+    .option("--all", "show every finding")
+    .action((names: string[], options) =>
+      run(() => import("./report.ts"), { ...options, recordings: names }),
+    );
+  withWindow(recordings(program, "log", "write the dirty log a policy would have written"))
+    .requiredOption("--policy <name>", "whose log (see: policies)")
+    .requiredOption("-o, --output <dir>", "folder for NNN.bin and index.json")
+    .option("--log-size <bytes>", "size of each image instead of the one QEMU uses")
+    .action((names: string[], options) =>
+      run(() => import("./log.ts"), { ...options, recordings: names }),
+    );
+  withPolicies(recordings(program, "verify", "compare predicted with observed dirty logs"))
+    .requiredOption("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
+    .action((names: string[], options) =>
+      run(() => import("./verify.ts"), { ...options, recordings: names }),
+    );
+  withPolicies(recordings(program, "explain", "the life of some guest pages"))
+    .requiredOption("--gpa <range>", "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1")
+    .option("--limit <n>", "show at most so many writes and syncs")
+    .action((names: string[], options) =>
+      run(() => import("./explain.ts"), { ...options, recordings: names }),
+    );
+}
+
+function addQueryCommands(program: Command, run: Run): void {
+  recordings(program, "info", "what is in it, and which questions it can answer").action(
+    (names: string[], options) => run(() => import("./info.ts"), { ...options, recordings: names }),
+  );
+  recordings(program, "requests", "one line a request")
+    .option("--queue <n>", "only of this queue (0 control, 1 event, 2 and up I/O)")
+    .option("--gpa <range>", "only with a descriptor in this range")
+    .option("--from <sec>", "only popped at or after this time of the recording")
+    .option("--to <sec>", "only popped at or before this time")
+    .option("--state <list>", "completed, dropped, in-flight, unknown-head")
+    .action((names: string[], options) =>
+      run(() => import("./requests.ts"), { ...options, recordings: names }),
+    );
+  recordings(program, "dump", "normalised events as NDJSON, in time order").action(
+    (names: string[], options) => run(() => import("./dump.ts"), { ...options, recordings: names }),
+  );
+  common(program.command("policies").description("the table of policies, with evidence"))
+    .argument("[name]", "one policy or alias, with what it rests on")
+    .action((name: string | undefined, options) =>
+      run(() => import("./policies.ts"), name === undefined ? options : { ...options, name }),
+    );
+}
+
+function recordings(
+  program: Command,
+  name: string,
+  description: string,
+  options: { isDefault?: boolean } = {},
+): Command {
+  return common(program.command(name, options).description(description))
+    .argument("<recording...>", "ftrace text or trace.dat, also compressed; - is standard input")
+    .option("--sync-marker <regexp>", "trace_marker lines that are a sync");
+}
+
+function common(command: Command): Command {
+  const choices = ["auto", "always", "never"];
+  return command
+    .option("--json", "print JSON (schemas are in the package)")
+    .option("--quiet", "no progress, no warnings")
+    .addOption(new Option("--color <when>", "emphasis").choices(choices).default("auto"));
+}
+
+function withPolicies(command: Command): Command {
+  const collect = (name: string, before: string[] | undefined) => [...(before ?? []), name];
+  return withWindow(command).option(
+    "--policy <name>",
+    "may be repeated (default: unpatched, patched)",
+    collect,
+  );
+}
+
+function withWindow(command: Command): Command {
+  return command
+    .option("--assume-logging", "as if logging had been on throughout")
+    .option("--no-assume-logging", "only while the recording shows logging on");
+}

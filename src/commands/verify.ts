@@ -1,0 +1,122 @@
+/** `verify`: predicted dirty logs against images that were observed. */
+import { RecordingError } from "../place.ts";
+import { compareImages, firstDifference } from "../report/compare-images.ts";
+import { PAGE_BYTES } from "../report/number-text.ts";
+import { jsonDocument } from "../report/result-json.ts";
+import { textStyle } from "../report/text-layout.ts";
+import {
+  type Comparison,
+  comparisonStatus,
+  type ExplainedPage,
+  type PolicyComparison,
+  verifyJson,
+  verifyText,
+} from "../report/verify.ts";
+import type { SyncView } from "../result.ts";
+import { type CommonArguments, policiesNamed, windowOf } from "./arguments.ts";
+import type { Io } from "./io.ts";
+import { type ObservedImages, observedImages } from "./observed.ts";
+import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
+import { DEFAULT_POLICIES } from "./report.ts";
+import { openSession, type Session } from "./session.ts";
+
+export interface VerifyArguments extends CommonArguments {
+  observed: string;
+  policy?: string[];
+  assumeLogging?: boolean;
+}
+
+/** Writes of the first differing page that are kept. */
+const KEPT_WRITES = 16;
+
+/** Prints what agrees and what does not; returns 0, 1 or 3 (`comparisonStatus`). */
+export async function run(api: ReplayApi, io: Io, args: VerifyArguments): Promise<number> {
+  const policies = policiesNamed(api, args.policy ?? DEFAULT_POLICIES);
+  const window = windowOf(args.assumeLogging, "recorded");
+  const observed = await observedImages(args.observed);
+  const session = await openSession(api, io, args);
+  const comparison: Comparison = {
+    observed: args.observed,
+    policies: policies.map(({ policy, alias }) => ({
+      name: policy.name,
+      alias,
+      syncs: [],
+      first: null,
+    })),
+    withoutImage: [],
+    withoutSync: [],
+  };
+  const base: ReplayOptions = { policies, window };
+  if (io.signal) base.signal = io.signal;
+  const onSync = (view: SyncView) => compareSync(comparison, observed, view);
+  const result = await session.read((recording) => api.replay(recording, { ...base, onSync }));
+  const compared = new Set(comparison.policies[0]?.syncs.map((sync) => sync.number));
+  comparison.withoutSync = observed.numbers.filter((number) => !compared.has(number));
+  for (const policy of comparison.policies) {
+    policy.first = await explainFirst(api, session, base, policy);
+  }
+  if (args.json) {
+    const names = policies.map(({ policy }) => policy.name);
+    const asked = { policies: names, window, syncMarker: args.syncMarker ?? null };
+    const hashed = await session.withHashes(result);
+    await io.out(jsonDocument(verifyJson(api.tool, asked, comparison, hashed)));
+  } else {
+    await io.out(verifyText(comparison, result, textStyle(io.color)));
+  }
+  return comparisonStatus(comparison);
+}
+
+/** A recording without any sync is one round, compared with image 0. */
+async function compareSync(
+  comparison: Comparison,
+  observed: ObservedImages,
+  view: SyncView,
+): Promise<void> {
+  if (view.mark === null && view.round.index > 0) return;
+  const number = view.mark?.number ?? 0;
+  const file = observed.file(number);
+  if (file === undefined) {
+    if (view.mark !== null) comparison.withoutImage.push(number);
+    return;
+  }
+  const image = await observed.read(number);
+  comparison.policies.forEach((policy, index) => {
+    const needed = Math.max(image.length, Math.floor(view.highestPage(index) / 8) + 1);
+    const predicted = view.image(index, Math.ceil(needed / 8) * 8).image;
+    const difference = compareImages(predicted, image);
+    policy.syncs.push({ round: view.round.index, number, mark: view.mark, file, ...difference });
+  });
+}
+
+/** Reads the recording once more for the writes to the first page that differs. */
+async function explainFirst(
+  api: ReplayApi,
+  session: Session,
+  base: ReplayOptions,
+  policy: PolicyComparison,
+): Promise<ExplainedPage | null> {
+  const sync = policy.syncs.find((one) => firstDifference(one) !== undefined);
+  const page = sync && firstDifference(sync);
+  if (!sync || !page) return null;
+  const { number, round } = sync;
+  const explained: ExplainedPage = {
+    ...{ number, round, gfn: page.gfn, side: page.side },
+    ...{ writes: [], moreWrites: 0, unexplained: null },
+  };
+  const options: ReplayOptions = {
+    ...base,
+    watch: { gpa: page.gfn * PAGE_BYTES, len: PAGE_BYTES },
+    onWrite(write) {
+      if (write.round !== round) return;
+      if (explained.writes.length < KEPT_WRITES) explained.writes.push(write);
+      else explained.moreWrites += 1;
+    },
+  };
+  try {
+    await session.read((recording) => api.replay(recording, options));
+  } catch (error) {
+    if (!(error instanceof RecordingError)) throw error;
+    explained.unexplained = `the recording could not be read again: ${error.message}`;
+  }
+  return explained;
+}
