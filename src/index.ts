@@ -7,7 +7,14 @@ export { type CoreModule, compileCore, OutOfMemory } from "./core.ts";
 export type { NormalisedEvent } from "./event.ts";
 export { formatPlace, type Place, RecordingError, UsageError } from "./place.ts";
 export type { ByteStream, RandomAccess, Source, Surroundings } from "./recording/source.ts";
-export { type ChosenPolicy, dump, type Recording, type ReplayOptions, replay } from "./replay.ts";
+export {
+  type ChosenPolicy,
+  dump,
+  inspect,
+  type Recording,
+  type ReplayOptions,
+  replay,
+} from "./replay.ts";
 export type * from "./result.ts";
 export { DEFAULT_SYNC_MARKER } from "./round.ts";
 export { findPolicy, POLICIES, type Policy } from "./vhost/policy.ts";

@@ -24,7 +24,7 @@ import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "./round.ts";
 import { installRows, makeRows, type Row, type WindowChoice } from "./rows.ts";
 import { summariseResult } from "./summary.ts";
 import { Devices } from "./vhost/device.ts";
-import { causeName, type Policy } from "./vhost/policy.ts";
+import { causeName, findPolicy, type Policy } from "./vhost/policy.ts";
 
 /** What to replay: inputs, and the core to do it with. */
 export interface Recording {
@@ -370,6 +370,12 @@ export function replay(recording: Recording, options: ReplayOptions): Promise<Re
     await run.run();
     return finishResult(run, recording);
   });
+}
+
+/** Replays a recording against the kernels before and after the series: what `info` needs. */
+export function inspect(recording: Recording): Promise<ReplayResult> {
+  const policies = ["unpatched", "patched"].map((alias) => ({ policy: findPolicy(alias), alias }));
+  return replay(recording, { policies, window: "auto" });
 }
 
 /** Hands every event of a recording, in time order, to `onEvent`; nothing is replayed. */

@@ -8,10 +8,10 @@ import { openSession } from "./session.ts";
 
 /** Prints one event a line; returns 0. What it prints is NDJSON with and without `--json`. */
 export async function run(api: ReplayApi, io: Io, args: CommonArguments): Promise<number> {
-  const session = await openSession(api, io, args);
+  const session = openSession(api, io, args);
   const lines = lineWriter(io);
-  await session.read((recording) =>
-    api.dump(recording, (event) => lines.write(eventJsonLine(event))),
+  await session.read((opening) =>
+    api.dump(opening, (event) => lines.write(eventJsonLine(event)), io.signal),
   );
   await lines.end();
   return EXIT.ok;

@@ -30,28 +30,36 @@ export async function run(api: ReplayApi, io: Io, args: ExplainArguments): Promi
     args.limit === undefined ? KEPT_EVENTS : wholeNumber(args.limit, "--limit", MOST_KEPT_EVENTS);
   const policies = policiesNamed(api, args.policy ?? DEFAULT_POLICIES);
   const window = windowOf(args.assumeLogging, "auto");
-  const named = policies.map(({ policy, alias }) => ({ name: policy.name, alias }));
-  const session = await openSession(api, io, args);
-  const recorder = recordLife(range.gpa, range.len, named, keep);
+  const session = openSession(api, io, args);
+  // Whether logging was ever on is known at the end only, so `auto` keeps both readings.
+  const recorded = recordLife(range.gpa, range.len, policies, keep, false);
+  const assumed = recordLife(range.gpa, range.len, policies, keep, true);
   const options: ReplayOptions = {
     policies,
     window,
     watch: range,
-    onWrite: recorder.write,
-    onSync: (view) => recorder.sync(view.round.index, view.mark),
+    onWrite(write) {
+      recorded.write(write);
+      assumed.write(write);
+    },
+    onSync(view) {
+      recorded.sync(view.round.index, view.mark);
+      assumed.sync(view.round.index, view.mark);
+    },
   };
   if (io.signal) options.signal = io.signal;
-  const result = await session.read((recording) => api.replay(recording, options));
+  const result = await session.read((opening) => api.replay(opening, options));
+  const life = (result.window === "assumed" ? assumed : recorded).life();
   if (args.json) {
     const asked = {
-      policies: named.map(({ name }) => name),
+      policies: policies.map(({ policy }) => policy.name),
       window,
       syncMarker: args.syncMarker ?? null,
     };
     const hashed = await session.withHashes(result);
-    await io.out(jsonDocument(explainJson(api.tool, asked, recorder.life(), hashed)));
+    await io.out(jsonDocument(explainJson(api.tool, asked, life, hashed)));
   } else {
-    await io.out(explainText(recorder.life(), result, textStyle(io.color)));
+    await io.out(explainText(life, result, textStyle(io.color)));
   }
   return EXIT.ok;
 }

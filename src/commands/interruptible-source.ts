@@ -13,6 +13,8 @@ const BREATH = 50;
 export interface WatchedSource extends Source {
   /** SHA-256 of all bytes as given, hex; null when they were not all seen and are gone. */
   sha256(): Promise<string | null>;
+  /** Bytes that were read so far, over all streams. */
+  bytesRead(): number;
 }
 
 /** Wraps a source; reading throws the signal's reason after an abort. */
@@ -21,6 +23,7 @@ export function interruptibleSource(
   signal: AbortSignal | undefined,
 ): WatchedSource {
   const breathe = breather(signal);
+  const tally = { bytes: 0 };
   let seen: { hash: Hash; ended: boolean } | undefined;
   const rereadable = source.random !== undefined;
   const watched: WatchedSource = {
@@ -28,17 +31,18 @@ export function interruptibleSource(
     size: source.size,
     stream() {
       const stream = source.stream();
-      if (rereadable || seen) return breathingStream(stream, breathe);
+      if (rereadable || seen) return breathingStream(stream, breathe, tally);
       seen = { hash: createHash("sha256"), ended: false };
-      return breathingStream(hashingStream(stream, seen), breathe);
+      return breathingStream(hashingStream(stream, seen), breathe, tally);
     },
+    bytesRead: () => tally.bytes,
     async sha256() {
       if (!rereadable) return seen?.ended ? seen.hash.copy().digest("hex") : null;
-      return hashOf(breathingStream(source.stream(), breathe));
+      return hashOf(breathingStream(source.stream(), breathe, { bytes: 0 }));
     },
   };
   if (source.random === undefined) return watched;
-  return { ...watched, random: () => breathingAccess(source.random!(), breathe) };
+  return { ...watched, random: () => breathingAccess(source.random!(), breathe, tally) };
 }
 
 /** Gives a promise when it is time to let the event loop run, otherwise undefined. */
@@ -59,22 +63,34 @@ function breather(signal: AbortSignal | undefined): () => Promise<void> | undefi
 
 type Breathe = ReturnType<typeof breather>;
 
-function breathingStream(stream: ByteStream, breathe: Breathe): ByteStream {
+interface Tally {
+  bytes: number;
+}
+
+function counted(got: number | Promise<number>, tally: Tally): number | Promise<number> {
+  if (typeof got !== "number") return got.then((count) => counted(count, tally));
+  tally.bytes += got;
+  return got;
+}
+
+function breathingStream(stream: ByteStream, breathe: Breathe, tally: Tally): ByteStream {
   return {
     read(into) {
       const pause = breathe();
-      return pause ? pause.then(() => stream.read(into)) : stream.read(into);
+      const read = () => counted(stream.read(into), tally);
+      return pause ? pause.then(read) : read();
     },
     close: () => stream.close(),
   };
 }
 
-function breathingAccess(access: RandomAccess, breathe: Breathe): RandomAccess {
+function breathingAccess(access: RandomAccess, breathe: Breathe, tally: Tally): RandomAccess {
   return {
     size: access.size,
     readAt(into, offset) {
       const pause = breathe();
-      return pause ? pause.then(() => access.readAt(into, offset)) : access.readAt(into, offset);
+      const read = () => counted(access.readAt(into, offset), tally);
+      return pause ? pause.then(read) : read();
     },
     close: () => access.close(),
   };

@@ -1,19 +1,19 @@
 /** The real library behind the commands. */
+import { dump, findPolicy, POLICIES, replay } from "../index.ts";
+import { fileSource, loadCore, nodeSurroundings, stdinSource } from "../node/index.ts";
 import type { ReplayApi } from "./replay-api.ts";
 import { readTool } from "./tool.ts";
 
-/** Loads the library and its Node edge. */
+/** Loads the library and its core. */
 export async function loadApi(): Promise<ReplayApi> {
-  const [library, node] = await Promise.all([import("../index.ts"), import("../node/index.ts")]);
+  const module = await loadCore();
   return {
     tool: readTool(),
-    openSources: node.openSources,
-    surroundings: node.surroundings,
-    openRecording: library.openRecording,
-    replay: library.replay,
-    inspect: library.inspect,
-    dump: library.dump,
-    POLICIES: library.POLICIES,
-    findPolicy: library.findPolicy,
+    openSources: (names) => names.map((name) => (name === "-" ? stdinSource() : fileSource(name))),
+    surroundings: nodeSurroundings,
+    replay: (opening, options) => replay({ ...opening, module }, options),
+    dump: (opening, onEvent, signal) => dump({ ...opening, module }, onEvent, signal),
+    POLICIES,
+    findPolicy,
   };
 }

@@ -27,7 +27,7 @@ export async function run(api: ReplayApi, io: Io, args: LogArguments): Promise<n
   const size = args.logSize === undefined ? undefined : logSize(args.logSize);
   const [asked] = policiesNamed(api, [args.policy]);
   const window = windowOf(args.assumeLogging, "recorded");
-  const session = await openSession(api, io, args);
+  const session = openSession(api, io, args);
   const folder = await openLogDirectory(args.output);
   try {
     const images: LogImage[] = [];
@@ -37,7 +37,7 @@ export async function run(api: ReplayApi, io: Io, args: LogArguments): Promise<n
       onSync: (view) => addImage(folder, images, view, size),
     };
     if (io.signal) options.signal = io.signal;
-    const result = await session.read((recording) => api.replay(recording, options));
+    const result = await session.read((opening) => api.replay(opening, options));
     const hashed = await session.withHashes(result);
     const names = [asked!.policy.name];
     const wanted = { policies: names, window, syncMarker: args.syncMarker ?? null };

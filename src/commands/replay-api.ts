@@ -4,47 +4,34 @@
  */
 import type { NormalisedEvent } from "../event.ts";
 import type { Source, Surroundings } from "../recording/source.ts";
+import type { ReplayOptions } from "../replay.ts";
 import type { Tool } from "../report/result-json.ts";
-import type { ReplayResult, RequestRecord, SyncView, WatchedWrite } from "../result.ts";
+import type { ReplayResult } from "../result.ts";
 import type { Policy } from "../vhost/policy.ts";
 
-/** An opened recording; only the library looks into it. */
-export interface Recording {
-  close?(): void;
-}
+export type { ReplayOptions } from "../replay.ts";
 
-export interface OpenOptions {
+/** What a command says about the recordings it opens. */
+export interface Opening {
+  sources: readonly Source[];
+  surroundings: Surroundings;
   syncMarker?: RegExp;
-  /** Bytes read so far of all inputs, their sum where known, events so far. */
-  onProgress?(bytes: number, total: number | undefined, events: number): void;
-}
-
-export interface ReplayOptions {
-  policies: { policy: Policy; alias: string | null }[];
-  window: "recorded" | "assumed" | "auto";
-  onSync?(view: SyncView): void | Promise<void>;
-  onRequest?(request: RequestRecord): void | Promise<void>;
-  watch?: { gpa: number; len: number };
-  onWrite?(write: WatchedWrite): void | Promise<void>;
-  runLimit?: number;
-  signal?: AbortSignal;
+  /** Now and then: events so far. */
+  onProgress?: (bytes: number, events: number) => void;
 }
 
 export interface ReplayApi {
   readonly tool: Tool;
   /** One source a name, `-` being standard input; throws RecordingError. */
-  openSources(names: readonly string[]): Source[] | Promise<Source[]>;
-  readonly surroundings: Surroundings;
-  openRecording(
-    sources: Source[],
-    surroundings: Surroundings,
-    options: OpenOptions,
-  ): Promise<Recording>;
-  replay(recording: Recording, options: ReplayOptions): Promise<ReplayResult>;
-  inspect(recording: Recording): Promise<ReplayResult>;
+  openSources(names: readonly string[]): readonly Source[];
+  /** `say` gets lines for the user, without a line feed. */
+  surroundings(say: (line: string) => void): Surroundings;
+  replay(opening: Opening, options: ReplayOptions): Promise<ReplayResult>;
+  /** Hands over every event in time order; `signal` stops it. */
   dump(
-    recording: Recording,
+    opening: Opening,
     onEvent: (event: NormalisedEvent) => void | Promise<void>,
+    signal?: AbortSignal,
   ): Promise<ReplayResult>;
   readonly POLICIES: readonly Policy[];
   /** Throws UsageError, which names the known ones. */

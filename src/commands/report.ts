@@ -22,10 +22,10 @@ export const DEFAULT_POLICIES: readonly string[] = ["unpatched", "patched"];
 export async function run(api: ReplayApi, io: Io, args: ReportArguments): Promise<number> {
   const policies = policiesNamed(api, args.policy ?? DEFAULT_POLICIES);
   const window = windowOf(args.assumeLogging, "auto");
-  const session = await openSession(api, io, args);
+  const session = openSession(api, io, args);
   const options: ReplayOptions = { policies, window };
   if (io.signal) options.signal = io.signal;
-  const result = await session.read((recording) => api.replay(recording, options));
+  const result = await session.read((opening) => api.replay(opening, options));
   if (args.json) {
     const names = policies.map(({ policy }) => policy.name);
     const asked = { policies: names, window, syncMarker: args.syncMarker ?? null };

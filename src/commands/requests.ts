@@ -28,7 +28,7 @@ const STATES: readonly RequestRecord["state"][] = [
 /** Prints the requests that pass the filters, in the order they left their queues; returns 0. */
 export async function run(api: ReplayApi, io: Io, args: RequestsArguments): Promise<number> {
   const wanted = requestFilter(args);
-  const session = await openSession(api, io, args);
+  const session = openSession(api, io, args);
   const lines = lineWriter(io);
   if (!args.json) await lines.write(REQUEST_HEADING);
   const line = args.json ? requestJsonLine : requestText;
@@ -38,7 +38,7 @@ export async function run(api: ReplayApi, io: Io, args: RequestsArguments): Prom
     onRequest: (request) => (wanted(request) ? lines.write(line(request)) : undefined),
   };
   if (io.signal) options.signal = io.signal;
-  await session.read((recording) => api.replay(recording, options));
+  await session.read((opening) => api.replay(opening, options));
   await lines.end();
   return EXIT.ok;
 }

@@ -1,16 +1,15 @@
 /** From the names a user typed to an opened recording, and back to a result with hashes. */
-import type { Source } from "../recording/source.ts";
 import type { ReplayResult } from "../result.ts";
 import { type CommonArguments, syncMarkerOf } from "./arguments.ts";
 import { interruptibleSource, type WatchedSource } from "./interruptible-source.ts";
 import type { Io } from "./io.ts";
 import { progressLine } from "./progress.ts";
-import type { OpenOptions, Recording, ReplayApi } from "./replay-api.ts";
+import type { Opening, ReplayApi } from "./replay-api.ts";
 
 /** What a command does with recordings. */
 export interface Session {
-  /** Opens the recordings, hands them over, and closes them. May be called again for a second pass. */
-  read<T>(use: (recording: Recording) => Promise<T>): Promise<T>;
+  /** Reads the recordings from their start. May be called again for a second pass. */
+  read<T>(use: (opening: Opening) => Promise<T>): Promise<T>;
   /** The result with the SHA-256 of every input, where its bytes can be had. */
   withHashes(result: ReplayResult): Promise<ReplayResult>;
 }
@@ -19,26 +18,41 @@ export interface Session {
  * A session over the recordings that were named. Throws RecordingError and UsageError, and the
  * signal's reason after an abort.
  */
-export async function openSession(api: ReplayApi, io: Io, args: CommonArguments): Promise<Session> {
+export function openSession(api: ReplayApi, io: Io, args: CommonArguments): Session {
   const syncMarker = syncMarkerOf(args.syncMarker);
-  const sources: Source[] = await api.openSources(args.recordings);
-  const watched = sources.map((source) => interruptibleSource(source, io.signal));
+  const sources = api
+    .openSources(args.recordings)
+    .map((source) => interruptibleSource(source, io.signal));
+  const sizes = sources.map((source) => source.size);
+  const total = sizes.every((size) => size !== undefined)
+    ? sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)
+    : undefined;
+  const surroundings = api.surroundings((line) => {
+    if (!args.quiet) io.err(`${line}\n`);
+  });
   return {
     async read(use) {
       const progress = progressLine(io, args.quiet ?? false);
-      const options: OpenOptions = { onProgress: progress.update };
-      if (syncMarker) options.syncMarker = syncMarker;
-      let recording: Recording | undefined;
+      const before = bytesRead(sources);
+      const opening: Opening = {
+        sources,
+        surroundings,
+        // Bytes as given, which a compressed input has fewer of than the replay sees.
+        onProgress: (_, events) => progress.update(bytesRead(sources) - before, total, events),
+      };
+      if (syncMarker) opening.syncMarker = syncMarker;
       try {
-        recording = await api.openRecording(watched, api.surroundings, options);
-        return await use(recording);
+        return await use(opening);
       } finally {
         progress.clear();
-        recording?.close?.();
       }
     },
-    withHashes: (result) => withHashes(result, watched),
+    withHashes: (result) => withHashes(result, sources),
   };
+}
+
+function bytesRead(sources: readonly WatchedSource[]): number {
+  return sources.reduce((sum, source) => sum + source.bytesRead(), 0);
 }
 
 async function withHashes(result: ReplayResult, sources: WatchedSource[]): Promise<ReplayResult> {

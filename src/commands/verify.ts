@@ -34,7 +34,7 @@ export async function run(api: ReplayApi, io: Io, args: VerifyArguments): Promis
   const policies = policiesNamed(api, args.policy ?? DEFAULT_POLICIES);
   const window = windowOf(args.assumeLogging, "recorded");
   const observed = await observedImages(args.observed);
-  const session = await openSession(api, io, args);
+  const session = openSession(api, io, args);
   const comparison: Comparison = {
     observed: args.observed,
     policies: policies.map(({ policy, alias }) => ({
@@ -49,7 +49,7 @@ export async function run(api: ReplayApi, io: Io, args: VerifyArguments): Promis
   const base: ReplayOptions = { policies, window };
   if (io.signal) base.signal = io.signal;
   const onSync = (view: SyncView) => compareSync(comparison, observed, view);
-  const result = await session.read((recording) => api.replay(recording, { ...base, onSync }));
+  const result = await session.read((opening) => api.replay(opening, { ...base, onSync }));
   const compared = new Set(comparison.policies[0]?.syncs.map((sync) => sync.number));
   comparison.withoutSync = observed.numbers.filter((number) => !compared.has(number));
   for (const policy of comparison.policies) {
@@ -113,7 +113,7 @@ async function explainFirst(
     },
   };
   try {
-    await session.read((recording) => api.replay(recording, options));
+    await session.read((opening) => api.replay(opening, options));
   } catch (error) {
     if (!(error instanceof RecordingError)) throw error;
     explained.unexplained = `the recording could not be read again: ${error.message}`;

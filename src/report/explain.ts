@@ -1,6 +1,8 @@
 /** The life of some guest pages: every write, every sync, and who logged what. */
+import { CAUSES } from "../../assembly/abi.ts";
 import { formatPlace } from "../place.ts";
 import type { ReplayResult, SyncMark, WatchedWrite } from "../result.ts";
+import { assumeLogging, causeName, type Policy, WINDOW } from "../vhost/policy.ts";
 import { limitsText } from "./limits-text.ts";
 import { byteRange, countOf, hex, PAGE_BYTES, seconds } from "./number-text.ts";
 import { policyLabel, queueLabel } from "./queue-text.ts";
@@ -48,19 +50,21 @@ export interface LifeRecorder {
 /**
  * Watches `len` bytes of whole pages from `gpa`, keeps at most `keep` events. Its memory grows with
  * the watched pages, not with the recording. A page is lost in a round when it was written inside
- * the window (its cause does not end in `off`) and no write of that round that the policy logs
- * touched it.
+ * the window and no write of that round that the policy logs touched it. `assumed`: every write is
+ * inside the window, otherwise those whose cause does not end in `off` are.
  */
 export function recordLife(
   gpa: number,
   len: number,
-  policies: readonly { name: string; alias: string | null }[],
+  policies: readonly { policy: Policy; alias: string | null }[],
   keep: number,
+  assumed: boolean,
 ): LifeRecorder {
   const life: Life = { gpa, len, events: [], moreEvents: 0, writes: 0, outside: 0, policies: [] };
   const written = new Set<number>();
-  const rows = policies.map(({ name, alias }) => ({
-    result: { name, alias, loggedWrites: 0, lostRounds: [] as number[], lostPages: 0 },
+  const rows = policies.map(({ policy, alias }) => ({
+    logs: assumed ? assumeLogging(policy.logs) : policy.logs,
+    result: { name: policy.name, alias, loggedWrites: 0, lostRounds: [] as number[], lostPages: 0 },
     logged: new Set<number>(),
     everLost: new Set<number>(),
   }));
@@ -71,13 +75,15 @@ export function recordLife(
   return {
     write(write) {
       life.writes += 1;
-      add({ kind: "write", write });
-      const inside = !/off$/i.test(write.cause);
+      const bit = causeBit(write.cause);
+      const loggedBy = rows.filter(({ logs }) => logs & bit).map(({ result }) => result.name);
+      add({ kind: "write", write: { ...write, loggedBy } });
+      const inside = assumed || (WINDOW & bit) !== 0;
       if (!inside) life.outside += 1;
       const pages = watchedPages(write, gpa, len);
       if (inside) for (const gfn of pages) written.add(gfn);
       for (const row of rows) {
-        if (!write.loggedBy.includes(row.result.name)) continue;
+        if ((row.logs & bit) === 0) continue;
         row.result.loggedWrites += 1;
         for (const gfn of pages) row.logged.add(gfn);
       }
@@ -98,6 +104,12 @@ export function recordLife(
       return life;
     },
   };
+}
+
+/** A cause's bit from its name. Throws for a name that no cause has: the core and we disagree. */
+function causeBit(name: string): number {
+  for (let cause = 0; cause < CAUSES; cause += 1) if (causeName(cause) === name) return 1 << cause;
+  throw new Error(`bug: no cause is called ${name}`);
 }
 
 function watchedPages(write: WatchedWrite, gpa: number, len: number): number[] {

@@ -8,16 +8,23 @@ import { certaintyPrefix } from "./verdict.ts";
 
 /** Runs that a finding shows before it says how many more there are. */
 const SHOWN_RUNS = 4;
-const INDENT = "         ";
+const INDENT = "      ";
 
 const WHY: Readonly<Record<string, string>> = {
-  "lost-io": "I/O buffers: this vhost never logs them",
-  "lost-io-late": "I/O buffers: popped before logging was on, completed after",
-  "lost-io-freed": "I/O buffers: logging went off and on again in between",
-  "lost-ctl": "responses of the control queue",
-  "lost-ctl-late": "control responses: popped before logging was on",
-  "lost-evt": "buffers of the event queue",
-  "no-log-base": "logging on without SET_LOG_BASE",
+  "lost-io-logged": "I/O buffers, which this vhost never logs",
+  "lost-io-late": "I/O buffers: popped before LOG_ALL was set, completed after",
+  "lost-io-freed": "I/O buffers: LOG_ALL went off and on again before the completion",
+  "lost-io-no-base": "I/O buffers: logging on, SET_LOG_BASE never done",
+  "lost-io-off": "I/O buffers, which this vhost never logs",
+  "lost-ctl-logged": "responses of the control queue, which this vhost never logs",
+  "lost-ctl-late": "control responses: popped before LOG_ALL was set",
+  "lost-ctl-no-base": "control responses: logging on, SET_LOG_BASE never done",
+  "lost-ctl-off": "responses of the control queue, which this vhost never logs",
+  "lost-evt-logged": "buffers of the event queue, which this vhost never logs",
+  "lost-evt-no-base": "event buffers: logging on, SET_LOG_BASE never done",
+  "lost-evt-off": "buffers of the event queue, which this vhost never logs",
+  "lost-ring-no-base": "used ring: logging on, SET_LOG_BASE never done",
+  "lost-notify-no-base": "used flags or avail_event: SET_LOG_BASE never done",
 };
 
 /** Why pages are lost, for people, from a finding's code; an unknown code stands for itself. */
@@ -39,8 +46,11 @@ export function findingsText(
   if (all.length === 0) return [];
   const some = all.slice(0, shown);
   const rows = alignColumns(
-    [["round", "ended by", "queue", "pages", "requests"], ...some.map((f) => row(result, f))],
-    "rllrr",
+    [
+      ["queue", "pages", "requests", "rounds", "first in", "ended by"],
+      ...some.map((finding) => row(result, finding)),
+    ],
+    "lrrrrl",
   );
   const lines = [style.bold(`Lost by ${policyLabel(policy)}`), "", `  ${rows[0]}`];
   some.forEach((finding, index) => {
@@ -54,11 +64,12 @@ export function findingsText(
 
 function row(result: ReplayResult, finding: Finding): string[] {
   return [
-    `${finding.round}`,
-    roundEnd(result.rounds[finding.round]),
     queueLabel(result.devices, finding.device, finding.queue),
     `${finding.pages}`,
     `${finding.requests}`,
+    `${finding.rounds}`,
+    `${finding.round}`,
+    roundEnd(result.rounds[finding.round]),
   ];
 }
 

@@ -1,15 +1,14 @@
 /** The table of policies, as text and as JSON. */
-import { Cause } from "../../assembly/abi.ts";
-import type { Policy } from "../vhost/policy.ts";
+import { CAUSES } from "../../assembly/abi.ts";
+import { causeName, type Policy } from "../vhost/policy.ts";
 import { type Tool, toolJson } from "./result-json.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** Names of the causes in a mask, in the order of `Cause`: `ring-logged`, `io-late` … */
 export function causeNames(mask: number): string[] {
-  return Object.values(Cause)
-    .filter((value): value is Cause => typeof value === "number")
+  return Array.from({ length: CAUSES }, (_, cause) => cause)
     .filter((cause) => (mask >>> cause) & 1)
-    .map((cause) => Cause[cause]!.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase());
+    .map(causeName);
 }
 
 /** All policies in a table, or with `detail` each with its causes and evidence. */

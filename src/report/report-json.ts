@@ -37,6 +37,7 @@ export function reportJson(tool: Tool, options: AskedOptions, result: ReplayResu
     policies: result.policies.map(policyResultJson),
     devices: result.devices.map(deviceJson),
     rounds: result.rounds.map((round) => roundJson(round, names)),
+    moreRounds: result.moreRounds,
     findings: result.findings.map(findingJson),
     moreFindings: result.moreFindings,
     limits: result.limits.map(limitJson),

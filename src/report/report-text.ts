@@ -33,7 +33,7 @@ function policyTable(result: ReplayResult): string[] {
     `${policy.lost}`,
     `${policy.stale}`,
   ]);
-  const written = `${countOf(result.written, "page")} written in ${countOf(result.rounds.length, "round")}`;
+  const written = `${countOf(result.written, "page")} written in ${countOf(result.rounds.length + result.moreRounds, "round")}`;
   return [
     ...alignColumns([["policy", "", "logged", "lost", "stale"], ...rows], "llrrr"),
     "",

@@ -133,6 +133,7 @@ export function roundJson(round: Round, names: readonly string[]) {
       newlyLost: policy.newlyLost,
       stale: policy.stale,
     })),
+    caveats: [...round.caveats],
   };
 }
 
@@ -148,6 +149,7 @@ export function findingJson(finding: Finding) {
     code: finding.code,
     policy: finding.policy,
     round: finding.round,
+    rounds: finding.rounds,
     device: finding.device,
     queue: finding.queue,
     cause: finding.cause,

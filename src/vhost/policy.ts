@@ -2,102 +2,93 @@
  * The policies: which writes a given vhost logs. A kernel is a row of data; nothing in the code
  * asks which kernel it is. docs/model.md defines the causes.
  */
-import { CAUSES, Cause } from "../../assembly/abi.ts";
 import { UsageError } from "../place.ts";
+import { BACK_ENDS } from "./backends.ts";
+import { KERNELS } from "./kernels.ts";
+import { type Policy, seriesPolicy } from "./policy-row.ts";
+import { NO_PATCHES, PATCHES, patchList } from "./series.ts";
+import { versionRow } from "./versions.ts";
 
-export interface Policy {
-  /** `linux-6.16`. */
-  name: string;
-  /** Other names of the same row. */
-  aliases: string[];
-  /** One line for people. */
-  title: string;
-  /** Causes whose pages this vhost logs, as a mask over `Cause`. */
-  logs: number;
-  /** What the row rests on: sources read, runs measured. */
-  evidence: string[];
+export { ASSUMED_WINDOW, assumeLogging, causeName, WINDOW } from "./causes.ts";
+export type { LoggingManner, Policy } from "./policy-row.ts";
+
+/** All policies with a row: kernels in the order in which they came, then other vhosts. */
+export const POLICIES: readonly Policy[] = [...KERNELS, ...BACK_ENDS];
+
+/** A policy, and why a name stands for it. */
+export interface ResolvedPolicy {
+  policy: Policy;
+  /** One sentence; null when the name is the row's own or an alias of it. */
+  reason: string | null;
 }
-
-const mask = (...causes: Cause[]): number => causes.reduce((bits, cause) => bits | (1 << cause), 0);
-
-/** log_used() and its callers: used element, used idx, flags, avail_event (vhost.c). */
-const USED_RING = mask(Cause.RingLogged, Cause.NotifyLogged);
-/** vhost_scsi_complete_cmd_work() … with the entries captured at pop (scsi.c, 6.16). */
-const DESCRIPTORS = mask(Cause.IoLogged, Cause.CtlLogged, Cause.EvtLogged);
-
-/** All policies, in the order in which the kernels came. */
-export const POLICIES: readonly Policy[] = [
-  {
-    name: "linux-6.1",
-    aliases: ["unpatched"],
-    title: "vhost-scsi before 6.16: logs the used ring, never a write descriptor",
-    logs: USED_RING,
-    evidence: [
-      "drivers/vhost/scsi.c of 6.1 calls vhost_get_vq_desc() with no log array",
-      "equal to the log that 6.1.176 wrote, bit for bit, at every sync (docs/evidence.md)",
-    ],
-  },
-  {
-    name: "linux-6.16",
-    aliases: ["patched"],
-    title: "vhost-scsi 6.16 to 7.1: also every write descriptor, captured at pop",
-    logs: USED_RING | DESCRIPTORS,
-    evidence: [
-      "41cff026cff5, e5e6b15b0dad, c2c5c259aad6, a94c96a352b5, ac9dcca23615 (v6.16)",
-      "equal to the log that 6.16.12 wrote, bit for bit, at every sync (docs/evidence.md)",
-    ],
-  },
-  {
-    name: "linux-7.2",
-    aliases: [],
-    title: "vhost-scsi 7.2: as 6.16, and SET_LOG_BASE waits for requests in flight",
-    logs: USED_RING | DESCRIPTORS,
-    evidence: [
-      "22598f55a4c2 flushes after device ioctls: completions move, what is logged does not",
-      "equal to the log that 7.2.13 wrote, bit for bit, at every sync (docs/evidence.md)",
-    ],
-  },
-];
-
-/** The policy of this name or alias. Throws UsageError that names the known ones. */
-export function findPolicy(name: string): Policy {
-  const policy = POLICIES.find((row) => row.name === name || row.aliases.includes(name));
-  if (policy) return policy;
-  const known = POLICIES.flatMap((row) => [row.name, ...row.aliases]).join(", ");
-  throw new UsageError(`unknown policy "${name}"; known are ${known}`);
-}
-
-const STATES = ["Logged", "Late", "Freed", "NoBase", "Off"] as const;
-
-/** All causes as a mask. */
-const ALL = (1 << CAUSES) - 1;
-
-function withState(state: (typeof STATES)[number]): number {
-  let bits = 0;
-  for (let cause = 0; cause < CAUSES; cause++)
-    if (Cause[cause]?.endsWith(state)) bits |= 1 << cause;
-  return bits;
-}
-
-/** Causes inside the logging window: a write outside it is sent by the migration's first pass. */
-export const WINDOW = ALL & ~withState("Off");
-/** As if logging had been on throughout: every write counts. */
-export const ASSUMED_WINDOW = ALL;
 
 /**
- * The mask of a policy as if logging had been on throughout: what it logs of a kind of write when
- * the log is on, it logs of every such write.
+ * The policy of a name: a row or an alias (`linux-6.16`, `patched`), any kernel version
+ * (`linux-6.12.40`), or a choice of patches (`series:1-3`, `series:4,5,6,7`, `series:none`).
+ * Throws UsageError that says what is known. A policy with `fatal` has no numbers: `refusal()`.
  */
-export function assumeLogging(logs: number): number {
-  let bits = 0;
-  for (let cause = 0; cause < CAUSES; cause++) {
-    const who = Cause[cause]!.replace(/(Logged|Late|Freed|NoBase|Off)$/, "");
-    if (logs & (1 << Cause[`${who}Logged` as keyof typeof Cause])) bits |= 1 << cause;
-  }
-  return bits;
+export function resolvePolicy(name: string): ResolvedPolicy {
+  const own = POLICIES.find((row) => row.name === name || row.aliases.includes(name));
+  if (own) return { policy: own, reason: null };
+  if (name.startsWith("series:")) return { policy: chosenPatches(name), reason: null };
+  const version = versionRow(name);
+  const row = version && POLICIES.find((policy) => policy.name === version.row);
+  if (row) return { policy: row, reason: `${name} is ${row.name}: ${version.reason}` };
+  const known = POLICIES.flatMap((policy) => [policy.name, ...policy.aliases]).join(", ");
+  throw new UsageError(
+    `unknown policy ${JSON.stringify(name.slice(0, 60))}; known are ${known}, ` +
+      "any linux-X.Y or linux-X.Y.Z, and series:LIST of patches 1 to 10 such as series:1-3,5",
+  );
 }
 
-/** `IoLate` as `io-late`: a cause in JSON and in the reports. */
-export function causeName(cause: number): string {
-  return (Cause[cause] ?? "?").replace(/(?<=.)[A-Z]/g, (c) => `-${c}`).toLowerCase();
+/** The policy of this name (`resolvePolicy`, without the reason). Throws UsageError. */
+export function findPolicy(name: string): Policy {
+  return resolvePolicy(name).policy;
+}
+
+/** Why a policy has no numbers, as a sentence that names it; null when it has. */
+export function refusal(policy: Policy): string | null {
+  return policy.fatal === undefined ? null : `${policy.name} has no dirty log: ${policy.fatal}.`;
+}
+
+/** The same name is the same row, so that asking twice is asking once. */
+const CHOSEN = new Map<string, Policy>();
+const MOST_CHOSEN = 1024;
+
+function chosenPatches(name: string): Policy {
+  const before = CHOSEN.get(name);
+  if (before) return before;
+  const patches = parsePatches(name);
+  const policy = seriesPolicy(
+    { ...NO_PATCHES, patches, freeOnOff: true, buffers: "lazy" },
+    {
+      name,
+      title: `vhost-scsi with patches ${patchList(patches)} of the series`,
+      evidence: patches.map((number) => {
+        const { title, merged } = PATCHES[number - 1]!;
+        return `${number} ${title} (${merged ?? "never merged"})`;
+      }),
+    },
+  );
+  if (CHOSEN.size >= MOST_CHOSEN) CHOSEN.clear();
+  CHOSEN.set(name, policy);
+  return policy;
+}
+
+function parsePatches(name: string): number[] {
+  const list = name.slice("series:".length);
+  if (list === "none") return [];
+  const chosen = new Set<number>();
+  for (const part of list.slice(0, 200).split(",")) {
+    const match = /^(\d{1,2})(?:-(\d{1,2}))?$/.exec(part);
+    const [from, to] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
+    if (!(from >= 1 && from <= to && to <= PATCHES.length)) {
+      throw new UsageError(
+        `series: expected patches from 1 to ${PATCHES.length} such as series:1-3,5 or ` +
+          `series:none, found ${JSON.stringify(part.slice(0, 60))}`,
+      );
+    }
+    for (let number = from; number <= to; number++) chosen.add(number);
+  }
+  return [...chosen].sort((a, b) => a - b);
 }

@@ -1,0 +1,156 @@
+/** Vhosts other than vhost-scsi, as rows: kernel drivers by themselves, and user-space back ends. */
+import { Cause } from "../../assembly/abi.ts";
+import { mask } from "./causes.ts";
+import type { Policy } from "./policy-row.ts";
+
+const INDEX = mask(Cause.RingLogged, Cause.ElemLogged);
+const NOTIFY = mask(Cause.NotifyLogged);
+/** Every write descriptor as it is at completion: there is no capture to miss or to free. */
+const AT_COMPLETION = mask(
+  ...[Cause.IoLogged, Cause.IoLate, Cause.IoFreed, Cause.CtlLogged, Cause.CtlLate],
+  ...[Cause.EvtLogged, Cause.RxLogged, Cause.VsockLogged],
+);
+
+const BY_LENGTH = "of another driver's descriptors it is taken to log the full length";
+
+/** One row each; for a recording of another driver a row is a what-if. */
+export const BACK_ENDS: readonly Policy[] = [
+  {
+    name: "vhost-net",
+    aliases: [],
+    title: "vhost-net RX: the first bytes of the descriptors, as far as the packet fills them",
+    logs: INDEX | NOTIFY | AT_COMPLETION,
+    drivers: ["vhost-net"],
+    manner: {
+      pages: "write descriptors, first bytes up to the packet's length",
+      order: "descriptors, then used ring (but for a packet that fills the batch)",
+      capture: "completion",
+      notify: true,
+      outOfRange: "written past the end until the store faults, then the rest is skipped",
+    },
+    note: `${BY_LENGTH}; VIRTIO_F_IN_ORDER as if the right range were logged: 7.2 is linux-7.2`,
+    evidence: [
+      "handle_rx() (net.c): chain taken and logged under one hold of vq->mutex",
+      "logs that 6.1.176 and 7.2.13 wrote (docs/evidence.md)",
+    ],
+  },
+  {
+    name: "vhost-vsock",
+    aliases: [],
+    title: "vhost-vsock: accepts LOG_ALL and logs the used ring, never what it receives",
+    logs: INDEX | NOTIFY,
+    drivers: ["vhost-vsock"],
+    manner: {
+      pages: "no write descriptor",
+      order: "used ring",
+      capture: "never",
+      notify: true,
+      outOfRange: "written past the end until the store faults, then the rest is skipped",
+    },
+    evidence: [
+      "vhost_transport_do_send_pkt() (vsock.c, 6.1 to 7.3) pops with no log array",
+      "logs that 6.1.176 and 7.2.13 wrote (docs/evidence.md)",
+    ],
+  },
+  {
+    name: "vhost-vsock-fixed",
+    aliases: [],
+    title: "what if vhost-vsock logged the packets that it receives",
+    logs: INDEX | NOTIFY | AT_COMPLETION,
+    drivers: [],
+    manner: {
+      pages: "write descriptors, first bytes up to the used length",
+      order: "descriptors, then used ring",
+      capture: "completion",
+      notify: true,
+      outOfRange: "written past the end until the store faults, then the rest is skipped",
+    },
+    note: `no kernel does this; ${BY_LENGTH}`,
+    evidence: ["a thought experiment: no released kernel has it"],
+  },
+  {
+    name: "spdk-split",
+    aliases: ["spdk"],
+    title: "SPDK vhost, split ring: every write descriptor, read again at completion",
+    logs: INDEX | AT_COMPLETION,
+    drivers: [],
+    manner: {
+      pages: "every write descriptor, full length",
+      order: "descriptors, then used ring",
+      capture: "completion",
+      notify: false,
+      outOfRange: "a range that ends beyond the log is dropped whole",
+    },
+    evidence: ["lib/vhost/rte_vhost_user.c: vhost_vq_used_ring_enqueue(), vhost_log_req_desc()"],
+  },
+  {
+    name: "spdk-packed",
+    aliases: [],
+    title: "SPDK vhost, packed ring (vhost-blk): logs the used descriptor, never the data",
+    logs: INDEX,
+    drivers: [],
+    manner: {
+      pages: "no write descriptor",
+      order: "used ring",
+      capture: "never",
+      notify: false,
+      outOfRange: "a range that ends beyond the log is dropped whole",
+    },
+    note:
+      "used descriptors of a packed ring lie elsewhere than the used elements of a split one: " +
+      "ring pages here are those of the recorded ring",
+    evidence: ["lib/vhost/rte_vhost_user.c: vhost_vq_packed_ring_enqueue() logs no descriptor"],
+  },
+  {
+    name: "dpdk-net",
+    aliases: [],
+    title: "DPDK vhost net: the bytes that it copies, when it copies them",
+    logs: INDEX | AT_COMPLETION,
+    drivers: [],
+    manner: {
+      pages: "write descriptors, copied bytes",
+      order: "descriptors, then used ring",
+      capture: "completion",
+      notify: false,
+      outOfRange: "a range that ends beyond the log is dropped whole",
+    },
+    note: `${BY_LENGTH}: copied bytes are not in a recording of vhost-scsi`,
+    evidence: ["lib/vhost/vhost.c, vhost.h, virtio_net.c: vhost_log_cache_write_iova()"],
+  },
+  {
+    name: "libvhost-user",
+    aliases: [],
+    title: "libvhost-user (virtiofsd, vhost-user-blk): write descriptors up to the used length",
+    logs: INDEX | AT_COMPLETION,
+    drivers: [],
+    manner: {
+      pages: "write descriptors, first bytes up to the used length",
+      order: "descriptors, then used ring",
+      capture: "completion",
+      notify: false,
+      outOfRange: "an assertion stops the process",
+    },
+    note:
+      "the used length is always 0 in a recording of vhost-scsi: descriptors count with their " +
+      "full length, the log of a short transfer may have fewer pages",
+    evidence: ["subprojects/libvhost-user: vu_queue_fill(), vu_log_queue_fill(), vu_log_write()"],
+  },
+  {
+    name: "qemu-device",
+    aliases: [],
+    title: "QEMU's own device: marks what it unmaps, up to the used length",
+    logs: INDEX | NOTIFY | AT_COMPLETION,
+    drivers: [],
+    manner: {
+      pages: "write descriptors, first bytes up to the used length",
+      order: "descriptors, then used ring",
+      capture: "completion",
+      notify: true,
+      outOfRange: "cannot happen: QEMU's own bitmap covers all of its memory",
+    },
+    note:
+      "the used length is always 0 in a recording of vhost-scsi: descriptors count with their " +
+      "full length; marks go to QEMU's bitmap, not to a vhost log",
+    evidence: ["hw/virtio/virtio.c: virtqueue_unmap_sg(), address_space_cache_invalidate()"],
+  },
+];
