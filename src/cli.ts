@@ -9,7 +9,6 @@ const terminal = openTerminal(process);
 const status = await runCommandLine(process.argv.slice(2), {
   io: terminal.io,
   tool: readTool,
-  load: async () =>
-    (await import("./commands/load-api.ts")).loadApi(),
+  load: async () => (await import("./commands/load-api.ts")).loadApi(),
 });
 process.exitCode = terminal.closed ? 0 : status;

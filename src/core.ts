@@ -4,6 +4,7 @@
  */
 import { instantiate } from "#core";
 import { ABI, EVIDENCE_SIZE, RowSet } from "../assembly/abi.ts";
+import { UsageError } from "./place.ts";
 import type { PageRun } from "./result.ts";
 
 /** The exports, with the types that the compiler of the core generated. */
@@ -18,7 +19,7 @@ export function compileCore(bytes: BufferSource): Promise<CoreModule> {
 }
 
 /** Memory for guest pages is exhausted: the recording touches more of the guest than fits 4 GiB. */
-export class OutOfMemory extends Error {
+export class OutOfMemory extends UsageError {
   constructor() {
     super("the recording touches more guest memory than the bitmaps of one replay can hold");
     this.name = "OutOfMemory";

@@ -11,8 +11,8 @@ import {
   FINDING_RUNS,
 } from "../assembly/abi.ts";
 import { readEvidence } from "./queues.ts";
-import type { Replay } from "./replay.ts";
 import type { Certainty, Finding, LogWindow, PageRun } from "./result.ts";
+import type { Replay } from "./run.ts";
 
 /** Findings that a result lists. */
 const MAX_FINDINGS = 200;

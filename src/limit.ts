@@ -3,8 +3,8 @@
  * applies; `effect` says which way it moves the numbers.
  */
 import type { Queue } from "./queues.ts";
-import type { Replay } from "./replay.ts";
 import type { Certainty, InputSummary, Limit, LogWindow } from "./result.ts";
+import type { Replay } from "./run.ts";
 
 const total = (queues: readonly Queue[], key: keyof Queue): number =>
   queues.reduce((sum, queue) => sum + Number(queue[key]), 0);

@@ -3,7 +3,6 @@ import { RowSet } from "../assembly/abi.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
 import { type Queue, readQueues } from "./queues.ts";
-import type { Replay } from "./replay.ts";
 import type {
   DeviceSummary,
   InputSummary,
@@ -12,6 +11,7 @@ import type {
   QueueSummary,
   ReplayResult,
 } from "./result.ts";
+import type { Replay } from "./run.ts";
 import { answerable } from "./sufficiency.ts";
 import type { Device } from "./vhost/device.ts";
 

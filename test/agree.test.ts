@@ -107,8 +107,11 @@ describe("core and oracle agree", () => {
     expect(RECORDINGS.length).toBeGreaterThan(40);
   });
 
-  test.each(RECORDINGS.map((path) => [path.slice(ROOT.length + 1), path]))("on %s", async (_, path) => {
-    const text = gunzipSync(readFileSync(path)).toString("latin1");
-    await expectAgreement(inTimeOrder(readTraceText(text)));
-  });
+  test.each(RECORDINGS.map((path) => [path.slice(ROOT.length + 1), path]))(
+    "on %s",
+    async (_, path) => {
+      const text = gunzipSync(readFileSync(path)).toString("latin1");
+      await expectAgreement(inTimeOrder(readTraceText(text)));
+    },
+  );
 });

@@ -19,7 +19,7 @@ const FULL = gunzipSync(readFileSync(join(FOLDER, "trace.txt.gz")));
 const TEXT = Buffer.from(
   FULL.toString("latin1")
     .split("\n")
-    .filter((line, i, all) => i < 14 || i > all.length - 60)
+    .filter((_, i, all) => i < 14 || i > all.length - 60)
     .join("\n"),
   "latin1",
 );
@@ -115,11 +115,15 @@ describe("text", () => {
   });
 
   test("a chain that never ends is cut, and said", async () => {
-    const line = "          vhost-7       [000] .....     1.000000: desc: (x) vq=0x1000 gpa=0x1000 len=51 acc=2";
+    const line =
+      "          vhost-7       [000] .....     1.000000: desc: (x) vq=0x1000 gpa=0x1000 len=51 acc=2";
     const lines = Array.from({ length: 70_000 }, () => line);
-    const pop = "          vhost-7       [000] .....     1.000001: pop: (x <- vhost_get_vq_desc) head=1";
+    const pop =
+      "          vhost-7       [000] .....     1.000001: pop: (x <- vhost_get_vq_desc) head=1";
     const result = await outcome(Buffer.from(`${[...lines, pop].join("\n")}\n`));
-    expect((result as ReplayResult).limits.map((limit) => limit.code)).toContain("orphan-descriptors");
+    expect((result as ReplayResult).limits.map((limit) => limit.code)).toContain(
+      "orphan-descriptors",
+    );
   });
 
   test("pages all over 16 TiB and beyond are marked, or counted", async () => {

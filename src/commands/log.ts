@@ -80,11 +80,17 @@ async function addImage(
     file,
     number,
     mark: view.mark,
-    pages: (view.round.policies[0]?.logged ?? 0) - beyond,
+    pages: bitsSet(image),
     beyond,
     bytes: image.length,
     sha256: createHash("sha256").update(image).digest("hex"),
   });
+}
+
+function bitsSet(image: Uint8Array): number {
+  let bits = 0;
+  for (const byte of image) for (let rest = byte; rest !== 0; rest &= rest - 1) bits += 1;
+  return bits;
 }
 
 function warnings(io: Io, result: ReplayResult, images: readonly LogImage[]): void {
@@ -93,6 +99,7 @@ function warnings(io: Io, result: ReplayResult, images: readonly LogImage[]): vo
       io.err(`${image.file}: ${countOf(image.beyond, "logged page")} beyond its size\n`);
     }
   }
+  if (result.certainty === "exact") return;
   for (const limit of result.limits) {
     if (limit.effect !== null) io.err(`${printable(limit.text)}\n`);
   }

@@ -84,7 +84,8 @@ async function compareSync(
     const needed = Math.max(image.length, Math.floor(view.highestPage(index) / 8) + 1);
     const predicted = view.image(index, Math.ceil(needed / 8) * 8).image;
     const difference = compareImages(predicted, image);
-    policy.syncs.push({ round: view.round.index, number, mark: view.mark, file, ...difference });
+    const { index: round, caveats } = view.round;
+    policy.syncs.push({ round, number, mark: view.mark, file, caveats, ...difference });
   });
 }
 

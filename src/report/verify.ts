@@ -25,6 +25,8 @@ export interface SyncComparison extends ImageDifference {
   /** Null for the one image of a recording without syncs. */
   mark: SyncMark | null;
   file: string;
+  /** Why the prediction of this round may be incomplete. */
+  caveats: string[];
 }
 
 /** The first page that differs, and the writes to it in that round. */
@@ -153,6 +155,9 @@ function policyText(policy: PolicyComparison, result: ReplayResult, style: TextS
   const sync = bad[0];
   if (sync) lines.push("", ...sideText("observed only", sync.number, sync.missing));
   if (sync) lines.push(...sideText("predicted only", sync.number, sync.extra));
+  for (const caveat of new Set(bad.flatMap((one) => one.caveats))) {
+    lines.push(...wrapText(printable(caveat), "  why: ", "       "));
+  }
   if (policy.first) lines.push("", ...firstText(policy.first, result));
   return lines;
 }
@@ -204,6 +209,7 @@ export function verifyJson(
         round: sync.round,
         sync: syncJson(sync.mark),
         image: sync.file,
+        caveats: [...sync.caveats],
         missing: sideJson(sync.missing),
         extra: sideJson(sync.extra),
       })),

@@ -54,6 +54,8 @@ export function refusal(policy: Policy): string | null {
 /** The same name is the same row, so that asking twice is asking once. */
 const CHOSEN = new Map<string, Policy>();
 const MOST_CHOSEN = 1024;
+/** Characters of a list of patches. */
+const MOST_LIST = 100;
 
 function chosenPatches(name: string): Policy {
   const before = CHOSEN.get(name);
@@ -79,10 +81,10 @@ function parsePatches(name: string): number[] {
   const list = name.slice("series:".length);
   if (list === "none") return [];
   const chosen = new Set<number>();
-  for (const part of list.slice(0, 200).split(",")) {
+  for (const part of list.slice(0, MOST_LIST + 1).split(",")) {
     const match = /^(\d{1,2})(?:-(\d{1,2}))?$/.exec(part);
     const [from, to] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
-    if (!(from >= 1 && from <= to && to <= PATCHES.length)) {
+    if (list.length > MOST_LIST || !(from >= 1 && from <= to && to <= PATCHES.length)) {
       throw new UsageError(
         `series: expected patches from 1 to ${PATCHES.length} such as series:1-3,5 or ` +
           `series:none, found ${JSON.stringify(part.slice(0, 60))}`,

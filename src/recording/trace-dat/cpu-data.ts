@@ -1,4 +1,5 @@
 import { atByte, RecordingError } from "../../place.ts";
+import { discard } from "../discard.ts";
 import type { ByteStream } from "../source.ts";
 import type { Cursor } from "./cursor.ts";
 import { rangeStream } from "./cursor.ts";
@@ -95,6 +96,7 @@ function chunkStream(file: SeekableFile, { cpu, offset, size }: CpuRange): ByteS
     }
     if (chunksLeft === 0) return false;
     chunksLeft--;
+    discard(chunk);
     chunk = (await readFrame(cursor, file)) as Uint8Array<ArrayBuffer>;
     used = 0;
     return true;

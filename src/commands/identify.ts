@@ -1,0 +1,103 @@
+/** `identify`: which policy explains an observed dirty log. */
+import { candidatesOf, type Identification, startIdentifier } from "../identify.ts";
+import { RecordingError } from "../place.ts";
+import { identifyJson } from "../report/identify-json.ts";
+import { type IdentifyAnswer, identifyStatus, identifyText } from "../report/identify-text.ts";
+import { jsonDocument } from "../report/result-json.ts";
+import { textStyle } from "../report/text-layout.ts";
+import { causePolicies, type ResidueCause, startResidue } from "../residue.ts";
+import type { SyncView } from "../result.ts";
+import { type CommonArguments, policiesNamed, windowOf } from "./arguments.ts";
+import type { Io } from "./io.ts";
+import { observedImages } from "./observed.ts";
+import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
+import { openSession, type Session } from "./session.ts";
+
+export interface IdentifyArguments extends CommonArguments {
+  observed: string;
+  /** Only among these. */
+  policy?: string[];
+  assumeLogging?: boolean;
+}
+
+/** Prints the ranking and what it leaves over; returns 0, 1 or 3 (`identifyStatus`). */
+export async function run(api: ReplayApi, io: Io, args: IdentifyArguments): Promise<number> {
+  const policies = args.policy
+    ? policiesNamed(api, args.policy).map(({ policy }) => policy)
+    : api.POLICIES;
+  const window = windowOf(args.assumeLogging, "recorded");
+  const observed = await observedImages(args.observed);
+  const session = openSession(api, io, args);
+  const identifier = startIdentifier(policies);
+  const withoutImage: number[] = [];
+  const compared = new Set<number>();
+  const options: ReplayOptions = {
+    policies: candidatesOf(policies).map(({ policy }) => ({ policy, alias: null })),
+    window,
+    async onSync(view) {
+      // A recording without any sync is one round, compared with image 0.
+      if (view.mark === null && view.round.index > 0) return;
+      const number = view.mark?.number ?? 0;
+      if (observed.file(number) === undefined) {
+        if (view.mark !== null) withoutImage.push(number);
+        return;
+      }
+      compared.add(number);
+      const image = await observed.read(number);
+      identifier.addSync(view.round, view.mark, image, (row) => imageOf(view, row));
+    },
+  };
+  if (io.signal) options.signal = io.signal;
+  const result = await session.read((opening) => api.replay(opening, options));
+  const identification = identifier.finish(result.devices.map(({ driver }) => driver));
+  const answer: IdentifyAnswer = {
+    observed: args.observed,
+    identification,
+    ...(await explainResidue(api, session, options, identification)),
+    withoutImage,
+    withoutSync: observed.numbers.filter((number) => !compared.has(number)),
+  };
+  if (args.json) {
+    const names = policies.map(({ name }) => name);
+    const asked = { policies: names, window, syncMarker: args.syncMarker ?? null };
+    const hashed = await session.withHashes(result);
+    await io.out(jsonDocument(identifyJson(api.tool, asked, answer, hashed)));
+  } else {
+    await io.out(identifyText(answer, result, textStyle(io.color)));
+  }
+  return identifyStatus(answer);
+}
+
+/** A row's image, as long as its highest page makes it. */
+function imageOf(view: SyncView, row: number): Uint8Array {
+  const bytes = Math.floor(view.highestPage(row) / 8) + 1;
+  return view.image(row, Math.ceil(bytes / 8) * 8).image;
+}
+
+/** Reads the recording once more, for the causes of the pages on which the best row differs. */
+async function explainResidue(
+  api: ReplayApi,
+  session: Session,
+  options: ReplayOptions,
+  { residue }: Identification,
+): Promise<{ causes: ResidueCause[]; unexplained: string | null }> {
+  if (residue.length === 0) return { causes: [], unexplained: null };
+  const tally = startResidue(residue);
+  const rounds = new Map(residue.map((difference) => [difference.round, difference]));
+  try {
+    await session.read((opening) =>
+      api.replay(opening, {
+        ...options,
+        policies: causePolicies(),
+        onSync(view) {
+          const difference = rounds.get(view.round.index);
+          if (difference) tally.add(difference, (cause) => imageOf(view, cause));
+        },
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof RecordingError)) throw error;
+    return { causes: [], unexplained: `the recording could not be read again: ${error.message}` };
+  }
+  return { causes: tally.finish(), unexplained: null };
+}

@@ -1,0 +1,33 @@
+/** Causes in words, from their names in JSON. */
+
+const WHO: Readonly<Record<string, string>> = {
+  ring: "used ring",
+  notify: "flags and avail_event",
+  io: "I/O requests",
+  ctl: "control requests",
+  evt: "events",
+  rx: "received packets",
+  vsock: "received vsock packets",
+  elem: "used elements of an in-order ring",
+  range: "the range logged for an in-order ring",
+  stray: "bytes of packets that were given back",
+};
+
+const WHEN: Readonly<Record<string, string>> = {
+  logged: "",
+  late: "popped before LOG_ALL was set",
+  freed: "whose log entries a toggle of LOG_ALL freed",
+  "no-base": "while no SET_LOG_BASE was done",
+  off: "while logging was off",
+};
+
+/** Who wrote: `io-late` as `I/O requests`. A name that is no cause stands for itself. */
+export function writerText(cause: string): string {
+  return WHO[cause.split("-")[0] ?? ""] ?? cause;
+}
+
+/** Who wrote and in which state the log was: `I/O requests popped before LOG_ALL was set`. */
+export function causeText(cause: string): string {
+  const when = WHEN[cause.slice(cause.indexOf("-") + 1)] ?? "";
+  return when === "" ? writerText(cause) : `${writerText(cause)} ${when}`;
+}

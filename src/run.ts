@@ -1,0 +1,340 @@
+/**
+ * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
+ * markers, gaps and syncs. Nothing here happens once an event but for those few.
+ */
+import { CAUSES, EventKind, RowSet, Status } from "../assembly/abi.ts";
+import { type Core, type CoreModule, evidenceSize, OutOfMemory } from "./core.ts";
+import type { NormalisedEvent } from "./event.ts";
+import type { Place } from "./place.ts";
+import { type Queue, readEvidence, readQueues, readRequest } from "./queues.ts";
+import { lostCount, markerText, readEvent, readHead } from "./recording/event-record.ts";
+import { feedOfStream, type OpenInput } from "./recording/recording.ts";
+import type { Source, Surroundings } from "./recording/source.ts";
+import type {
+  GapSummary,
+  LogWindow,
+  RequestRecord,
+  Round,
+  SyncMark,
+  SyncView,
+  WatchedWrite,
+} from "./result.ts";
+import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "./round.ts";
+import type { Row, WindowChoice } from "./rows.ts";
+import { Devices } from "./vhost/device.ts";
+import { causeName, type Policy } from "./vhost/policy.ts";
+
+/** What to replay: inputs, and the core to do it with. */
+export interface Recording {
+  sources: readonly Source[];
+  surroundings: Surroundings;
+  module: CoreModule;
+  /** Pattern of a marker that ends a round; groups `n` and `name`. */
+  syncMarker?: RegExp;
+  /** Called about once a MiB: bytes read so far, events replayed. */
+  onProgress?: (bytes: number, events: number) => void;
+  /** SHA-256 of an input's bytes, where the caller wants it in the result. */
+  sha256?: (source: Source) => Promise<string | null>;
+}
+
+export interface ChosenPolicy {
+  policy: Policy;
+  /** The name by which it was asked for, when that is an alias. */
+  alias: string | null;
+}
+
+export interface ReplayOptions {
+  policies: readonly ChosenPolicy[];
+  window: WindowChoice;
+  /** At the end of every round, before its log is cleared. Indexes follow `policies`. */
+  onSync?: (view: SyncView) => void | Promise<void>;
+  /** Every request that leaves its queue; at the end those still in flight. */
+  onRequest?: (request: RequestRecord) => void | Promise<void>;
+  /** Writes into the pages of this range are reported to `onWrite`. */
+  watch?: { gpa: number; len: number };
+  onWrite?: (write: WatchedWrite) => void | Promise<void>;
+  /** How many runs of pages a result lists. */
+  runLimit?: number;
+  signal?: AbortSignal;
+}
+
+/** Rounds and gaps that a result lists one by one. */
+const MAX_ROUNDS = 10000;
+const MAX_GAPS = 1000;
+
+/** State of one replay. */
+export class Replay {
+  readonly core: Core;
+  readonly inputs: OpenInput[];
+  readonly options: ReplayOptions;
+  readonly rows: Row[];
+  readonly devices: Devices;
+  readonly rounds = new Map<LogWindow, Round[]>();
+  readonly gaps: GapSummary[] = [];
+  moreRounds = 0;
+  gapCount = 0;
+  lostEvents = 0;
+  unattributed = 0;
+  readonly #marker: RegExp;
+  readonly #recording: Recording;
+  #syncs = 0;
+  #round = 0;
+  #roundGaps = 0;
+  #unknownBefore = 0;
+  #lostBefore = 0;
+
+  constructor(
+    core: Core,
+    inputs: OpenInput[],
+    recording: Recording,
+    options: ReplayOptions,
+    rows: Row[],
+  ) {
+    this.core = core;
+    this.inputs = inputs;
+    this.options = options;
+    this.rows = rows;
+    this.devices = new Devices(core);
+    this.#recording = recording;
+    this.#marker = recording.syncMarker ?? DEFAULT_SYNC_MARKER;
+  }
+
+  /** Place of a record of a stream in the user's file. */
+  readonly placeOf = (stream: number, place: number): Place =>
+    feedOfStream(this.inputs, stream).feed.place(stream, place);
+
+  /** Runs until every input is at its end. */
+  async run(onEvent?: (event: NormalisedEvent) => void | Promise<void>): Promise<void> {
+    const { exports } = this.core;
+    const { watch } = this.options;
+    if (onEvent) exports.setRaw(true);
+    if (this.options.onRequest) exports.observe(true);
+    if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
+    let bytes = 0;
+    while (true) {
+      const status: Status = exports.run();
+      const stream = exports.currentStream();
+      switch (status) {
+        case Status.NeedBytes: {
+          this.options.signal?.throwIfAborted();
+          const room = exports.fillRoom(stream);
+          const filled = feedOfStream(this.inputs, stream).feed.fill(stream);
+          if (filled) await filled;
+          bytes += Math.max(0, room - exports.fillRoom(stream));
+          this.#recording.onProgress?.(bytes, exports.eventsReplayed());
+          break;
+        }
+        case Status.HostEvent:
+          await this.#event(stream, exports.eventPtr(), onEvent);
+          break;
+        case Status.NewName:
+        case Status.HostLine:
+          feedOfStream(this.inputs, stream).feed.line(stream, status === Status.NewName);
+          break;
+        case Status.Damaged:
+          feedOfStream(this.inputs, stream).feed.damaged(stream);
+          break;
+        case Status.RequestDone:
+          await this.#requests();
+          break;
+        case Status.WatchedWrite:
+          await this.#writes();
+          break;
+        case Status.NoMemory:
+          throw new OutOfMemory();
+        case Status.End:
+          if (!onEvent) await this.#end();
+          return;
+        default:
+          throw new Error(`bug: core returned ${status}`);
+      }
+    }
+  }
+
+  async #event(
+    stream: number,
+    at: number,
+    onEvent?: (event: NormalisedEvent) => void | Promise<void>,
+  ): Promise<void> {
+    const head = readHead(this.core, at);
+    const place = this.placeOf(stream, head.place);
+    if (onEvent) {
+      const done = onEvent(readEvent(this.core, at, place));
+      if (done) await done;
+      return;
+    }
+    switch (head.kind) {
+      case EventKind.Ioctl: {
+        const { feed } = feedOfStream(this.inputs, stream);
+        await this.devices.enter(head, at, place, (ip) => feed.symbol(ip));
+        break;
+      }
+      case EventKind.IoctlRet:
+        this.devices.leave(head, at);
+        // CLEAR_ENDPOINT may have ended requests.
+        if (this.core.exports.doneLength() > 0) await this.#requests();
+        break;
+      case EventKind.Mem:
+        this.devices.region(head, at);
+        break;
+      case EventKind.Gap:
+        this.#gap(head.cpu, lostCount(this.core, at), place);
+        break;
+      case EventKind.Marker: {
+        const sync = matchSync(this.#marker, markerText(this.core, at), this.#syncs);
+        if (sync) await this.#sync({ ...sync, ns: head.ts.toString(), place });
+        break;
+      }
+      default:
+    }
+  }
+
+  #gap(cpu: number, lost: number | null, place: Place): void {
+    this.gapCount++;
+    this.#roundGaps++;
+    this.lostEvents += lost ?? 0;
+    if (this.gaps.length < MAX_GAPS)
+      this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
+  }
+
+  async #requests(): Promise<void> {
+    const { exports } = this.core;
+    const queueOf = this.queueOf();
+    const n = exports.doneLength();
+    for (let i = 0; i < n; i++) {
+      const at = this.core.view.getUint32(exports.donePtr() + i * 4, true);
+      const done = this.options.onRequest?.(readRequest(this.core, at, this.placeOf, queueOf));
+      if (done) await done;
+    }
+    exports.dropDone();
+  }
+
+  async #writes(): Promise<void> {
+    const { exports } = this.core;
+    const queueOf = this.queueOf();
+    const n = exports.watchedLength();
+    for (let i = 0; i < n; i++) {
+      const evidence = readEvidence(
+        this.core,
+        exports.watchedPtr() + i * evidenceSize,
+        this.placeOf,
+        queueOf,
+      );
+      const done = this.options.onWrite?.({
+        ...evidence,
+        loggedBy: this.#loggedBy(evidence.cause),
+      });
+      if (done) await done;
+    }
+    exports.dropWatched();
+  }
+
+  #loggedBy(cause: string): string[] {
+    const bit = causeBit(cause);
+    const window = this.rows[0]?.window ?? "recorded";
+    return this.rows
+      .filter((row) => row.window === window && (row.logsMask & bit) !== 0)
+      .map((row) => this.options.policies[row.policy]!.policy.name);
+  }
+
+  #queues: Queue[] = [];
+
+  /** Device and index of a queue by its number, with a look at the core only for a new one. */
+  queueOf(): (id: number) => { device: number; index: number | null; vq: bigint } {
+    let fresh = false;
+    return (id) => {
+      if (!fresh && (this.#queues[id]?.index ?? null) === null) {
+        this.#queues = readQueues(this.core);
+        fresh = true;
+      }
+      const queue = this.#queues[id];
+      if (!queue) throw new Error(`bug: no queue ${id}`);
+      return { device: this.deviceOf(queue), index: queue.index, vq: queue.vq };
+    };
+  }
+
+  /** Devices by struct vhost_dev, in the order in which their queues appeared. */
+  readonly devs: bigint[] = [];
+
+  deviceOf(queue: Queue): number {
+    let at = this.devs.indexOf(queue.dev);
+    if (at < 0) at = this.devs.push(queue.dev) - 1;
+    return at;
+  }
+
+  /** Why this round's log may be incomplete. */
+  #caveats(): string[] {
+    const queues = readQueues(this.core);
+    const sum = (key: "unknownHead" | "lostCompletions"): number =>
+      queues.reduce((total, queue) => total + queue[key], 0);
+    const unknown = sum("unknownHead");
+    const lost = sum("lostCompletions");
+    const caveats: string[] = [];
+    if (this.#roundGaps > 0) caveats.push("events were lost in this round");
+    if (lost > this.#lostBefore) {
+      caveats.push(`${lost - this.#lostBefore} completions of this round are lost`);
+    }
+    if (unknown > this.#unknownBefore) {
+      const n = unknown - this.#unknownBefore;
+      const requests = n === 1 ? "request that was" : "requests that were";
+      caveats.push(`${n} ${requests} popped before the recording, or in a gap, completed`);
+    }
+    this.#roundGaps = 0;
+    this.#unknownBefore = unknown;
+    this.#lostBefore = lost;
+    return caveats;
+  }
+
+  async #sync(mark: SyncMark | null): Promise<void> {
+    const { core, options } = this;
+    const { exports } = core;
+    exports.sync();
+    if (!exports.nameQueues()) throw new OutOfMemory();
+    exports.attribute();
+    this.unattributed += exports.refusedEvidence();
+    const rounds = readRound(core, this.rows, this.#round, mark, this.#caveats());
+    // What follows the last sync is a round only when something happened in it.
+    const listed = mark !== null || this.#round === 0 || rounds.some((round) => !isEmpty(round));
+    if (listed) {
+      const windows = [...new Set(this.rows.map((row) => row.window))];
+      if (this.#round < MAX_ROUNDS) {
+        windows.forEach((window, i) => {
+          const list = this.rounds.get(window) ?? [];
+          list.push(rounds[i]!);
+          this.rounds.set(window, list);
+        });
+      } else this.moreRounds++;
+      const done = options.onSync?.({
+        mark,
+        round: rounds[0]!,
+        qemuLogBytes: this.devices.qemuLogBytes(),
+        image: (index, size) => core.image(index, RowSet.Logged, size),
+        pages: (index) =>
+          core
+            .runs(index, RowSet.Logged, Number.POSITIVE_INFINITY)
+            .runs.flatMap((run) => Array.from({ length: run.pages }, (_, i) => run.gfn + i)),
+        highestPage: (index) => core.highest(index, RowSet.Logged),
+      });
+      if (done) await done;
+    }
+    exports.clearRound();
+    exports.dropEvidence();
+    exports.nextRound();
+    this.#round++;
+    if (mark) this.#syncs++;
+  }
+
+  async #end(): Promise<void> {
+    await this.#sync(null);
+    if (!this.options.onRequest) return;
+    this.core.exports.endInFlight();
+    await this.#requests();
+  }
+}
+
+function causeBit(cause: string): number {
+  const at = CAUSE_NAMES.indexOf(cause);
+  return at < 0 ? 0 : 1 << at;
+}
+
+const CAUSE_NAMES = Array.from({ length: CAUSES }, (_, cause) => causeName(cause));
