@@ -11,14 +11,13 @@ import {
   EVENT_LOST,
   EVENT_PID,
   EVENT_PLACE,
-  EVENT_SIZE,
   EVENT_TS,
   EVENT_VQ,
   EventKind,
   Status,
 } from "./abi";
 import { EventPlan, FieldPlan, Plan } from "./plan";
-import { makeRoom, recordAt, Stream } from "./stream";
+import { clearRecord, makeRoom, recordAt, Stream } from "./stream";
 import { keepText } from "./text";
 
 const TYPE_PADDING: u32 = 29;
@@ -94,7 +93,7 @@ function damaged(s: Stream, kind: u32, p: usize): u32 {
 
 function addGap(s: Stream, tail: u32, page: usize, lost: i64): void {
   let record = recordAt(s, tail);
-  memory.fill(record, 0, EVENT_SIZE);
+  clearRecord(record);
   store<u64>(record + EVENT_TS, toNs(s, s.ts));
   store<u64>(record + EVENT_PLACE, s.place + <u64>(page - s.buf));
   store<u16>(record + EVENT_CPU, <u16>s.cpu);
@@ -254,7 +253,7 @@ export function scanRing(s: Stream): u32 {
             break;
           }
           let record = recordAt(s, tail);
-          memory.fill(record, 0, EVENT_SIZE);
+          clearRecord(record);
           if (!decodeEvent(plan, event, payload, length, record)) return Status.NoMemory;
           store<u64>(record + EVENT_TS, toNs(s, s.ts));
           store<u64>(record + EVENT_PLACE, s.place + <u64>(p - buf));

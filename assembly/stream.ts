@@ -135,6 +135,21 @@ export function recordAt(s: Stream, i: u32): usize {
   return s.records + i * EVENT_SIZE;
 }
 
+/** Zeroes a record. Stores in place: a call of memory.fill costs more than these (measured). */
+// @ts-ignore: decorator
+@inline
+export function clearRecord(at: usize): void {
+  let zero = i64x2.splat(0);
+  v128.store(at, zero);
+  v128.store(at, zero, 16);
+  v128.store(at, zero, 32);
+  v128.store(at, zero, 48);
+  v128.store(at, zero, 64);
+  v128.store(at, zero, 80);
+  v128.store(at, zero, 96);
+  store<u64>(at, 0, 112);
+}
+
 const sortCap: u32 = 8192;
 let keysA: usize = 0;
 let keysB: usize = 0;

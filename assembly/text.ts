@@ -17,7 +17,6 @@ import {
   EVENT_LEN,
   EVENT_PID,
   EVENT_PLACE,
-  EVENT_SIZE,
   EVENT_TEXT,
   EVENT_TS,
   EVENT_VQ,
@@ -26,7 +25,7 @@ import {
 } from "./abi";
 import { take } from "./memory";
 import { EventPlan, FieldPlan, findName, MAX_NAMES, Plan } from "./plan";
-import { HELD, makeRoom, noteCpu, recordAt, sortRecords, Stream } from "./stream";
+import { clearRecord, HELD, makeRoom, noteCpu, recordAt, sortRecords, Stream } from "./stream";
 
 /** Longer lines than this are no event lines. */
 export const MAX_LINE: u32 = 65536;
@@ -475,7 +474,7 @@ export function scanText(s: Stream): u32 {
     let last = stop;
     if (last > line && load<u8>(last - 1) == 0x0d) --last;
     let record = recordAt(s, tail);
-    memory.fill(record, 0, EVENT_SIZE);
+    clearRecord(record);
     let name = stop - line < MAX_LINE ? linePrefix(s, line, last, record) : 0;
     if (!name) {
       status = Status.HostLine;

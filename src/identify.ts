@@ -113,7 +113,7 @@ export function startIdentifier(policies: readonly Policy[]): Identifier {
       });
     },
     finish: (drivers) => {
-      const ranking = rank(candidates, tallies, alike, syncs, drivers);
+      const ranking = rank(policies, candidates, tallies, alike, syncs, drivers);
       const best = candidates.findIndex(({ policies: all }) => all.includes(ranking[0]!.policy));
       const { differences, moreDifferences } = tallies[best]!;
       return { syncs, ranking, residue: differences, moreResidue: moreDifferences };
@@ -122,6 +122,7 @@ export function startIdentifier(policies: readonly Policy[]): Identifier {
 }
 
 function rank(
+  order: readonly Policy[],
   candidates: readonly Candidate[],
   tallies: readonly Tally[],
   alike: readonly number[],
@@ -133,11 +134,12 @@ function rank(
     const tied = candidates.flatMap((other, at) => (alike[at] === alike[i] ? other.policies : []));
     return policies.map((policy) => ({
       ...{ rank: 0, policy, syncsEqual: equal, syncs, missing, extra },
-      ties: tied.filter((other) => other !== policy).map((other) => other.name),
+      ties: order
+        .filter((other) => other !== policy && tied.includes(other))
+        .map((other) => other.name),
       fits: fitsDrivers(policy, drivers),
     }));
   });
-  const order = candidates.flatMap(({ policies }) => policies);
   const distance = (a: RankedPolicy, b: RankedPolicy): number =>
     b.syncsEqual - a.syncsEqual || a.missing + a.extra - (b.missing + b.extra);
   rows.sort(

@@ -89,6 +89,8 @@ async function explainResidue(
       api.replay(opening, {
         ...options,
         policies: causePolicies(),
+        // A plane is the same under both readings; a mask of one cause is not.
+        window: "recorded",
         onSync(view) {
           const difference = rounds.get(view.round.index);
           if (difference) tally.add(difference, (cause) => imageOf(view, cause));

@@ -42,7 +42,7 @@ async function openOne(core: Core, source: Source, surroundings: Surroundings): 
     case "trace-dat":
       return done(await openDat(core, unwrapped, surroundings));
     default: {
-      const { name, hint } = describeFormat(unwrapped.format);
+      const { name, hint } = describeFormat(unwrapped.sniffed);
       throw new RecordingError(
         { file: source.name, at: "" },
         "an ftrace recording (trace.dat, tracefs text, trace-cmd report, perf script) or NDJSON",

@@ -114,6 +114,15 @@ function queuesText(attribution: Attribution, result: ReplayResult, style: TextS
       (line) => `  ${line}`,
     ),
   ];
+  lines.push(
+    "",
+    ...wrapText(
+      "Summed over the rounds: a page lost in two rounds counts twice, in a round for the first " +
+        "write that touched it.",
+      "  ",
+      "  ",
+    ),
+  );
   if (attribution.moreFindings > 0) {
     lines.push(`  ${countOf(attribution.moreFindings, "further finding")} not kept`);
   }

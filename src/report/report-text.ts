@@ -13,7 +13,8 @@ export const SHOWN_FINDINGS = 8;
 export function reportText(result: ReplayResult, style: TextStyle, shown = SHOWN_FINDINGS): string {
   const sections = [
     [style.bold(verdictSentence(result))],
-    policyTable(result),
+    // Numbers without a verdict would be read as one.
+    result.verdict ? policyTable(result) : [],
     result.inputs.flatMap(inputLine),
     ...result.policies.map((policy) => findingsText(result, policy, shown, style)),
     moreFindings(result),
