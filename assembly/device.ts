@@ -10,7 +10,6 @@ import {
   QUEUE_FEAT_KNOWN,
   QUEUE_HEADS,
   QUEUE_HEADS_CAP,
-  QUEUE_ID,
   QUEUE_INDEX,
   QUEUE_NEXT,
   QUEUE_NEXT_USED,
@@ -21,7 +20,6 @@ import {
   REQUEST_FREED,
   RequestState,
 } from "./abi";
-import { nameQueue } from "./evidence";
 import { LOG_ALL, noteLogAll } from "./log-state";
 import { addCount, firstQueue, ofDevice, setFlag, setInFlight } from "./queue";
 import { finish } from "./write";
@@ -96,14 +94,6 @@ function endQueue(q: usize, state: u32, count: bool): void {
 /** At the end of the recording: the requests still in flight become observable. */
 export function endInFlight(): void {
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) endQueue(q, RequestState.InFlight, false);
-}
-
-/** Registers the queues for the findings; before attribute(). False: out of memory. */
-export function nameQueues(): bool {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!nameQueue(load<u32>(q + QUEUE_ID), q)) return false;
-  }
-  return true;
 }
 
 /** Pages that requests in flight may write: for the bounds in the report. */

@@ -36,7 +36,7 @@ import {
 } from "./abi";
 import { reserve, take } from "./memory";
 import { blockAt, rows, rowTable, SCRATCH } from "./planes";
-import { addCount } from "./queue";
+import { addCount, queueById } from "./queue";
 import { orPlanes } from "./sync";
 
 /** Evidence is kept in pieces, so that a small recording needs little memory. */
@@ -45,8 +45,6 @@ const pieces: usize = memory.data(64 * 4);
 export let evidenceCount: u32 = 0;
 /** Writes of this round for which there was no room. */
 export let evidenceRefused: u64 = 0;
-/** Queues by number, for the findings. */
-let queues: usize = 0;
 
 export let firstFinding: usize = 0;
 let lastFinding: usize = 0;
@@ -75,16 +73,8 @@ function evidenceAt(i: u32): usize {
   return <usize>load<u32>(pieces + ((i / PIECE) << 2)) + (i % PIECE) * EVIDENCE_SIZE;
 }
 
-/** Tells which queue a number in a record means. */
-export function nameQueue(id: u32, queue: usize): bool {
-  if (!queues) queues = reserve(16384 * 4);
-  if (!queues) return false;
-  store<u32>(queues + (id << 2), <u32>queue);
-  return true;
-}
-
 function findingOf(queueId: u32, row: u32, cause: u32): usize {
-  let queue = <usize>load<u32>(queues + (queueId << 2));
+  let queue = queueById(queueId);
   let table = <usize>load<u32>(queue + QUEUE_FINDINGS);
   if (!table) {
     table = take(MAX_ROWS * CAUSES * 4);

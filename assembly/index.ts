@@ -4,7 +4,7 @@ import { evidenceRefused, firstFinding } from "./evidence";
 import { current, currentEvent, replayed } from "./merge";
 import { blockCount } from "./planes";
 import { take as takeMemory } from "./memory";
-import { firstQueue, queueCount, queuesRefused } from "./queue";
+import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
 import { abandon as abandonStream } from "./ring";
 import { compact as compactStream, cpuSet, recordAt, Stream, streamAt } from "./stream";
 import { orphanDescs, threadsRefused } from "./thread";
@@ -30,7 +30,6 @@ export {
   clearEndpoint,
   endInFlight,
   inFlightWriteBytes,
-  nameQueues,
   setDriver,
   setFeatures,
 } from "./device";
@@ -222,4 +221,11 @@ export function takenTs(stream: u32): u64 {
 /** Records taken from a stream. */
 export function taken(stream: u32): f64 {
   return <f64>streamAt(stream).taken;
+}
+/** Sums over all queues: completions with an unknown head, completions that are lost. */
+export function unknownHeadsTotal(): f64 {
+  return <f64>unknownHeads;
+}
+export function lostCompletionsTotal(): f64 {
+  return <f64>lostCompletions;
 }

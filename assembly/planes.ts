@@ -25,6 +25,9 @@ let slabEnd: usize = 0;
 /** Blocks below `firstBlock` and from `endBlock` on were never touched. */
 export let firstBlock: u32 = BLOCKS;
 export let endBlock: u32 = 0;
+/** The same of this round: an empty round costs nothing, wherever the guest's memory lies. */
+export let roundFirst: u32 = BLOCKS;
+export let roundEnd: u32 = 0;
 /** How many blocks exist. */
 export let blockCount: u32 = 0;
 
@@ -44,6 +47,12 @@ export function setRows(count: u32): bool {
   everSummary = reserve(BLOCKS / 8);
   blockBytes = (CAUSES + 1 + KEPT_SETS * count) * BLOCK_BYTES;
   return rowTable != 0 && directory != 0 && roundSummary != 0 && everSummary != 0;
+}
+
+/** A new round: no block is touched. */
+export function startRound(): void {
+  roundFirst = BLOCKS;
+  roundEnd = 0;
 }
 
 /** The block of this number, 0 where nothing was ever written. */
@@ -127,6 +136,8 @@ export function mark(cause: u32, gpa: u64, len: u64): i32 {
     if (blockFresh) {
       let word = roundSummary + ((block >> 6) << 3);
       store<u64>(word, load<u64>(word) | ((<u64>1) << (block & 63)));
+      if (block < roundFirst) roundFirst = block;
+      if (block >= roundEnd) roundEnd = block + 1;
     }
     if (end == lastPage) return fresh;
     page = end + 1;

@@ -11,9 +11,11 @@ import {
   QUEUE_IN_FLIGHT,
   QUEUE_INDEX,
   QUEUE_LOGADDR,
+  QUEUE_LOST_COMPLETIONS,
   QUEUE_NEXT,
   QUEUE_NEXT_USED,
   QUEUE_SIZE,
+  QUEUE_UNKNOWN_HEAD,
   QUEUE_VQ,
   REQUEST_DESC_CAP,
   REQUEST_DESCS,
@@ -28,6 +30,11 @@ let lastQueue: usize = 0;
 export let queueCount: u32 = 0;
 /** Queues beyond MAX_QUEUES: their events are not replayed. */
 export let queuesRefused: u64 = 0;
+/** Queues by their number. */
+let byId: usize = 0;
+/** Sums over all queues, so that a sync need not visit them. */
+export let unknownHeads: u64 = 0;
+export let lostCompletions: u64 = 0;
 /** One-entry cache: events of one drain follow each other. */
 let cachedVq: u64 = 0;
 let cached: usize = 0;
@@ -37,7 +44,8 @@ export function queueOf(vq: u64): usize {
   if (vq == cachedVq && cached) return cached;
   if (!table) {
     table = reserve(SLOTS * 4);
-    if (!table) return 0;
+    byId = reserve(MAX_QUEUES * 4);
+    if (!table || !byId) return 0;
   }
   let slot = <u32>((vq * 0x9e3779b97f4a7c15) >> 49);
   while (true) {
@@ -60,6 +68,7 @@ export function queueOf(vq: u64): usize {
   store<i32>(q + QUEUE_INDEX, -1);
   store<i32>(q + QUEUE_NEXT_USED, -1);
   store<u64>(q + QUEUE_LOGADDR, ~(<u64>0));
+  store<u32>(byId + (queueCount << 2), <u32>q);
   store<u32>(q + QUEUE_ID, queueCount++);
   if (lastQueue) store<u32>(lastQueue + QUEUE_NEXT, <u32>q);
   else firstQueue = q;
@@ -68,6 +77,23 @@ export function queueOf(vq: u64): usize {
   cachedVq = vq;
   cached = q;
   return q;
+}
+
+/** The queue with this number, which `queueOf` gave it. */
+export function queueById(id: u32): usize {
+  return load<u32>(byId + (id << 2));
+}
+
+/** A completion with a head that is not in flight. */
+export function countUnknownHead(q: usize): void {
+  addCount(q + QUEUE_UNKNOWN_HEAD, 1);
+  ++unknownHeads;
+}
+
+/** Completions whose events are lost. */
+export function countLostCompletions(q: usize, n: u32): void {
+  addCount(q + QUEUE_LOST_COMPLETIONS, n);
+  lostCompletions += n;
 }
 
 /** The request in flight with this head, 0 when there is none. */

@@ -32,9 +32,12 @@ import {
   everSummary,
   firstBlock,
   keptLine,
+  roundEnd,
+  roundFirst,
   roundSummary,
   rows,
   rowTable,
+  startRound,
 } from "./planes";
 
 /** Counts of every row after `sync()`. */
@@ -121,8 +124,8 @@ function presentPlanes(base: usize): u32 {
 /** Ends the round for every row and leaves the counts; the planes stay until `clearRound()`. */
 export function sync(): void {
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
-  let endWord = (endBlock + 63) >> 6;
-  for (let word = firstBlock >> 6; word < endWord; ++word) {
+  let endWord = (roundEnd + 63) >> 6;
+  for (let word = roundFirst >> 6; word < endWord; ++word) {
     let bits = load<u64>(roundSummary + (<usize>word << 3));
     while (bits) {
       let block = (word << 6) + <u32>ctz<u64>(bits);
@@ -140,8 +143,8 @@ export function sync(): void {
 
 /** Leaves the planes of this round empty. */
 export function clearRound(): void {
-  let endWord = (endBlock + 63) >> 6;
-  for (let word = firstBlock >> 6; word < endWord; ++word) {
+  let endWord = (roundEnd + 63) >> 6;
+  for (let word = roundFirst >> 6; word < endWord; ++word) {
     let at = roundSummary + (<usize>word << 3);
     let bits = load<u64>(at);
     if (!bits) continue;
@@ -152,6 +155,7 @@ export function clearRound(): void {
       memory.fill(base, 0, (CAUSES + 1) * BLOCK_BYTES);
     }
   }
+  startRound();
 }
 
 /** One word of a row's set. `base` may be 0: an untouched block. */
@@ -180,8 +184,9 @@ export function exportSet(row: u32, set: u32, from: u32, blocks: u32, into: usiz
 /** The first touched block at or after `from`, or the number of blocks when there is none. */
 export function nextBlock(from: u32, ever: bool): u32 {
   let summary = ever ? everSummary : roundSummary;
-  if (from < firstBlock) from = firstBlock;
-  while (from < endBlock) {
+  let end = ever ? endBlock : roundEnd;
+  from = max<u32>(from, ever ? firstBlock : roundFirst);
+  while (from < end) {
     let bits = load<u64>(summary + ((from >> 6) << 3)) >> (from & 63);
     if (bits) return from + <u32>ctz<u64>(bits);
     from = (from | 63) + 1;

@@ -15,7 +15,6 @@ import {
   EVENT_IP,
   EVENT_KIND,
   EVENT_LEN,
-  EVENT_PID,
   EVENT_PLACE,
   EVENT_TEXT,
   EVENT_TS,
@@ -23,7 +22,9 @@ import {
   EventKind,
   Status,
 } from "./abi";
+import { linePrefix } from "./line-prefix";
 import { take } from "./memory";
+import { number, numberEnd, parseNumber, SPACE, storeSized } from "./number";
 import { EventPlan, FieldPlan, findName, MAX_NAMES, Plan } from "./plan";
 import { clearRecord, HELD, makeRoom, noteCpu, recordAt, sortRecords, Stream } from "./stream";
 
@@ -41,14 +42,6 @@ export enum Problem {
   Missing,
 }
 
-const SPACE: u32 = 0x20;
-
-// @ts-ignore: decorator
-@inline
-function isDigit(c: u32): bool {
-  return c - 0x30 < 10;
-}
-
 /** The end of the line that starts at `p`: the newline's address, or `end`. */
 // @ts-ignore: decorator
 @inline
@@ -63,255 +56,6 @@ function lineEnd(p: usize, end: usize): usize {
     p += 16;
   }
   return end;
-}
-
-/** `[` of the CPU, with a pid before it and at least three digits in it; 0 when there is none. */
-function findAnchor(line: usize, end: usize): usize {
-  for (let p = line + 18; p + 5 < end; ++p) {
-    if (load<u8>(p) != 0x5b || load<u8>(p - 1) != SPACE) continue;
-    let q = p + 1;
-    while (isDigit(load<u8>(q))) ++q;
-    if (q - p < 4 || load<u8>(q) != 0x5d) continue;
-    if (pidBefore(line, p) != -1) return p;
-  }
-  return 0;
-}
-
-/** The pid that ends before `[`, after an optional `(tgid)`; -1 when there is none. */
-// @ts-ignore: decorator
-@inline
-function pidBefore(line: usize, anchor: usize): i32 {
-  let p = anchor - 1;
-  while (p > line && load<u8>(p) == SPACE) --p;
-  if (load<u8>(p) == 0x29) {
-    while (p > line && load<u8>(p) != 0x28) --p;
-    --p;
-    while (p > line && load<u8>(p) == SPACE) --p;
-  }
-  let value: u32 = 0;
-  let scale: u32 = 1;
-  let digits = 0;
-  while (p > line && isDigit(load<u8>(p)) && digits < 10) {
-    value += (load<u8>(p) - 0x30) * scale;
-    scale *= 10;
-    ++digits;
-    --p;
-  }
-  if (!digits) return -1;
-  let c = load<u8>(p);
-  // "comm-pid" of ftrace, "comm pid" and "pid/tid" of perf.
-  return c == 0x2d || c == SPACE || c == 0x2f ? <i32>value : -1;
-}
-
-/** Result of parsing a number: its value, and whether it is one. */
-let number: u64 = 0;
-let numberEnd: usize = 0;
-
-/** A value up to a space or the end of the line: 0x hex, decimal, negative, or bare hex. */
-// @ts-ignore: decorator
-@inline
-function parseNumber(p: usize, end: usize): bool {
-  let value: u64 = 0;
-  let c: u32 = load<u8>(p);
-  if (c == 0x30 && load<u8>(p + 1) == 0x78) {
-    p += 2;
-    let start = p;
-    while (p < end) {
-      c = load<u8>(p);
-      let digit = c - 0x30;
-      if (digit > 9) {
-        digit = (c | 0x20) - 0x57;
-        if (digit < 10 || digit > 15) break;
-      }
-      value = (value << 4) | digit;
-      ++p;
-    }
-    number = value;
-    numberEnd = p;
-    return p > start && p - start <= 16 && (p >= end || load<u8>(p) == SPACE);
-  }
-  return parseDecimal(p, end);
-}
-
-function parseDecimal(p: usize, end: usize): bool {
-  let negative = load<u8>(p) == 0x2d;
-  if (negative) ++p;
-  let start = p;
-  let value: u64 = 0;
-  let overflow = false;
-  while (p < end && isDigit(load<u8>(p))) {
-    let digit = <u64>(load<u8>(p) - 0x30);
-    if (value > 1844674407370955161 || (value == 1844674407370955161 && digit > 5)) overflow = true;
-    value = value * 10 + digit;
-    ++p;
-  }
-  numberEnd = p;
-  number = negative ? ~value + 1 : value;
-  if (p > start && (p >= end || load<u8>(p) == SPACE)) return !overflow;
-  if (negative) return false;
-  // `trace-cmd report -R` prints addresses as hex without 0x.
-  p = start;
-  value = 0;
-  while (p < end) {
-    let c = <u32>load<u8>(p);
-    let digit = isDigit(c) ? c - 0x30 : (c | 0x20) - 0x57;
-    if (digit > 15) break;
-    value = (value << 4) | digit;
-    ++p;
-  }
-  number = value;
-  numberEnd = p;
-  return p > start && p - start <= 16 && (p >= end || load<u8>(p) == SPACE);
-}
-
-/** Stores a value in a field of 1, 2, 4 or 8 bytes; false when it does not fit, signed or unsigned. */
-// @ts-ignore: decorator
-@inline
-function storeSized(at: usize, size: u32, value: u64): bool {
-  if (size == 8) {
-    store<u64>(at, value);
-    return true;
-  }
-  let bits = size << 3;
-  let top = <i64>value >> (bits - 1);
-  if (value >> bits != 0 && top != -1) return false;
-  if (size == 4) store<u32>(at, <u32>value);
-  else if (size == 2) store<u16>(at, <u16>value);
-  else store<u8>(at, <u8>value);
-  return true;
-}
-
-/** `12.345678` to nanoseconds; a number without a dot is taken as it is. Ends at `:`; 0 if not a time. */
-function parseTime(s: Stream, p: usize, end: usize, record: usize): usize {
-  let seconds: u64 = 0;
-  let start = p;
-  while (p < end && isDigit(load<u8>(p))) {
-    seconds = seconds * 10 + (load<u8>(p) - 0x30);
-    ++p;
-  }
-  if (p == start || p - start > 19) return 0;
-  if (load<u8>(p) == 0x3a) {
-    s.rawClock = 1;
-    store<u64>(record + EVENT_TS, seconds);
-    return p;
-  }
-  if (load<u8>(p) == 0x75 && load<u8>(p + 1) == 0x73) {
-    // Latency format: microseconds since the start of the buffer, then a mark for the next gap.
-    p += 2;
-    while (p < end && load<u8>(p) != 0x3a && p - start < 24) ++p;
-    store<u64>(record + EVENT_TS, seconds * 1000);
-    return load<u8>(p) == 0x3a ? p : 0;
-  }
-  if (load<u8>(p) != 0x2e) return 0;
-  ++p;
-  let fraction: u64 = 0;
-  let digits = 0;
-  while (p < end && isDigit(load<u8>(p)) && digits < 9) {
-    fraction = fraction * 10 + (load<u8>(p) - 0x30);
-    ++digits;
-    ++p;
-  }
-  if (load<u8>(p) != 0x3a || !digits) return 0;
-  while (digits < 9) {
-    fraction *= 10;
-    ++digits;
-  }
-  store<u64>(record + EVENT_TS, seconds * 1000000000 + fraction);
-  return p;
-}
-
-/**
- * Latency format has no brackets: `comm-pid` cut to 8 columns of comm, then CPU and flags glued,
- * then the time in microseconds. Returns where the time starts, 0 when the line is none of these.
- */
-function latencyPrefix(line: usize, end: usize, record: usize): usize {
-  let p = line + 8;
-  if (p >= end || load<u8>(p) != 0x2d) return 0;
-  ++p;
-  let pid: u32 = 0;
-  let from = p;
-  while (p < end && isDigit(load<u8>(p))) pid = pid * 10 + (load<u8>(p++) - 0x30);
-  if (p == from) return 0;
-  let space = p;
-  while (p < end && load<u8>(p) == SPACE) ++p;
-  let cpu: u32 = 0;
-  from = p;
-  while (p < end && isDigit(load<u8>(p)) && p - from < 4) cpu = cpu * 10 + (load<u8>(p++) - 0x30);
-  if (p == from || from == space) return 0;
-  // Four or five characters of flags.
-  from = p;
-  while (p < end && load<u8>(p) != SPACE && p - from < 6) ++p;
-  if (p - from < 4 || p - from > 5) return 0;
-  while (p < end && load<u8>(p) == SPACE) ++p;
-  let q = p;
-  while (q < end && isDigit(load<u8>(q))) ++q;
-  if (q == p || load<u8>(q) != 0x75 || load<u8>(q + 1) != 0x73) return 0;
-  store<i32>(record + EVENT_PID, <i32>pid);
-  store<u16>(record + EVENT_CPU, <u16>cpu);
-  return p;
-}
-
-/** Where the event's name starts, after pid, CPU and time are stored; 0 when it is no event line. */
-// @ts-ignore: decorator
-@inline
-function linePrefix(s: Stream, line: usize, end: usize, record: usize): usize {
-  let anchor = line + s.anchor;
-  // Most lines have the CPU in the same column as the one before; and three digits.
-  if (
-    !s.anchor ||
-    anchor + 5 >= end ||
-    load<u8>(anchor) != 0x5b ||
-    load<u8>(anchor + 4) != 0x5d ||
-    load<u8>(anchor - 1) != SPACE ||
-    !isDigit(load<u8>(anchor + 1)) ||
-    findEarlier(line, anchor)
-  ) {
-    anchor = findAnchor(line, end);
-    if (anchor) s.anchor = <u32>(anchor - line);
-  }
-  let p: usize = 0;
-  if (!anchor) {
-    p = latencyPrefix(line, end, record);
-    if (!p) return 0;
-    p = parseTime(s, p, end, record);
-    if (!p) return 0;
-  } else {
-    let pid = pidBefore(line, anchor);
-    if (pid == -1) return 0;
-    store<i32>(record + EVENT_PID, pid);
-    p = anchor + 1;
-    let cpu: u32 = 0;
-    while (isDigit(load<u8>(p))) cpu = cpu * 10 + (load<u8>(p++) - 0x30);
-    store<u16>(record + EVENT_CPU, <u16>cpu);
-    ++p;
-    // The flags column is absent, 4 or 5 characters; the time may be glued to the bracket.
-    let time: usize = 0;
-    for (let token = 0; token < 3 && p < end; ++token) {
-      while (p < end && load<u8>(p) == SPACE) ++p;
-      time = parseTime(s, p, end, record);
-      if (time) break;
-      while (p < end && load<u8>(p) != SPACE) ++p;
-    }
-    if (!time) return 0;
-    p = time;
-  }
-  ++p;
-  while (p < end && load<u8>(p) == SPACE) ++p;
-  if (load<u8>(p) == 0x28 && load<u8>(p + 1) == 0x2b) {
-    // `--ts-diff`: "(+2658)".
-    while (p < end && load<u8>(p) != 0x29) ++p;
-    ++p;
-    while (p < end && load<u8>(p) == SPACE) ++p;
-  }
-  return p < end ? p : 0;
-}
-
-/** Whether an anchor-like text stands before the remembered column: then look from the start. */
-// @ts-ignore: decorator
-@inline
-function findEarlier(line: usize, anchor: usize): bool {
-  for (let p = line + 18; p < anchor; ++p) if (load<u8>(p) == 0x5b) return true;
-  return false;
 }
 
 /**

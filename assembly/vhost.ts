@@ -47,7 +47,6 @@ import {
   QUEUE_LATE,
   QUEUE_LOGBASE,
   QUEUE_LOGBASE_KNOWN,
-  QUEUE_LOST_COMPLETIONS,
   QUEUE_NEXT_USED,
   QUEUE_NO_BASE,
   QUEUE_NUM,
@@ -89,7 +88,7 @@ import { driverOf } from "./device";
 import { LOG_ALL, learn, NO_ADDRESS, noBase } from "./log-state";
 import { capacityOf, take } from "./memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing, onGiveback, onRx, onRxRet } from "./net";
-import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
+import { addCount, countLostCompletions, countUnknownHead, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
 import { addDesc, hold, Thread, threadOf } from "./thread";
 import { onRearm, onUflags, usedRing } from "./used-ring";
 import { finish, noMemory, observeRequests, write } from "./write";
@@ -296,7 +295,7 @@ function onUsed(event: usize, stream: u32): void {
   if (expected != -1) {
     let missing = (idx - expected) & 0xffff;
     if (missing && missing <= num) {
-      addCount(q + QUEUE_LOST_COMPLETIONS, missing);
+      countLostCompletions(q, missing);
       usedRing(q, event, stream, expected, missing, false);
     }
   }
@@ -331,7 +330,7 @@ function onUsed(event: usize, stream: u32): void {
     }
     store<u64>(q + QUEUE_LAST_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
     store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>stream);
-    addCount(q + QUEUE_UNKNOWN_HEAD, 1);
+    countUnknownHead(q);
     if (observeRequests) noteUnknown(q, event, stream, head);
     return;
   }

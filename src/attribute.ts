@@ -69,7 +69,7 @@ export interface PatchRow {
 }
 
 function withPatches(patches: readonly number[]): Series {
-  return { ...NO_PATCHES, patches, freeOnOff: true, buffers: "lazy" };
+  return { ...NO_PATCHES, patches, buffers: "lazy" };
 }
 
 function makeRows(): PatchRow[] {

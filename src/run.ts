@@ -264,11 +264,8 @@ export class Replay {
 
   /** Why this round's log may be incomplete. */
   #caveats(): string[] {
-    const queues = readQueues(this.core);
-    const sum = (key: "unknownHead" | "lostCompletions"): number =>
-      queues.reduce((total, queue) => total + queue[key], 0);
-    const unknown = sum("unknownHead");
-    const lost = sum("lostCompletions");
+    const unknown = this.core.exports.unknownHeadsTotal();
+    const lost = this.core.exports.lostCompletionsTotal();
     const caveats: string[] = [];
     if (this.#roundGaps > 0) caveats.push("events were lost in this round");
     if (lost > this.#lostBefore) {
@@ -289,7 +286,6 @@ export class Replay {
     const { core, options } = this;
     const { exports } = core;
     exports.sync();
-    if (!exports.nameQueues()) throw new OutOfMemory();
     exports.attribute();
     this.unattributed += exports.refusedEvidence();
     const rounds = readRound(core, this.rows, this.#round, mark, this.#caveats());

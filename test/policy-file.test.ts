@@ -1,7 +1,7 @@
 /** Policies described by their user. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Ajv } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { RecordingError } from "../src/place.ts";
 import { causesOf } from "../src/vhost/causes.ts";
@@ -12,7 +12,7 @@ const PLACE = { file: "acme.json", at: "" };
 const SCHEMA = JSON.parse(
   readFileSync(join(import.meta.dirname, "..", "schema", "policy-file.schema.json"), "utf8"),
 );
-const valid = new Ajv({ strict: false }).compile(SCHEMA);
+const valid = new Ajv2020().compile(SCHEMA);
 const read = (file: unknown) => readPolicyFile(JSON.stringify(file), PLACE);
 
 describe("a policy file", () => {
@@ -20,10 +20,7 @@ describe("a policy file", () => {
     const policy = read({ name: "acme-5.14", base: "linux-6.1", patches: [7, 1, 2, 4, 5, 6] });
     expect(policy.name).toBe("acme-5.14");
     expect(policy.series?.patches).toEqual([1, 2, 4, 5, 6, 7]);
-    expect(causesOf(policy.logs & ~findPolicy("linux-6.1").logs)).toEqual([
-      "io-logged",
-      "io-freed",
-    ]);
+    expect(causesOf(policy.logs & ~findPolicy("linux-6.1").logs)).toEqual(["io-logged"]);
   });
   test("changes a switch of its base", () => {
     const policy = read({ name: "a", base: "linux-6.16", switches: { freeOnOff: false } });

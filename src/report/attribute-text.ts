@@ -1,5 +1,5 @@
 /** What `attribute` says to people: the answer, the matrix of patches and pages, the rest. */
-import type { Attribution, LostByQueue } from "../attribute.ts";
+import type { Attribution, LostByQueue, PageSet } from "../attribute.ts";
 import type { ReplayResult } from "../result.ts";
 import { causeText } from "./cause-text.ts";
 import { runsText } from "./finding-text.ts";
@@ -59,33 +59,37 @@ export function attributeText(
 
 function matrixText(attribution: Attribution, style: TextStyle): string[] {
   const numbers = attribution.patches.map(({ number }) => number);
-  const head = [...numbers.map(String), "pages", "where"];
+  const head = [...numbers.map(String), "pages"];
   const rows = attribution.sets.map((set) => [
     ...numbers.map((number) => (set.patches.includes(number) ? "x" : ".")),
     `${set.pages}`,
-    runsText(set.runs, set.moreRuns, 2),
   ]);
-  if (attribution.unsaved.pages > 0) {
-    const { pages, runs, moreRuns } = attribution.unsaved;
-    rows.push([...numbers.map(() => "-"), `${pages}`, runsText(runs, moreRuns, 2)]);
-  }
-  const foot = [...attribution.patches.map(({ pages }) => (pages > 0 ? `${pages}` : ".")), "", ""];
+  const { unsaved } = attribution;
+  if (unsaved.pages > 0) rows.push([...numbers.map(() => "-"), `${unsaved.pages}`]);
+  const foot = attribution.patches.map(({ pages }) => (pages > 0 ? `${pages}` : "."));
   const lines = [
     style.bold("The fewest patches that save a page"),
     "",
-    ...alignColumns([head, ...rows, foot], `${"r".repeat(numbers.length)}rl`).map((l) => `  ${l}`),
+    ...alignColumns([head, ...rows, foot], "r".repeat(numbers.length + 1)).map((l) => `  ${l}`),
     "",
     ...wrapText(
       "x: needed; -: no patch saves it; last line: pages that need the patch",
       "  ",
       "  ",
     ),
+    "",
+    ...attribution.sets.flatMap((set) => whereText(set.patches.join(","), set)),
+    ...(unsaved.pages > 0 ? whereText("none", unsaved) : []),
   ];
   if (attribution.unlisted > 0) {
     const what = countOf(attribution.unlisted, "further lost page");
     lines.push(...wrapText(`${what} in too many runs to be told apart`, "  ", "  "));
   }
   return lines;
+}
+
+function whereText(what: string, set: PageSet): string[] {
+  return wrapText(`${what}: ${runsText(set.runs, set.moreRuns)}`, "  ", "    ");
 }
 
 function prefixText(attribution: Attribution, style: TextStyle): string[] {

@@ -10,7 +10,6 @@ const FIXES: Series = { ...NO_PATCHES, patches: [1, 2, 3], mapError: "errno" };
 const MERGED: Series = {
   ...FIXES,
   patches: [1, 2, 3, 4, 5, 6, 7, 8, 9],
-  freeOnOff: true,
   buffers: "lazy",
 };
 const CHECKED: Series = { ...MERGED, ebusy: true, piCheck: true };

@@ -62,7 +62,7 @@ function chosenPatches(name: string): Policy {
   if (before) return before;
   const patches = parsePatches(name);
   const policy = seriesPolicy(
-    { ...NO_PATCHES, patches, freeOnOff: true, buffers: "lazy" },
+    { ...NO_PATCHES, patches, buffers: "lazy" },
     {
       name,
       title: `vhost-scsi with patches ${patchList(patches)} of the series`,

@@ -50,7 +50,10 @@ export const PATCHES: readonly Patch[] = [
   { number: 10, title: "warning over the limit of log entries", merged: null },
 ];
 
-/** A kernel with none of the patches and none of the later changes: 6.1 before .146. */
+/**
+ * A kernel with none of the patches and none of the later changes: 6.1 before .146. That LOG_ALL
+ * going off frees entries is how patch 6 of v2 and of the merged series does it.
+ */
 export const NO_PATCHES: Series = {
   patches: [],
   mapError: "bad-target",
@@ -58,7 +61,7 @@ export const NO_PATCHES: Series = {
   ebusy: false,
   piCheck: false,
   inOrderRange: false,
-  freeOnOff: false,
+  freeOnOff: true,
   capture: "pop",
   buffers: "none",
 };

@@ -87,7 +87,10 @@ function chunkStream(file: SeekableFile, { cpu, offset, size }: CpuRange): ByteS
   let chunksLeft = 0;
   let chunk = new Uint8Array(0);
   let used = 0;
+  /** Kept, so that reading on does not pass over the pages that could not be read. */
+  let damage: unknown;
   const next = async (): Promise<boolean> => {
+    if (damage !== undefined) throw damage;
     if (cursor === undefined) {
       // The size that is stated leaves out the number of chunks itself (seen in every file).
       const end = Math.min(offset + size + CHUNK_COUNT_BYTES, file.random.size);
@@ -96,9 +99,17 @@ function chunkStream(file: SeekableFile, { cpu, offset, size }: CpuRange): ByteS
     }
     if (chunksLeft === 0) return false;
     chunksLeft--;
-    discard(chunk);
-    chunk = (await readFrame(cursor, file)) as Uint8Array<ArrayBuffer>;
+    // Before the next frame is read: should that fail, no read may find the discarded chunk.
+    const spent = chunk;
+    chunk = new Uint8Array(0);
     used = 0;
+    discard(spent);
+    try {
+      chunk = (await readFrame(cursor, file)) as Uint8Array<ArrayBuffer>;
+    } catch (error) {
+      damage = error;
+      throw error;
+    }
     return true;
   };
   const give = (into: Uint8Array): number => {
