@@ -24,7 +24,7 @@ import { memorySource, replayAll } from "./memory-source.ts";
 import { eventStreams } from "./oracle/streams.ts";
 import { replayOracle } from "./oracle.ts";
 
-const TOOL = { name: "vhost-replay", version: "0", wasmSha256: "00" };
+const TOOL = { name: "vhost-replay", version: "0", wasmSha256: "0".repeat(64) };
 
 async function attribute(source: Parameters<typeof replayAll>[0][number]) {
   const options = { policies: attributionPolicies(), runLimit: ATTRIBUTE_RUNS };

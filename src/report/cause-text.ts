@@ -16,8 +16,8 @@ const WHO: Readonly<Record<string, string>> = {
 const WHEN: Readonly<Record<string, string>> = {
   logged: "",
   late: "popped before LOG_ALL was set",
-  freed: "whose log entries a toggle of LOG_ALL freed",
-  "no-base": "while no SET_LOG_BASE was done",
+  freed: "whose entries a toggle freed",
+  "no-base": "without SET_LOG_BASE",
   off: "while logging was off",
 };
 

@@ -145,10 +145,8 @@ export function residueSentence(cause: ResidueCause): string {
   const at = countOf(cause.syncs, "sync");
   const why =
     cause.causes.length === 0
-      ? "no write to them in this round of the recording"
+      ? "no write in this round of the recording"
       : listOf(cause.causes.map(causeText));
-  const moved = cause.neighbour
-    ? "; they differ the other way round at the next or the previous sync"
-    : "";
+  const moved = cause.neighbour ? "; the other way round at the sync before or after" : "";
   return `${pages} at ${at}: ${why}${moved}`;
 }
