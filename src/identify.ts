@@ -114,8 +114,10 @@ export function startIdentifier(policies: readonly Policy[]): Identifier {
     },
     finish: (drivers) => {
       const ranking = rank(policies, candidates, tallies, alike, syncs, drivers);
-      const best = candidates.findIndex(({ policies: all }) => all.includes(ranking[0]!.policy));
-      const { differences, moreDifferences } = tallies[best]!;
+      const best = candidates.findIndex(({ policies: all }) =>
+        all.some((policy) => policy === ranking[0]?.policy),
+      );
+      const { differences = [], moreDifferences = 0 } = tallies[best] ?? {};
       return { syncs, ranking, residue: differences, moreResidue: moreDifferences };
     },
   };

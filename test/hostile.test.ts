@@ -10,6 +10,7 @@ import { describe, expect, test } from "vitest";
 import { RecordingError } from "../src/place.ts";
 import { dump } from "../src/replay.ts";
 import type { ReplayResult } from "../src/result.ts";
+import { findPolicy } from "../src/vhost/policy.ts";
 import { memorySource, recordingOf, replayAll } from "./memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "..", "traces");
@@ -35,9 +36,10 @@ async function ndjsonOf(text: Uint8Array): Promise<Buffer> {
 const NDJSON = await ndjsonOf(TEXT);
 
 /** A result, or the error; anything else fails the test. */
-async function outcome(bytes: Uint8Array, chunk?: number): Promise<ReplayResult | RecordingError> {
+async function outcome(bytes: Uint8Array): Promise<ReplayResult | RecordingError> {
+  const policies = ["unpatched", "patched"].map((alias) => ({ policy: findPolicy(alias), alias }));
   try {
-    return await replayAll([memorySource("input", bytes, chunk)]);
+    return await replayAll([memorySource("input", bytes)], { policies });
   } catch (error) {
     if (!(error instanceof RecordingError)) throw error;
     expect(error.message).toMatch(/^input\S*: expected /);

@@ -182,6 +182,12 @@ describe("logs of other vhosts", () => {
     expect(await answer(made)).toMatchObject({ status: 3, answer: "none", withoutSync: [7] });
   });
 
+  test("among policies that halt the host there is nothing to identify", async () => {
+    const made = await staged("fatal", new Guest().kick().sync(0), "linux-6.16");
+    const asked = answer({ ...made, policy: ["series:7", "series:9"] });
+    await expect(asked).rejects.toThrow(/series:7 has no dirty log.*\n.*series:9 has no dirty log/);
+  });
+
   test("nothing to compare is no verdict", async () => {
     const made = await staged("none", new Guest().kick().sync(0), "linux-6.16");
     await rm(join(made.observed, "0.bin"));
@@ -210,6 +216,11 @@ describe("rows", () => {
       ["linux-6.1", 1, 1, []],
       ["linux-6.16", 1, 1, []],
     ]);
+  });
+
+  test("without candidates nothing is ranked", () => {
+    const identifier = startIdentifier([findPolicy("series:7")]);
+    expect(identifier.finish([])).toEqual({ syncs: 0, ranking: [], residue: [], moreResidue: 0 });
   });
 
   test("zero bytes at the end of an image make no difference", () => {

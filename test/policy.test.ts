@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MAX_ROWS, NOT_WRITTEN } from "../assembly/abi.ts";
 import { UsageError } from "../src/place.ts";
+import { policyDetailJson, policyDetailText } from "../src/report/policy-detail.ts";
 import { assumeLogging, causeMask, causesOf, WINDOW } from "../src/vhost/causes.ts";
 import {
   ASSUMED_WINDOW,
@@ -259,5 +260,25 @@ describe("the table", () => {
     expect(causesOf(WINDOW).filter((cause) => cause.endsWith("off"))).toEqual([]);
     expect(assumeLogging(findPolicy("linux-6.16").logs) & causeMask("io-late")).not.toBe(0);
     expect(assumeLogging(findPolicy("linux-6.1").logs) & causeMask("io-off")).toBe(0);
+  });
+});
+
+describe("the details of a row", () => {
+  test("a kernel has patches and switches, a back end has a manner and no driver", () => {
+    const v1 = policyDetailJson(findPolicy("series-v1"));
+    expect(v1.patches).toEqual([1, 2, 4, 5, 6, 7, 8, 9]);
+    expect(v1.switches).toMatchObject({ freeOnOff: false, buffers: "setup", flush: false });
+    const spdk = policyDetailJson(findPolicy("spdk-split"));
+    expect([spdk.patches, spdk.switches, spdk.drivers]).toEqual([null, null, []]);
+    expect(spdk.manner).toMatchObject({ capture: "completion", notify: false });
+  });
+  test("6.1.189, 7.2 and 7.3 wait in device ioctls, no other row does", () => {
+    const waiting = POLICIES.filter((policy) => policy.series?.flush).map((policy) => policy.name);
+    expect(waiting).toEqual(["linux-6.1.189", "linux-7.2", "linux-7.3"]);
+  });
+  test("a fatal choice says what would happen, in lines of 80 columns", () => {
+    const lines = policyDetailText(findPolicy("series:7-9"));
+    expect(lines.join(" ")).toMatch(/no numbers: .*BUG\(\)/);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
   });
 });

@@ -1,12 +1,13 @@
 /** `identify`: which policy explains an observed dirty log. */
-import { candidatesOf, type Identification, startIdentifier } from "../identify.ts";
-import { RecordingError } from "../place.ts";
+import { type Identification, startIdentifier } from "../identify.ts";
+import { RecordingError, UsageError } from "../place.ts";
 import { identifyJson } from "../report/identify-json.ts";
 import { type IdentifyAnswer, identifyStatus, identifyText } from "../report/identify-text.ts";
 import { jsonDocument } from "../report/result-json.ts";
 import { textStyle } from "../report/text-layout.ts";
 import { causePolicies, type ResidueCause, startResidue } from "../residue.ts";
 import type { SyncView } from "../result.ts";
+import { type Policy, refusal } from "../vhost/policy.ts";
 import { type CommonArguments, policiesNamed, windowOf } from "./arguments.ts";
 import type { Io } from "./io.ts";
 import { observedImages } from "./observed.ts";
@@ -29,10 +30,11 @@ export async function run(api: ReplayApi, io: Io, args: IdentifyArguments): Prom
   const observed = await observedImages(args.observed);
   const session = openSession(api, io, args);
   const identifier = startIdentifier(policies);
+  if (identifier.candidates.length === 0) throw new UsageError(refusals(policies));
   const withoutImage: number[] = [];
   const compared = new Set<number>();
   const options: ReplayOptions = {
-    policies: candidatesOf(policies).map(({ policy }) => ({ policy, alias: null })),
+    policies: identifier.candidates.map(({ policy }) => ({ policy, alias: null })),
     window,
     async onSync(view) {
       // A recording without any sync is one round, compared with image 0.
@@ -66,6 +68,10 @@ export async function run(api: ReplayApi, io: Io, args: IdentifyArguments): Prom
     await io.out(identifyText(answer, result, textStyle(io.color)));
   }
   return identifyStatus(answer);
+}
+
+function refusals(policies: readonly Policy[]): string {
+  return policies.map((policy) => refusal(policy) ?? "").join("\n") || "no policy to compare";
 }
 
 /** A row's image, as long as its highest page makes it. */
