@@ -154,6 +154,10 @@ function unsavedText(attribution: Attribution, result: ReplayResult, style: Text
   return [
     style.bold("Saved by no patch"),
     "",
-    ...wrapText(`${countOf(unsaved.pages, "page")}; summed over the rounds: ${listOf(why)}`, "  ", "  "),
+    ...wrapText(
+      `${countOf(unsaved.pages, "page")}; summed over the rounds: ${listOf(why)}`,
+      "  ",
+      "  ",
+    ),
   ];
 }
