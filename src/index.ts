@@ -17,4 +17,12 @@ export {
 } from "./replay.ts";
 export type * from "./result.ts";
 export { DEFAULT_SYNC_MARKER } from "./round.ts";
-export { findPolicy, POLICIES, type Policy } from "./vhost/policy.ts";
+export {
+  findPolicy,
+  POLICIES,
+  type Policy,
+  type ResolvedPolicy,
+  refusal,
+  resolvePolicy,
+} from "./vhost/policy.ts";
+export { readPolicyFile } from "./vhost/policy-file.ts";

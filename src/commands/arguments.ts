@@ -1,6 +1,7 @@
 /** Arguments that all commands share, and the ones that need reading. */
 import { UsageError } from "../place.ts";
-import type { Policy } from "../vhost/policy.ts";
+import { type Policy, refusal, resolvePolicy } from "../vhost/policy.ts";
+import type { Io } from "./io.ts";
 import type { ReplayApi } from "./replay-api.ts";
 
 /** Of every command that reads recordings. */
@@ -36,6 +37,32 @@ export function policiesNamed(
     }
   }
   return found;
+}
+
+/**
+ * The policies to replay against. A version without a row of its own is taken as another row, and
+ * the user is told which and why. Throws UsageError for a choice of patches that gives no numbers,
+ * with what would happen instead.
+ */
+export function replayablePolicies(
+  api: Pick<ReplayApi, "POLICIES" | "findPolicy">,
+  io: Pick<Io, "err">,
+  args: { quiet?: boolean },
+  names: readonly string[],
+): { policy: Policy; alias: string | null }[] {
+  const policies = policiesNamed(api, names);
+  for (const { policy } of policies) {
+    const why = refusal(policy);
+    if (why !== null) throw new UsageError(why);
+  }
+  if (!args.quiet) {
+    for (const name of names) {
+      if (api.POLICIES.some((row) => row.name === name || row.aliases.includes(name))) continue;
+      const { policy, reason } = resolvePolicy(name);
+      if (reason !== null) io.err(`vhost-replay: ${name} is taken as ${policy.name}: ${reason}\n`);
+    }
+  }
+  return policies;
 }
 
 function rowsNamed(api: Pick<ReplayApi, "POLICIES" | "findPolicy">, name: string) {

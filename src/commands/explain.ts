@@ -3,7 +3,7 @@ import { UsageError } from "../place.ts";
 import { explainJson, explainText, recordLife } from "../report/explain.ts";
 import { jsonDocument } from "../report/result-json.ts";
 import { textStyle } from "../report/text-layout.ts";
-import { type CommonArguments, policiesNamed, wholeNumber, windowOf } from "./arguments.ts";
+import { type CommonArguments, replayablePolicies, wholeNumber, windowOf } from "./arguments.ts";
 import { parseGpaRange, wholePages } from "./gpa-range.ts";
 import { EXIT, type Io } from "./io.ts";
 import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
@@ -28,7 +28,7 @@ export async function run(api: ReplayApi, io: Io, args: ExplainArguments): Promi
   if (range.len > MOST_BYTES) throw new UsageError("--gpa: explain takes at most 1 GiB");
   const keep =
     args.limit === undefined ? KEPT_EVENTS : wholeNumber(args.limit, "--limit", MOST_KEPT_EVENTS);
-  const policies = policiesNamed(api, args.policy ?? DEFAULT_POLICIES);
+  const policies = replayablePolicies(api, io, args, args.policy ?? DEFAULT_POLICIES);
   const window = windowOf(args.assumeLogging, "auto");
   const session = openSession(api, io, args);
   // Whether logging was ever on is known at the end only, so `auto` keeps both readings.

@@ -6,7 +6,7 @@ import { countOf } from "../report/number-text.ts";
 import { jsonDocument } from "../report/result-json.ts";
 import { printable } from "../report/text-layout.ts";
 import type { ReplayResult, SyncView } from "../result.ts";
-import { type CommonArguments, policiesNamed, wholeNumber, windowOf } from "./arguments.ts";
+import { type CommonArguments, replayablePolicies, wholeNumber, windowOf } from "./arguments.ts";
 import { EXIT, type Io } from "./io.ts";
 import { type LogDirectory, openLogDirectory } from "./log-directory.ts";
 import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
@@ -25,7 +25,7 @@ const MOST_BYTES = 2 ** 29;
 /** Writes the images and their index; returns 0, or 3 when the recording carries no verdict. */
 export async function run(api: ReplayApi, io: Io, args: LogArguments): Promise<number> {
   const size = args.logSize === undefined ? undefined : logSize(args.logSize);
-  const [asked] = policiesNamed(api, [args.policy]);
+  const [asked] = replayablePolicies(api, io, args, [args.policy]);
   const window = windowOf(args.assumeLogging, "recorded");
   const session = openSession(api, io, args);
   const folder = await openLogDirectory(args.output);

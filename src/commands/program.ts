@@ -34,7 +34,7 @@ export async function runCommandLine(argv: string[], environment: Environment): 
   const program = buildProgram(environment, async (load, args) => {
     io = environment.io(args.color ?? "auto");
     const [module, api] = await Promise.all([load(), environment.load()]);
-    status = await module.run(api, io, args);
+    status = await runWith(module, api, io, args);
   });
   program.configureOutput({
     writeOut: (text) => void io.out(text),
@@ -54,10 +54,31 @@ export async function runCommandLine(argv: string[], environment: Environment): 
   }
 }
 
-type Run = <Arguments extends { color?: ColorChoice }>(
+type Run = <Arguments extends SharedOptions>(
   load: () => Promise<CommandModule<Arguments>>,
   args: Arguments,
 ) => Promise<void>;
+
+interface SharedOptions {
+  color?: ColorChoice;
+  policyFile?: string[];
+  policy?: string | string[];
+}
+
+/** Runs a command, with the policies of `--policy-file` in the table and, unless named, asked for. */
+async function runWith<Arguments extends SharedOptions>(
+  module: CommandModule<Arguments>,
+  api: ReplayApi,
+  io: Io,
+  args: Arguments,
+): Promise<number> {
+  if (!args.policyFile) return module.run(api, io, args);
+  const { readPolicyFiles, withPolicies } = await import("./policy-files.ts");
+  const policies = await readPolicyFiles(args.policyFile);
+  const names = policies.map((policy) => policy.name);
+  const policy = args.policy ?? names;
+  return module.run(withPolicies(api, policies), io, { ...args, policy });
+}
 
 function buildProgram(environment: Environment, run: Run): Command {
   const program = new Command("vhost-replay")
@@ -82,7 +103,9 @@ function addReplayCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./report.ts"), { ...options, recordings: names }),
     );
-  withWindow(recordings(program, "log", "write the dirty log a policy would have written"))
+  withPolicyFile(
+    withWindow(recordings(program, "log", "write the dirty log a policy would have written")),
+  )
     .requiredOption("--policy <name>", "whose log (see: policies)")
     .requiredOption("-o, --output <dir>", "folder for NNN.bin and index.json")
     .option("--log-size <bytes>", "size of each image instead of the one QEMU uses")
@@ -94,11 +117,28 @@ function addReplayCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
+  addForensicCommands(program, run);
   withPolicies(recordings(program, "explain", "the life of some guest pages"))
     .requiredOption("--gpa <range>", "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1")
     .option("--limit <n>", "show at most so many writes and syncs")
     .action((names: string[], options) =>
       run(() => import("./explain.ts"), { ...options, recordings: names }),
+    );
+}
+
+function addForensicCommands(program: Command, run: Run): void {
+  withWindow(
+    recordings(program, "attribute", "which patches of the series save which pages"),
+  ).action((names: string[], options) =>
+    run(() => import("./attribute.ts"), { ...options, recordings: names }),
+  );
+  withPolicies(
+    recordings(program, "identify", "which policy explains an observed dirty log"),
+    "only among these; may be repeated (default: all)",
+  )
+    .requiredOption("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
+    .action((names: string[], options) =>
+      run(() => import("./identify.ts"), { ...options, recordings: names }),
     );
 }
 
@@ -144,11 +184,19 @@ function common(command: Command): Command {
     .addOption(new Option("--color <when>", "emphasis").choices(choices).default("auto"));
 }
 
-function withPolicies(command: Command): Command {
-  const collect = (name: string, before: string[] | undefined) => [...(before ?? []), name];
-  return withWindow(command).option(
-    "--policy <name>",
-    "may be repeated (default: unpatched, patched)",
+const collect = (name: string, before: string[] | undefined) => [...(before ?? []), name];
+
+function withPolicies(
+  command: Command,
+  description = "may be repeated (default: unpatched, patched)",
+): Command {
+  return withPolicyFile(withWindow(command)).option("--policy <name>", description, collect);
+}
+
+function withPolicyFile(command: Command): Command {
+  return command.option(
+    "--policy-file <file>",
+    "a vendor kernel, as JSON; may be repeated",
     collect,
   );
 }

@@ -4,7 +4,7 @@ import { reportText, SHOWN_FINDINGS } from "../report/report-text.ts";
 import { jsonDocument } from "../report/result-json.ts";
 import { textStyle } from "../report/text-layout.ts";
 import { verdictStatus } from "../report/verdict.ts";
-import { type CommonArguments, policiesNamed, windowOf } from "./arguments.ts";
+import { type CommonArguments, replayablePolicies, windowOf } from "./arguments.ts";
 import type { Io } from "./io.ts";
 import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
 import { openSession } from "./session.ts";
@@ -20,7 +20,7 @@ export const DEFAULT_POLICIES: readonly string[] = ["unpatched", "patched"];
 
 /** Prints the report; returns 0, 1 or 3. */
 export async function run(api: ReplayApi, io: Io, args: ReportArguments): Promise<number> {
-  const policies = policiesNamed(api, args.policy ?? DEFAULT_POLICIES);
+  const policies = replayablePolicies(api, io, args, args.policy ?? DEFAULT_POLICIES);
   const window = windowOf(args.assumeLogging, "auto");
   const session = openSession(api, io, args);
   const options: ReplayOptions = { policies, window };

@@ -13,7 +13,7 @@ import {
   verifyText,
 } from "../report/verify.ts";
 import type { SyncView } from "../result.ts";
-import { type CommonArguments, policiesNamed, windowOf } from "./arguments.ts";
+import { type CommonArguments, replayablePolicies, windowOf } from "./arguments.ts";
 import type { Io } from "./io.ts";
 import { type ObservedImages, observedImages } from "./observed.ts";
 import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
@@ -31,7 +31,7 @@ const KEPT_WRITES = 16;
 
 /** Prints what agrees and what does not; returns 0, 1 or 3 (`comparisonStatus`). */
 export async function run(api: ReplayApi, io: Io, args: VerifyArguments): Promise<number> {
-  const policies = policiesNamed(api, args.policy ?? DEFAULT_POLICIES);
+  const policies = replayablePolicies(api, io, args, args.policy ?? DEFAULT_POLICIES);
   const window = windowOf(args.assumeLogging, "recorded");
   const observed = await observedImages(args.observed);
   const session = openSession(api, io, args);

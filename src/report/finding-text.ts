@@ -1,6 +1,7 @@
 /** Findings as text: one row each, and below it the pages and the first guilty write. */
 import { formatPlace } from "../place.ts";
 import type { Evidence, Finding, PageRun, PolicyResult, ReplayResult } from "../result.ts";
+import { causeText } from "./cause-text.ts";
 import { byteRange, countOf, hex, listOf, runRange, seconds } from "./number-text.ts";
 import { policyLabel, queueLabel, roundEnd } from "./queue-text.ts";
 import { alignColumns, printable, type TextStyle, wrapText } from "./text-layout.ts";
@@ -23,13 +24,17 @@ const WHY: Readonly<Record<string, string>> = {
   "lost-evt-logged": "buffers of the event queue, which this vhost never logs",
   "lost-evt-no-base": "event buffers: logging on, SET_LOG_BASE never done",
   "lost-evt-off": "buffers of the event queue, which this vhost never logs",
+  "lost-rx-no-base": "received packets: logging on, SET_LOG_BASE never done",
+  "lost-vsock-logged": "received vsock packets, which vhost-vsock never logs",
+  "lost-elem-logged": "used elements in order: the range logged lies elsewhere (VIRTIO_F_IN_ORDER)",
+  "lost-stray-logged": "a byte of an overrun, in a buffer that went back",
   "lost-ring-no-base": "used ring: logging on, SET_LOG_BASE never done",
   "lost-notify-no-base": "used flags or avail_event: SET_LOG_BASE never done",
 };
 
-/** Why pages are lost, for people, from a finding's code; an unknown code stands for itself. */
+/** Why pages are lost, for people, from a finding's code. */
 export function findingWhy(code: string): string {
-  return WHY[code] ?? code;
+  return WHY[code] ?? causeText(code.replace(/^lost-/, ""));
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The table of policies, as text and as JSON. */
 import { CAUSES } from "../../assembly/abi.ts";
 import { causeName, type Policy } from "../vhost/policy.ts";
+import { policyDetailJson, policyDetailText } from "./policy-detail.ts";
 import { type Tool, toolJson } from "./result-json.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 
@@ -29,6 +30,7 @@ export function policiesText(
         ...wrapText(policy.title, "  ", "  "),
         "",
         ...wrapText(`logs: ${causeNames(policy.logs).join(", ") || "nothing"}`, "  ", "        "),
+        ...policyDetailText(policy),
         "",
         "  evidence",
         ...policy.evidence.flatMap((text) => wrapText(text, "  - ", "    ")),
@@ -48,6 +50,7 @@ export function policiesJson(tool: Tool, policies: readonly Policy[]) {
       title: policy.title,
       logs: causeNames(policy.logs),
       evidence: [...policy.evidence],
+      ...policyDetailJson(policy),
     })),
   };
 }
