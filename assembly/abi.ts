@@ -351,6 +351,8 @@ export const QUEUE_FIFO_HEAD = 256;
 export const QUEUE_FIFO_COUNT = 260;
 /** u32: elements of an in-order ring whose place is not known. */
 export const QUEUE_UNPLACED = 264;
+/** u32: event chains that were used and had no writable buffer. */
+export const QUEUE_NO_BUFFER = 268;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {

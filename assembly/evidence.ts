@@ -35,7 +35,7 @@ import {
   ROW_WINDOW,
 } from "./abi";
 import { reserve, take } from "./memory";
-import { blockAt, rows, rowTable, SCRATCH } from "./planes";
+import { activeRows, blockAt, rowTable, SCRATCH } from "./planes";
 import { addCount, queueById } from "./queue";
 import { orPlanes } from "./sync";
 
@@ -190,7 +190,7 @@ function clearScratch(): void {
 
 /** Attributes the lost pages of the round of every row; run before the planes are cleared. */
 export function attribute(): void {
-  for (let row: u32 = 0; row < rows; ++row) {
+  for (let row: u32 = 0; row < activeRows; ++row) {
     let window = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW);
     let logs = load<u32>(rowTable + row * ROW_SIZE + ROW_LOGS);
     let any = false;

@@ -2,7 +2,7 @@
 import { ABI, EVENT_SIZE } from "./abi";
 import { evidenceRefused, firstFinding } from "./evidence";
 import { current, currentEvent, replayed } from "./merge";
-import { blockCount } from "./planes";
+import { blockCount, roundEnd } from "./planes";
 import { take as takeMemory } from "./memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
 import { abandon as abandonStream } from "./ring";
@@ -23,7 +23,7 @@ export {
   setRingField,
   setTextField,
 } from "./plan";
-export { mark, setRows } from "./planes";
+export { mark, setRows, useRows } from "./planes";
 export { addStream } from "./stream";
 export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
 export {
@@ -203,6 +203,10 @@ export function popsWithoutAQueue(): f64 {
 }
 export function loggingSeen(): u32 {
   return (sawLogAll ? 1 : 0) | (sawLogUsed ? 2 : 0);
+}
+/** Page after the last one that may have been touched in this round. */
+export function roundEndPage(): f64 {
+  return <f64>roundEnd * 512;
 }
 export function blocks(): u32 {
   return blockCount;

@@ -33,6 +33,8 @@ export let blockCount: u32 = 0;
 
 export let rowTable: usize = 0;
 export let rows: u32 = 0;
+/** Rows that are still of interest: the first ones. */
+export let activeRows: u32 = 0;
 
 /** What mark() found: no new page, range outside the guest-physical space, out of memory. */
 export const OUT_OF_RANGE: i32 = -1;
@@ -41,12 +43,21 @@ export const NO_MEMORY: i32 = -2;
 /** Prepares for `count` rows; once in the life of an instance. False: out of memory. */
 export function setRows(count: u32): bool {
   rows = count;
+  activeRows = count;
   rowTable = reserve(max<u32>(count, 1) * ROW_SIZE);
   directory = reserve(BLOCKS * 4);
   roundSummary = reserve(BLOCKS / 8);
   everSummary = reserve(BLOCKS / 8);
   blockBytes = (CAUSES + 1 + KEPT_SETS * count) * BLOCK_BYTES;
   return rowTable != 0 && directory != 0 && roundSummary != 0 && everSummary != 0;
+}
+
+/**
+ * From now on only the first `count` rows are computed: a recording that turned out to have logging
+ * on needs no row of the assumed window.
+ */
+export function useRows(count: u32): void {
+  activeRows = min<u32>(count, rows);
 }
 
 /** A new round: no block is touched. */

@@ -27,6 +27,7 @@ import {
   RowSet,
 } from "./abi";
 import {
+  activeRows,
   blockAt,
   endBlock,
   everSummary,
@@ -61,7 +62,7 @@ export function orPlanes(word: usize, mask: u32): u64 {
 function syncBlock(base: usize, present: u32): void {
   let window: u32 = 0;
   let windowKnown = false;
-  for (let row: u32 = 0; row < rows; ++row) {
+  for (let row: u32 = 0; row < activeRows; ++row) {
     let windowMask = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW) & present;
     let logsMask = load<u32>(rowTable + row * ROW_SIZE + ROW_LOGS) & present;
     if (!(windowMask | logsMask)) continue;

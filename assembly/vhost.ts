@@ -49,6 +49,7 @@ import {
   QUEUE_LOGBASE_KNOWN,
   QUEUE_NEXT_USED,
   QUEUE_NO_BASE,
+  QUEUE_NO_BUFFER,
   QUEUE_NUM,
   QUEUE_POPPED,
   QUEUE_Q0,
@@ -363,6 +364,9 @@ function onUsed(event: usize, stream: u32): void {
     ++writes;
     bytes += length;
     write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
+  }
+  if (!writes && load<i32>(q + QUEUE_INDEX) == 1) {
+    store<u32>(q + QUEUE_NO_BUFFER, load<u32>(q + QUEUE_NO_BUFFER) + 1);
   }
   addCount(q + QUEUE_WRITE_DESCS, writes);
   addCount(q + QUEUE_WRITE_BYTES, bytes);

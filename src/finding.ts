@@ -51,6 +51,7 @@ export function readFindings(
         moreRuns: view.getUint32(at + FINDING_MORE_RUNS, true),
         first,
         certainty,
+        written: /^(io|ctl|evt)-/.test(first.cause) ? "bound" : "exact",
       });
     }
     at = next;

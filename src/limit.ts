@@ -91,6 +91,30 @@ export function findLimits(
         `${counted(bytes, "byte")} that count nowhere.`,
     );
   }
+  for (const [policy, page] of run.beyondLog) {
+    add(
+      "beyond-log",
+      null,
+      `${policy} sets a bit for page 0x${page.toString(16)}, behind the end of the log that QEMU allocates for ` +
+        "this memory map: it changes other memory of the VMM.",
+    );
+  }
+  if (total(queues, "unplaced") > 0) {
+    add(
+      "elements-unplaced",
+      "both",
+      `${counted(total(queues, "unplaced"), "used element")} of a ring in order: their slots are not known, ` +
+        "because the chains of their packets were not seen.",
+    );
+  }
+  if (total(queues, "noBuffer") > 0) {
+    add(
+      "event-without-buffer",
+      "more",
+      `${counted(total(queues, "noBuffer"), "event")} had no writable buffer: vhost-scsi writes it to the address of ` +
+        "an earlier chain, which no kernel logs.",
+    );
+  }
   if (total(queues, "outOfRange") > 0) {
     add(
       "out-of-range",

@@ -32,6 +32,7 @@ import {
   QUEUE_LOST_COMPLETIONS,
   QUEUE_NEXT,
   QUEUE_NO_BASE,
+  QUEUE_NO_BUFFER,
   QUEUE_NUM,
   QUEUE_OUT_OF_RANGE,
   QUEUE_POPPED,
@@ -41,6 +42,7 @@ import {
   QUEUE_UNKNOWN_HEAD,
   QUEUE_UNKNOWN_PLACE,
   QUEUE_UNKNOWN_STREAM,
+  QUEUE_UNPLACED,
   QUEUE_USED_LEN,
   QUEUE_VQ,
   QUEUE_WRITE_BYTES,
@@ -93,6 +95,10 @@ export interface Queue {
   late: number;
   freed: number;
   noBase: number;
+  /** vhost-net in order: elements whose slot is not known. */
+  unplaced: number;
+  /** Event chains without a writable buffer. */
+  noBuffer: number;
   inFlight: number;
   /** vqs[0] and the distance of the device's virtqueues; 0 before a drain. */
   q0: bigint;
@@ -137,6 +143,8 @@ export function readQueues(core: Core): Queue[] {
       late: count(QUEUE_LATE),
       freed: count(QUEUE_FREED),
       noBase: count(QUEUE_NO_BASE),
+      unplaced: view.getUint32(at + QUEUE_UNPLACED, true),
+      noBuffer: view.getUint32(at + QUEUE_NO_BUFFER, true),
       inFlight: view.getUint32(at + QUEUE_IN_FLIGHT, true),
       q0: view.getBigUint64(at + QUEUE_Q0, true),
       step: view.getBigUint64(at + QUEUE_STEP, true),

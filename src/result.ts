@@ -152,6 +152,11 @@ export interface Finding {
   moreRuns: number;
   first: Evidence;
   certainty: Certainty;
+  /**
+   * How the written pages are known: exact (the recording has the bytes' range: rings, packets) or
+   * bound (all of a descriptor, of which the device may have written less).
+   */
+  written: "exact" | "bound";
 }
 
 export interface PolicyResult {

@@ -75,6 +75,8 @@ export class Replay {
   gapCount = 0;
   lostEvents = 0;
   unattributed = 0;
+  /** Highest page logged behind the end of QEMU's log, by policy. */
+  readonly beyondLog = new Map<string, number>();
   readonly #marker: RegExp;
   readonly #recording: Recording;
   #syncs = 0;
@@ -285,9 +287,14 @@ export class Replay {
   async #sync(mark: SyncMark | null): Promise<void> {
     const { core, options } = this;
     const { exports } = core;
+    // Once logging was seen, the window is the recorded one: the other rows are of no interest.
+    if (this.options.window === "auto" && exports.loggingSeen() !== 0) {
+      exports.useRows(this.options.policies.length);
+    }
     exports.sync();
     exports.attribute();
     this.unattributed += exports.refusedEvidence();
+    this.#checkLogEnd();
     const rounds = readRound(core, this.rows, this.#round, mark, this.#caveats());
     // What follows the last sync is a round only when something happened in it.
     const listed = mark !== null || this.#round === 0 || rounds.some((round) => !isEmpty(round));
@@ -318,6 +325,19 @@ export class Replay {
     exports.nextRound();
     this.#round++;
     if (mark) this.#syncs++;
+  }
+
+  /** Bits that a policy sets behind the log's end: the kernel does not check (vhost.c log_write()). */
+  #checkLogEnd(): void {
+    const pages = this.devices.qemuLogBytes() * 8;
+    if (pages === 0 || this.core.exports.roundEndPage() <= pages) return;
+    this.rows.forEach((row, i) => {
+      if (row.window !== "recorded") return;
+      const name = this.options.policies[row.policy]!.policy.name;
+      const highest = this.core.highest(i, RowSet.Logged);
+      if (highest >= pages)
+        this.beyondLog.set(name, Math.max(highest, this.beyondLog.get(name) ?? 0));
+    });
   }
 
   async #end(): Promise<void> {

@@ -58,6 +58,7 @@ export const finding: Finding = {
     popNs: "31218000000",
   },
   certainty: "exact",
+  written: "bound",
 };
 
 export const rounds: Round[] = [

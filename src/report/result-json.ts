@@ -154,6 +154,7 @@ export function findingJson(finding: Finding) {
     queue: finding.queue,
     cause: finding.cause,
     certainty: finding.certainty,
+    written: finding.written,
     pages: finding.pages,
     requests: finding.requests,
     runs: finding.runs.map(runJson),
