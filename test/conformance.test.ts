@@ -17,6 +17,8 @@ const INEXACT: Record<string, { syncs: number[]; caveat: RegExp }> = {
   "23-attach": { syncs: [2], caveat: /popped before the recording/ },
 };
 
+const GROUPS = ["vhost-scsi", "vhost-scsi-variants", "vhost-net", "vhost-vsock"];
+
 interface Case {
   name: string;
   folder: string;
@@ -26,7 +28,7 @@ interface Case {
 
 function cases(): Case[] {
   const found: Case[] = [];
-  for (const group of ["vhost-scsi", "vhost-scsi-variants"]) {
+  for (const group of GROUPS) {
     for (const kernel of readdirSync(join(ROOT, group))) {
       const policy = kernel.startsWith("7.2")
         ? "linux-7.2"
@@ -66,8 +68,10 @@ describe.each(CASES)("$name", ({ folder, form, policy }) => {
         const file = join(folder, "syncs", `${String(mark.number).padStart(2, "0")}.bin`);
         const observed = readFileSync(file);
         compared++;
-        expect(highestPage(0)).toBeLessThan(observed.length * 8);
-        if (Buffer.compare(image(0, observed.length).image, observed) !== 0) {
+        // Images of vhost-net and vhost-vsock have trailing zero words cut off.
+        const size = Math.max(observed.length, Math.ceil((highestPage(0) + 1) / 64) * 8);
+        const whole = Buffer.concat([observed, Buffer.alloc(size - observed.length)]);
+        if (Buffer.compare(image(0, size).image, whole) !== 0) {
           differing.push({ number: mark.number, round });
         }
       },
