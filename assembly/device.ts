@@ -4,6 +4,7 @@ import {
   DESC_LEN,
   DESC_SIZE,
   Driver,
+  QUEUE_DEV,
   QUEUE_DRIVER,
   QUEUE_DROPPED,
   QUEUE_FEAT,
@@ -38,6 +39,13 @@ export function setDriver(vs: u64, driver: u32): void {
   let at = devices + (deviceCount++ << 4);
   store<u64>(at, vs);
   store<u32>(at + 8, driver);
+}
+
+/** The events of a queue told its driver: it is that of its whole device. */
+export function learnDriver(q: usize, driver: u32): void {
+  store<u32>(q + QUEUE_DRIVER, driver);
+  let dev = load<u64>(q + QUEUE_DEV);
+  if (dev) setDriver(dev, driver);
 }
 
 /** Driver of the device with this struct vhost_dev; Unknown when no ioctl named it. */

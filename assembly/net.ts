@@ -44,6 +44,7 @@ import {
   REQUEST_USED_TS,
   RequestState,
 } from "./abi";
+import { learnDriver } from "./device";
 import { NO_ADDRESS, noBase, ringState } from "./log-state";
 import { take } from "./memory";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setInFlight } from "./queue";
@@ -113,7 +114,7 @@ export function onRx(event: usize): void {
   let thread = changetype<Thread>(at);
   let q = rxQueue(thread);
   if (!q) return;
-  store<u32>(q + QUEUE_DRIVER, Driver.Net);
+  if (load<u32>(q + QUEUE_DRIVER) != Driver.Net) learnDriver(q, Driver.Net);
   thread.receiving = 1;
   thread.rxLen = load<u32>(event + EVENT_LEN);
   thread.overrun = thread.heldCount ? 0 : 1;

@@ -85,7 +85,7 @@ import {
   REQUEST_USED_TS,
   RequestState,
 } from "./abi";
-import { driverOf } from "./device";
+import { driverOf, learnDriver } from "./device";
 import { LOG_ALL, learn, NO_ADDRESS, noBase } from "./log-state";
 import { capacityOf, take } from "./memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing, onGiveback, onRx, onRxRet } from "./net";
@@ -263,7 +263,7 @@ function usedBy(q: usize, len: u32): u32 {
   let driver = load<u32>(q + QUEUE_DRIVER);
   if (driver == Driver.Unknown && len != 0 && load<i32>(q + QUEUE_INDEX) == 0) {
     driver = Driver.Vsock;
-    store<u32>(q + QUEUE_DRIVER, driver);
+    learnDriver(q, driver);
   }
   return driver;
 }
@@ -365,7 +365,7 @@ function onUsed(event: usize, stream: u32): void {
     bytes += length;
     write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
   }
-  if (!writes && load<i32>(q + QUEUE_INDEX) == 1) {
+  if (!writes && driver == Driver.Scsi && load<i32>(q + QUEUE_INDEX) == 1) {
     store<u32>(q + QUEUE_NO_BUFFER, load<u32>(q + QUEUE_NO_BUFFER) + 1);
   }
   addCount(q + QUEUE_WRITE_DESCS, writes);

@@ -5,6 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { comparedImage } from "./compared-image.ts";
 import { fileSource, loadCore, nodeSurroundings } from "./node/index.ts";
 import { replay } from "./replay.ts";
 import { findPolicy } from "./vhost/policy.ts";
@@ -84,12 +85,12 @@ async function check(folder: string, form: string): Promise<Outcome> {
     {
       policies: [{ policy, alias: null }],
       window: "recorded",
-      onSync: ({ mark, round, image, highestPage }) => {
+      onSync: (view) => {
+        const { mark, round } = view;
         const expected = mark ? images.get(mark.number) : undefined;
         if (!mark || !expected) return;
         outcome.syncs++;
-        const size = Math.max(expected.length, Math.ceil((highestPage(0) + 1) / 64) * 8);
-        if (sameLog(image(0, size).image, expected)) outcome.equal++;
+        if (sameLog(comparedImage(view, 0, expected.length), expected)) outcome.equal++;
         else if (round.caveats.some((caveat) => INEXACT_CAVEAT.test(caveat))) outcome.explained++;
         else outcome.wrong.push(`sync ${mark.number} ${mark.name}`);
       },

@@ -1,4 +1,5 @@
 /** `identify`: which policy explains an observed dirty log. */
+import { comparedImage } from "../compared-image.ts";
 import { type Identification, startIdentifier } from "../identify.ts";
 import { RecordingError, UsageError } from "../place.ts";
 import { identifyJson } from "../report/identify-json.ts";
@@ -6,7 +7,6 @@ import { type IdentifyAnswer, identifyStatus, identifyText } from "../report/ide
 import { jsonDocument } from "../report/result-json.ts";
 import { textStyle } from "../report/text-layout.ts";
 import { causePolicies, type ResidueCause, startResidue } from "../residue.ts";
-import type { SyncView } from "../result.ts";
 import { type Policy, refusal } from "../vhost/policy.ts";
 import { type CommonArguments, policiesNamed, windowOf } from "./arguments.ts";
 import type { Io } from "./io.ts";
@@ -46,7 +46,7 @@ export async function run(api: ReplayApi, io: Io, args: IdentifyArguments): Prom
       }
       compared.add(number);
       const image = await observed.read(number);
-      identifier.addSync(view.round, view.mark, image, (row) => imageOf(view, row));
+      identifier.addSync(view.round, view.mark, image, (row) => comparedImage(view, row, 0));
     },
   };
   if (io.signal) options.signal = io.signal;
@@ -74,12 +74,6 @@ function refusals(policies: readonly Policy[]): string {
   return policies.map((policy) => refusal(policy) ?? "").join("\n") || "no policy to compare";
 }
 
-/** A row's image, as long as its highest page makes it. */
-function imageOf(view: SyncView, row: number): Uint8Array {
-  const bytes = Math.floor(view.highestPage(row) / 8) + 1;
-  return view.image(row, Math.ceil(bytes / 8) * 8).image;
-}
-
 /** Reads the recording once more, for the causes of the pages on which the best row differs. */
 async function explainResidue(
   api: ReplayApi,
@@ -99,7 +93,7 @@ async function explainResidue(
         window: "recorded",
         onSync(view) {
           const difference = rounds.get(view.round.index);
-          if (difference) tally.add(difference, (cause) => imageOf(view, cause));
+          if (difference) tally.add(difference, (cause) => comparedImage(view, cause, 0));
         },
       }),
     );

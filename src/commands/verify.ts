@@ -1,4 +1,5 @@
 /** `verify`: predicted dirty logs against images that were observed. */
+import { comparedImage } from "../compared-image.ts";
 import { RecordingError } from "../place.ts";
 import { compareImages, firstDifference } from "../report/compare-images.ts";
 import { PAGE_BYTES } from "../report/number-text.ts";
@@ -81,8 +82,7 @@ async function compareSync(
   }
   const image = await observed.read(number);
   comparison.policies.forEach((policy, index) => {
-    const needed = Math.max(image.length, Math.floor(view.highestPage(index) / 8) + 1);
-    const predicted = view.image(index, Math.ceil(needed / 8) * 8).image;
+    const predicted = comparedImage(view, index, image.length);
     const difference = compareImages(predicted, image);
     const { index: round, caveats } = view.round;
     policy.syncs.push({ round, number, mark: view.mark, file, caveats, ...difference });
