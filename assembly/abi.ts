@@ -140,7 +140,9 @@ export const EVENT_IP = 112;
  * descriptors of a packet of vhost-net, as far as it fills them; Vsock = the same of vhost-vsock;
  * Elem = a used element in a ring with VIRTIO_F_IN_ORDER; Stray = written by the device and given
  * back (the byte of an overrun).
- * Range is no write: it is what vhost-net logs for Elem, which lies elsewhere.
+ * Two are no writes but what some vhost logs for them: Range is what vhost-net logs for Elem, which
+ * lies elsewhere; Part is the first bytes, up to the used length, of Io, Ctl and Evt (all of them
+ * where the device tells no length, as vhost-scsi).
  * State: Logged = logging was on, and the entries were captured at pop; Late = popped before
  * LOG_ALL was set, completed after it; Freed = captured, but LOG_ALL went off and on again before
  * the completion; NoBase = logging on, SET_LOG_BASE never done; Off = outside the logging window.
@@ -176,11 +178,13 @@ export enum Cause {
   RangeLogged,
   StrayLogged,
   StrayOff,
+  PartLogged,
+  PartOff,
 }
 /** Number of causes, i.e. of bit-planes. */
-export const CAUSES = 30;
-/** Causes that are no write, only a log entry. */
-export const NOT_WRITTEN = 0x8000000;
+export const CAUSES = 32;
+/** Causes that are no write, only what some vhost logs: RangeLogged, PartLogged, PartOff. */
+export const NOT_WRITTEN = 0xc8000000;
 
 // ---------------------------------------------------------------- rows
 

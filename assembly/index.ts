@@ -10,6 +10,8 @@ import { compact as compactStream, cpuSet, recordAt, Stream, streamAt } from "./
 import { orphanDescs, threadsRefused } from "./thread";
 import { sawLogAll, sawLogUsed } from "./log-state";
 import { popsWithoutQueue } from "./vhost";
+
+export { setParts } from "./vhost";
 import { done, doneCount, watched, watchedCount } from "./write";
 
 export { attribute, dropEvidence } from "./evidence";

@@ -282,6 +282,28 @@ function fillVsock(
   fillChain(q, request, len, Cause.VsockLogged, event, stream);
 }
 
+/** Some row logs by the used length: its part is marked beside the whole. */
+let parts: bool = false;
+
+export function setParts(on: bool): void {
+  parts = on;
+}
+
+/** vu_queue_fill(), libvhost-user: descriptors up to the used length. */
+function markPart(q: usize, request: usize, feat: u64, len: u64, event: usize, stream: u32): void {
+  let cause: u32 = feat & LOG_ALL ? Cause.PartLogged : Cause.PartOff;
+  if (cause == Cause.PartLogged && noBase(q)) return;
+  let rest = len ? len : ~(<u64>0);
+  let desc = <usize>load<u32>(request + REQUEST_DESCS);
+  let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
+  for (; desc < end && rest; desc += DESC_SIZE) {
+    if (load<u32>(desc + DESC_ACC) != 2) continue;
+    let length = min<u64>(load<u32>(desc + DESC_LEN), rest);
+    rest -= length;
+    write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
+  }
+}
+
 /** vhost_add_used_n(): the used ring first, then the descriptors of the request. */
 function onUsed(event: usize, stream: u32): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
@@ -370,6 +392,7 @@ function onUsed(event: usize, stream: u32): void {
   }
   addCount(q + QUEUE_WRITE_DESCS, writes);
   addCount(q + QUEUE_WRITE_BYTES, bytes);
+  if (parts) markPart(q, request, load<u64>(event + EVENT_FEAT), len, event, stream);
   addCount(q + QUEUE_COMPLETED, 1);
   setInFlight(q, head, 0);
   finish(request, RequestState.Completed);

@@ -2,10 +2,13 @@
  * What is left when the best policy does not equal an observed log: each page that differs, by the
  * causes that wrote it in that round, or by its place in a neighbouring sync.
  */
-import { CAUSES } from "../assembly/abi.ts";
+import { Cause } from "../assembly/abi.ts";
 import type { SyncDifference } from "./identify.ts";
 import type { ChosenPolicy } from "./replay.ts";
 import { causeName } from "./vhost/causes.ts";
+
+/** Causes that stand for themselves; Part repeats what others wrote. */
+const WRITERS = Cause.PartLogged;
 
 /** Pages of one side with one explanation, over all syncs. */
 export interface ResidueCause {
@@ -20,7 +23,7 @@ export interface ResidueCause {
 
 /** One policy for each cause: what it logs is what that cause wrote. */
 export function causePolicies(): ChosenPolicy[] {
-  return Array.from({ length: CAUSES }, (_, cause) => ({
+  return Array.from({ length: WRITERS }, (_, cause) => ({
     alias: null,
     policy: {
       ...{ name: causeName(cause), aliases: [], title: causeName(cause), evidence: [] },
@@ -43,7 +46,7 @@ export function startResidue(differences: readonly SyncDifference[]): ResidueTal
     add(difference, image) {
       const pages = [...difference.missingPages, ...difference.extraPages];
       const causes = pages.map((): string[] => []);
-      for (let cause = 0; cause < CAUSES; cause++) {
+      for (let cause = 0; cause < WRITERS; cause++) {
         const bits = image(cause);
         pages.forEach((gfn, at) => {
           if (((bits[gfn >>> 3] ?? 0) >>> (gfn & 7)) & 1) causes[at]!.push(causeName(cause));

@@ -2,7 +2,7 @@
  * Rows: what the core computes at each sync. A policy under one reading of the logging window is
  * one row, so the recorded and the assumed window cost one pass together.
  */
-import { MAX_ROWS, ROW_LOGS, ROW_SIZE, ROW_WINDOW } from "../assembly/abi.ts";
+import { Cause, MAX_ROWS, ROW_LOGS, ROW_SIZE, ROW_WINDOW } from "../assembly/abi.ts";
 import type { Core } from "./core.ts";
 import { UsageError } from "./place.ts";
 import type { LogWindow } from "./result.ts";
@@ -36,6 +36,9 @@ export function makeRows(policies: readonly Policy[], choice: WindowChoice): Row
   return rows;
 }
 
+/** Logged up to the used length; only marked when some row asks. */
+const PARTS = (1 << Cause.PartLogged) | (1 << Cause.PartOff);
+
 /** Tells the core the masks of all rows. */
 export function installRows(core: Core, rows: readonly Row[]): void {
   const at = core.exports.rowTablePtr();
@@ -44,4 +47,5 @@ export function installRows(core: Core, rows: readonly Row[]): void {
     view.setUint32(at + i * ROW_SIZE + ROW_WINDOW, row.windowMask, true);
     view.setUint32(at + i * ROW_SIZE + ROW_LOGS, row.logsMask, true);
   });
+  core.exports.setParts(rows.some((row) => (row.logsMask & PARTS) !== 0));
 }

@@ -10,6 +10,7 @@ const WHO: Readonly<Record<string, string>> = {
   vsock: "received vsock packets",
   elem: "used elements of an in-order ring",
   range: "the range logged for an in-order ring",
+  part: "the part of a request that its used length tells",
   stray: "bytes of packets that were given back",
 };
 

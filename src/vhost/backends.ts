@@ -11,6 +11,9 @@ const AT_COMPLETION = mask(
   ...[Cause.EvtLogged, Cause.RxLogged, Cause.VsockLogged],
 );
 
+/** The same, up to the used length: what the device says it wrote. */
+const BY_USED_LENGTH = mask(Cause.PartLogged, Cause.RxLogged, Cause.VsockLogged);
+
 const BY_LENGTH = "of another driver's descriptors it is taken to log the full length";
 
 /** One row each; for a recording of another driver a row is a what-if. */
@@ -121,7 +124,7 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "libvhost-user",
     aliases: [],
     title: "libvhost-user (virtiofsd, vhost-user-blk): write descriptors up to the used length",
-    logs: INDEX | AT_COMPLETION,
+    logs: INDEX | BY_USED_LENGTH,
     drivers: [],
     manner: {
       pages: "write descriptors, first bytes up to the used length",
@@ -139,7 +142,7 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "qemu-device",
     aliases: [],
     title: "QEMU's own device: marks what it unmaps, up to the used length",
-    logs: INDEX | NOTIFY | AT_COMPLETION,
+    logs: INDEX | NOTIFY | BY_USED_LENGTH,
     drivers: [],
     manner: {
       pages: "write descriptors, first bytes up to the used length",

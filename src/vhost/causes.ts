@@ -6,8 +6,8 @@ import { CAUSES, Cause, NOT_WRITTEN } from "../../assembly/abi.ts";
 
 const STATES = ["Logged", "Late", "Freed", "NoBase", "Off"] as const;
 
-/** All causes as a mask. */
-const ALL = (1 << CAUSES) - 1;
+/** All causes as a mask: there are as many as bits in it. */
+const ALL = -1;
 
 /** The mask of some causes. */
 export function mask(...causes: readonly Cause[]): number {

@@ -1,5 +1,5 @@
 /** From pages per cause to what a policy logs, loses and leaves stale; and bitmaps as the kernel has them. */
-import { CAUSES, Cause } from "../../assembly/abi.ts";
+import { Cause, NOT_WRITTEN } from "../../assembly/abi.ts";
 import type { OracleRound } from "../oracle.ts";
 
 /** A mask over causes. */
@@ -9,7 +9,7 @@ export function causeMask(...causes: Cause[]): number {
 
 /** Every cause but those outside the logging window. */
 export const WINDOW =
-  ((1 << CAUSES) - 1) &
+  ~NOT_WRITTEN &
   ~causeMask(Cause.RingOff, Cause.NotifyOff, Cause.IoOff, Cause.CtlOff, Cause.EvtOff);
 /** Before 6.16: the used ring only. */
 export const UNPATCHED = causeMask(Cause.RingLogged, Cause.NotifyLogged);
