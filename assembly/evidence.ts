@@ -30,14 +30,12 @@ import {
   MAX_ROWS,
   PAGE_SHIFT,
   QUEUE_FINDINGS,
-  ROW_LOGS,
   ROW_SIZE,
   ROW_WINDOW,
 } from "./abi";
 import { reserve, take } from "./memory";
-import { activeRows, blockAt, rowTable, SCRATCH } from "./planes";
+import { activeRows, blockAt, orPlanes, rowLogs, rowTable, SCRATCH } from "./planes";
 import { addCount, queueById } from "./queue";
-import { orPlanes } from "./sync";
 
 /** Evidence is kept in pieces, so that a small recording needs little memory. */
 const PIECE: u32 = 1024;
@@ -192,7 +190,7 @@ function clearScratch(): void {
 export function attribute(): void {
   for (let row: u32 = 0; row < activeRows; ++row) {
     let window = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW);
-    let logs = load<u32>(rowTable + row * ROW_SIZE + ROW_LOGS);
+    let logs = rowLogs(row);
     let any = false;
     for (let i: u32 = 0; i < evidenceCount; ++i) {
       let record = evidenceAt(i);

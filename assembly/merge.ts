@@ -67,62 +67,60 @@ export function run(): u32 {
 
 /** Replays records of the stream whose turn it is; Ok when it is another one's turn. */
 function runBurst(): u32 {
-  {
-    let best: u32 = 0xffffffff;
-    let bestTs: u64 = 0;
-    let limit = ~(<u64>0);
-    let limitFirst = false;
-    for (let i: u32 = 0; i < streamCount; ++i) {
-      let s = streamAt(i);
-      if (s.head >= s.ready) {
-        if (finished(s)) continue;
-        let status = refill(s);
-        if (status != Status.Ok) {
-          current = i;
-          return status;
-        }
-        if (s.head >= s.ready) continue;
+  let best: u32 = 0xffffffff;
+  let bestTs: u64 = 0;
+  let limit = ~(<u64>0);
+  let limitFirst = false;
+  for (let i: u32 = 0; i < streamCount; ++i) {
+    let s = streamAt(i);
+    if (s.head >= s.ready) {
+      if (finished(s)) continue;
+      let status = refill(s);
+      if (status != Status.Ok) {
+        current = i;
+        return status;
       }
-      let ts = load<u64>(recordAt(s, s.head) + EVENT_TS);
-      if (best == 0xffffffff || ts < bestTs) {
-        if (best != 0xffffffff) {
-          limit = bestTs;
-          limitFirst = true;
-        }
-        best = i;
-        bestTs = ts;
-      } else if (ts < limit) {
-        limit = ts;
-        limitFirst = false;
-      }
+      if (s.head >= s.ready) continue;
     }
-    if (best == 0xffffffff) return Status.End;
-    let s = streamAt(best);
-    current = best;
-    // Records of one stream follow each other until another stream's turn. At equal times the
-    // earlier stream goes first: `limitFirst` says that the limit is of an earlier one.
-    while (s.head < s.ready) {
-      let event = recordAt(s, s.head);
-      let ts = load<u64>(event + EVENT_TS);
-      if (ts > limit || (ts == limit && limitFirst)) break;
-      s.head++;
-      if (!s.taken++) s.firstTs = ts;
-      if (ts < s.takenTs) s.outOfOrder++;
-      else s.takenTs = ts;
-      ++replayed;
-      let host = raw ? true : apply(event, best);
-      if (outOfMemory) return Status.NoMemory;
-      if (host) {
-        currentEvent = event;
-        if (<u32>load<u8>(event + EVENT_KIND) == EventKind.Marker) {
-          pendingText = <usize>load<u64>(event + EVENT_TEXT);
-          pendingTextLength = load<u32>(event + EVENT_LEN);
-        }
-        return Status.HostEvent;
+    let ts = load<u64>(recordAt(s, s.head) + EVENT_TS);
+    if (best == 0xffffffff || ts < bestTs) {
+      if (best != 0xffffffff) {
+        limit = bestTs;
+        limitFirst = true;
       }
-      if (doneCount) return Status.RequestDone;
-      if (watchedCount) return Status.WatchedWrite;
+      best = i;
+      bestTs = ts;
+    } else if (ts < limit) {
+      limit = ts;
+      limitFirst = false;
     }
+  }
+  if (best == 0xffffffff) return Status.End;
+  let s = streamAt(best);
+  current = best;
+  // Records of one stream follow each other until another stream's turn. At equal times the
+  // earlier stream goes first: `limitFirst` says that the limit is of an earlier one.
+  while (s.head < s.ready) {
+    let event = recordAt(s, s.head);
+    let ts = load<u64>(event + EVENT_TS);
+    if (ts > limit || (ts == limit && limitFirst)) break;
+    s.head++;
+    if (!s.taken++) s.firstTs = ts;
+    if (ts < s.takenTs) s.outOfOrder++;
+    else s.takenTs = ts;
+    ++replayed;
+    let host = raw ? true : apply(event, best);
+    if (outOfMemory) return Status.NoMemory;
+    if (host) {
+      currentEvent = event;
+      if (<u32>load<u8>(event + EVENT_KIND) == EventKind.Marker) {
+        pendingText = <usize>load<u64>(event + EVENT_TEXT);
+        pendingTextLength = load<u32>(event + EVENT_LEN);
+      }
+      return Status.HostEvent;
+    }
+    if (doneCount) return Status.RequestDone;
+    if (watchedCount) return Status.WatchedWrite;
   }
   return Status.Ok;
 }

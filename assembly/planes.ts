@@ -5,7 +5,7 @@
  *
  *   directory[gpa >> 21] -> block: [cause 0][cause 1] … [scratch][row 0: 4 sets][row 1: 4 sets] …
  */
-import { BLOCK_BYTES, CAUSES, GPA_BITS, PAGE_SHIFT, ROW_SIZE } from "./abi";
+import { BLOCK_BYTES, Cause, CAUSES, GPA_BITS, PAGE_SHIFT, ROW_LOGS, ROW_SIZE } from "./abi";
 import { reserve } from "./memory";
 
 const BLOCKS: u32 = 1 << (GPA_BITS - 21);
@@ -71,6 +71,58 @@ export function startRound(): void {
 @inline
 export function blockAt(block: u32): usize {
   return load<u32>(directory + (<usize>block << 2));
+}
+
+/** What Part repeats as long as no device tells a length: all of its requests' descriptors. */
+const WHOLE: u32 =
+  (1 << Cause.IoLogged) |
+  (1 << Cause.IoLate) |
+  (1 << Cause.IoFreed) |
+  (1 << Cause.CtlLogged) |
+  (1 << Cause.CtlLate) |
+  (1 << Cause.EvtLogged);
+const WHOLE_OFF: u32 = (1 << Cause.IoOff) | (1 << Cause.CtlOff) | (1 << Cause.EvtOff);
+
+/** Some request was answered with a used length: Part has planes of its own from then on. */
+export let lengthSeen: bool = false;
+
+/**
+ * The causes that a row logs. vhost-scsi never tells a length, and marking every descriptor twice
+ * would cost a fifth of the replay (measured), so until one is told Part stands for the whole.
+ */
+// @ts-ignore: decorator
+@inline
+export function rowLogs(row: u32): u32 {
+  let logs = load<u32>(rowTable + row * ROW_SIZE + ROW_LOGS);
+  if (lengthSeen) return logs;
+  if (logs & (1 << Cause.PartLogged)) logs |= WHOLE;
+  if (logs & (1 << Cause.PartOff)) logs |= WHOLE_OFF;
+  return logs;
+}
+
+/** From now on Part is marked: so far, in this round, it is the whole. */
+export function startParts(): void {
+  lengthSeen = true;
+  for (let block = roundFirst; block < roundEnd; ++block) {
+    let base = blockAt(block);
+    if (!base) continue;
+    for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
+      store<u64>(base + Cause.PartLogged * BLOCK_BYTES + w, orPlanes(base + w, WHOLE));
+      store<u64>(base + Cause.PartOff * BLOCK_BYTES + w, orPlanes(base + w, WHOLE_OFF));
+    }
+  }
+}
+
+/** OR of the planes in `mask` at one word of a block. */
+// @ts-ignore: decorator
+@inline
+export function orPlanes(word: usize, mask: u32): u64 {
+  let bits: u64 = 0;
+  while (mask) {
+    bits |= load<u64>(word + ctz<u32>(mask) * BLOCK_BYTES);
+    mask &= mask - 1;
+  }
+  return bits;
 }
 
 /** The line of a row's kept set in a block. */

@@ -21,7 +21,6 @@ import {
   COUNT_WRITTEN,
   COUNTS_SIZE,
   MAX_ROWS,
-  ROW_LOGS,
   ROW_SIZE,
   ROW_WINDOW,
   RowSet,
@@ -33,9 +32,11 @@ import {
   everSummary,
   firstBlock,
   keptLine,
+  orPlanes,
   roundEnd,
   roundFirst,
   roundSummary,
+  rowLogs,
   rows,
   rowTable,
   startRound,
@@ -47,24 +48,12 @@ export const counts: usize = memory.data(32 * 56);
 const staleTotal: usize = memory.data(32 * 8);
 const everLostTotal: usize = memory.data(32 * 8);
 
-/** OR of the planes in `mask` at one word of a block. */
-// @ts-ignore: decorator
-@inline
-export function orPlanes(word: usize, mask: u32): u64 {
-  let bits: u64 = 0;
-  while (mask) {
-    bits |= load<u64>(word + ctz<u32>(mask) * BLOCK_BYTES);
-    mask &= mask - 1;
-  }
-  return bits;
-}
-
 function syncBlock(base: usize, present: u32): void {
   let window: u32 = 0;
   let windowKnown = false;
   for (let row: u32 = 0; row < activeRows; ++row) {
     let windowMask = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW) & present;
-    let logsMask = load<u32>(rowTable + row * ROW_SIZE + ROW_LOGS) & present;
+    let logsMask = rowLogs(row) & present;
     if (!(windowMask | logsMask)) continue;
     let count = counts + row * COUNTS_SIZE;
     let writtenN: u64 = 0;
@@ -166,7 +155,7 @@ function setWord(base: usize, row: u32, set: u32, word: u32): u64 {
     return load<u64>(keptLine(base, row, set - <u32>RowSet.EverWritten) + (word << 3));
   }
   let at = base + (word << 3);
-  let logs = load<u32>(rowTable + row * ROW_SIZE + ROW_LOGS);
+  let logs = rowLogs(row);
   if (set == <u32>RowSet.Logged) return orPlanes(at, logs);
   let written = orPlanes(at, load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW));
   return set == <u32>RowSet.Written ? written : written & ~orPlanes(at, logs);

@@ -89,6 +89,7 @@ import { driverOf, learnDriver } from "./device";
 import { LOG_ALL, learn, NO_ADDRESS, noBase } from "./log-state";
 import { capacityOf, take } from "./memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing, onGiveback, onRx, onRxRet } from "./net";
+import { lengthSeen, startParts } from "./planes";
 import { addCount, countLostCompletions, countUnknownHead, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
 import { addDesc, hold, Thread, threadOf } from "./thread";
 import { onRearm, onUflags, usedRing } from "./used-ring";
@@ -375,6 +376,8 @@ function onUsed(event: usize, stream: u32): void {
   store<u16>(request + REQUEST_USED_STREAM, <u16>stream);
   store<u32>(request + REQUEST_USED_LEN, len);
   store<u32>(request + REQUEST_USED_IDX, idx);
+  // Before this request's own marks: what is marked so far had no length.
+  if (parts && len != 0 && !lengthSeen) startParts();
   store<u32>(request + REQUEST_CAUSE, cause);
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
@@ -392,7 +395,7 @@ function onUsed(event: usize, stream: u32): void {
   }
   addCount(q + QUEUE_WRITE_DESCS, writes);
   addCount(q + QUEUE_WRITE_BYTES, bytes);
-  if (parts) markPart(q, request, load<u64>(event + EVENT_FEAT), len, event, stream);
+  if (parts && lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len, event, stream);
   addCount(q + QUEUE_COMPLETED, 1);
   setInFlight(q, head, 0);
   finish(request, RequestState.Completed);

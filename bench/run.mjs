@@ -71,7 +71,7 @@ function benchForm(form, file) {
   for (let round = 0; round < rounds; round++) {
     for (const contender of [...present]) {
       try {
-        runs.get(contender).push(measure(contender.command));
+        runs.get(contender).push(measure(contender.command, contender.statuses));
       } catch (error) {
         failed = true;
         present.splice(present.indexOf(contender), 1);

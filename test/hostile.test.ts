@@ -146,6 +146,36 @@ describe("text", () => {
   });
 });
 
+describe("a real trace.dat", () => {
+  const dat = readFileSync(join(TRACES, "vhost-scsi/6.1.0-50-amd64/12-toggle/trace.dat"));
+  /** The options and the events stand in the last part of the file, the symbols before them. */
+  const position = fc.oneof(
+    fc.nat(dat.length - 1),
+    fc.integer({ min: dat.length - 12_000, max: dat.length - 1 }),
+    fc.nat(4096),
+  );
+
+  test("cut off anywhere, or with any bytes changed", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        position,
+        fc.boolean(),
+        fc.uint8Array({ minLength: 1, maxLength: 8 }),
+        async (at, cut, junk) => {
+          if (cut) {
+            await outcome(dat.subarray(0, at));
+            return;
+          }
+          const damaged = Buffer.from(dat);
+          damaged.set(junk.subarray(0, dat.length - at), at);
+          await outcome(damaged);
+        },
+      ),
+      { numRuns: 250 },
+    );
+  }, 60_000);
+});
+
 test("every input that is no recording is refused in one line that says what it is", async () => {
   const inputs: [string, string | Uint8Array, RegExp][] = [
     ["an empty file", "", /empty/],

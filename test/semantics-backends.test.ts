@@ -70,3 +70,19 @@ describe("a READ of 4096 bytes", () => {
     expect(await loggedBy("spdk-packed", full)).toBe("");
   });
 });
+
+test("the first length that is told changes nothing of what came before it in the round", async () => {
+  const guest = new Guest();
+  guest.request({ head: 0, writes: [RESP, [0x202000, 8192]] });
+  guest.request({
+    head: 1,
+    writes: [
+      [0x211100, 108],
+      [0x212000, 8192],
+    ],
+  });
+  const events = guest.events.map((event) =>
+    event.event === "used" && event.head === 1 ? { ...event, len: 4204 } : event,
+  );
+  expect(await loggedBy("libvhost-user", events)).toBe("201 202 203 211 212");
+});

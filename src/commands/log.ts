@@ -108,7 +108,7 @@ function warnings(io: Io, result: ReplayResult, images: readonly LogImage[]): vo
 function logText(images: readonly LogImage[]): string {
   const pages = images.reduce((sum, image) => sum + image.pages, 0);
   const lines = images.map((image) =>
-    `${image.file}  ${`${image.pages}`.padStart(8)} pages  ${printable(image.mark?.name ?? "")}`.trimEnd(),
+    `${image.file}  ${`${image.pages}`.padStart(8)} ${image.pages === 1 ? "page " : "pages"}  ${printable(image.mark?.name ?? "")}`.trimEnd(),
   );
   return `${[`${countOf(images.length, "image")}, ${countOf(pages, "page")} in all`, ...lines].join("\n")}\n`;
 }

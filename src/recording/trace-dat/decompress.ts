@@ -1,5 +1,6 @@
 import { type Place, RecordingError } from "../../place.ts";
 import type { Codecs } from "../codecs.ts";
+import { discard } from "../discard.ts";
 import type { RandomAccess } from "../source.ts";
 import { Cursor, memoryCursor, rangeStream, SECTION_LIMIT } from "./cursor.ts";
 
@@ -51,6 +52,7 @@ export async function readFrame(cursor: Cursor, file: SeekableFile): Promise<Uin
     const why = error instanceof Error ? error.message : String(error);
     throw new RecordingError(place, `${size} bytes of ${file.compression} data`, why);
   }
+  discard(compressed);
   if (bytes.length !== size) {
     const found = bytes.length === 0 ? "a damaged frame" : `${bytes.length}`;
     throw new RecordingError(place, `${size} bytes of ${file.compression} data`, found);
