@@ -164,6 +164,8 @@ export interface PolicyResult {
   /** `unpatched` and the like, when the user or the default asked by alias. */
   alias: string | null;
   title: string;
+  /** This vhost did not make the recording and could not have: the numbers are a what-if. */
+  whatIf: boolean;
   /** Distinct pages: logged in any round; written and not logged in some round; still so at the end. */
   logged: number;
   lost: number;

@@ -1,6 +1,7 @@
 /** From a finished replay to its result. */
 import { RowSet } from "../assembly/abi.ts";
 import { readFindings } from "./finding.ts";
+import { fitsDrivers } from "./identify.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
 import { type Queue, readQueues } from "./queues.ts";
 import type {
@@ -76,7 +77,12 @@ function chooseWindow(run: Replay): Pick<ReplayResult, "window" | "windowWhy"> {
     : { window: "recorded", windowWhy: "recorded" };
 }
 
-function policyResults(run: Replay, window: LogWindow): PolicyResult[] {
+function policyResults(
+  run: Replay,
+  window: LogWindow,
+  devices: readonly DeviceSummary[],
+): PolicyResult[] {
+  const drivers = [...new Set(devices.map((device) => device.driver))];
   const limit = run.options.runLimit ?? DEFAULT_RUN_LIMIT;
   return run.rows.flatMap((row, i) => {
     if (row.window !== window) return [];
@@ -86,6 +92,7 @@ function policyResults(run: Replay, window: LogWindow): PolicyResult[] {
       name: policy.name,
       alias,
       title: policy.title,
+      whatIf: policy.drivers !== undefined && !fitsDrivers(policy, drivers),
       logged: run.core.count(i, RowSet.EverLogged),
       lost: run.core.count(i, RowSet.EverLost),
       stale: run.core.count(i, RowSet.Stale),
@@ -116,7 +123,7 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
     window,
     windowWhy,
     written: firstRow < 0 ? 0 : run.core.count(firstRow, RowSet.EverWritten),
-    policies: policyResults(run, window),
+    policies: policyResults(run, window, devices),
     rounds,
     moreRounds: run.moreRounds,
     findings,

@@ -22,6 +22,7 @@ export function policyResult(fields: Partial<PolicyResult> = {}): PolicyResult {
     name: "linux-6.1",
     alias: "unpatched",
     title: "used ring only",
+    whatIf: false,
     logged: 1,
     lost: 3,
     stale: 2,

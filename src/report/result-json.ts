@@ -111,6 +111,7 @@ export function policyResultJson(policy: PolicyResult) {
     name: policy.name,
     alias: policy.alias,
     title: policy.title,
+    whatIf: policy.whatIf,
     logged: policy.logged,
     lost: policy.lost,
     stale: policy.stale,

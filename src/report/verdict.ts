@@ -67,7 +67,7 @@ function firstClause(group: PolicyResult[], driver: string, certainty: Certainty
   const { alias, lost } = group[0]!;
   const who =
     alias === null
-      ? `The ${driver} of ${names(group)}`
+      ? ownWords(group, driver)
       : `${alias.charAt(0).toUpperCase()}${alias.slice(1)} ${driver} (${names(group)})`;
   if (lost > 0) {
     const pages = `${certaintyPrefix(certainty)}${countOf(lost, "guest page")}`;
@@ -78,9 +78,17 @@ function firstClause(group: PolicyResult[], driver: string, certainty: Certainty
     : `${who} would have left, as far as this recording shows, no guest page out of the dirty log`;
 }
 
+/** `The vhost-scsi of linux-6.12`; another vhost is named as the what-if that it is. */
+function ownWords(group: readonly PolicyResult[], driver: string): string {
+  return group[0]!.whatIf
+    ? `${names(group)}, in place of this ${driver} (what-if),`
+    : `The ${driver} of ${names(group)}`;
+}
+
 function laterClause(group: PolicyResult[], certainty: Certainty): string {
   const { alias, lost } = group[0]!;
-  const who = alias === null ? `that of ${names(group)}` : `${alias} (${names(group)})`;
+  const other = group[0]!.whatIf ? `${names(group)} (what-if)` : `that of ${names(group)}`;
+  const who = alias === null ? other : `${alias} (${names(group)})`;
   if (lost > 0) return `${who} would have left ${certaintyPrefix(certainty)}${lost}`;
   return certainAboutNone(certainty)
     ? `${who} would have left none`
