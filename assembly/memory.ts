@@ -66,6 +66,17 @@ export function give(at: usize, bytes: u32): void {
   store<u32>(free + (c << 2), <u32>at);
 }
 
+/** A larger piece with what the old one held, which is given back; 0 (the old one stays): no memory. */
+export function enlarge(old: usize, oldBytes: u32, newBytes: u32): usize {
+  let bigger = take(newBytes);
+  if (!bigger) return 0;
+  if (oldBytes) {
+    memory.copy(bigger, old, oldBytes);
+    give(old, oldBytes);
+  }
+  return bigger;
+}
+
 /** Bytes of the piece that `take(bytes)` gives. */
 export function capacityOf(bytes: u32): u32 {
   let c = classOf(bytes);

@@ -35,8 +35,8 @@ import {
   QUEUE_WRITE_BYTES,
   QUEUE_WRITE_DESCS,
   REQUEST_CAUSE,
-  REQUEST_DESC_COUNT,
   REQUEST_DESCS,
+  REQUEST_DESC_COUNT,
   REQUEST_SERIAL,
   REQUEST_USED_LEN,
   REQUEST_USED_PLACE,
@@ -49,7 +49,7 @@ import { NO_ADDRESS, noBase, ringState } from "./log-state";
 import { take } from "./memory";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setInFlight } from "./queue";
 import { HELD_SIZE, Thread, threadOf } from "./thread";
-import { finish, write } from "./write";
+import { finish, reached, write, writePrefix } from "./write";
 
 const NET_F_MRG_RXBUF: u64 = 1 << 15;
 /** VHOST_NET_F_VIRTIO_NET_HDR: vhost writes the header itself. */
@@ -165,17 +165,10 @@ export function fillChain(
 ): u64 {
   let cause = firstCause + rxState(q);
   store<u32>(request + REQUEST_CAUSE, cause);
-  let desc = <usize>load<u32>(request + REQUEST_DESCS);
-  let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
-  for (; desc < end && rest; desc += DESC_SIZE) {
-    if (load<u32>(desc + DESC_ACC) != 2) continue;
-    let length = min<u64>(load<u32>(desc + DESC_LEN), rest);
-    rest -= length;
-    write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
-    addCount(q + QUEUE_WRITE_DESCS, 1);
-    addCount(q + QUEUE_WRITE_BYTES, length);
-  }
-  return rest;
+  let left = writePrefix(cause, rest, q, request, event, stream);
+  addCount(q + QUEUE_WRITE_DESCS, reached);
+  addCount(q + QUEUE_WRITE_BYTES, rest - left);
+  return left;
 }
 
 /** A chain is done; its used element comes with a later event. */

@@ -8,8 +8,8 @@ import {
   QUEUE_HEADS,
   QUEUE_HEADS_CAP,
   QUEUE_ID,
-  QUEUE_IN_FLIGHT,
   QUEUE_INDEX,
+  QUEUE_IN_FLIGHT,
   QUEUE_LOGADDR,
   QUEUE_LOST_COMPLETIONS,
   QUEUE_NEXT,
@@ -17,11 +17,11 @@ import {
   QUEUE_SIZE,
   QUEUE_UNKNOWN_HEAD,
   QUEUE_VQ,
-  REQUEST_DESC_CAP,
   REQUEST_DESCS,
+  REQUEST_DESC_CAP,
   REQUEST_SIZE,
 } from "./abi";
-import { give, reserve, take } from "./memory";
+import { enlarge, give, reserve } from "./memory";
 
 const SLOTS: u32 = 32768;
 let table: usize = 0;
@@ -112,13 +112,8 @@ export function setInFlight(q: usize, head: u32, request: usize): bool {
   if (head >= cap) {
     let wanted = max<u32>(256, cap);
     while (wanted <= head) wanted <<= 1;
-    let bigger = take(wanted << 2);
-    if (!bigger) return false;
-    if (cap) {
-      memory.copy(bigger, heads, cap << 2);
-      give(heads, cap << 2);
-    }
-    heads = bigger;
+    heads = enlarge(heads, cap << 2, wanted << 2);
+    if (!heads) return false;
     store<u32>(q + QUEUE_HEADS, <u32>heads);
     store<u32>(q + QUEUE_HEADS_CAP, wanted);
   }

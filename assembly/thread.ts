@@ -3,7 +3,7 @@
  * drains. Only a thread that translated descriptors or drained a queue has an entry.
  */
 import { DESC_SIZE, MAX_CHAIN } from "./abi";
-import { give, reserve, take } from "./memory";
+import { enlarge, reserve } from "./memory";
 
 @unmanaged
 export class Thread {
@@ -81,12 +81,8 @@ export function hold(thread: Thread, serial: u64, head: u32): void {
   if (thread.heldCount == thread.heldCap) {
     if (thread.heldCap >= MAX_HELD) return;
     let cap = thread.heldCap ? thread.heldCap << 1 : 64;
-    let bigger = take(cap * HELD_SIZE);
+    let bigger = enlarge(thread.held, thread.heldCap * HELD_SIZE, cap * HELD_SIZE);
     if (!bigger) return;
-    if (thread.heldCap) {
-      memory.copy(bigger, thread.held, thread.heldCount * HELD_SIZE);
-      give(thread.held, thread.heldCap * HELD_SIZE);
-    }
     thread.held = bigger;
     thread.heldCap = cap;
   }
@@ -110,14 +106,10 @@ export function addDesc(thread: Thread, vq: u64, gpa: u64, len: u32, acc: u32): 
       return;
     }
     let cap = thread.cap ? thread.cap << 1 : 16;
-    let bigger = take(cap * DESC_SIZE);
+    let bigger = enlarge(thread.descs, thread.cap * DESC_SIZE, cap * DESC_SIZE);
     if (!bigger) {
       ++orphanDescs;
       return;
-    }
-    if (thread.cap) {
-      memory.copy(bigger, thread.descs, thread.count * DESC_SIZE);
-      give(thread.descs, thread.cap * DESC_SIZE);
     }
     thread.descs = bigger;
     thread.cap = cap;

@@ -93,7 +93,7 @@ import { lengthSeen, startParts } from "./planes";
 import { addCount, countLostCompletions, countUnknownHead, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
 import { addDesc, hold, Thread, threadOf } from "./thread";
 import { onRearm, onUflags, usedRing } from "./used-ring";
-import { finish, noMemory, observeRequests, write } from "./write";
+import { finish, noMemory, observeRequests, write, writePrefix } from "./write";
 
 let serial: u64 = 0;
 /** Pops for which no queue is known. */
@@ -294,15 +294,7 @@ export function setParts(on: bool): void {
 function markPart(q: usize, request: usize, feat: u64, len: u64, event: usize, stream: u32): void {
   let cause: u32 = feat & LOG_ALL ? Cause.PartLogged : Cause.PartOff;
   if (cause == Cause.PartLogged && noBase(q)) return;
-  let rest = len ? len : ~(<u64>0);
-  let desc = <usize>load<u32>(request + REQUEST_DESCS);
-  let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
-  for (; desc < end && rest; desc += DESC_SIZE) {
-    if (load<u32>(desc + DESC_ACC) != 2) continue;
-    let length = min<u64>(load<u32>(desc + DESC_LEN), rest);
-    rest -= length;
-    write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
-  }
+  writePrefix(cause, len ? len : ~(<u64>0), q, request, event, stream);
 }
 
 /** vhost_add_used_n(): the used ring first, then the descriptors of the request. */

@@ -3,6 +3,10 @@
  * Requests that leave their queue are kept for the host here too.
  */
 import {
+  DESC_ACC,
+  DESC_GPA,
+  DESC_LEN,
+  DESC_SIZE,
   EVENT_PLACE,
   EVENT_TS,
   EVIDENCE_CAUSE,
@@ -22,6 +26,8 @@ import {
   PAGE_SHIFT,
   QUEUE_ID,
   QUEUE_OUT_OF_RANGE,
+  REQUEST_DESCS,
+  REQUEST_DESC_COUNT,
   REQUEST_HEAD,
   REQUEST_POP_PLACE,
   REQUEST_POP_STREAM,
@@ -30,7 +36,7 @@ import {
   REQUEST_STATE,
 } from "./abi";
 import { newEvidence } from "./evidence";
-import { give, take } from "./memory";
+import { enlarge } from "./memory";
 import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "./planes";
 import { addCount, freeRequest } from "./queue";
 
@@ -88,15 +94,11 @@ export function finish(request: usize, state: u32): void {
   }
   if (doneCount == doneCap) {
     let cap = doneCap ? doneCap << 1 : 256;
-    let bigger = take(cap << 2);
+    let bigger = enlarge(done, doneCap << 2, cap << 2);
     if (!bigger) {
       outOfMemory = true;
       freeRequest(request);
       return;
-    }
-    if (doneCap) {
-      memory.copy(bigger, done, doneCount << 2);
-      give(done, doneCap << 2);
     }
     done = bigger;
     doneCap = cap;
@@ -143,14 +145,10 @@ function noteWatched(
 ): void {
   if (watchedCount == watchedCap) {
     let cap = watchedCap ? watchedCap << 1 : 64;
-    let bigger = take(cap * EVIDENCE_SIZE);
+    let bigger = enlarge(watched, watchedCap * EVIDENCE_SIZE, cap * EVIDENCE_SIZE);
     if (!bigger) {
       outOfMemory = true;
       return;
-    }
-    if (watchedCap) {
-      memory.copy(bigger, watched, watchedCount * EVIDENCE_SIZE);
-      give(watched, watchedCap * EVIDENCE_SIZE);
     }
     watched = bigger;
     watchedCap = cap;
@@ -191,3 +189,31 @@ export function write(
     noteWatched(cause, gpa, len, q, request, event, stream);
   }
 }
+
+/**
+ * The first `rest` bytes of a request's write descriptors. Returns what is left for another chain;
+ * `reached` says how many descriptors were touched.
+ */
+export function writePrefix(
+  cause: u32,
+  rest: u64,
+  q: usize,
+  request: usize,
+  event: usize,
+  stream: u32,
+): u64 {
+  reached = 0;
+  let desc = <usize>load<u32>(request + REQUEST_DESCS);
+  let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
+  for (; desc < end && rest; desc += DESC_SIZE) {
+    if (load<u32>(desc + DESC_ACC) != 2) continue;
+    let length = min<u64>(load<u32>(desc + DESC_LEN), rest);
+    rest -= length;
+    ++reached;
+    write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
+  }
+  return rest;
+}
+
+/** Descriptors that the last writePrefix() touched. */
+export let reached: u32 = 0;
