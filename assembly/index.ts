@@ -11,7 +11,7 @@ import { orphanDescs, threadsRefused } from "./thread";
 import { sawLogAll, sawLogUsed } from "./log-state";
 import { popsWithoutQueue } from "./vhost";
 
-export { setParts } from "./vhost";
+export { setParts } from "./used";
 import { done, doneCount, watched, watchedCount } from "./write";
 
 export { attribute, dropEvidence } from "./evidence";

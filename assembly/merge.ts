@@ -60,6 +60,8 @@ export function run(): u32 {
     give(pendingText, pendingTextLength + 8);
     pendingText = 0;
   }
+  // An event may end a request and touch the watched range: the host saw the one, now the other.
+  if (watchedCount) return Status.WatchedWrite;
   let status: u32 = Status.Ok;
   while (status == Status.Ok) status = runBurst();
   return status;

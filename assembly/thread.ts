@@ -37,6 +37,11 @@ let known: u32 = 0;
 let last: usize = 0;
 /** Descriptors whose pop was never seen: another queue's descriptors, or too many. */
 export let orphanDescs: u64 = 0;
+/** Descriptors that a pop does not take are counted. */
+export function orphan(count: u32): void {
+  orphanDescs += count;
+}
+
 /** Threads that found no room. */
 export let threadsRefused: u64 = 0;
 

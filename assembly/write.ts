@@ -43,6 +43,13 @@ import { addCount, freeRequest } from "./queue";
 export let round: u32 = 0;
 export let outOfMemory: bool = false;
 
+let serial: u64 = 0;
+
+/** Requests are numbered from 1, in the order in which they were seen. */
+export function nextSerial(): u64 {
+  return ++serial;
+}
+
 export function nextRound(): void {
   ++round;
 }

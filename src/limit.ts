@@ -137,6 +137,30 @@ export function findLimits(
       `${counted(run.core.exports.orphans(), "descriptor")} were translated without a pop that takes them.`,
     );
   }
+  const refused = run.core.exports.refusedThreads() + run.core.exports.refusedQueues();
+  if (refused > 0) {
+    add(
+      "too-many",
+      "more",
+      `${counted(refused, "event")} of threads beyond 12288 or queues beyond 16384 are not replayed.`,
+    );
+  }
+  const strays = run.core.exports.popsWithoutAQueue();
+  if (strays > 0) {
+    add(
+      "pops-without-queue",
+      "more",
+      `${counted(strays, "pop")} of threads of which no drain and no descriptor was seen before: if they took ` +
+        "a chain, it is not known.",
+    );
+  }
+  if (run.devices.unanswered > 0) {
+    add(
+      "ioctls-unanswered",
+      "both",
+      `${counted(run.devices.unanswered, "ioctl")} never returned in the recording: whether they took effect is not known.`,
+    );
+  }
   const disorder = inputs.reduce((sum, input) => sum + input.outOfOrder, 0);
   if (disorder > 0) {
     add(

@@ -71,6 +71,23 @@ describe.each([
   });
 });
 
+test("requests and watched writes are told the same whether one or both are asked for", async () => {
+  const source = memorySource("t", textOf("7.2.13+deb14-amd64", "01-smoke"));
+  const watch = { gpa: 0, len: 2 ** 30 };
+  const alone = { requests: 0, writes: 0 };
+  await replayAll([source], { onRequest: () => void alone.requests++ });
+  await replayAll([source], { watch, onWrite: () => void alone.writes++ });
+  const both = { requests: 0, writes: 0 };
+  await replayAll([source], {
+    watch,
+    onRequest: () => void both.requests++,
+    onWrite: () => void both.writes++,
+  });
+  expect(alone.requests).toBe(7);
+  expect(alone.writes).toBeGreaterThan(20);
+  expect(both).toEqual(alone);
+});
+
 test("two recordings on clocks that are known to differ are refused, with the reason", async () => {
   const dat = readFileSync(join(ROOT, "6.1.0-50-amd64", "12-toggle", "trace.dat"));
   const other = Buffer.from(dat);
