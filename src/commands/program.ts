@@ -94,6 +94,7 @@ function buildProgram(environment: Environment, run: Run): Command {
   });
   addReplayCommands(program, run);
   addQueryCommands(program, run);
+  addRecordingCommands(program, run);
   return program;
 }
 
@@ -163,6 +164,24 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((name: string | undefined, options) =>
       run(() => import("./policies.ts"), name === undefined ? options : { ...options, name }),
     );
+}
+
+function addRecordingCommands(program: Command, run: Run): void {
+  withProbes(program.command("probes").description("the probes to record with, for a kernel"))
+    .option("--script", "print a shell script that records with them, for a host without Node.js")
+    .option("--apply", "define them on this host (root)")
+    .option("--quiet", "no remarks on standard error")
+    .action((options) => run(() => import("./probes.ts"), options));
+}
+
+function withProbes(command: Command): Command {
+  return command
+    .option("--driver <list>", "scsi, net, vsock; more than one with commas (default: scsi)")
+    .option("--requests", "with a probe that names LUN and CDB of each request")
+    .option("--btf <dir>", "another kernel's BTF: as /sys/kernel/btf, or its modules and vmlinuz")
+    .option("--kernel <release>", "that kernel's uname -r, where the folder does not say it")
+    .option("--arch <name>", "x86_64 or arm64 (default: this machine's)")
+    .option("--form <form>", "btf (names) or regs (offsets); default: the best the kernel takes");
 }
 
 function recordings(

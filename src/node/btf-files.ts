@@ -20,6 +20,8 @@ export interface KernelBtf {
   folder: string;
   vmlinux: Btf;
   modules: Map<string, Btf>;
+  /** The bytes, by the names of /sys/kernel/btf. */
+  blobs: Map<string, Uint8Array>;
   /** From the name of the kernel's file; null when that has none. */
   version: string | null;
 }
@@ -36,16 +38,20 @@ export async function readKernelBtf(
 ): Promise<KernelBtf> {
   const files = listFiles(folder);
   const kernel = kernelFile(files, folder, version);
-  const vmlinux = new Btf(await readBtf(kernel.path, null), kernel.path);
+  const image = await readBtf(kernel.path, null);
+  const vmlinux = new Btf(image, kernel.path);
   const found = new Map<string, Btf>();
+  const blobs = new Map([["vmlinux", image]]);
   for (const module of modules) {
     const path = moduleFile(files, module, kernel.version);
     if (path === null) continue;
     const blob = await readElfOrBtf(path);
     const base = blob.base ? new Btf(blob.base, `${path} (.BTF.base)`) : vmlinux;
     found.set(module, new Btf(blob.btf, path, base));
+    // With a base of its own the kernel shows other bytes than the file has.
+    if (!blob.base) blobs.set(module, blob.btf);
   }
-  return { folder, vmlinux, modules: found, version: kernel.version };
+  return { folder, vmlinux, modules: found, blobs, version: kernel.version };
 }
 
 interface Found {

@@ -328,14 +328,14 @@ export const RECIPE: readonly Probe[] = [
           },
         ],
       ],
-      without: `lengths of packets received through ${module} are not seen: no verdict on their data`,
+      without: "lengths of packets that arrive through it are not seen: no verdict on their data",
     },
     {
       event: "rx_ret",
       kind: "return64",
       drivers: ["net"],
       points: [[{ function: name, module, fields: [result("s32", "s32")] }]],
-      without: `whether a packet from ${module} arrived is not seen: no verdict on its data`,
+      without: "whether packets arrived through it is not seen: no verdict on their data",
     },
   ]),
   {

@@ -1,0 +1,104 @@
+/** The probes of this host's kernel, or of another one whose BTF lies in a folder. */
+import { arch, release } from "node:os";
+import { ARCHITECTURES, type Architecture } from "../btf/calling-convention.ts";
+import { RecordingError, UsageError } from "../place.ts";
+import { cksum } from "../probes/cksum.ts";
+import { type Abilities, abilitiesOf, type Form } from "../probes/definition.ts";
+import { type DriverName, MODULES, probesFor } from "../probes/recipe.ts";
+import { type Placement, placeProbes } from "../probes/resolve.ts";
+import type { Fingerprint } from "../probes/script.ts";
+import { readKernelBtf } from "./btf-files.ts";
+
+/** Where a running kernel shows its BTF. */
+export const HOST_BTF = "/sys/kernel/btf";
+
+export interface ProbeRequest {
+  /** A folder with BTF; null for this host. */
+  btf: string | null;
+  /** A kernel release; null for the one that the folder names, or that runs here. */
+  kernel: string | null;
+  /** Null for this machine's. */
+  architecture: Architecture | null;
+  /** Null for the best that the kernel takes. */
+  form: Form | null;
+  drivers: readonly DriverName[];
+  requests: boolean;
+}
+
+export interface KernelProbes {
+  placement: Placement;
+  /** The form that was asked for; or what the kernel takes, the best first. */
+  forms: Form[];
+  abilities: Abilities;
+  architecture: Architecture;
+  /** Null when nothing names it. */
+  release: string | null;
+  fingerprints: Fingerprint[];
+  /** Modules of the recipe whose BTF was found. */
+  modules: string[];
+}
+
+/** `uname -m` of an architecture. */
+export const MACHINES: Record<Architecture, string> = { x86_64: "x86_64", arm64: "aarch64" };
+
+/** Throws RecordingError and UsageError. */
+export async function kernelProbes(request: ProbeRequest): Promise<KernelProbes> {
+  const ofHost = request.btf === null;
+  const architecture = request.architecture ?? hostArchitecture(request);
+  if (ofHost && request.kernel !== null && request.kernel !== release()) {
+    throw new UsageError(
+      `this host runs ${release()}: for kernel ${request.kernel} name the folder of its BTF with --btf`,
+    );
+  }
+  const kernel = await readKernelBtf(
+    request.btf ?? HOST_BTF,
+    MODULES,
+    ofHost ? null : request.kernel,
+  ).catch((error) => {
+    if (ofHost && error instanceof RecordingError) {
+      throw new RecordingError(
+        { file: HOST_BTF, at: "" },
+        "the BTF of this kernel (CONFIG_DEBUG_INFO_BTF), or --btf with that of its build",
+        error.found ?? error.message,
+      );
+    }
+    throw error;
+  });
+  const known = request.kernel ?? (ofHost ? release() : kernel.version);
+  const abilities = known === null ? null : abilitiesOf(known);
+  if (known !== null && abilities === null) {
+    throw new UsageError(`--kernel: a release such as 6.12.57+deb13-amd64, not ${known}`);
+  }
+  const placement = placeProbes(probesFor(request.drivers, request.requests), kernel, architecture);
+  return {
+    placement,
+    forms: formsOf(request.form, abilities),
+    abilities: abilities ?? { names: false, entryInReturn: false },
+    architecture,
+    release: known,
+    fingerprints: ["vhost", "vmlinux"].flatMap((name) => {
+      const bytes = kernel.blobs.get(name);
+      return bytes ? [{ name, cksum: cksum(bytes), size: bytes.length }] : [];
+    }),
+    modules: [...kernel.modules.keys()],
+  };
+}
+
+function formsOf(form: Form | null, abilities: Abilities | null): Form[] {
+  if (form === "btf" && abilities !== null && !abilities.names) {
+    throw new UsageError("--form btf: the kernel looks names up since 6.6; use --form regs");
+  }
+  if (form !== null) return [form];
+  return abilities?.names ? ["btf", "regs"] : ["regs"];
+}
+
+function hostArchitecture({ btf }: ProbeRequest): Architecture {
+  const names: Record<string, Architecture> = { x64: "x86_64", arm64: "arm64" };
+  const here = names[arch()];
+  if (here) return here;
+  throw new UsageError(
+    btf === null
+      ? `this machine is ${arch()}; probes are known for ${ARCHITECTURES.join(" and ")}`
+      : `name the machine with --arch ${ARCHITECTURES.join("|")}`,
+  );
+}

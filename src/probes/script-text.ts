@@ -1,0 +1,381 @@
+/**
+ * The shell part of `probes --script`, without the definitions. POSIX sh, and the tools of a
+ * busybox: it also runs in an initramfs. Kept in one piece, because it is one program.
+ */
+export const SCRIPT_TEXT = String.raw`
+usage() {
+	cat <<'EOF'
+usage: record.sh COMMAND [options]
+  define          define the probes (nothing is recorded yet)
+  start           start to record, defining the probes when they are not
+  mark TEXT...    write TEXT into the recording (dirty_sync_begin N, dirty_sync_end N)
+  stop            stop, say what was lost, and close the recording
+  run SECONDS     define, start, wait, stop, remove
+  status          what is defined, what is recorded
+  remove          stop, and remove every probe and buffer of this script
+options:
+  -o DIR   folder of the recording (default: vhost-recording-DATE)
+  -b KB    ring buffer of each CPU (default 65536)
+  -p PID   only the virtual machine whose QEMU has this process id
+  -w       of the descriptors only those that the device writes (acc==2): fewer bytes,
+           the same dirty log
+  -f FORM  btf or regs (default: what this kernel takes)
+EOF
+}
+
+die() { echo "record.sh: $*" >&2; exit 2; }
+note() { echo "record.sh: $*" >&2; }
+
+G=vl
+T=
+I=
+S=
+
+# tracefs, mounted when it is not; everything that forbids probes is said here.
+prepare() {
+	[ "$(id -u)" = 0 ] || die "needs root"
+	if grep -qs '\[confidentiality\]' /sys/kernel/security/lockdown; then
+		die "the kernel is locked down (confidentiality), which forbids kprobes"
+	fi
+	for d in /sys/kernel/tracing /sys/kernel/debug/tracing; do
+		[ -e $d/trace_clock ] && { T=$d; break; }
+	done
+	if [ -z "$T" ]; then
+		[ -d /sys/kernel/tracing ] || die "this kernel has no tracefs (CONFIG_FTRACE, and /sys mounted?)"
+		mount -t tracefs nodev /sys/kernel/tracing 2>/dev/null || die "tracefs is not mounted, and mounting it on /sys/kernel/tracing failed"
+		T=/sys/kernel/tracing
+	fi
+	[ -e $T/kprobe_events ] || die "this kernel has no kprobe events (CONFIG_KPROBE_EVENTS)"
+	I=$T/instances/vhost-replay
+	for d in /run /var/run /dev; do
+		[ -d $d ] && [ -w $d ] && { S=$d/vhost-replay-record; break; }
+	done
+	[ -n "$S" ] || die "no writable /run for the state of a recording"
+}
+
+has() { echo "$symbols" | grep -q -E " $1([[:space:]]|\$)"; }
+
+read_symbols() {
+	symbols=$(grep -E " ($functions)([[:space:]]|\$)" /proc/kallsyms)
+}
+
+# The offsets of the register form hold for one build only.
+check_build() {
+	machine=$(uname -m)
+	[ "$machine" = "$made_for_machine" ] || die "made for $made_for_machine, this is $machine"
+	release=$(uname -r)
+	if [ -n "$made_for_release" ] && [ "$release" != "$made_for_release" ]; then
+		[ "$1" = btf ] || die "made for kernel $made_for_release, this is $release; make a script for it with: vhost-replay probes --script"
+		note "made for kernel $made_for_release, this is $release; its own names decide"
+	fi
+	[ "$1" = regs ] || return 0
+	while read -r blob want size; do
+		[ -n "$blob" ] || continue
+		[ -r "/sys/kernel/btf/$blob" ] || { note "cannot check that this is the build it was made for: no /sys/kernel/btf/$blob"; continue; }
+		if command -v cksum >/dev/null; then
+			is=$(cksum < "/sys/kernel/btf/$blob")
+			[ "$is" = "$want $size" ] && continue
+		else
+			[ "$(wc -c < "/sys/kernel/btf/$blob")" -eq "$size" ] && continue
+		fi
+		die "made for another build of this kernel: /sys/kernel/btf/$blob differs; make a new script for it"
+	done <<EOF
+$blobs
+EOF
+}
+
+count() { grep -c -E "^[pr][0-9]*:$G/" $T/kprobe_events; }
+
+add() {
+	before=$(count)
+	(printf '%s\n' "$1" >> $T/kprobe_events) 2>/dev/null
+	[ "$(count)" -gt "$before" ]
+}
+
+missing() {
+	note "without $1: $3 ($2 is not in this kernel, or its module is not loaded)"
+}
+
+# Defines what can be defined; 1 when the kernel refuses a definition.
+place() {
+	while IFS='|' read -r event func def; do
+		[ -n "$event" ] || continue
+		if has "$func"; then
+			add "$def" || { refused=$def; return 1; }
+		else
+			missing "$event" "$func" "$(without "$event")"
+		fi
+	done <<EOF
+$("definitions_$1")
+EOF
+}
+
+refusal() {
+	note "the kernel refused: $refused"
+	[ -r $T/error_log ] && tail -n 3 $T/error_log >&2
+}
+
+undefine() {
+	[ -d $T/events/$G ] || return 0
+	echo 0 > $T/events/$G/enable 2>/dev/null
+	for e in $T/events/$G/*/; do
+		e=$(basename "$e")
+		n=0
+		until echo "-:$G/$e" >> $T/kprobe_events 2>/dev/null || [ ! -d "$T/events/$G/$e" ]; do
+			n=$((n + 1))
+			[ $n -lt 10 ] || break
+			sleep 1
+		done
+	done
+	[ ! -d $T/events/$G ]
+}
+
+define() {
+	[ -d $T/events/$G ] && die "probes of group $G are defined already; remove them first: record.sh remove"
+	read_symbols
+	found=0
+	for f in $drivers; do has "$f" && found=1; done
+	[ $found = 1 ] || die "$no_driver"
+	for try in $forms; do
+		[ -z "$form" ] || [ "$form" = "$try" ] || continue
+		check_build "$try"
+		refused=
+		if place "$try"; then
+			used_form=$try
+			echo "record.sh: $(count) probes defined, form $try"
+			while IFS='|' read -r event func why; do
+				[ -n "$event" ] && note "without $event: $(without "$event") ($func: $why)"
+			done <<EOF
+$unplaced
+EOF
+			return 0
+		fi
+		refusal
+		undefine || die "probes were left behind; try: record.sh remove"
+	done
+	[ -n "$refused" ] || die "this script holds no definitions in the form $form"
+	die "no probe is defined"
+}
+
+# Threads of one virtual machine: QEMU's, and the vhost workers, which before 6.4 are kernel
+# threads named after QEMU's process.
+threads() {
+	for t in /proc/"$1"/task/*/; do basename "$t"; done
+	for c in /proc/[0-9]*/comm; do
+		read -r name < "$c" 2>/dev/null || continue
+		[ "$name" = "vhost-$1" ] && basename "$(dirname "$c")"
+	done
+}
+
+give_up() {
+	note "$1"
+	[ -d "$I" ] && { echo 0 > "$I/events/$G/enable"; rmdir "$I"; } 2>/dev/null
+	[ "$defined_here" = 1 ] && undefine
+	rm -rf "$S" "$out.partial"
+	exit 2
+}
+
+put() { (printf '%s\n' "$1" > "$2") 2>/dev/null; }
+
+start() {
+	[ -d "$I" ] && die "a recording is under way, or one was cut off; end it with: record.sh stop, or record.sh remove"
+	[ -n "$out" ] || out=$PWD/vhost-recording-$(date +%Y%m%dT%H%M%S)
+	case $out in /*) ;; *) out=$PWD/$out ;; esac
+	if [ -e "$out" ] || [ -e "$out.partial" ]; then die "$out exists already"; fi
+	defined_here=0
+	[ -d $T/events/$G ] || { define; defined_here=1; }
+	mkdir "$out.partial" || give_up "cannot make the folder $out.partial"
+	rm -rf "$S"
+	mkdir -m 700 "$S" || give_up "cannot write $S"
+	mkdir "$I" || give_up "this kernel does not give a trace instance ($I)"
+	put mono "$I/trace_clock" || give_up "this kernel has no clock mono"
+	put "$buffer" "$I/buffer_size_kb" || give_up "no memory for a ring buffer of $buffer KiB for each CPU; choose less with -b"
+	if [ -n "$pid" ]; then
+		[ -d "/proc/$pid" ] || give_up "no process $pid"
+		put 1 "$I/options/event-fork"
+		for t in $(threads "$pid"); do
+			(echo "$t" >> "$I/set_event_pid") 2>/dev/null || note "thread $t is gone"
+		done
+	fi
+	if [ -n "$writes_only" ] && [ -d "$I/events/$G/desc" ]; then
+		put 'acc==2' "$I/events/$G/desc/filter" || give_up "the kernel refused the filter acc==2"
+	fi
+	{
+		echo "# tracer: nop"
+		echo "#"
+		echo "# vhost-replay probes --script; clock mono"
+	} > "$out.partial/trace.txt" && cat $T/kprobe_events > "$out.partial/probes.txt" &&
+		about > "$out.partial/about.txt" && echo "$out" > "$S/out" || give_up "cannot write to $out.partial (disk full?)"
+	(
+		trap '' HUP INT
+		cat "$I/trace_pipe" >> "$out.partial/trace.txt"
+		echo $? > "$S/reader.rc"
+	) </dev/null >/dev/null 2>&1 &
+	echo $! > "$S/reader.pid"
+	put 1 "$I/events/$G/enable" || { kill $! 2>/dev/null; give_up "the kernel refused to enable the probes"; }
+	clock_mark
+	echo "record.sh: recording to $out.partial"
+}
+
+about() {
+	echo "kernel $(uname -s -r -v -m)"
+	echo "clock mono"
+	echo "form $used_form"
+	echo "buffer_kb $buffer"
+	[ -n "$pid" ] && echo "filter one process and its vhost workers"
+	[ -n "$writes_only" ] && echo "filter acc==2"
+	echo "begin $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+}
+
+# Wall clock beside the clock of the recording: the line itself bears the monotonic time.
+clock_mark() {
+	now=$(date +%s.%N)
+	case $now in *[!0-9.]* | *.) now=$(date +%s) ;; esac
+	put "clock_realtime $now" "$I/trace_marker"
+}
+
+sum() { cat "$I"/per_cpu/cpu*/stats | awk -F: -v k="$1" '$1 == k { n += $2 } END { print n + 0 }'; }
+
+reader_alive() {
+	[ -r "$S/reader.pid" ] && [ ! -e "$S/reader.rc" ] && kill -0 "$(cat "$S/reader.pid")" 2>/dev/null
+}
+
+# The cat on trace_pipe is a child of the subshell whose id was kept.
+end_reader() {
+	for c in /proc/[0-9]*/cmdline; do
+		tr '\0' ' ' < "$c" 2>/dev/null | grep -q -F "$I/trace_pipe" && kill "$(basename "$(dirname "$c")")" 2>/dev/null
+	done
+	sleep 1
+}
+
+stop() {
+	[ -d "$I" ] || die "nothing is being recorded"
+	[ -r "$S/out" ] || die "a recording was cut off, and its state is gone; end it with: record.sh remove"
+	read -r out < "$S/out"
+	clock_mark
+	echo 0 > "$I/tracing_on"
+	echo 0 > "$I/events/$G/enable"
+	# The reader ends by itself once the buffer is empty, but not when it never got an event.
+	idle=0
+	while reader_alive && [ $idle -lt 2 ]; do
+		sleep 1
+		if [ "$(sum entries)" = 0 ]; then idle=$((idle + 1)); else idle=0; fi
+	done
+	reader_alive && end_reader
+	rc=$(cat "$S/reader.rc" 2>/dev/null)
+	lost=$(($(sum overrun) + $(sum 'commit overrun') + $(sum 'dropped events')))
+	left=$(sum entries)
+	missed=$(awk -v g="$G" 'NR == FNR { want[$1] = 1; next } ($1 in want) { n += $3 } END { print n + 0 }' - $T/kprobe_profile <<EOF
+$(for e in $T/events/$G/*/; do basename "$e"; done)
+EOF
+	)
+	{
+		for s in "$I"/per_cpu/cpu*; do
+			echo "$(basename "$s")"
+			cat "$s/stats"
+		done > "$out.partial/ringbuf-stats.txt"
+		echo "end $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+		echo "lost_events $lost"
+		echo "missed_returns $missed"
+	} >> "$out.partial/about.txt" || rc=full
+	bytes=$(wc -c < "$out.partial/trace.txt")
+	n=0
+	until rmdir "$I" 2>/dev/null || [ $n -ge 10 ]; do n=$((n + 1)); sleep 1; done
+	rm -rf "$S"
+	# 143: ended by end_reader, with nothing left to read.
+	case $rc in 0 | 143) ;; *) left=$((left + 1)) ;; esac
+	if [ "$left" != 0 ]; then
+		mv "$out.partial" "$out.incomplete"
+		die "the recording is cut short (disk full?): $out.incomplete"
+	fi
+	mv "$out.partial" "$out" || die "cannot rename $out.partial"
+	echo "record.sh: $bytes bytes in $out/trace.txt"
+	echo "record.sh: lost events: $lost, returns not seen: $missed"
+	[ "$lost" = 0 ] || note "events were lost: choose a larger buffer (-b), or -w, or -p"
+}
+
+remove() {
+	failed=0
+	if [ -d "$I" ]; then
+		echo 0 > "$I/tracing_on"
+		[ -d "$I/events/$G" ] && echo 0 > "$I/events/$G/enable"
+		end_reader
+		n=0
+		until rmdir "$I" 2>/dev/null; do
+			n=$((n + 1))
+			[ $n -lt 10 ] || { failed=1; note "cannot remove $I: something reads it"; break; }
+			sleep 1
+		done
+		[ -r "$S/out" ] && note "an unfinished recording stays in $(cat "$S/out").partial"
+	fi
+	rm -rf "$S"
+	undefine || { failed=1; note "cannot remove the probes of group $G: something uses them"; }
+	[ $failed = 0 ] || exit 2
+	echo "record.sh: no probe and no buffer of this script is left"
+}
+
+status() {
+	n=$(count)
+	if [ "$n" = 0 ]; then echo "probes: none"; else
+		echo "probes: $n"
+		grep -E "^[pr][0-9]*:$G/" $T/kprobe_events
+	fi
+	[ -d "$I" ] || { echo "recording: none"; return; }
+	if reader_alive; then echo "recording: to $(cat "$S/out").partial"; else echo "recording: cut off; record.sh stop closes it"; fi
+	echo "entries $(sum entries), lost $(sum overrun), read $(sum 'read events')"
+}
+
+command=$1
+[ $# -gt 0 ] && shift
+out= buffer=65536 pid= writes_only= form= seconds= used_form=
+case $command in
+run)
+	seconds=$1
+	[ $# -gt 0 ] && shift
+	case $seconds in '' | *[!0-9]*) die "run SECONDS: a number, not '$seconds'" ;; esac
+	;;
+mark)
+	[ $# -gt 0 ] || die "mark: a text"
+	prepare
+	[ -d "$I" ] || die "nothing is being recorded"
+	put "$*" "$I/trace_marker" || die "the kernel refused the marker"
+	exit 0
+	;;
+esac
+while getopts o:b:p:wf: option; do
+	case $option in
+	o) out=$OPTARG ;;
+	b) buffer=$OPTARG ;;
+	p) pid=$OPTARG ;;
+	w) writes_only=1 ;;
+	f) form=$OPTARG ;;
+	*) usage >&2; exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# = 0 ] || die "unexpected: $*"
+case $buffer in '' | *[!0-9]*) die "-b: kilobytes, not '$buffer'" ;; esac
+case $pid in *[!0-9]*) die "-p: a process id, not '$pid'" ;; esac
+case $form in '' | btf | regs) ;; *) die "-f: btf or regs, not '$form'" ;; esac
+
+case $command in
+define | start | stop | status | remove)
+	prepare
+	$command
+	;;
+run)
+	prepare
+	trap 'stop_early=1' INT TERM
+	stop_early=
+	start
+	n=0
+	while [ $n -lt "$seconds" ] && [ -z "$stop_early" ]; do sleep 1; n=$((n + 1)); done
+	(stop)
+	rc=$?
+	remove
+	exit $rc
+	;;
+-h | --help | help) usage ;;
+*) usage >&2; exit 2 ;;
+esac
+`;
