@@ -30,6 +30,8 @@ const CHOICES: readonly Choice[] = [
 ];
 
 export const KERNEL_NAMES = CHOICES.map(({ name }) => name);
+/** One on either side of the series. */
+export const QUICK_KERNELS = ["6.1", "6.16"];
 
 /** One unpacked kernel. */
 export interface Kernel {
@@ -58,7 +60,7 @@ function unpacked(name: string): Kernel | null {
 }
 
 /** Finds a kernel in the cache, or fetches the newest that matches. Throws LabError. */
-export function kernel(name: string): Kernel {
+export function kernelNamed(name: string): Kernel {
   const found = unpacked(name);
   if (found) return found;
   const choice = CHOICES.find((one) => one.name === name);

@@ -31,7 +31,8 @@ export class Suite {
   readonly #options: string[];
   readonly #debs: string;
 
-  constructor(name: string) {
+  /** `name` is that of the folder; two uses of one suite keep their packages apart. */
+  constructor(name: string, suite = name) {
     const folder = join(IMAGES, `.apt-${name}`);
     this.#debs = join(folder, "archives");
     mkdirSync(join(folder, "lists", "partial"), { recursive: true });
@@ -39,7 +40,7 @@ export class Suite {
     writeFileSync(join(folder, "status"), "");
     writeFileSync(
       join(folder, "sources.list"),
-      `deb [signed-by=${KEYRING}] ${archive()} ${name} main\n`,
+      `deb [signed-by=${KEYRING}] ${archive()} ${suite} main\n`,
     );
     this.#options = [
       `Dir::Etc::SourceList=${folder}/sources.list`,

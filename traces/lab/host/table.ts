@@ -8,7 +8,8 @@ export interface Row {
   verdict: Verdict;
 }
 
-function columns(rows: readonly (readonly string[])[]): string {
+/** Cells below each other, two blanks between. */
+export function columns(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, index) =>
     Math.max(...rows.map((row) => (row[index] ?? "").length)),
   );
@@ -22,7 +23,7 @@ function columns(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-const FORM_NAMES: Record<string, string> = { regs: "register", btf: "member" };
+export const FORM_NAMES: Record<string, string> = { regs: "register", btf: "member" };
 
 /** One line a recording, then what is wrong and what is inexact, then the sums. */
 export function tableText(rows: readonly Row[]): string {
@@ -62,5 +63,3 @@ export function tableText(rows: readonly Row[]): string {
     "\n",
   );
 }
-
-export { columns };

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Process 1 of the lab's machine: mounts, modules, then the suite that the kernel's command line
 # names (lab.suite=…). Everything below /out goes back to the host as a tar on the first disk.
-# What the suites read: lab.form=btf|regs lab.only=NAME,NAME lab.record=none, and see migrate.sh.
+# Their settings stand at the head of each.
 export PATH=/bin LAB_OUT=/out LAB_TRACING=/sys/kernel/tracing/instances/vhost-replay
 mount -t proc none /proc
 mount -t sysfs none /sys

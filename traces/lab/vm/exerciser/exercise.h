@@ -184,6 +184,11 @@ u64 log_bytes(void);
 void sync_log(const char *folder, const char *name, bool live);
 int syncs_made(void);
 
+/* --- worker.c ---------------------------------------------------------------------------------- */
+
+/* Time that vhost's worker has run. */
+u64 worker_ns(void);
+
 /* --- scsi.c, net.c, vsock.c, traffic.c: what the commands of a script do ------------------------ */
 
 enum { SCSI_REQUEST_BYTES = 51, SCSI_RESPONSE_BYTES = 108 };

@@ -251,13 +251,11 @@ static void do_sleep(struct words w)
 	usleep(1000 * number(w, 0));
 }
 
-/* A line for whoever counts instructions (host/cost.ts). */
+/* A line for whoever counts instructions: host/cost.ts. */
 static void do_mark(struct words w)
 {
-	unsigned lo, hi;
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	fprintf(stderr, "  mark %s tsc %llu requests %d\n", w.n > 0 ? w.word[0] : "",
-		(unsigned long long)hi << 32 | lo, requests_made);
+	fprintf(stderr, "  mark %s worker %llu requests %d\n", w.n > 0 ? w.word[0] : "",
+		(unsigned long long)worker_ns(), requests_made);
 }
 
 static const struct {
