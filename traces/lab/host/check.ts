@@ -106,10 +106,13 @@ function scriptOf(folder: string): string {
   return readFileSync(join(folder, "workload.txt"), "utf8");
 }
 
+/** The first answer, and how many rows of kernels have the same log. */
 function inShort({ answer, best }: IdentifyDocument): string {
-  if (answer === "none" || best.length === 0) return "no answer";
-  const alike = best.length > 1 ? ` and ${best.length - 1} alike` : "";
-  return answer === "explained" ? `${best[0]}${alike}` : `unexplained, closest ${best[0]}${alike}`;
+  const [first] = best;
+  if (answer === "none" || first === undefined) return "no answer";
+  const kernels = best.slice(1).filter((name) => name.startsWith("linux-")).length;
+  const alike = kernels > 0 ? ` and ${kernels} more kernels` : "";
+  return answer === "explained" ? `${first}${alike}` : `unexplained, closest ${first}${alike}`;
 }
 
 /**

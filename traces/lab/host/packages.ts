@@ -3,7 +3,7 @@
  * Each suite has package lists and an (empty) status of its own below the images; the archive is
  * the one that this host's apt is set up with.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LabError, run } from "./command.ts";
 import { IMAGES } from "./paths.ts";
@@ -87,6 +87,7 @@ export class Suite {
     for (const file of readdirSync(this.#debs)) {
       if (file.endsWith(".deb") && wanted(file)) {
         run("dpkg-deb", ["-x", join(this.#debs, file), folder]);
+        rmSync(join(this.#debs, file));
       }
     }
   }
