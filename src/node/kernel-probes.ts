@@ -1,10 +1,11 @@
 /** The probes of this host's kernel, or of another one whose BTF lies in a folder. */
+import { existsSync } from "node:fs";
 import { arch, release } from "node:os";
 import { ARCHITECTURES, type Architecture } from "../btf/calling-convention.ts";
 import { RecordingError, UsageError } from "../place.ts";
 import { cksum } from "../probes/cksum.ts";
 import { type Abilities, abilitiesOf, type Form } from "../probes/definition.ts";
-import { type DriverName, MODULES, probesFor } from "../probes/recipe.ts";
+import { DRIVER_MODULES, type DriverName, MODULES, probesFor } from "../probes/recipe.ts";
 import { type Placement, placeProbes } from "../probes/resolve.ts";
 import type { Fingerprint } from "../probes/script.ts";
 import { readKernelBtf } from "./btf-files.ts";
@@ -70,6 +71,9 @@ export async function kernelProbes(request: ProbeRequest): Promise<KernelProbes>
     throw new UsageError(`--kernel: a release such as 6.12.57+deb13-amd64, not ${known}`);
   }
   const placement = placeProbes(probesFor(request.drivers, request.requests), kernel, architecture);
+  if (ofHost && !placement.placed.some(({ probe }) => probe.event === "ioctl")) {
+    throw new UsageError(noDriver(request.drivers));
+  }
   return {
     placement,
     forms: formsOf(request.form, abilities),
@@ -82,6 +86,16 @@ export async function kernelProbes(request: ProbeRequest): Promise<KernelProbes>
     }),
     modules: [...kernel.modules.keys()],
   };
+}
+
+/** Why no driver that was asked for can be probed on this host. */
+function noDriver(drivers: readonly DriverName[]): string {
+  const names = drivers.map((driver) => DRIVER_MODULES[driver]);
+  const loaded = names.find((name) => existsSync(`/sys/module/${name}`));
+  if (loaded !== undefined) {
+    return `module ${loaded} is loaded, but has no BTF here (CONFIG_DEBUG_INFO_BTF_MODULES); give that of its build with --btf`;
+  }
+  return `module ${names.join(" or ")} is not loaded; load it first: modprobe ${names[0]}`;
 }
 
 function formsOf(form: Form | null, abilities: Abilities | null): Form[] {
