@@ -1,7 +1,8 @@
 /** The probes of this host's kernel, or of another one whose BTF lies in a folder. */
 import { existsSync } from "node:fs";
-import { arch, release } from "node:os";
-import { ARCHITECTURES, type Architecture } from "../btf/calling-convention.ts";
+import { release } from "node:os";
+import type { Btf } from "../btf/btf.ts";
+import { ARCHITECTURES, type Architecture, architectureOf } from "../btf/calling-convention.ts";
 import { RecordingError, UsageError } from "../place.ts";
 import { cksum } from "../probes/cksum.ts";
 import { type Abilities, abilitiesOf, type Form } from "../probes/definition.ts";
@@ -18,7 +19,7 @@ export interface ProbeRequest {
   btf: string | null;
   /** A kernel release; null for the one that the folder names, or that runs here. */
   kernel: string | null;
-  /** Null for this machine's. */
+  /** Null for the one that the BTF tells. */
   architecture: Architecture | null;
   /** Null for the best that the kernel takes. */
   form: Form | null;
@@ -45,7 +46,6 @@ export const MACHINES: Record<Architecture, string> = { x86_64: "x86_64", arm64:
 /** Throws RecordingError and UsageError. */
 export async function kernelProbes(request: ProbeRequest): Promise<KernelProbes> {
   const ofHost = request.btf === null;
-  const architecture = request.architecture ?? hostArchitecture(request);
   if (ofHost && request.kernel !== null && request.kernel !== release()) {
     throw new UsageError(
       `this host runs ${release()}: for kernel ${request.kernel} name the folder of its BTF with --btf`,
@@ -65,6 +65,7 @@ export async function kernelProbes(request: ProbeRequest): Promise<KernelProbes>
     }
     throw error;
   });
+  const architecture = architectureFor(request.architecture, kernel.vmlinux);
   const known = request.kernel ?? (ofHost ? release() : kernel.version);
   const abilities = known === null ? null : abilitiesOf(known);
   if (known !== null && abilities === null) {
@@ -106,13 +107,15 @@ function formsOf(form: Form | null, abilities: Abilities | null): Form[] {
   return abilities?.names ? ["btf", "regs"] : ["regs"];
 }
 
-function hostArchitecture({ btf }: ProbeRequest): Architecture {
-  const names: Record<string, Architecture> = { x64: "x86_64", arm64: "arm64" };
-  const here = names[arch()];
-  if (here) return here;
+/** Registers of one machine with offsets of another would be wrong without a word. */
+function architectureFor(asked: Architecture | null, vmlinux: Btf): Architecture {
+  const own = architectureOf(vmlinux);
+  if (asked !== null && own !== null && asked !== own) {
+    throw new UsageError(`--arch ${asked}: the kernel of ${vmlinux.name} is one for ${own}`);
+  }
+  const architecture = own ?? asked;
+  if (architecture) return architecture;
   throw new UsageError(
-    btf === null
-      ? `this machine is ${arch()}; probes are known for ${ARCHITECTURES.join(" and ")}`
-      : `name the machine with --arch ${ARCHITECTURES.join("|")}`,
+    `${vmlinux.name} does not tell its machine; name it with --arch ${ARCHITECTURES.join("|")}`,
   );
 }

@@ -104,6 +104,7 @@ export class TraceFs {
     for (let tries = 0; this.hasProbes && tries < TRIES; tries++) {
       if (tries > 0) await this.#host.pause(250);
       this.#try(() => this.#host.write(`${this.#group}/enable`, "0"));
+      if (this.hasInstance) this.#try(() => this.enable(false));
       for (const name of this.#events()) {
         this.#try(() => this.#host.append(`${this.root}/kprobe_events`, `-:${GROUP}/${name}\n`));
       }

@@ -212,8 +212,7 @@ start() {
 		cat "$I/trace_pipe" >> "$out.partial/trace.txt" 2>/dev/null
 		echo $? > "$S/reader.rc"
 	) </dev/null >/dev/null 2>&1 &
-	echo $! > "$S/reader.pid"
-	put 1 "$I/events/$G/enable" || { kill $! 2>/dev/null; give_up "the kernel refused to enable the probes"; }
+	put 1 "$I/events/$G/enable" || { end_reader; give_up "the kernel refused to enable the probes"; }
 	clock_mark
 	echo "record.sh: recording to $out.partial"
 }
