@@ -1,8 +1,14 @@
 /** `record`: records this host's virtqueues into a bundle. */
+import { join } from "node:path";
 import process from "node:process";
 import { type Host, thisHost } from "../node/host.ts";
 import { cleanUp } from "../node/record-cleanup.ts";
-import { type Recorded, type RecordOptions, recordBundle } from "../node/record-session.ts";
+import {
+  plainly,
+  type Recorded,
+  type RecordOptions,
+  recordBundle,
+} from "../node/record-session.ts";
 import { TraceFs } from "../node/tracefs.ts";
 import { UsageError } from "../place.ts";
 import { bundleJson } from "../report/bundle-json.ts";
@@ -47,38 +53,41 @@ export async function run(api: ReplayApi, io: Io, args: RecordArguments): Promis
   const probes = await findProbes(args.btf ? { ...args, kernel: host.release } : args, drivers);
   for (const line of remarks(probes, drivers, args)) say(line);
   const recorded = await recordBundle(host, probes, options, stopSignal(io), say);
-  const { bundle, facts, path } = recorded;
-  bundle.add(
-    "manifest.json",
-    jsonDocument(
-      bundleJson({
-        ...facts,
-        tool: api.tool,
-        kernel: { release: host.release, version: host.version, machine: host.arch },
-        node: process.versions.node,
-        drivers,
-        requests: args.requests ?? false,
-        bufferKib: options.bufferKib,
-        onePid: options.pid !== null,
-        writesOnly: options.writesOnly,
-        missing: probes.placement.missing,
-      }),
-    ),
-  );
-  await describe(api, io, recorded, path);
-  await bundle.finish();
-  say(`written: ${bundle.output}`);
-  for (const line of recorded.leftovers) io.err(`vhost-replay: ${printable(line)}\n`);
-  return recorded.leftovers.length === 0 ? EXIT.ok : EXIT.trouble;
+  const { bundle, facts, leftovers } = recorded;
+  try {
+    const manifest = bundleJson({
+      ...facts,
+      tool: api.tool,
+      kernel: { release: host.release, version: host.version, machine: host.arch },
+      node: process.versions.node,
+      drivers,
+      requests: args.requests ?? false,
+      bufferKib: options.bufferKib,
+      onePid: options.pid !== null,
+      writesOnly: options.writesOnly,
+      missing: probes.placement.missing,
+    });
+    bundle.add("manifest.json", jsonDocument(manifest));
+    const folder = await bundle.finish();
+    say(`written: ${bundle.output}`);
+    await describe(api, io, recorded, join(folder, facts.recording));
+  } catch (error) {
+    throw plainly(error, options.output);
+  } finally {
+    bundle.discard();
+  }
+  for (const line of leftovers) io.err(`vhost-replay: ${printable(line)}\n`);
+  return leftovers.length === 0 ? EXIT.ok : EXIT.trouble;
 }
 
 /** What `info` says of the recording; trouble with that does not cost the recording. */
 async function describe(api: ReplayApi, io: Io, recorded: Recorded, path: string): Promise<void> {
-  const { signal: _, ...calm } = io;
-  const { events, returns } = recorded.facts.loss;
-  await io.out(
-    `ended by ${recorded.facts.endedBy}; lost: ${events} events, ${returns} returns\n\n`,
-  );
+  // An interrupt is how a recording ends: what it says afterwards is wanted.
+  const { signal: _, final, ...rest } = io;
+  const calm: Io = final ? { ...rest, out: final } : rest;
+  const { endedBy, loss } = recorded.facts;
+  const { events, returns } = loss;
+  await calm.out(`ended by ${endedBy}; lost: ${events} events, ${returns} returns\n\n`);
   try {
     await info(api, calm, { recordings: [path], quiet: true });
   } catch (error) {

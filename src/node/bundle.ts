@@ -88,22 +88,27 @@ export class PartialBundle {
     return files;
   }
 
-  /** Gives it its name, as the last thing that happens. */
-  async finish(): Promise<void> {
+  /**
+   * Gives it its name, as the last thing that happens. Returns the folder in which its files can
+   * be read until `discard`.
+   */
+  async finish(): Promise<string> {
     sync(this.folder);
+    let folder = this.output;
     if (this.#isArchive) {
       const archive = join(this.partial, `archive${ARCHIVE}`);
       await pack(this.partial, basename(this.folder), archive);
       sync(archive);
       renameSync(archive, this.output);
+      folder = this.folder;
     } else {
       renameSync(this.folder, this.output);
     }
     sync(dirname(this.output));
-    this.discard();
+    return folder;
   }
 
-  /** Removes what is there under the temporary name. */
+  /** Removes what is there under the temporary name; the finished bundle stays. */
   discard(): void {
     rmSync(this.partial, { recursive: true, force: true });
   }

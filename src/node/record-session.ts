@@ -1,5 +1,4 @@
 /** One recording on this host, from the definition of the probes to the finished bundle. */
-import { join } from "node:path";
 import process from "node:process";
 import { UsageError } from "../place.ts";
 import { type BundleFile, findProgram, PartialBundle } from "./bundle.ts";
@@ -39,8 +38,7 @@ export interface RecordOptions {
 export type EndedBy = "signal" | "time" | "size" | "disk nearly full";
 
 export interface Recorded {
-  /** The recording, while it is still under its temporary name. */
-  path: string;
+  /** Not finished yet. */
   bundle: PartialBundle;
   /** What could not be removed, one line each. */
   leftovers: string[];
@@ -123,7 +121,6 @@ export async function recordBundle(
     const loss = tracefs.loss();
     const leftovers = await unwind(undo);
     return {
-      path: join(bundle.folder, recorder.file),
       bundle,
       leftovers,
       facts: {
@@ -143,7 +140,7 @@ export async function recordBundle(
   } catch (error) {
     for (const line of await unwind(undo)) say(line);
     bundle.discard();
-    throw plain(error, options.output);
+    throw plainly(error, options.output);
   }
 }
 
@@ -167,8 +164,8 @@ async function mustGo(gone: Promise<boolean>, what: string, tracefs: TraceFs): P
   );
 }
 
-/** The one line for a full disk. */
-function plain(error: unknown, output: string): unknown {
+/** The one line for a full disk; other errors as they are. */
+export function plainly(error: unknown, output: string): unknown {
   const full = ["ENOSPC", "EDQUOT"].includes(errorCode(error));
   if (!full) return error;
   return new UsageError(`the disk is full; no recording was kept (${output})`);
