@@ -1,6 +1,6 @@
 /** In which register a function's parameter arrives. */
 import { type Btf, BtfKind, type BtfParameter } from "./btf.ts";
-import { resolve, sizeOf } from "./layout.ts";
+import { memberOf, resolve, sizeOf } from "./layout.ts";
 
 /** Machines whose kernels are known, by `uname -m`. */
 export const ARCHITECTURES = ["x86_64", "arm64"] as const;
@@ -15,6 +15,17 @@ const REGISTERS: Record<Architecture, readonly string[]> = {
   x86_64: ["%di", "%si", "%dx", "%cx", "%r8", "%r9"],
   arm64: ["%x0", "%x1", "%x2", "%x3", "%x4", "%x5", "%x6", "%x7"],
 };
+
+/** A register that only this machine has in its struct pt_regs. */
+const MARKS: Record<Architecture, string> = { x86_64: "di", arm64: "pstate" };
+
+/** The machine that a vmlinux was built for; null when it is none that is known. */
+export function architectureOf(vmlinux: Btf): Architecture | null {
+  const known = ARCHITECTURES.filter(
+    (architecture) => typeof memberOf(vmlinux, "pt_regs", MARKS[architecture]) !== "string",
+  );
+  return known.length === 1 ? (known[0] ?? null) : null;
+}
 
 /** A function as BTF tells it. */
 export interface Signature {

@@ -1,6 +1,9 @@
 /** `probes`: the kprobe definitions for a kernel, as lines or as a script that records. */
 import { ARCHITECTURES, type Architecture } from "../btf/calling-convention.ts";
+import { defineProbes } from "../node/define-probes.ts";
+import { thisHost } from "../node/host.ts";
 import { type KernelProbes, kernelProbes, MACHINES } from "../node/kernel-probes.ts";
+import { TraceFs } from "../node/tracefs.ts";
 import { UsageError } from "../place.ts";
 import { definition, FORMS, type Form } from "../probes/definition.ts";
 import { DRIVER_MODULES, DRIVERS, type DriverName } from "../probes/recipe.ts";
@@ -49,15 +52,21 @@ export async function run(
     );
     return EXIT.ok;
   }
-  const lines = definitions(probes);
+  if (args.apply) return apply(io, probes, args);
+  const form = probes.forms[0] ?? "regs";
+  const lines = probes.placement.placed.map((probe) => definition(probe, form, probes.abilities));
   await io.out(`${lines.join("\n")}\n`);
   return EXIT.ok;
 }
 
-/** The lines for kprobe_events, in the first form that the kernel takes. */
-export function definitions(probes: KernelProbes): string[] {
-  const form = probes.forms[0] ?? "regs";
-  return probes.placement.placed.map((probe) => definition(probe, form, probes.abilities));
+/** Defines them on this host, and prints them as the kernel lists them. */
+async function apply(io: Io, probes: KernelProbes, args: ProbesArguments): Promise<number> {
+  const tracefs = TraceFs.open(thisHost());
+  await defineProbes(tracefs, probes, (line) => {
+    if (!args.quiet) io.err(`${line}\n`);
+  });
+  await io.out(`${tracefs.probes().join("\n")}\n`);
+  return EXIT.ok;
 }
 
 /** Looks the probes up. Throws RecordingError and UsageError. */

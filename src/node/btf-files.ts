@@ -95,8 +95,13 @@ function kernelFile(
     const own = match?.[1] ?? /\/modules\/(\d[^/]*)\//.exec(path)?.[1] ?? null;
     return match ? [{ path, version: own }] : [];
   });
-  const fitting = kernels.filter((each) => version === null || each.version === version);
-  const [first, second] = fitting.length > 0 ? fitting : kernels;
+  const fitting = kernels.filter(
+    (each) => version === null || each.version === null || each.version === version,
+  );
+  const [first, second] = fitting;
+  if (!first && kernels[0]) {
+    throw new UsageError(`${folder}: no kernel ${version} there, but ${kernels[0].version}`);
+  }
   if (!first) {
     throw new RecordingError({ file: folder, at: "" }, "vmlinux or vmlinuz with BTF", "neither");
   }

@@ -1,10 +1,12 @@
 /** The probes of this host's kernel, or of another one whose BTF lies in a folder. */
-import { arch, release } from "node:os";
-import { ARCHITECTURES, type Architecture } from "../btf/calling-convention.ts";
+import { existsSync } from "node:fs";
+import { release } from "node:os";
+import type { Btf } from "../btf/btf.ts";
+import { ARCHITECTURES, type Architecture, architectureOf } from "../btf/calling-convention.ts";
 import { RecordingError, UsageError } from "../place.ts";
 import { cksum } from "../probes/cksum.ts";
 import { type Abilities, abilitiesOf, type Form } from "../probes/definition.ts";
-import { type DriverName, MODULES, probesFor } from "../probes/recipe.ts";
+import { DRIVER_MODULES, type DriverName, MODULES, probesFor } from "../probes/recipe.ts";
 import { type Placement, placeProbes } from "../probes/resolve.ts";
 import type { Fingerprint } from "../probes/script.ts";
 import { readKernelBtf } from "./btf-files.ts";
@@ -17,7 +19,7 @@ export interface ProbeRequest {
   btf: string | null;
   /** A kernel release; null for the one that the folder names, or that runs here. */
   kernel: string | null;
-  /** Null for this machine's. */
+  /** Null for the one that the BTF tells. */
   architecture: Architecture | null;
   /** Null for the best that the kernel takes. */
   form: Form | null;
@@ -44,7 +46,6 @@ export const MACHINES: Record<Architecture, string> = { x86_64: "x86_64", arm64:
 /** Throws RecordingError and UsageError. */
 export async function kernelProbes(request: ProbeRequest): Promise<KernelProbes> {
   const ofHost = request.btf === null;
-  const architecture = request.architecture ?? hostArchitecture(request);
   if (ofHost && request.kernel !== null && request.kernel !== release()) {
     throw new UsageError(
       `this host runs ${release()}: for kernel ${request.kernel} name the folder of its BTF with --btf`,
@@ -64,12 +65,16 @@ export async function kernelProbes(request: ProbeRequest): Promise<KernelProbes>
     }
     throw error;
   });
+  const architecture = architectureFor(request.architecture, kernel.vmlinux);
   const known = request.kernel ?? (ofHost ? release() : kernel.version);
   const abilities = known === null ? null : abilitiesOf(known);
   if (known !== null && abilities === null) {
     throw new UsageError(`--kernel: a release such as 6.12.57+deb13-amd64, not ${known}`);
   }
   const placement = placeProbes(probesFor(request.drivers, request.requests), kernel, architecture);
+  if (ofHost && !placement.placed.some(({ probe }) => probe.event === "ioctl")) {
+    throw new UsageError(noDriver(request.drivers));
+  }
   return {
     placement,
     forms: formsOf(request.form, abilities),
@@ -84,6 +89,16 @@ export async function kernelProbes(request: ProbeRequest): Promise<KernelProbes>
   };
 }
 
+/** Why no driver that was asked for can be probed on this host. */
+function noDriver(drivers: readonly DriverName[]): string {
+  const names = drivers.map((driver) => DRIVER_MODULES[driver]);
+  const loaded = names.find((name) => existsSync(`/sys/module/${name}`));
+  if (loaded !== undefined) {
+    return `module ${loaded} is loaded, but has no BTF here (CONFIG_DEBUG_INFO_BTF_MODULES); give that of its build with --btf`;
+  }
+  return `module ${names.join(" or ")} is not loaded; load it first: modprobe ${names[0]}`;
+}
+
 function formsOf(form: Form | null, abilities: Abilities | null): Form[] {
   if (form === "btf" && abilities !== null && !abilities.names) {
     throw new UsageError("--form btf: the kernel looks names up since 6.6; use --form regs");
@@ -92,13 +107,15 @@ function formsOf(form: Form | null, abilities: Abilities | null): Form[] {
   return abilities?.names ? ["btf", "regs"] : ["regs"];
 }
 
-function hostArchitecture({ btf }: ProbeRequest): Architecture {
-  const names: Record<string, Architecture> = { x64: "x86_64", arm64: "arm64" };
-  const here = names[arch()];
-  if (here) return here;
+/** Registers of one machine with offsets of another would be wrong without a word. */
+function architectureFor(asked: Architecture | null, vmlinux: Btf): Architecture {
+  const own = architectureOf(vmlinux);
+  if (asked !== null && own !== null && asked !== own) {
+    throw new UsageError(`--arch ${asked}: the kernel of ${vmlinux.name} is one for ${own}`);
+  }
+  const architecture = own ?? asked;
+  if (architecture) return architecture;
   throw new UsageError(
-    btf === null
-      ? `this machine is ${arch()}; probes are known for ${ARCHITECTURES.join(" and ")}`
-      : `name the machine with --arch ${ARCHITECTURES.join("|")}`,
+    `${vmlinux.name} does not tell its machine; name it with --arch ${ARCHITECTURES.join("|")}`,
   );
 }

@@ -27,9 +27,9 @@ die() { echo "record.sh: $*" >&2; exit 2; }
 note() { echo "record.sh: $*" >&2; }
 
 G=vl
-T=
-I=
-S=
+T=''
+I=''
+S=''
 
 # tracefs, mounted when it is not; everything that forbids probes is said here.
 prepare() {
@@ -118,7 +118,7 @@ refusal() {
 undefine() {
 	[ -d $T/events/$G ] || return 0
 	echo 0 > $T/events/$G/enable 2>/dev/null
-	for e in $T/events/$G/*/; do
+	for e in "$T/events/$G"/*/; do
 		e=$(basename "$e")
 		n=0
 		until echo "-:$G/$e" >> $T/kprobe_events 2>/dev/null || [ ! -d "$T/events/$G/$e" ]; do
@@ -157,14 +157,18 @@ EOF
 	die "no probe is defined"
 }
 
-# Threads of one virtual machine: QEMU's, and the vhost workers, which before 6.4 are kernel
-# threads named after QEMU's process.
+# The vhost workers of a process: since 6.4 threads of it, before that kernel threads. Both are
+# named after it.
+workers() {
+	grep -l -x "vhost-$1" /proc/[0-9]*/comm /proc/"$1"/task/[0-9]*/comm 2>/dev/null | while read -r c; do
+		basename "$(dirname "$c")"
+	done
+}
+
+# Threads of one virtual machine: QEMU's, and the workers.
 threads() {
 	for t in /proc/"$1"/task/*/; do basename "$t"; done
-	for c in /proc/[0-9]*/comm; do
-		read -r name < "$c" 2>/dev/null || continue
-		[ "$name" = "vhost-$1" ] && basename "$(dirname "$c")"
-	done
+	workers "$1"
 }
 
 give_up() {
@@ -192,6 +196,8 @@ start() {
 	put "$buffer" "$I/buffer_size_kb" || give_up "no memory for a ring buffer of $buffer KiB for each CPU; choose less with -b"
 	if [ -n "$pid" ]; then
 		[ -d "/proc/$pid" ] || give_up "no process $pid"
+		# The kernel does not count a worker as a child: one that comes later would be missed.
+		[ -n "$(workers "$pid")" ] || give_up "process $pid has no vhost worker yet; start when its vhost devices run, or leave out -p"
 		put 1 "$I/options/event-fork"
 		for t in $(threads "$pid"); do
 			(echo "$t" >> "$I/set_event_pid") 2>/dev/null || note "thread $t is gone"
@@ -200,21 +206,26 @@ start() {
 	if [ -n "$writes_only" ] && [ -d "$I/events/$G/desc" ]; then
 		put 'acc==2' "$I/events/$G/desc/filter" || give_up "the kernel refused the filter acc==2"
 	fi
+	(prologue) 2>/dev/null || give_up "cannot write to $out.partial (disk full?)"
+	(
+		trap '' HUP INT
+		cat "$I/trace_pipe" >> "$out.partial/trace.txt" 2>/dev/null
+		echo $? > "$S/reader.rc"
+	) </dev/null >/dev/null 2>&1 &
+	put 1 "$I/events/$G/enable" || { end_reader; give_up "the kernel refused to enable the probes"; }
+	clock_mark
+	echo "record.sh: recording to $out.partial"
+}
+
+prologue() {
 	{
 		echo "# tracer: nop"
 		echo "#"
 		echo "# vhost-replay probes --script; clock mono"
-	} > "$out.partial/trace.txt" && cat $T/kprobe_events > "$out.partial/probes.txt" &&
-		about > "$out.partial/about.txt" && echo "$out" > "$S/out" || give_up "cannot write to $out.partial (disk full?)"
-	(
-		trap '' HUP INT
-		cat "$I/trace_pipe" >> "$out.partial/trace.txt"
-		echo $? > "$S/reader.rc"
-	) </dev/null >/dev/null 2>&1 &
-	echo $! > "$S/reader.pid"
-	put 1 "$I/events/$G/enable" || { kill $! 2>/dev/null; give_up "the kernel refused to enable the probes"; }
-	clock_mark
-	echo "record.sh: recording to $out.partial"
+	} > "$out.partial/trace.txt" || return 1
+	grep -E "^[pr][0-9]*:$G/" $T/kprobe_events > "$out.partial/probes.txt" || return 1
+	about > "$out.partial/about.txt" || return 1
+	echo "$out" > "$S/out"
 }
 
 about() {
@@ -236,15 +247,18 @@ clock_mark() {
 
 sum() { cat "$I"/per_cpu/cpu*/stats | awk -F: -v k="$1" '$1 == k { n += $2 } END { print n + 0 }'; }
 
-reader_alive() {
-	[ -r "$S/reader.pid" ] && [ ! -e "$S/reader.rc" ] && kill -0 "$(cat "$S/reader.pid")" 2>/dev/null
+# The cat on trace_pipe, whoever its parent is by now. (grep finds itself, too.)
+readers() {
+	grep -l -F "$I/trace_pipe" /proc/[0-9]*/cmdline 2>/dev/null | while read -r c; do
+		p=$(basename "$(dirname "$c")")
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" = cat ] && echo "$p"
+	done
 }
 
-# The cat on trace_pipe is a child of the subshell whose id was kept.
+reader_alive() { [ -n "$(readers)" ]; }
+
 end_reader() {
-	for c in /proc/[0-9]*/cmdline; do
-		tr '\0' ' ' < "$c" 2>/dev/null | grep -q -F "$I/trace_pipe" && kill "$(basename "$(dirname "$c")")" 2>/dev/null
-	done
+	for p in $(readers); do kill "$p" 2>/dev/null; done
 	sleep 1
 }
 
@@ -262,22 +276,15 @@ stop() {
 		if [ "$(sum entries)" = 0 ]; then idle=$((idle + 1)); else idle=0; fi
 	done
 	reader_alive && end_reader
-	rc=$(cat "$S/reader.rc" 2>/dev/null)
+	rc=unknown
+	[ -r "$S/reader.rc" ] && read -r rc < "$S/reader.rc"
 	lost=$(($(sum overrun) + $(sum 'commit overrun') + $(sum 'dropped events')))
 	left=$(sum entries)
 	missed=$(awk -v g="$G" 'NR == FNR { want[$1] = 1; next } ($1 in want) { n += $3 } END { print n + 0 }' - $T/kprobe_profile <<EOF
-$(for e in $T/events/$G/*/; do basename "$e"; done)
+$(for e in "$T/events/$G"/*/; do basename "$e"; done)
 EOF
 	)
-	{
-		for s in "$I"/per_cpu/cpu*; do
-			echo "$(basename "$s")"
-			cat "$s/stats"
-		done > "$out.partial/ringbuf-stats.txt"
-		echo "end $(date -u +%Y-%m-%dT%H:%M:%SZ)"
-		echo "lost_events $lost"
-		echo "missed_returns $missed"
-	} >> "$out.partial/about.txt" || rc=full
+	(epilogue) 2>/dev/null || rc=full
 	bytes=$(wc -c < "$out.partial/trace.txt")
 	n=0
 	until rmdir "$I" 2>/dev/null || [ $n -ge 10 ]; do n=$((n + 1)); sleep 1; done
@@ -292,6 +299,18 @@ EOF
 	echo "record.sh: $bytes bytes in $out/trace.txt"
 	echo "record.sh: lost events: $lost, returns not seen: $missed"
 	[ "$lost" = 0 ] || note "events were lost: choose a larger buffer (-b), or -w, or -p"
+}
+
+epilogue() {
+	for s in "$I"/per_cpu/cpu*; do
+		basename "$s" || return 1
+		cat "$s/stats" || return 1
+	done > "$out.partial/ringbuf-stats.txt" || return 1
+	{
+		echo "end $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+		echo "lost_events $lost"
+		echo "missed_returns $missed"
+	} >> "$out.partial/about.txt"
 }
 
 remove() {
@@ -327,7 +346,7 @@ status() {
 
 command=$1
 [ $# -gt 0 ] && shift
-out= buffer=65536 pid= writes_only= form= seconds= used_form=
+out='' buffer=65536 pid='' writes_only='' form='' seconds='' used_form=''
 case $command in
 run)
 	seconds=$1
