@@ -26,7 +26,7 @@ export const SCENARIOS: readonly Scenario[] = FOLDERS.flatMap((driver) =>
 
 /** What `--quick` runs: each driver, each new kind of run, the toggles. */
 export const QUICK = [
-  ...["01-smoke", "03-indirect", "12-toggle", "31-task-set-full", "32-toggle-reset", "33-held"],
+  ...["01-smoke", "12-toggle", "31-task-set-full", "32-toggle-reset", "33-held"],
   ...["n04-mrg", "v01-stream"],
 ];
 
