@@ -27,6 +27,8 @@ export {
 } from "./plan";
 export { mark, setRows, useRows } from "./planes";
 export { addStream } from "./stream";
+export { addPattern, setPiece } from "./qemu-arguments";
+export { intern, stringPtr } from "./string";
 export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
 export {
   clearEndpoint,
@@ -62,6 +64,7 @@ export function fillPtr(stream: u32): usize {
   let s = streamAt(stream);
   let before = s.pos;
   compactStream(s);
+  if (s.kind == 5) s.place += before;
   if (s.kind == 2) {
     s.place += before;
     if (s.pageEnd) {
@@ -88,6 +91,24 @@ export function setRing(stream: u32, subBuffer: u32, mult: u32, shift: u32, offs
   s.mult = mult;
   s.shift = shift;
   s.offset = offset;
+}
+/** Time shift of a stream's records; a QEMU stream's shape and input; the plan of its markers. */
+export function setQemu(stream: u32, shape: u32, space: u32, markers: usize, offset: i64): void {
+  let s = streamAt(stream);
+  s.shape = shape;
+  s.space = space;
+  s.markers = markers;
+  s.offset += offset;
+}
+export function foreignLines(stream: u32): f64 {
+  return <f64>streamAt(stream).foreignLines;
+}
+export function firstForeign(stream: u32): f64 {
+  return <f64>streamAt(stream).firstForeign;
+}
+/** simpletrace: bytes at the end that are no whole record. */
+export function tornBytes(stream: u32): u32 {
+  return streamAt(stream).torn;
 }
 /** The line that the host must look at. */
 export function linePtr(stream: u32): usize {

@@ -4,8 +4,10 @@
  */
 import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
 import { give } from "./memory";
+import { scanQemuLog } from "./qemu-log";
 import { scanRing } from "./ring";
-import { RECORDS, RING, recordAt, Stream, streamAt, streamCount } from "./stream";
+import { scanSimple } from "./simpletrace";
+import { QEMU_LOG, RECORDS, RING, SIMPLETRACE, recordAt, Stream, streamAt, streamCount } from "./stream";
 import { scanText } from "./text";
 import { apply } from "./vhost";
 import { doneCount, outOfMemory, watchedCount } from "./write";
@@ -43,6 +45,10 @@ function refill(s: Stream): u32 {
         s.pos = s.len;
         s.ready = s.tail;
       }
+    } else if (s.kind == QEMU_LOG) {
+      status = scanQemuLog(s);
+    } else if (s.kind == SIMPLETRACE) {
+      status = scanSimple(s);
     } else {
       status = scanText(s);
     }

@@ -22,6 +22,8 @@ export class EventPlan {
   count: u64;
   next: usize;
   id: u32;
+  /** Arguments of a QEMU event: qemu-arguments.ts. */
+  patterns: usize;
 }
 
 /** One field of an event. */

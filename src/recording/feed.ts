@@ -16,6 +16,8 @@ export interface Feed {
   line(stream: number, newName: boolean): void;
   /** The core met damage in this stream. */
   damaged(stream: number): never;
+  /** A marker that the replay does not know; a feed may learn that it is an event of QEMU. */
+  marker?(text: string): void;
   /** Where the record with this `place` stands. */
   place(stream: number, place: number): Place;
   /** Name of the probed function that a record's EVENT_IP means; null when not known. */
@@ -38,4 +40,6 @@ export interface FeedContext {
   core: Core;
   /** Name for places. */
   file: string;
+  /** Position of the input: user-space addresses of two inputs are not the same memory. */
+  space: number;
 }

@@ -5,10 +5,13 @@ import type { InputSummary } from "../result.ts";
 import { portableCodecs } from "./codecs.ts";
 import { type Unwrapped, unwrap } from "./decompress.ts";
 import { describeFormat } from "./describe-format.ts";
-import type { Feed } from "./feed.ts";
+import type { Feed, FeedContext } from "./feed.ts";
 import { openFtraceText } from "./ftrace-text.ts";
 import { openNdjson } from "./ndjson.ts";
+import { openQemuLog } from "./qemu-log.ts";
 import { openRingFeed } from "./ring-feed.ts";
+import { schemaFor } from "./schema-for.ts";
+import { openSimpletrace } from "./simpletrace.ts";
 import type { Source, Surroundings } from "./source.ts";
 import { asUtf8 } from "./text-encoding.ts";
 import { NeedsRandomAccess } from "./trace-dat/needs-random-access.ts";
@@ -21,9 +24,15 @@ export interface OpenInput {
   compression: string[];
 }
 
-async function openOne(core: Core, source: Source, surroundings: Surroundings): Promise<OpenInput> {
+async function openOne(
+  core: Core,
+  source: Source,
+  space: number,
+  surroundings: Surroundings,
+  traceEvents: Source | null,
+): Promise<OpenInput> {
   const unwrapped = await unwrap(source);
-  const context = { core, file: source.name };
+  const context = { core, file: source.name, space };
   const done = (feed: Feed): OpenInput => ({ source, feed, compression: unwrapped.compression });
   switch (unwrapped.format) {
     case "ftrace-text":
@@ -40,12 +49,21 @@ async function openOne(core: Core, source: Source, surroundings: Surroundings): 
     case "ndjson":
       return done(openNdjson(context, unwrapped.stream()));
     case "trace-dat":
-      return done(await openDat(core, unwrapped, surroundings));
+      return done(await openDat(context, unwrapped, surroundings));
+    case "qemu-log":
+      return done(openQemuLog(context, unwrapped.stream(), unwrapped.sniffed.detail ?? ""));
+    case "qemu-simple": {
+      const [version = "", order] = (unwrapped.sniffed.detail ?? "").split(" ");
+      const schema = await schemaFor(source, surroundings, traceEvents);
+      const bytes = unwrapped.stream();
+      return done(openSimpletrace(context, bytes, version, order === "big-endian", schema));
+    }
     default: {
       const { name, hint } = describeFormat(unwrapped.sniffed);
       throw new RecordingError(
         { file: source.name, at: "" },
-        "an ftrace recording (trace.dat, tracefs text, trace-cmd report, perf script) or NDJSON",
+        "a recording of ftrace (trace.dat, tracefs text, trace-cmd report, perf script), of QEMU " +
+          "(log, simpletrace) or NDJSON",
         hint ? `${name}; ${hint}` : name,
       );
     }
@@ -53,11 +71,10 @@ async function openOne(core: Core, source: Source, surroundings: Surroundings): 
 }
 
 async function openDat(
-  core: Core,
+  context: FeedContext,
   unwrapped: Unwrapped,
   surroundings: Surroundings,
 ): Promise<Feed> {
-  const context = { core, file: unwrapped.name };
   let random = unwrapped.random();
   if (random === null) {
     const why = `${unwrapped.name}: a trace.dat is read by offset, so it is kept in a temporary file`;
@@ -92,10 +109,13 @@ export async function openInputs(
   core: Core,
   sources: readonly Source[],
   surroundings: Surroundings,
+  traceEvents: Source | null = null,
 ): Promise<OpenInput[]> {
   const inputs: OpenInput[] = [];
   try {
-    for (const source of sources) inputs.push(await openOne(core, source, surroundings));
+    for (const [space, source] of sources.entries()) {
+      inputs.push(await openOne(core, source, space, surroundings, traceEvents));
+    }
     checkClocks(inputs);
     return inputs;
   } catch (error) {
