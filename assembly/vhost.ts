@@ -66,6 +66,15 @@ import { LOG_ALL, learn, NO_ADDRESS } from "./log-state";
 import { capacityOf, take } from "./memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
+import {
+  onBlk,
+  onElementFill,
+  onElementPop,
+  onMap,
+  onNotify,
+  onScsiRequest,
+  onScsiResponse,
+} from "./qemu-device";
 import { addDesc, hold, orphan, Thread, threadOf } from "./thread";
 import { onUsed } from "./used";
 import { onRearm, onUflags } from "./used-ring";
@@ -247,6 +256,31 @@ export function apply(event: usize, stream: u32): bool {
       return false;
     case EventKind.RxRet:
       onRxRet(event, stream);
+      return false;
+    case EventKind.QMap:
+      onMap(event, stream);
+      return false;
+    case EventKind.QPop:
+      onElementPop(event, stream);
+      return false;
+    case EventKind.QFill:
+      onElementFill(event, stream);
+      return false;
+    case EventKind.QNotify:
+      onNotify(event, stream);
+      return false;
+    case EventKind.QScsiReq:
+    case EventKind.QTmfReq:
+      onScsiRequest(event, stream, load<u8>(event + EVENT_KIND) == EventKind.QScsiReq);
+      return false;
+    case EventKind.QScsiResp:
+    case EventKind.QTmfResp:
+      onScsiResponse(event, stream, load<u8>(event + EVENT_KIND) == EventKind.QScsiResp);
+      return false;
+    case EventKind.QBlk:
+      onBlk(event, stream);
+      return false;
+    case EventKind.QFlush:
       return false;
     default:
       return true;

@@ -23,7 +23,8 @@ async function withReplay<T>(
   );
   const core = await Core.create(recording.module, rows.length);
   installRows(core, rows);
-  const inputs = await openInputs(core, recording.sources, recording.surroundings);
+  const { sources, surroundings, traceEvents = null } = recording;
+  const inputs = await openInputs(core, sources, surroundings, traceEvents);
   try {
     return await body(new Replay(core, inputs, recording, options, rows));
   } finally {

@@ -223,9 +223,12 @@ export interface RequestRecord {
   device: number;
   queue: number | null;
   vq: string;
-  head: number;
+  /** Null for an element of QEMU: its trace does not say. */
+  head: number | null;
+  /** VirtQueueElement of a device of QEMU itself, hex; null for a request of vhost. */
+  element: string | null;
   popped: { ns: string; place: Place } | null;
-  used: { ns: string; place: Place; len: number; idx: number } | null;
+  used: { ns: string; place: Place; len: number; idx: number | null } | null;
   /** `completed`, `dropped` (consumed, never returned), `in-flight` at the end, `unknown-head` (pop not seen). */
   state: "completed" | "dropped" | "in-flight" | "unknown-head";
   /** LOG_ALL as seen by the drain before the pop: the log entries were captured. Null: not seen. */
@@ -236,8 +239,17 @@ export interface RequestRecord {
   cause: string | null;
   reads: { gpa: number; len: number }[];
   writes: { gpa: number; len: number }[];
-  /** Not in a recording of the nine probes. */
+  /** False: an element whose addresses the recording does not have (`reads` and `writes` empty). */
+  addressed: boolean;
+  /** From virtio_scsi_* events of QEMU; null in a recording of the nine probes. */
   lun: number | null;
+  /** The low 32 bits of the tag, which is all that QEMU traces; hex. */
+  tag: string | null;
+  /** First byte of the CDB, hex; null for a task management request. */
+  opcode: string | null;
+  /** virtio_scsi_cmd_resp: response code, SCSI status. */
+  response: number | null;
+  status: number | null;
   cdb: string | null;
 }
 

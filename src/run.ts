@@ -31,6 +31,8 @@ export interface Recording {
   module: CoreModule;
   /** Pattern of a marker that ends a round; groups `n` and `name`. */
   syncMarker?: RegExp;
+  /** trace-events-all of the QEMU that wrote a simpletrace. */
+  traceEvents?: Source;
   /** Called about once a MiB: bytes read so far, events replayed. */
   onProgress?: (bytes: number, events: number) => void;
   /** SHA-256 of an input's bytes, where the caller wants it in the result. */
@@ -183,8 +185,10 @@ export class Replay {
         this.#gap(head.cpu, lostCount(this.core, at), place);
         break;
       case EventKind.Marker: {
-        const sync = matchSync(this.#marker, markerText(this.core, at), this.#syncs);
+        const text = markerText(this.core, at);
+        const sync = matchSync(this.#marker, text, this.#syncs);
         if (sync) await this.#sync({ ...sync, ns: head.ts.toString(), place });
+        else feedOfStream(this.inputs, stream).feed.marker?.(text);
         break;
       }
       default:
@@ -344,6 +348,7 @@ export class Replay {
     await this.#sync(null);
     if (!this.options.onRequest) return;
     this.core.exports.endInFlight();
+    this.core.exports.endElements();
     await this.#requests();
   }
 }

@@ -179,6 +179,12 @@ export const request: RequestRecord = {
   cause: "io-logged",
   reads: [{ gpa: 0x2020c8, len: 51 }],
   writes: [{ gpa: 0x214200, len: 4096 }],
+  element: null,
+  addressed: true,
+  tag: null,
+  opcode: null,
+  response: null,
+  status: null,
   lun: null,
   cdb: null,
 };

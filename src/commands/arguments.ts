@@ -11,6 +11,8 @@ export interface CommonArguments {
   quiet?: boolean;
   /** Source of a regular expression. */
   syncMarker?: string;
+  /** trace-events-all of the QEMU that wrote a simpletrace. */
+  traceEvents?: string;
 }
 
 /** `--assume-logging` is true, `--no-assume-logging` false, neither undefined. */

@@ -172,8 +172,12 @@ function recordings(
   options: { isDefault?: boolean } = {},
 ): Command {
   return common(program.command(name, options).description(description))
-    .argument("<recording...>", "ftrace text or trace.dat, also compressed; - is standard input")
-    .option("--sync-marker <regexp>", "trace_marker lines that are a sync");
+    .argument(
+      "<recording...>",
+      "ftrace text, trace.dat, QEMU log or simpletrace, compressed or not; - is standard input",
+    )
+    .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
+    .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace");
 }
 
 function common(command: Command): Command {

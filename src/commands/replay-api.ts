@@ -16,6 +16,7 @@ export interface Opening {
   sources: readonly Source[];
   surroundings: Surroundings;
   syncMarker?: RegExp;
+  traceEvents?: Source;
   /** Now and then: events so far. */
   onProgress?: (bytes: number, events: number) => void;
 }

@@ -41,6 +41,9 @@ export function openSession(api: ReplayApi, io: Io, args: CommonArguments): Sess
         onProgress: (_, events) => progress.update(bytesRead(sources) - before, total, events),
       };
       if (syncMarker) opening.syncMarker = syncMarker;
+      if (args.traceEvents !== undefined) {
+        opening.traceEvents = api.openSources([args.traceEvents])[0]!;
+      }
       try {
         return await use(opening);
       } finally {

@@ -33,7 +33,7 @@ export const QEMU_EVENTS: readonly QemuEvent[] = [
   event(
     "address_space_map",
     EventKind.QMap,
-    "as:{as:p} addr 0x{addr:x}:{len:x} write:{write:d} attrs:0x{attrs:x}",
+    "as:{as:p} addr 0x{addr:x}:{len:x} write:{is_write:d} attrs:0x{attrs:x}",
   ),
   event(
     "virtqueue_pop",
@@ -122,14 +122,14 @@ export const QEMU_EVENTS: readonly QemuEvent[] = [
   event(
     "kvm_set_user_memory",
     EventKind.QSlot,
-    "AddrSpace#{as:d} Slot#{slot:d} flags=0x{flags:x} gpa=0x{gpa:x} size=0x{size:x} ua=0x{ua:x} guest_memfd={fd:d} guest_memfd_offset=0x{fd_offset:x} ret={ret:d}",
-    "Slot#{slot:d} flags=0x{flags:x} gpa=0x{gpa:x} size=0x{size:x} ua=0x{ua:x} ret={ret:d}",
+    "AddrSpace#{as:d} Slot#{slot:d} flags=0x{flags:x} gpa=0x{guest_phys_addr:x} size=0x{memory_size:x} ua=0x{userspace_addr:x} guest_memfd={fd:d} guest_memfd_offset=0x{fd_offset:x} ret={ret:d}",
+    "Slot#{slot:d} flags=0x{flags:x} gpa=0x{guest_phys_addr:x} size=0x{memory_size:x} ua=0x{userspace_addr:x} ret={ret:d}",
   ),
   event("vhost_region_add_section", EventKind.QRegion, REGION),
   event(
     "vhost_user_set_mem_table_withfd",
     EventKind.QUserRegion,
-    "{index:d}:{name:s}: size:0x{size:x} GPA:0x{gpa:x} QVA/userspace:0x{host:x} RB offset:0x{offset:x}",
+    "{index:d}:{name:s}: size:0x{memory_size:x} GPA:0x{guest_phys_addr:x} QVA/userspace:0x{userspace_addr:x} RB offset:0x{offset:x}",
   ),
   event("vhost_dev_start", EventKind.QDevStart, VRINGS),
   event("vhost_dev_start_in", EventKind.QDevStart, VRINGS),
