@@ -264,6 +264,19 @@ export enum RowSet {
   EverLogged,
   EverLost,
   Stale,
+  // Of the last migration, see assembly/migration.ts.
+  MigStale,
+  MigPossible,
+  /** Left out of the log and covered later, by whom: Healer of migration-page.ts, from 1. */
+  MigFirstSend,
+  MigResend,
+  MigLog,
+  MigCpu,
+  MigStop,
+  /** Logged by this policy and never sent again: it is not the one that made the recording. */
+  MigPending,
+  /** Stale had no page been sent again, and not MigStale. */
+  MigResendless,
 }
 
 // ---------------------------------------------------------------- evidence
@@ -309,6 +322,21 @@ export const FINDING_FIRST = 48;
 /** Runs: u32 first page, u32 count. */
 export const FINDING_RUN_LIST = 136;
 export const FINDING_MAX_RUNS = 32;
+
+/** The last write that a policy left out of a page: an EVIDENCE record, and how it lies to a send. */
+export const STALE_SIZE = 112;
+/** u64: page | row << 32. */
+export const STALE_KEY = 88;
+/** u32: microseconds from the start of the migration to the last send, plus one; 0: none known. */
+export const STALE_SENT = 96;
+/** u32: MIG_DOUBT_*; 0 when the write came after the last send. */
+export const STALE_DOUBT = 100;
+/** In the first pass, on a page of which no send was seen yet. */
+export const MIG_DOUBT_FIRST_PASS = 1;
+/** Between the send's event and the flush of QEMU's iovec, or within the clocks' tolerance. */
+export const MIG_DOUBT_FLIGHT = 2;
+/** No sends are recorded: queued since the last harvest. */
+export const MIG_DOUBT_QUEUED = 4;
 
 // ---------------------------------------------------------------- requests and queues
 

@@ -3,6 +3,8 @@ import { ABI, EVENT_SIZE } from "./abi";
 import { evidenceRefused, firstFinding } from "./evidence";
 import { current, currentEvent, replayed } from "./merge";
 import { blockCount, roundEnd } from "./planes";
+import { cpuDirtied, loads, saves, unplacedSends, zeroLoads, zeroSends } from "./migration";
+import { entriesRefused } from "./stale-entry";
 import { take as takeMemory } from "./memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
 import { abandon as abandonStream } from "./ring";
@@ -27,6 +29,23 @@ export {
 } from "./plan";
 export { mark, setRows, useRows } from "./planes";
 export { addStream } from "./stream";
+export { setSlack } from "./flight";
+export {
+  addRamBlock,
+  addRange,
+  clearRanges,
+  endMigration,
+  migrationGap,
+  migrationSync,
+  onLoad,
+  onSave,
+  setRamBase,
+  setSlot,
+  setZeros,
+  startMigration,
+} from "./migration";
+export { findEntry } from "./stale-entry";
+export { stopRings } from "./device";
 export { addPattern, setPiece } from "./qemu-arguments";
 export { intern, stringPtr } from "./string";
 export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
@@ -43,6 +62,28 @@ export { dropDone, dropWatched, nextRound, observe, watch } from "./write";
 import { counts } from "./sync";
 import { rowTable } from "./planes";
 import { Plan } from "./plan";
+
+export function pagesSaved(): f64 {
+  return <f64>saves;
+}
+export function zerosSent(): f64 {
+  return <f64>zeroSends;
+}
+export function pagesUnplaced(): f64 {
+  return <f64>unplacedSends;
+}
+export function pagesLoaded(): f64 {
+  return <f64>loads;
+}
+export function zerosLoaded(): f64 {
+  return <f64>zeroLoads;
+}
+export function pagesDirtiedByCpu(): f64 {
+  return <f64>cpuDirtied;
+}
+export function refusedEntries(): f64 {
+  return <f64>entriesRefused;
+}
 
 export function abi(): u32 {
   return ABI;

@@ -66,6 +66,7 @@ import { LOG_ALL, learn, NO_ADDRESS } from "./log-state";
 import { capacityOf, take } from "./memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
+import { onDirtied, onFlushed, onLoad, onSave } from "./migration";
 import {
   onBlk,
   onElementFill,
@@ -279,6 +280,16 @@ export function apply(event: usize, stream: u32): bool {
       return false;
     case EventKind.QBlk:
       onBlk(event, stream);
+      return false;
+    case EventKind.QSave:
+      return onSave(event, stream);
+    case EventKind.QLoad:
+      return onLoad(event, stream);
+    case EventKind.QDirtied:
+      onDirtied(event);
+      return false;
+    case EventKind.QFlushed:
+      onFlushed(load<u64>(event + EVENT_TS));
       return false;
     case EventKind.QFlush:
       return false;

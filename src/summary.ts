@@ -138,6 +138,7 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
     policies: policyResults(run, window, devices),
     rounds,
     moreRounds: run.moreRounds,
+    migrations: run.migrations,
     findings,
     moreFindings: more,
     limits,
