@@ -3,7 +3,17 @@ import { ABI, EVENT_SIZE } from "./abi";
 import { evidenceRefused, firstFinding } from "./evidence";
 import { current, currentEvent, replayed } from "./merge";
 import { blockCount, roundEnd } from "./planes";
-import { cpuDirtied, loads, saves, unplacedSends, zeroLoads, zeroSends } from "./migration";
+import {
+  hashCount,
+  hashes,
+  profileLoads,
+  profileSaves,
+  profileZeros,
+  zeroRunCount,
+  zeroRuns,
+  zeroRunsFull,
+} from "./profile";
+import { cpuDirtied, loads, misaligned, saves, unplacedSends, zeroLoads, zeroSends } from "./migration";
 import { entriesRefused } from "./stale-entry";
 import { take as takeMemory } from "./memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
@@ -46,6 +56,8 @@ export {
 } from "./migration";
 export { findEntry } from "./stale-entry";
 export { stopRings } from "./device";
+export { setProfiling } from "./profile";
+export { mute } from "./plan";
 export { addPattern, setPiece } from "./qemu-arguments";
 export { intern, stringPtr } from "./string";
 export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
@@ -83,6 +95,37 @@ export function pagesDirtiedByCpu(): f64 {
 }
 export function refusedEntries(): f64 {
   return <f64>entriesRefused;
+}
+
+// ---------------------------------------------------------------- a first look
+
+export function profiledSaves(): f64 {
+  return <f64>profileSaves;
+}
+export function profiledLoads(): f64 {
+  return <f64>profileLoads;
+}
+export function profiledZeros(): f64 {
+  return <f64>profileZeros;
+}
+export function zeroRunsPtr(): usize {
+  return zeroRuns;
+}
+export function zeroRunsLength(): u32 {
+  return zeroRunCount;
+}
+export function zeroRunsIncomplete(): bool {
+  return zeroRunsFull;
+}
+export function pageHashesPtr(): usize {
+  return hashes;
+}
+export function pageHashesLength(): u32 {
+  return hashCount;
+}
+/** The recorded destination received other pages than the source sent. */
+export function destinationDiffers(): bool {
+  return misaligned;
 }
 
 export function abi(): u32 {
@@ -141,6 +184,10 @@ export function setQemu(stream: u32, shape: u32, space: u32, markers: usize, off
   s.space = space;
   s.markers = markers;
   s.offset += offset;
+}
+/** Adds to the times of a stream, before its first record. */
+export function shiftStream(stream: u32, offset: i64): void {
+  streamAt(stream).offset += offset;
 }
 export function foreignLines(stream: u32): f64 {
   return <f64>streamAt(stream).foreignLines;

@@ -4,6 +4,7 @@
  */
 import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
 import { give } from "./memory";
+import { profile, profiling } from "./profile";
 import { scanQemuLog } from "./qemu-log";
 import { scanRing } from "./ring";
 import { scanSimple } from "./simpletrace";
@@ -117,7 +118,7 @@ function runBurst(): u32 {
     if (ts < s.takenTs) s.outOfOrder++;
     else s.takenTs = ts;
     ++replayed;
-    let host = raw ? true : apply(event, best);
+    let host = raw ? true : profiling ? profile(event) : apply(event, best);
     if (outOfMemory) return Status.NoMemory;
     if (host) {
       currentEvent = event;

@@ -48,6 +48,7 @@ import {
   setPendingRound,
 } from "./migration-page";
 import { activeRows, rowLogs, rowTable } from "./planes";
+import { HASHED, hashPage } from "./profile";
 import { clearEntries, noteEntry } from "./stale-entry";
 import { streamAt } from "./stream";
 
@@ -149,6 +150,9 @@ export function startMigration(ts: u64): bool {
   knownBlock = ~(<u64>0);
   recentCount = 0;
   recentFull = false;
+  zeroNext = 0;
+  pageHash = 0;
+  misaligned = false;
   return true;
 }
 
@@ -346,6 +350,7 @@ export function onSave(event: usize, stream: u32): bool {
   }
   if (!found) ++unplacedSends;
   ++saves;
+  if (zeros && !misaligned) checkPages(event);
   lastSendTs = ts;
   recentCount = 0;
   recentFull = false;
@@ -422,10 +427,31 @@ let zeroNext: u32 = 0;
 const bases: usize = memory.data(64 * 16);
 let baseCount: u32 = 0;
 
-export function setZeros(at: usize, count: u32): void {
+export function setZeros(at: usize, count: u32, hashesAt: usize, hashes: u32): void {
   zeros = at;
   zeroCount = count;
   zeroNext = 0;
+  pageHashes = hashesAt;
+  pageHashCount = hashes;
+}
+
+/** Hashes of the destination's pages, profile.ts; and whether the source's are others. */
+let pageHashes: usize = 0;
+let pageHashCount: u32 = 0;
+let pageHash: u64 = 0;
+export let misaligned: bool = false;
+
+/** Compares the pages sent so far with those received. */
+// @ts-ignore: decorator
+@inline
+function checkPages(event: usize): void {
+  pageHash = hashPage(pageHash, <u32>load<u64>(event + EVENT_SLOT), load<u64>(event + EVENT_SLOT + 8));
+  if (saves % HASHED != 0) return;
+  let i = <u32>(saves / HASHED) - 1;
+  if (i < pageHashCount && load<u64>(pageHashes + (i << 3)) == pageHash) return;
+  misaligned = true;
+  // What was taken for sent since the last equal hash may be another page.
+  migrationGap();
 }
 
 /** Host-virtual address of a RAM block of the source. */
@@ -439,7 +465,7 @@ export function setRamBase(space: u32, name: u32, hva: u64): void {
 
 /** The zeros between the send number `before` and the one that follows at `ts`. */
 function sendZeros(before: u64, ts: u64): void {
-  while (zeroNext < zeroCount) {
+  while (!misaligned && zeroNext < zeroCount) {
     let entry = zeros + (zeroNext << 4);
     if (<u64>load<u32>(entry) > before) return;
     ++zeroNext;

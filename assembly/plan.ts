@@ -219,6 +219,11 @@ export function setMarkerText(at: usize, offset: u32): void {
   event.bytes = max<u32>(event.bytes, offset);
 }
 
+/** From now on an event is only counted. */
+export function mute(at: usize): void {
+  changetype<EventPlan>(at).kind = 15; // EventKind.Other
+}
+
 /** How often an event was met. */
 export function eventCount(at: usize): f64 {
   return <f64>changetype<EventPlan>(at).count;

@@ -3,8 +3,10 @@
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
 import { CAUSES, EventKind, RowSet, Status } from "../assembly/abi.ts";
+import type { ClockPair } from "./clocks.ts";
 import { type Core, type CoreModule, evidenceSize, OutOfMemory } from "./core.ts";
 import type { NormalisedEvent } from "./event.ts";
+import type { MergePlan } from "./merge-plan.ts";
 import { type BlockRange, RamMap } from "./migration/ram-map.ts";
 import { readMigration } from "./migration/result.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./migration/timeline.ts";
@@ -43,6 +45,10 @@ export interface Recording {
   syncMarker?: RegExp;
   /** trace-events-all of the QEMU that wrote a simpletrace. */
   traceEvents?: Source;
+  /** By an input's name: what is added to its times, and how well that is known (ns). */
+  clockOffsets?: ReadonlyMap<string, { offset: bigint; tolerance: bigint | null }>;
+  /** Realtime and monotonic clock read together on the host that was recorded. */
+  clockPairs?: readonly ClockPair[];
   /** RAM blocks in guest-physical memory, from `info mtree -f`. */
   memoryMap?: readonly BlockRange[];
   /** Called about once a MiB: bytes read so far, events replayed. */
@@ -86,6 +92,7 @@ export class Replay {
   readonly core: Core;
   readonly inputs: OpenInput[];
   readonly options: ReplayOptions;
+  readonly plan: MergePlan;
   readonly rows: Row[];
   readonly devices: Devices;
   readonly ram: RamMap;
@@ -115,7 +122,9 @@ export class Replay {
     recording: Recording,
     options: ReplayOptions,
     rows: Row[],
+    plan: MergePlan,
   ) {
+    this.plan = plan;
     this.core = core;
     this.inputs = inputs;
     this.options = options;
@@ -239,7 +248,7 @@ export class Replay {
   }
 
   #spaceOf(stream: number): number {
-    return this.inputs.indexOf(feedOfStream(this.inputs, stream));
+    return feedOfStream(this.inputs, stream).space;
   }
 
   /** The first page of a RAM block, or the first that a thread receives. */

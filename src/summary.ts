@@ -127,9 +127,10 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   const firstRow = run.rows.findIndex((row) => row.window === window);
   const verdict = carriesVerdict(inputs, queues, limits);
   return {
-    inputs: inputs.map((input, i) => ({
+    inputs: [...inputs, ...run.plan.destinations].map((input, i) => ({
       ...input,
       gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
+      notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
     })),
     devices,
     window,

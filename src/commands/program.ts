@@ -177,7 +177,10 @@ function recordings(
       "ftrace text, trace.dat, QEMU log or simpletrace, compressed or not; - is standard input",
     )
     .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
-    .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace");
+    .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace")
+    .option("--clock-offset <file=sec>", "seconds to add to a recording's times", collect)
+    .option("--clock-tolerance <sec>", "how well these are known (default: 0.00005)")
+    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading");
 }
 
 function common(command: Command): Command {

@@ -24,6 +24,8 @@ export interface Feed {
   symbol(ip: bigint): string | null | Promise<string | null>;
   /** What is known of the input now: complete when the replay has ended. */
   summary(): FeedSummary;
+  /** Events of these names are only counted from now on. */
+  mute?(names: ReadonlySet<string>): void;
   close(): void;
 }
 

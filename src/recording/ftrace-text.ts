@@ -314,6 +314,10 @@ class FtraceText implements Feed {
     return cpus;
   }
 
+  mute(names: ReadonlySet<string>): void {
+    this.#qemu.mute(names);
+  }
+
   close(): void {
     this.#bytes.close();
   }

@@ -134,6 +134,10 @@ class QemuLog implements Feed {
     };
   }
 
+  mute(names: ReadonlySet<string>): void {
+    this.#plan.mute(names);
+  }
+
   close(): void {
     this.#bytes.close();
   }

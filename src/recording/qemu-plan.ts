@@ -16,6 +16,7 @@ export class QemuPlan {
   readonly #numbered: boolean;
   readonly #events: { name: string; event: QemuEvent | undefined; at: number }[] = [];
 
+  #muted: ReadonlySet<string> = new Set();
   readonly #seen = new Map<string, number>();
 
   /** `numbered`: by the numbers of a simpletrace; otherwise by name, with all known ones in it. */
@@ -36,7 +37,7 @@ export class QemuPlan {
     const bytes = Uint8Array.from(name, (c) => c.charCodeAt(0));
     // Events by number have no name in the core.
     const text = this.#numbered ? 0 : this.#core.put(bytes);
-    const kind = event?.kind ?? EventKind.Other;
+    const kind = this.#muted.has(name) ? EventKind.Other : (event?.kind ?? EventKind.Other);
     const at = exports.addEvent(this.plan, text, bytes.length, id, kind, 0);
     if (at === 0) throw new OutOfMemory();
     this.#events.push({ name, event, at });
@@ -64,6 +65,12 @@ export class QemuPlan {
     this.add(name, 0, []);
     // The one that was just seen went to the host as a marker.
     this.#seen.set(name, 1);
+  }
+
+  /** These events, now or when they are met, are only counted. */
+  mute(names: ReadonlySet<string>): void {
+    this.#muted = names;
+    for (const { name, at } of this.#events) if (names.has(name)) this.#core.exports.mute(at);
   }
 
   /** A format of this event, for an error message. */

@@ -22,6 +22,8 @@ export interface OpenInput {
   source: Source;
   feed: Feed;
   compression: string[];
+  /** Number of the process whose addresses it has. */
+  space: number;
 }
 
 async function openOne(
@@ -33,7 +35,12 @@ async function openOne(
 ): Promise<OpenInput> {
   const unwrapped = await unwrap(source);
   const context = { core, file: source.name, space };
-  const done = (feed: Feed): OpenInput => ({ source, feed, compression: unwrapped.compression });
+  const done = (feed: Feed): OpenInput => ({
+    source,
+    feed,
+    compression: unwrapped.compression,
+    space,
+  });
   switch (unwrapped.format) {
     case "ftrace-text":
       return done(openFtraceText(context, unwrapped.stream(), "ftrace text"));
@@ -102,21 +109,21 @@ async function openDat(
 }
 
 /**
- * Opens all inputs into one core, in the order in which the user named them. Throws RecordingError
- * when one cannot be read, or when two are on clocks that are known to differ.
+ * Opens all inputs into one core, in the order in which the user named them; `spaces` numbers the
+ * process that each is of. Throws RecordingError when one cannot be read.
  */
 export async function openInputs(
   core: Core,
   sources: readonly Source[],
   surroundings: Surroundings,
   traceEvents: Source | null = null,
+  spaces: readonly number[] = sources.map((_, i) => i),
 ): Promise<OpenInput[]> {
   const inputs: OpenInput[] = [];
   try {
-    for (const [space, source] of sources.entries()) {
-      inputs.push(await openOne(core, source, space, surroundings, traceEvents));
+    for (const [i, source] of sources.entries()) {
+      inputs.push(await openOne(core, source, spaces[i]!, surroundings, traceEvents));
     }
-    checkClocks(inputs);
     return inputs;
   } catch (error) {
     for (const input of inputs) input.feed.close();
@@ -124,7 +131,8 @@ export async function openInputs(
   }
 }
 
-function checkClocks(inputs: readonly OpenInput[]): void {
+/** Throws RecordingError when two inputs are on clocks that are known to differ. */
+export function checkClocks(inputs: readonly OpenInput[]): void {
   const known = inputs
     .map((input) => ({ name: input.source.name, clock: input.feed.summary().clock }))
     .filter((entry) => entry.clock !== null);

@@ -255,6 +255,10 @@ class RingFeed implements Feed {
     });
   }
 
+  mute(names: ReadonlySet<string>): void {
+    this.#qemu.mute(names);
+  }
+
   close(): void {
     for (const ring of this.#rings) ring.bytes.close();
     this.#dat.close();

@@ -165,6 +165,10 @@ class Simpletrace implements Feed {
     };
   }
 
+  mute(names: ReadonlySet<string>): void {
+    this.#plan.mute(names);
+  }
+
   close(): void {
     this.#bytes.close();
   }
