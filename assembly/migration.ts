@@ -73,7 +73,7 @@ let byArrival: bool = false;
 
 // ---------------------------------------------------------------- where RAM lies
 
-/** Ranges of QEMU's RAM: {u64 hva, u64 size, u64 gpa, u32 space}. */
+/** Ranges of QEMU's RAM: {u64 hva, u64 size, u64 gpa, u32 space, u32 RAM block or 0 for any}. */
 const MAX_RANGES: u32 = 4096;
 const RANGE: u32 = 32;
 let ranges: usize = 0;
@@ -83,8 +83,11 @@ const MAX_RAM_BLOCKS: u32 = 1024;
 const ramBlocks: usize = memory.data(1024 * 8);
 let ramBlockCount: u32 = 0;
 
-/** Host-virtual [hva, hva+size) of a QEMU is guest-physical [gpa, …). False: too many. */
-export function addRange(space: u32, hva: u64, size: u64, gpa: u64): bool {
+/**
+ * Host-virtual [hva, hva+size) of a QEMU is guest-physical [gpa, …), of one RAM block where it is
+ * told by the block. False: too many.
+ */
+export function addRange(space: u32, block: u32, hva: u64, size: u64, gpa: u64): bool {
   if (!ranges) ranges = reserve(MAX_RANGES * RANGE);
   if (!ranges || rangeCount == MAX_RANGES) return false;
   let at = ranges + rangeCount++ * RANGE;
@@ -92,7 +95,15 @@ export function addRange(space: u32, hva: u64, size: u64, gpa: u64): bool {
   store<u64>(at + 8, size);
   store<u64>(at + 16, gpa);
   store<u32>(at + 24, space);
+  store<u32>(at + 28, block);
   return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function ofBlock(range: usize, space: u32, block: u32): bool {
+  let own = load<u32>(range + 28);
+  return load<u32>(range + 24) == space && (own == 0 || own == block);
 }
 
 /** Before the ranges of this QEMU are given anew. */
@@ -335,7 +346,8 @@ function sendPage(page: u32, ts: u64): void {
 export function onSave(event: usize, stream: u32): bool {
   if (!migrating) return false;
   let space = streamAt(stream).space;
-  if (!ramBlockKnown(space, <u32>load<u64>(event + EVENT_SLOT))) return true;
+  let name = <u32>load<u64>(event + EVENT_SLOT);
+  if (!ramBlockKnown(space, name)) return true;
   let ts = load<u64>(event + EVENT_TS);
   sendZeros(saves, ts);
   let host = load<u64>(event + EVENT_SLOT + 16);
@@ -344,7 +356,7 @@ export function onSave(event: usize, stream: u32): bool {
   for (let i: u32 = 0; i < rangeCount; ++i) {
     let at = ranges + i * RANGE;
     let distance = host - load<u64>(at);
-    if (distance >= load<u64>(at + 8) || load<u32>(at + 24) != space) continue;
+    if (distance >= load<u64>(at + 8) || !ofBlock(at, space, name)) continue;
     sendPage(<u32>((load<u64>(at + 16) + distance) >> PAGE_SHIFT), ts);
     found = true;
   }
@@ -378,7 +390,8 @@ export function onLoad(event: usize, stream: u32): bool {
   else ++loads;
   if (!migrating || saves) return false;
   let space = streamAt(stream).space;
-  if (!ramBlockKnown(space, <u32>load<u64>(event + EVENT_SLOT))) {
+  let name = <u32>load<u64>(event + EVENT_SLOT);
+  if (!ramBlockKnown(space, name)) {
     if (load<u64>(event + EVENT_SLOT + 16) & FLAG_ZERO) --zeroLoads;
     else --loads;
     return true;
@@ -388,7 +401,7 @@ export function onLoad(event: usize, stream: u32): bool {
   for (let i: u32 = 0; i < rangeCount; ++i) {
     let at = ranges + i * RANGE;
     let distance = host - load<u64>(at);
-    if (distance >= load<u64>(at + 8) || load<u32>(at + 24) != space) continue;
+    if (distance >= load<u64>(at + 8) || !ofBlock(at, space, name)) continue;
     arrive(<u32>((load<u64>(at + 16) + distance) >> PAGE_SHIFT), load<u64>(event + EVENT_TS));
   }
   return false;
@@ -476,18 +489,18 @@ function sendZeros(before: u64, ts: u64): void {
       let base = bases + (b << 4);
       if (load<u32>(base) != name) continue;
       let hva = load<u64>(base + 8) + (<u64>load<u32>(entry + 8) << PAGE_SHIFT);
-      sendZeroRun(load<u32>(base + 4), hva, count, ts);
+      sendZeroRun(load<u32>(base + 4), name, hva, count, ts);
       break;
     }
   }
 }
 
-function sendZeroRun(space: u32, hva: u64, count: u32, ts: u64): void {
+function sendZeroRun(space: u32, name: u32, hva: u64, count: u32, ts: u64): void {
   for (let k: u32 = 0; k < count; ++k) {
     for (let i: u32 = 0; i < rangeCount; ++i) {
       let at = ranges + i * RANGE;
       let distance = hva + (<u64>k << PAGE_SHIFT) - load<u64>(at);
-      if (distance >= load<u64>(at + 8) || load<u32>(at + 24) != space) continue;
+      if (distance >= load<u64>(at + 8) || !ofBlock(at, space, name)) continue;
       sendZero(<u32>((load<u64>(at + 16) + distance) >> PAGE_SHIFT), ts);
     }
   }

@@ -117,6 +117,13 @@ function addReplayCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
+  withPolicies(recordings(program, "stale", "which pages are stale after a live migration"))
+    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
+    .option("--limit <n>", "show at most so many pages of each policy")
+    .action((names: string[], options) =>
+      run(() => import("./stale.ts"), { ...options, recordings: names }),
+    );
   addForensicCommands(program, run);
   withPolicies(recordings(program, "explain", "the life of some guest pages"))
     .requiredOption("--gpa <range>", "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1")

@@ -1,6 +1,10 @@
 /** Algebra over ascending runs of pages that do not touch each other. */
 import type { PageRun } from "../result.ts";
 
+/** How many pages the runs have together. */
+export const countPages = (runs: readonly PageRun[]): number =>
+  runs.reduce((sum, run) => sum + run.pages, 0);
+
 /** Pages of either. */
 export function union(a: readonly PageRun[], b: readonly PageRun[]): PageRun[] {
   const all = [...a, ...b].sort((x, y) => x.gfn - y.gfn);

@@ -20,6 +20,8 @@ interface Range {
   hva: bigint;
   size: bigint;
   gpa: bigint;
+  /** Number of the RAM block that it is of; 0 when the range was told without one. */
+  block: number;
 }
 
 /** How the pages of a RAM block were placed. */
@@ -57,14 +59,14 @@ export class RamMap {
       const size = slotBits(this.#core, at, 4);
       if (addressSpace !== 0 || size === 0n) return;
       this.#core.exports.setSlot(slot & 0xffff, Number(gpa / PAGE));
-      this.#add(space, { hva: slotBits(this.#core, at, 5), size, gpa });
+      this.#add(space, { hva: slotBits(this.#core, at, 5), size, gpa, block: 0 });
     } else if (kind === EventKind.QRegion) {
       const [gpa, size, hva] = [1, 2, 3].map((slot) => slotBits(this.#core, at, slot));
-      this.#add(space, { hva: hva!, size: size!, gpa: gpa! });
+      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0 });
     } else {
       // vhost_user_set_mem_table_withfd(index, name, memory_size, guest_phys_addr, userspace_addr, …)
       const [size, gpa, hva] = [2, 3, 4].map((slot) => slotBits(this.#core, at, slot));
-      this.#add(space, { hva: hva!, size: size!, gpa: gpa! });
+      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0 });
     }
   }
 
@@ -82,7 +84,9 @@ export class RamMap {
     const joined = [...apart, joinAll([range, ...touching])];
     this.#ranges.set(space, joined);
     exports.clearRanges(space);
-    for (const { hva, size, gpa } of joined) exports.addRange(space, hva, size, gpa);
+    for (const { hva, size, gpa, block } of joined) {
+      exports.addRange(space, block, hva, size, gpa);
+    }
   }
 
   /**
@@ -102,23 +106,22 @@ export class RamMap {
     const base = host - offset;
     this.#core.exports.addRamBlock(space, number);
     this.#core.exports.setRamBase(space, number, base);
-    this.placed.set(`${space} ${block}`, this.#find(space, block, base, host, tables));
+    this.placed.set(`${space} ${block}`, this.#find(space, { block, number, base, host }, tables));
   }
 
   #find(
     space: number,
-    block: string,
-    base: bigint,
-    host: bigint,
+    { block, number, base, host }: { block: string; number: number; base: bigint; host: bigint },
     tables: readonly (readonly MemoryRegion[])[],
   ): Placed {
     const own = this.#mtree.filter((range) => range.block === block);
     for (const { offset, gpa, size } of own) {
-      this.#add(space, { hva: base + BigInt(offset), size: BigInt(size), gpa: BigInt(gpa) });
+      const hva = base + BigInt(offset);
+      this.#add(space, { hva, size: BigInt(size), gpa: BigInt(gpa), block: number });
     }
     if (own.length > 0) return "mtree";
     if (this.#mtree.length > 0) return "nowhere";
-    const known = this.#ranges.get(space) ?? [];
+    const known = (this.#ranges.get(space) ?? []).filter((range) => range.block === 0);
     if (known.length > 0) return known.some((range) => holds(range, host)) ? "events" : "nowhere";
     const table = tables.find((regions) => regions.some((region) => holds(toRange(region), host)));
     if (table) {
@@ -126,7 +129,7 @@ export class RamMap {
       return "mem-table";
     }
     if (tables.some((regions) => regions.length > 0) || block !== PC_RAM) return "nowhere";
-    this.#add(space, { hva: base, size: SAME_ADDRESS, gpa: 0n });
+    this.#add(space, { hva: base, size: SAME_ADDRESS, gpa: 0n, block: number });
     return "assumed";
   }
 
@@ -140,7 +143,7 @@ export class RamMap {
 }
 
 function toRange(region: MemoryRegion): Range {
-  return { hva: region.hva, size: region.last - region.first + 1n, gpa: region.first };
+  return { hva: region.hva, size: region.last - region.first + 1n, gpa: region.first, block: 0 };
 }
 
 function holds(range: Range, host: bigint): boolean {
@@ -149,6 +152,7 @@ function holds(range: Range, host: bigint): boolean {
 
 /** Whether two ranges overlap or follow each other, with the same distance between the addresses. */
 function touches(a: Range, b: Range): boolean {
+  if (a.block !== b.block) return false;
   return a.hva - a.gpa === b.hva - b.gpa && a.gpa <= b.gpa + b.size && b.gpa <= a.gpa + a.size;
 }
 

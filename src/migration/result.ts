@@ -1,11 +1,11 @@
 /** From a migration that ended to its result: the verdict of every policy. */
 import { RowSet } from "../../assembly/abi.ts";
-import type { MigrationResult, MigrationVerdict, PageRun, StalePage } from "../result.ts";
+import type { MigrationResult, MigrationVerdict, StalePage } from "../result.ts";
 import type { Row } from "../rows.ts";
 import type { Replay } from "../run.ts";
-import { difference, union } from "./page-runs.ts";
+import { countPages, difference, union } from "./page-runs.ts";
 import type { Migration } from "./timeline.ts";
-import { countPages, type RowVerdict, readVerdict } from "./verdict.ts";
+import { type RowVerdict, readVerdict } from "./verdict.ts";
 
 /**
  * A policy whose log explains the sends: this share of the pages that it logged, at most, was never
@@ -150,8 +150,4 @@ function verdictOf(
     pagesWithoutEvidence:
       read.pagesWithoutEvidence + (run.options.stalePages ? countPages(unsent) : 0),
   };
-}
-
-export function pagesOf(runs: readonly PageRun[]): number {
-  return countPages(runs);
 }

@@ -39,9 +39,6 @@ const MAX_RUNS = 1_000_000;
 /** Pages whose last write is read: what the core keeps of all rows together. */
 const MAX_PAGES = 262144;
 
-export const countPages = (runs: readonly PageRun[]): number =>
-  runs.reduce((sum, run) => sum + run.pages, 0);
-
 /** The verdict of one row. `startNs`: when the dirty log went on. */
 export function readVerdict(
   core: Core,
