@@ -22,6 +22,8 @@ export class EventPlan {
   count: u64;
   next: usize;
   id: u32;
+  /** Arguments of a QEMU event: qemu-arguments.ts. */
+  patterns: usize;
 }
 
 /** One field of an event. */
@@ -215,6 +217,11 @@ export function setMarkerText(at: usize, offset: u32): void {
   let event = changetype<EventPlan>(at);
   event.textOffset = offset;
   event.bytes = max<u32>(event.bytes, offset);
+}
+
+/** From now on an event is only counted. */
+export function mute(at: usize): void {
+  changetype<EventPlan>(at).kind = 15; // EventKind.Other
 }
 
 /** How often an event was met. */

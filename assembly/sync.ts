@@ -25,6 +25,8 @@ import {
   ROW_WINDOW,
   RowSet,
 } from "./abi";
+import { migrating, migrationHarvest } from "./migration";
+import { migrationWord } from "./migration-set";
 import {
   activeRows,
   blockAt,
@@ -48,7 +50,7 @@ export const counts: usize = memory.data(32 * 56);
 const staleTotal: usize = memory.data(32 * 8);
 const everLostTotal: usize = memory.data(32 * 8);
 
-function syncBlock(base: usize, present: u32): void {
+function syncBlock(block: u32, base: usize, present: u32): void {
   let window: u32 = 0;
   let windowKnown = false;
   for (let row: u32 = 0; row < activeRows; ++row) {
@@ -78,6 +80,7 @@ function syncBlock(base: usize, present: u32): void {
       let ever = load<u64>(line + 2 * BLOCK_BYTES);
       newlyN += popcnt<u64>(lost & ~ever);
       store<u64>(line + 2 * BLOCK_BYTES, ever | lost);
+      if (migrating && logged) migrationHarvest(block, row, w, logged);
       let stale = load<u64>(line + 3 * BLOCK_BYTES);
       let next = (stale | written) & ~logged;
       staleDelta += <i64>popcnt<u64>(next) - <i64>popcnt<u64>(stale);
@@ -121,7 +124,7 @@ export function sync(): void {
       let block = (word << 6) + <u32>ctz<u64>(bits);
       bits &= bits - 1;
       let base = blockAt(block);
-      syncBlock(base, presentPlanes(base));
+      syncBlock(block, base, presentPlanes(base));
     }
   }
   for (let row: u32 = 0; row < rows; ++row) {
@@ -149,8 +152,9 @@ export function clearRound(): void {
 }
 
 /** One word of a row's set. `base` may be 0: an untouched block. */
-function setWord(base: usize, row: u32, set: u32, word: u32): u64 {
+function setWord(block: u32, base: usize, row: u32, set: u32, word: u32): u64 {
   if (!base) return 0;
+  if (set >= <u32>RowSet.MigStale) return migrationWord(block, row, set, word << 3);
   if (set >= <u32>RowSet.EverWritten) {
     return load<u64>(keptLine(base, row, set - <u32>RowSet.EverWritten) + (word << 3));
   }
@@ -166,7 +170,7 @@ export function exportSet(row: u32, set: u32, from: u32, blocks: u32, into: usiz
   for (let i: u32 = 0; i < blocks; ++i) {
     let base = blockAt(from + i);
     for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
-      store<u64>(into + i * BLOCK_BYTES + (w << 3), setWord(base, row, set, w));
+      store<u64>(into + i * BLOCK_BYTES + (w << 3), setWord(from + i, base, row, set, w));
     }
   }
 }
@@ -197,7 +201,7 @@ export function setRuns(row: u32, set: u32, from: u32, cap: u32, into: usize): u
   while (block < 1 << 23) {
     let base = blockAt(block);
     for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
-      let bits = setWord(base, row, set, w);
+      let bits = setWord(block, base, row, set, w);
       let first = (block << 9) + (w << 6);
       if (first < from) {
         if (from - first >= 64) continue;

@@ -23,9 +23,11 @@ import {
   Status,
 } from "./abi";
 import { linePrefix } from "./line-prefix";
+import { MARKER_REFUSED, readMarker } from "./marker";
 import { take } from "./memory";
 import { number, numberEnd, parseNumber, SPACE, storeSized } from "./number";
 import { EventPlan, FieldPlan, findName, MAX_NAMES, Plan } from "./plan";
+import { PROBLEM_ARGUMENTS } from "./qemu-log";
 import { clearRecord, HELD, makeRoom, noteCpu, recordAt, sortRecords, Stream } from "./stream";
 
 /** Longer lines than this are no event lines. */
@@ -242,7 +244,14 @@ export function scanText(s: Stream): u32 {
     let kind = event.kind;
     if (kind == EventKind.Marker) {
       let text = markerText(args, last);
-      if (!keepText(record, text, <u32>(last - text))) return Status.NoMemory;
+      kind = readMarker(s, record, text, last);
+      if (kind == MARKER_REFUSED) {
+        s.problem = PROBLEM_ARGUMENTS;
+        s.problemAt = <u32>(text - line);
+        status = Status.HostLine;
+        break;
+      }
+      if (kind == EventKind.Marker && !keepText(record, text, <u32>(last - text))) return Status.NoMemory;
     } else if (kind != EventKind.Other) {
       while (args < last && load<u8>(args) == SPACE) ++args;
       if (kind == EventKind.Ioctl) store<u64>(record + EVENT_IP, <u64>internSymbol(args, last));
@@ -260,8 +269,12 @@ export function scanText(s: Stream): u32 {
     if (kind != EventKind.Other) {
       store<u64>(record + EVENT_PLACE, s.place);
       store<u8>(record + EVENT_KIND, <u8>kind);
-      if (load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
+      if (kind < <u32>EventKind.Other && load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
       let ts = load<u64>(record + EVENT_TS);
+      if (s.offset) {
+        ts += <u64>s.offset;
+        store<u64>(record + EVENT_TS, ts);
+      }
       if (ts < s.lastTs) s.disordered = 1;
       s.lastTs = ts;
       ++tail;
