@@ -42,7 +42,7 @@ interface IdentifyDocument {
 }
 
 /** Runs the tool with `--json`; throws LabError when it cannot answer at all. */
-function ask<T>(args: readonly string[]): T {
+export function ask<T>(args: readonly string[]): T {
   const { status, stdout, stderr } = tryRun(process.execPath, [TOOL, ...args, "--json", "--quiet"]);
   if (status !== 0 && status !== 1 && status !== 3) {
     throw new LabError(`vhost-replay ${args[0]}: exit status ${status}: ${stderr.trim()}`);
@@ -58,10 +58,10 @@ function recordingIn(folder: string): string {
 }
 
 /** What must hold for a run on this kernel, whatever the scenario. */
-export function check(folder: string, release: string, driver: string): Verdict {
+export function check(folder: string, driver: string): Verdict {
   const recording = recordingIn(folder);
   const observed = ["--observed", join(folder, "syncs")];
-  const asked = `linux-${/^\d+\.\d+(\.\d+)?/.exec(release)?.[0]}`;
+  const asked = rowOf(versionOf(join(folder, "..")));
   const [policy] = ask<VerifyDocument>([
     "verify",
     recording,
@@ -100,6 +100,26 @@ export function check(folder: string, release: string, driver: string): Verdict 
   const failed = join(folder, "failed.txt");
   if (existsSync(failed)) verdict.wrong.push(`exerciser: ${readFileSync(failed, "utf8").trim()}`);
   return verdict;
+}
+
+/** What ran, by the kernel's own words: Debian's release 6.1.0-50 is version 6.1.176. */
+export function versionOf(folder: string): string {
+  const words = readFileSync(join(folder, "uname.txt"), "utf8");
+  const version = /Debian (\d+\.\d+\.\d+)/.exec(words)?.[1];
+  if (!version) throw new LabError(`${folder}/uname.txt names no version: ${words.trim()}`);
+  return version;
+}
+
+/** Name of the row of the tool's table for a kernel's version. */
+export function rowOf(version: string): string {
+  const { status, stdout, stderr } = tryRun(process.execPath, [
+    TOOL,
+    "policies",
+    `linux-${version}`,
+  ]);
+  const row = /^\S+/.exec(stdout)?.[0];
+  if (status !== 0 || row === undefined) throw new LabError(`linux-${version}: ${stderr.trim()}`);
+  return row;
 }
 
 function scriptOf(folder: string): string {

@@ -25,8 +25,12 @@ const TRIES = 3;
 const DISK_BYTES = 1 << 30;
 
 const PROCESSORS = {
-  two: ["-accel", "tcg,thread=multi", "-smp", "2"],
-  counted: ["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off"],
+  two: { qemu: ["-accel", "tcg,thread=multi", "-smp", "2"], kernel: "" },
+  counted: {
+    qemu: ["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off"],
+    // Else the kernel may find the counter unstable, and count run time by ticks.
+    kernel: "tsc=reliable",
+  },
 };
 
 /**
@@ -39,6 +43,7 @@ export async function boot(machine: Machine, folder: string): Promise<void> {
   const disk = `${base}.disk`;
   const log = `${base}.console`;
   writeFileSync(`${base}.cpio.gz`, machine.initramfs);
+  const processor = PROCESSORS[machine.processor ?? "two"];
   const settings = Object.entries(machine.settings).map(([key, value]) => `lab.${key}=${value}`);
   for (let attempt = 1; attempt <= TRIES; attempt++) {
     rmSync(disk, { force: true });
@@ -47,11 +52,11 @@ export async function boot(machine: Machine, folder: string): Promise<void> {
     await runLogged(
       "qemu-system-x86_64",
       [
-        ...PROCESSORS[machine.processor ?? "two"],
+        ...processor.qemu,
         ...["-cpu", "max", "-m", String(machine.memoryMiB), "-nographic", "-no-reboot"],
         ...["-net", "none", "-kernel", machine.kernel.vmlinuz, "-initrd", `${base}.cpio.gz`],
         "-append",
-        `console=ttyS0 quiet panic=-1 oops=panic mitigations=off ${settings.join(" ")}`,
+        `console=ttyS0 quiet panic=-1 oops=panic mitigations=off ${processor.kernel} ${settings.join(" ")}`,
         ...["-drive", `file=${disk},format=raw,if=virtio,cache=unsafe`],
         ...(machine.qemu ?? []),
       ],

@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { endRunning, LabError } from "./command.ts";
-import { type Cost, costs, costText } from "./cost.ts";
+import { COST_KERNELS, type Cost, costs, costText } from "./cost.ts";
 import { formsOf, KERNEL_NAMES, type Kernel, kernelNamed, QUICK_KERNELS } from "./kernels.ts";
 import { LOAD_NAMES, type Migration, migrate } from "./migration.ts";
 import { migrationFaults, migrationText } from "./migration-table.ts";
@@ -136,7 +136,7 @@ async function main(): Promise<number> {
   }
   checkValues(values);
   requireTools();
-  if (values.cost) return measureCosts((values.kernel ?? KERNEL_NAMES).map(kernelNamed));
+  if (values.cost) return measureCosts((values.kernel ?? COST_KERNELS).map(kernelNamed));
   const nested = values.nested || !(values.quick || values.scenario);
   const names = values.kernel ?? (values.quick ? QUICK_KERNELS : KERNEL_NAMES);
   const kernels = names.map(kernelNamed);

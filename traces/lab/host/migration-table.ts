@@ -25,20 +25,30 @@ export function migrationFaults(one: Migration): string[] {
   const exact = version >= WAITS || (version >= PATCHED && one.load === "normal");
   if (exact && device > 0) faults.push(`${device} pages differ, and this kernel should lose none`);
   if (!exact && device === 0) faults.push("no page differs: this run shows nothing");
+  const { missed } = one.verdict;
+  if (missed.length > 0) {
+    const first = missed.slice(0, 8).join(", ");
+    faults.push(`${missed.length} pages differ that stale does not name: ${first}`);
+  }
   return faults;
 }
 
-/** One line a run. */
+/**
+ * One line a run: the pages that differ, and what `stale` says of the kernel that ran. A page that
+ * is called stale and does not differ got the same bytes twice, or a shorter read than asked.
+ */
 export function migrationText(runs: readonly Migration[]): string {
-  const head = ["migration on", "load", "pages differ", "data", "response", "other"];
+  const head = [
+    ...["migration on", "load", "pages differ", "data", "response"],
+    ...["stale", "of them differ", "possibly", "of them differ", "not named"],
+  ];
   const lines = runs.map((one) => {
-    const data = one.differ.get("data") ?? 0;
-    const response = one.differ.get("response") ?? 0;
-    return [
-      one.release,
-      one.load,
-      ...[pages(one), data, response, pages(one) - data - response].map(String),
+    const { stale, possibly, differStale, differPossibly, missed } = one.verdict;
+    const numbers = [
+      ...[pages(one), one.differ.get("data") ?? 0, one.differ.get("response") ?? 0],
+      ...[stale, differStale, possibly, differPossibly, missed.length],
     ];
+    return [one.release, one.load, ...numbers.map(String)];
   });
   const notes = runs.flatMap((one) =>
     migrationFaults(one).map((fault) => `WRONG    ${one.release} ${one.load}: ${fault}`),

@@ -12,6 +12,7 @@ import type { Kernel } from "./kernels.ts";
 import { boot } from "./machine.ts";
 import { BUILD, LAB, RESULTS } from "./paths.ts";
 import { recordScript } from "./record-script.ts";
+import { type StaleVerdict, staleVerdict } from "./stale.ts";
 import { addQemu } from "./stock-qemu.ts";
 
 const PAGE_BYTES = 4096;
@@ -35,6 +36,7 @@ export interface Migration {
   folder: string;
   /** Pages whose content differs, by what they are. */
   differ: Map<string, number>;
+  verdict: StaleVerdict;
 }
 
 /** A disk in which every word says where it stands, so that no two blocks are equal. */
@@ -112,7 +114,8 @@ export async function migrate(kernel: Kernel, load: Load, form: string): Promise
     writeFileSync(`${path}.gz`, gzipSync(readFileSync(path)));
     rmSync(path);
   }
-  return { name, release: kernel.release, load, folder, differ };
+  const verdict = staleVerdict(folder);
+  return { name, release: kernel.release, load, folder, differ, verdict };
 }
 
 interface Part {

@@ -1,8 +1,17 @@
 /** Where the lab finds its parts and puts its results. */
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 
-/** The repository: this file runs as dist/traces/lab/host/paths.js. */
-export const ROOT = join(import.meta.dirname, "..", "..", "..", "..");
+/** The repository: the nearest folder above this file with a package.json, built or not. */
+function repository(): string {
+  let folder = import.meta.dirname;
+  while (!existsSync(join(folder, "package.json")) && folder !== dirname(folder)) {
+    folder = dirname(folder);
+  }
+  return folder;
+}
+
+export const ROOT = repository();
 export const LAB = join(ROOT, "traces", "lab");
 /** The tool under test, as `npm run build` leaves it. */
 export const TOOL = join(ROOT, "dist", "src", "cli.js");

@@ -36,6 +36,6 @@ export async function runScenarios(
       release: kernel.release,
       scenario: name,
       form,
-      verdict: check(join(folder, name), kernel.release, driver),
+      verdict: check(join(folder, name), driver),
     }));
 }

@@ -11,6 +11,7 @@ done
 [ "$record" = none ] || /lab/record.sh define -f "$form" 2>&1
 cat /sys/kernel/tracing/kprobe_events >/out/probes.txt
 
+dmesg -c >/out/boot.txt
 for script in /scenarios/*.txt; do
 	name=${script##*/}
 	name=${name%.txt}
