@@ -209,9 +209,12 @@ start() {
 	(prologue) 2>/dev/null || give_up "cannot write to $out.partial (disk full?)"
 	(
 		trap '' HUP INT
-		cat "$I/trace_pipe" >> "$out.partial/trace.txt" 2>/dev/null
+		cat "$I/trace_pipe" >> "$out.partial/trace.txt" 2>/dev/null &
+		echo $! > "$S/reader.pid"
+		wait $!
 		echo $? > "$S/reader.rc"
 	) </dev/null >/dev/null 2>&1 &
+	until [ -s "$S/reader.pid" ]; do sleep 1; done
 	put 1 "$I/events/$G/enable" || { end_reader; give_up "the kernel refused to enable the probes"; }
 	clock_mark
 	echo "record.sh: recording to $out.partial"
@@ -247,18 +250,19 @@ clock_mark() {
 
 sum() { cat "$I"/per_cpu/cpu*/stats | awk -F: -v k="$1" '$1 == k { n += $2 } END { print n + 0 }'; }
 
-# The cat on trace_pipe, whoever its parent is by now. (grep finds itself, too.)
-readers() {
-	grep -l -F "$I/trace_pipe" /proc/[0-9]*/cmdline 2>/dev/null | while read -r c; do
-		p=$(basename "$(dirname "$c")")
-		[ "$(cat "/proc/$p/comm" 2>/dev/null)" = cat ] && echo "$p"
-	done
+# The process that reads trace_pipe; its number may be somebody else's by now.
+reader_alive() {
+	[ -r "$S/reader.pid" ] || return 1
+	read -r reader < "$S/reader.pid"
+	case $(tr '\0' ' ' < "/proc/$reader/cmdline" 2>/dev/null) in
+	*"$I/trace_pipe "*) return 0 ;;
+	esac
+	return 1
 }
 
-reader_alive() { [ -n "$(readers)" ]; }
-
 end_reader() {
-	for p in $(readers); do kill "$p" 2>/dev/null; done
+	reader_alive || return 0
+	kill "$reader" 2>/dev/null
 	sleep 1
 }
 
