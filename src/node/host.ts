@@ -17,6 +17,8 @@ import { arch, release, version } from "node:os";
 import process from "node:process";
 
 export interface Host {
+  /** In front of every absolute path; empty but in tests. */
+  readonly root: string;
   /** Effective user id. */
   readonly uid: number;
   /** `uname -r`, `uname -v`, and the machine as Node.js names it (`x64`, `arm64`). */
@@ -40,6 +42,7 @@ export interface Host {
 /** This machine. */
 export function thisHost(): Host {
   return {
+    root: "",
     uid: process.geteuid?.() ?? -1,
     release: release(),
     version: version(),

@@ -35,14 +35,16 @@ interface Reply {
 /** One connection. Close it: QEMU serves a socket's clients one after the other. */
 export class Qmp {
   readonly #path: string;
+  readonly #timeout: number;
   readonly #socket: Socket;
   #pending = "";
   #waiting: { fits: (reply: Reply) => boolean; done: (reply: Reply | Error) => void } | null = null;
   #failure: Error | null = null;
   #id = 0;
 
-  private constructor(path: string, socket: Socket) {
+  private constructor(path: string, socket: Socket, timeout: number) {
     this.#path = path;
+    this.#timeout = timeout;
     this.#socket = socket;
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => this.#receive(text));
@@ -50,9 +52,9 @@ export class Qmp {
     socket.on("close", () => this.#fail(this.#trouble("QEMU closed it")));
   }
 
-  /** Connects and negotiates. Throws UsageError. */
-  static async connect(path: string): Promise<Qmp> {
-    const qmp = new Qmp(path, createConnection(path));
+  /** Connects and negotiates. Every answer may take `timeout` ms. Throws UsageError. */
+  static async connect(path: string, timeout = TIMEOUT): Promise<Qmp> {
+    const qmp = new Qmp(path, createConnection(path), timeout);
     try {
       await qmp.#wait(
         (reply) => "QMP" in reply,
@@ -104,7 +106,7 @@ export class Qmp {
   async #wait(fits: (reply: Reply) => boolean, late: string): Promise<Reply> {
     if (this.#failure) throw this.#failure;
     const reply = await new Promise<Reply | Error>((resolve) => {
-      const timer = setTimeout(() => resolve(this.#trouble(late)), TIMEOUT);
+      const timer = setTimeout(() => resolve(this.#trouble(late)), this.#timeout);
       this.#waiting = {
         fits,
         done: (value) => {

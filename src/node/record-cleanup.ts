@@ -4,7 +4,7 @@ import { UsageError } from "../place.ts";
 import type { Host } from "./host.ts";
 import { switchEvents } from "./qemu-events.ts";
 import { withQemu } from "./record-session.ts";
-import { type ProcessId, readState, removeState, runs, STATE_FILE } from "./record-state.ts";
+import { type ProcessId, readState, removeState, runs, stateFile } from "./record-state.ts";
 import { TraceFs } from "./tracefs.ts";
 
 /**
@@ -14,7 +14,7 @@ import { TraceFs } from "./tracefs.ts";
  */
 export async function cleanUp(host: Host, say: (line: string) => void): Promise<boolean> {
   const tracefs = TraceFs.open(host);
-  const state = readState(STATE_FILE);
+  const state = readState(stateFile(host));
   if (state && runs(state.recorder)) {
     const { pid } = state.recorder;
     throw new UsageError(`process ${pid} is recording; end it first: kill -INT ${pid}`);
@@ -48,7 +48,7 @@ export async function cleanUp(host: Host, say: (line: string) => void): Promise<
   if (state && host.exists(state.partial)) {
     say(`an unfinished recording stays in ${state.partial}`);
   }
-  if (clean) removeState(STATE_FILE);
+  if (clean) removeState(stateFile(host));
   return clean;
 }
 

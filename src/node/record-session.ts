@@ -14,7 +14,7 @@ import {
   readState,
   removeState,
   runs,
-  STATE_FILE,
+  stateFile,
   writeState,
 } from "./record-state.ts";
 import { type Recorder, traceCmdRecorder, tracefsRecorder } from "./recorder.ts";
@@ -76,7 +76,7 @@ export async function recordBundle(
   say: (line: string) => void,
 ): Promise<Recorded> {
   const tracefs = TraceFs.open(host);
-  refuseSecond();
+  refuseSecond(host);
   const bundle = new PartialBundle(options.output);
   const undo: (() => Promise<void>)[] = [];
   try {
@@ -87,15 +87,15 @@ export async function recordBundle(
       partial: bundle.partial,
       qemu: null,
     };
-    writeState(STATE_FILE, state);
-    undo.push(async () => removeState(STATE_FILE));
+    writeState(stateFile(host), state);
+    undo.push(async () => removeState(stateFile(host)));
     await tracefs.makeInstance(options.bufferKib);
     undo.push(() => mustGo(tracefs.removeInstance(), "the trace instance", tracefs));
     const form = await defineProbes(tracefs, probes, say);
     undo.push(() => mustGo(tracefs.removeProbes(), "a probe", tracefs));
     if (options.qemuSocket !== null) {
       state.qemu = await openQemu(options.qemuSocket, bundle);
-      writeState(STATE_FILE, state);
+      writeState(stateFile(host), state);
       const { socket, events } = state.qemu;
       undo.push(() => withQemu(socket, (qmp) => switchEvents(qmp, events, false)));
       await withQemu(socket, (qmp) => switchEvents(qmp, events, true));
@@ -106,7 +106,7 @@ export async function recordBundle(
       if (!stopped) await recorder.abandon();
     });
     state.child = recorder.child;
-    writeState(STATE_FILE, state);
+    writeState(stateFile(host), state);
     applyFilters(tracefs, options);
     tracefs.enable(true);
     const begin = clockPair();
@@ -171,8 +171,8 @@ export function plainly(error: unknown, output: string): unknown {
   return new UsageError(`the disk is full; no recording was kept (${output})`);
 }
 
-function refuseSecond(): void {
-  const state = readState(STATE_FILE);
+function refuseSecond(host: Host): void {
+  const state = readState(stateFile(host));
   if (!state) return;
   if (runs(state.recorder)) {
     throw new UsageError(`process ${state.recorder.pid} is recording already`);

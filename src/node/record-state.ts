@@ -5,7 +5,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { UsageError } from "../place.ts";
-import { errorCode } from "./host.ts";
+import { errorCode, type Host } from "./host.ts";
 
 /** A process, told apart from a later one with the same number. */
 export interface ProcessId {
@@ -24,7 +24,10 @@ export interface RecordState {
   qemu: { socket: string; events: string[] } | null;
 }
 
-export const STATE_FILE = "/run/vhost-replay-record.json";
+/** Where the state stands. */
+export function stateFile(host: Pick<Host, "root">): string {
+  return `${host.root}/run/vhost-replay-record.json`;
+}
 
 /** Identifies a running process; null when there is none. */
 export function identify(pid: number): ProcessId | null {

@@ -6,7 +6,7 @@ import { UsageError } from "../place.ts";
 import { GROUP } from "../probes/definition.ts";
 import { errorCode, type Host } from "./host.ts";
 
-const PLACES = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+const PLACES = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] as const;
 const LOCKDOWN = "/sys/kernel/security/lockdown";
 const INSTANCE = "vhost-replay";
 const OURS = new RegExp(`^[pr]\\d*:${GROUP}/`);
@@ -36,12 +36,14 @@ export class TraceFs {
   /** Mounts tracefs when it is not. Throws UsageError with what forbids probes here. */
   static open(host: Host): TraceFs {
     if (host.uid !== 0) throw new UsageError("needs root");
-    if (host.exists(LOCKDOWN) && /\[confidentiality\]/.test(host.read(LOCKDOWN))) {
+    const lockdown = host.root + LOCKDOWN;
+    if (host.exists(lockdown) && /\[confidentiality\]/.test(host.read(lockdown))) {
       throw new UsageError(
         "the kernel is locked down (confidentiality), which forbids kprobes; see /sys/kernel/security/lockdown",
       );
     }
-    const mounted = PLACES.find((place) => host.exists(`${place}/trace_clock`));
+    const places = PLACES.map((place) => host.root + place);
+    const mounted = places.find((place) => host.exists(`${place}/trace_clock`));
     const root = mounted ?? mount(host);
     if (!host.exists(`${root}/kprobe_events`)) {
       throw new UsageError(`this kernel has no kprobe events (CONFIG_KPROBE_EVENTS): ${root}`);
@@ -221,7 +223,7 @@ export class TraceFs {
 }
 
 function mount(host: Host): string {
-  const [place] = PLACES as [string];
+  const place = host.root + PLACES[0];
   if (!host.exists(place)) {
     throw new UsageError(`this kernel has no tracefs (CONFIG_FTRACE; is /sys mounted?): ${place}`);
   }

@@ -2,7 +2,8 @@
 import { type Abilities, definition, type Form } from "./definition.ts";
 import { DRIVER_MODULES, type DriverName, probesFor } from "./recipe.ts";
 import type { Placement } from "./resolve.ts";
-import { SCRIPT_TEXT } from "./script-text.ts";
+import { SCRIPT_DEFINE } from "./script-define.ts";
+import { SCRIPT_RECORD } from "./script-record.ts";
 
 /** A BTF blob of /sys/kernel/btf by which the script knows the build it was made for. */
 export interface Fingerprint {
@@ -68,7 +69,7 @@ export function renderScript(input: ScriptInput): string {
       "",
     ]),
   ];
-  return lines.join("\n") + SCRIPT_TEXT;
+  return lines.join("\n") + SCRIPT_DEFINE + SCRIPT_RECORD;
 }
 
 function withoutCases({ drivers, requests }: ScriptInput): string[] {
