@@ -119,7 +119,7 @@ describe("a probe", () => {
         event: "mem",
         function: "vhost_iotlb_add_range",
         why: "module vhost_iotlb has no BTF here (not loaded?), nor is vhost_iotlb_add_range built in",
-        without: "the guest's memory map is not known; the verdict does not need it",
+        without: "the guest's memory map is not known: `log` needs --log-size; the verdict does not need it",
       },
     ]);
     const { status, stderr, stdout } = await cli(["probes", "--btf", folder]);
