@@ -75,6 +75,31 @@ describe("the definitions are those of the recordings that were checked against 
   });
 });
 
+describe("on arm64", () => {
+  const ARM = "6.12.117+deb13-arm64";
+
+  test("the machine is known by the BTF, and the registers are those of its convention", async () => {
+    const probes = await kernelProbes(request(ARM));
+    expect(probes.architecture).toBe("arm64");
+    // The same source on a machine with the same sizes: only the registers differ.
+    const names = ["%x0", "%x1", "%x2", "%x3", "%x4", "%x5"];
+    const x86 = ["%di", "%si", "%dx", "%cx", "%r8", "%r9"];
+    const recorded = readFileSync(join(btfOf(TRIXIE), "probes-regs.txt"), "utf8");
+    const expected = x86.reduce(
+      (text, from, at) => text.replaceAll(from, names[at] ?? ""),
+      recorded,
+    );
+    expect((await definitions(ARM, "regs", ["scsi"])).map(listed).join("\n")).toBe(
+      expected.trimEnd(),
+    );
+  });
+
+  test("the script asks for its machine", async () => {
+    const { stdout } = await cli(["probes", "--script", "--btf", btfOf(ARM), "--kernel", ARM]);
+    expect(stdout).toContain("made_for_machine='aarch64'");
+  });
+});
+
 describe("a probe", () => {
   test("has the event name and the fields that the replay reads", () => {
     for (const { event, points, requests } of RECIPE) {
@@ -119,7 +144,8 @@ describe("a probe", () => {
         event: "mem",
         function: "vhost_iotlb_add_range",
         why: "module vhost_iotlb has no BTF here (not loaded?), nor is vhost_iotlb_add_range built in",
-        without: "the guest's memory map is not known: `log` needs --log-size; the verdict does not need it",
+        without:
+          "the guest's memory map is not known: `log` needs --log-size; the verdict does not need it",
       },
     ]);
     const { status, stderr, stdout } = await cli(["probes", "--btf", folder]);
