@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import process from "node:process";
 import { type Host, thisHost } from "../node/host.ts";
+import type { KernelProbes } from "../node/kernel-probes.ts";
 import { cleanUp } from "../node/record-cleanup.ts";
 import {
   plainly,
@@ -11,6 +12,7 @@ import {
 } from "../node/record-session.ts";
 import { TraceFs } from "../node/tracefs.ts";
 import { UsageError } from "../place.ts";
+import type { DriverName } from "../probes/recipe.ts";
 import { bundleJson } from "../report/bundle-json.ts";
 import { jsonDocument } from "../report/result-json.ts";
 import { printable } from "../report/text-layout.ts";
@@ -53,6 +55,24 @@ export async function run(api: ReplayApi, io: Io, args: RecordArguments): Promis
   const probes = await findProbes(args.btf ? { ...args, kernel: host.release } : args, drivers);
   for (const line of remarks(probes, drivers, args)) say(line);
   const recorded = await recordBundle(host, probes, options, stopSignal(io), say);
+  const requests = args.requests ?? false;
+  return finishBundle(api, io, { host, probes, recorded, options, drivers, requests, say });
+}
+
+/** What `finishBundle` needs to know. */
+export interface Finishing {
+  host: Host;
+  probes: KernelProbes;
+  recorded: Recorded;
+  options: RecordOptions;
+  drivers: readonly DriverName[];
+  requests: boolean;
+  say: (line: string) => void;
+}
+
+/** Writes the manifest, gives the bundle its name, and prints what is in the recording. */
+export async function finishBundle(api: ReplayApi, io: Io, finishing: Finishing): Promise<number> {
+  const { host, probes, recorded, options, say } = finishing;
   const { bundle, facts, leftovers } = recorded;
   try {
     const manifest = bundleJson({
@@ -60,8 +80,8 @@ export async function run(api: ReplayApi, io: Io, args: RecordArguments): Promis
       tool: api.tool,
       kernel: { release: host.release, version: host.version, machine: host.arch },
       node: process.versions.node,
-      drivers,
-      requests: args.requests ?? false,
+      drivers: finishing.drivers,
+      requests: finishing.requests,
       bufferKib: options.bufferKib,
       onePid: options.pid !== null,
       writesOnly: options.writesOnly,

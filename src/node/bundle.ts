@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   accessSync,
+  chmodSync,
   closeSync,
   constants,
   createReadStream,
@@ -98,6 +99,7 @@ export class PartialBundle {
     if (this.#isArchive) {
       const archive = join(this.partial, `archive${ARCHIVE}`);
       await pack(this.partial, basename(this.folder), archive);
+      chmodSync(archive, 0o600);
       sync(archive);
       renameSync(archive, this.output);
       folder = this.folder;

@@ -77,6 +77,7 @@ export async function recordBundle(
 ): Promise<Recorded> {
   const tracefs = TraceFs.open(host);
   refuseSecond(host);
+  if (options.pid !== null) threadsOf(options.pid);
   const bundle = new PartialBundle(options.output);
   const undo: (() => Promise<void>)[] = [];
   try {
@@ -226,8 +227,9 @@ async function startRecorder(
 function applyFilters(tracefs: TraceFs, { pid, writesOnly }: RecordOptions): void {
   if (writesOnly) tracefs.set("events/vl/desc/filter", "acc==2");
   if (pid === null) return;
+  const threads = threadsOf(pid);
   tracefs.set("options/event-fork", "1");
-  for (const thread of threadsOf(pid)) tracefs.add("set_event_pid", `${thread} `);
+  for (const thread of threads) tracefs.add("set_event_pid", `${thread} `);
 }
 
 async function untilEnd(

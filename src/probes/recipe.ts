@@ -187,7 +187,8 @@ export const RECIPE: readonly Probe[] = [
         kind: "entry",
         drivers: [driver],
         points: [[{ function: name, module, fields: IOCTL_FIELDS }]],
-        without: "when logging was switched on and off is not seen, only its state at each drain",
+        without:
+          "toggles of LOG_ALL are not seen, nor which log entries they free; only the state at each drain",
       },
       {
         event: "ioctl_ret",
@@ -217,7 +218,8 @@ export const RECIPE: readonly Probe[] = [
         },
       ],
     ],
-    without: "the guest's memory map is not known; the verdict does not need it",
+    without:
+      "the guest's memory map is not known: `log` needs --log-size; the verdict does not need it",
   },
   {
     event: "drain",
