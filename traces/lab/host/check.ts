@@ -51,15 +51,23 @@ export function ask<T>(args: readonly string[]): T {
 }
 
 /** The recording in a folder of results: text, plain or compressed. */
-function recordingIn(folder: string): string {
+function recordingIn(folder: string): string | null {
   const name = readdirSync(folder).find((file) => /^trace\.txt(\.gz)?$/.test(file));
-  if (!name) throw new LabError(`${folder}: no trace.txt`);
-  return join(folder, name);
+  return name === undefined ? null : join(folder, name);
+}
+
+/** The script that records left nothing; its last word says why. */
+function unrecorded(folder: string): Verdict {
+  const log = join(folder, "record.log");
+  const said = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").at(-1) : "";
+  const wrong = [`no recording: ${said}`];
+  return { syncs: 0, equal: 0, inexact: [], different: [], identified: "", wrong };
 }
 
 /** What must hold for a run on this kernel, whatever the scenario. */
 export function check(folder: string, driver: string): Verdict {
   const recording = recordingIn(folder);
+  if (recording === null) return unrecorded(folder);
   const observed = ["--observed", join(folder, "syncs")];
   const asked = rowOf(versionOf(join(folder, "..")));
   const [policy] = ask<VerifyDocument>([
@@ -86,7 +94,7 @@ export function check(folder: string, driver: string): Verdict {
   }
   const images = readdirSync(join(folder, "syncs")).length;
   // A recording may begin late (23-attach) or lose its beginning (18-lost), no more than that.
-  if (verdict.syncs < images && !/tracing on|buffer/.test(scriptOf(folder))) {
+  if (verdict.syncs < images && !/start-recording|buffer/.test(scriptOf(folder))) {
     verdict.wrong.push(`${images - verdict.syncs} syncs are not in the recording`);
   }
   if (verdict.syncs === 0) verdict.wrong.push("no sync was compared");
@@ -141,7 +149,7 @@ function inShort({ answer, best }: IdentifyDocument): string {
  * recording, because a disk may put its data into memory long before the request completes.
  */
 function unseenWrites(folder: string, recording: string): string[] {
-  if (/tracing on/.test(scriptOf(folder))) return [];
+  if (/start-recording/.test(scriptOf(folder))) return [];
   const union = join(folder, "changed-in-all");
   mkdirSync(union, { recursive: true });
   writeFileSync(join(union, "0.bin"), unionOf(join(folder, "changed")));

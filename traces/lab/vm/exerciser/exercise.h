@@ -89,8 +89,6 @@ void journal(const char *type, const char *format, ...) __attribute__((format(pr
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
 u64 now_ns(void);
 void trace_marker(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Path of a file of the trace instance that records, which LAB_TRACING names. */
-const char *tracing_file(const char *name);
 
 void random_seed(u64 seed);
 u64 random_below(u64 limit);

@@ -1,14 +1,11 @@
 /* Reads the script and does what its lines say; lines are described in docs/lab.md. */
 #include "exercise.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <linux/vhost.h>
 
 int script_line;
 static const char *folder;
@@ -237,15 +234,6 @@ static void do_vclose(struct words w)
 
 /* --- around them --- */
 
-/* Starts or stops the recording in the middle of a script. */
-static void do_tracing(struct words w)
-{
-	int fd = open(tracing_file("tracing_on"), O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, word_is(w, 0, "on") ? "1" : "0", 1) != 1)
-		die("tracing_on");
-	close(fd);
-}
-
 static void do_sleep(struct words w)
 {
 	usleep(1000 * number(w, 0));
@@ -274,8 +262,7 @@ static const struct {
 	{ "tx", net_transmit },	    { "pkt", do_pkt },		{ "cid", do_cid },
 	{ "run", do_run },	    { "vconnect", do_vconnect },{ "vwait", do_vwait },
 	{ "vsend", do_vsend },	    { "vread", do_vread },	{ "vclose", do_vclose },
-	{ "vtx", vsock_transmit },  { "tracing", do_tracing },	{ "sleep", do_sleep },
-	{ "mark", do_mark },
+	{ "vtx", vsock_transmit },  { "sleep", do_sleep },	{ "mark", do_mark },
 };
 
 static void run_line(char *line)
