@@ -26,6 +26,7 @@ Without options: every scenario on every kernel, then the migrations.
   --form NAME         regs or btf: only this form of the probes
   --cost              only count what recording costs, in instructions
   --load NAME         normal or inflight: only this kind of migration
+  --recheck           boot nothing: check the results of the last run again
   --fetch             only fetch and unpack the kernels and QEMU`;
 
 const OPTIONS = {
@@ -37,6 +38,7 @@ const OPTIONS = {
   load: { type: "string" },
   cost: { type: "boolean" },
   fetch: { type: "boolean" },
+  recheck: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -92,7 +94,9 @@ async function scenarioRows(
     const forms = formsOf(kernel).filter((form) => !values.form || form === values.form);
     for (const form of values.quick ? forms.slice(-1) : forms) {
       const name = `${kernel.release}, probes by ${FORM_NAMES[form]}`;
-      const found = await step(name, failures, () => runScenarios(kernel, form, scenarios));
+      const found = await step(name, failures, () =>
+        runScenarios(kernel, form, scenarios, values.recheck ?? false),
+      );
       rows.push(...found.flat());
     }
   }
@@ -109,7 +113,9 @@ async function migrations(
     for (const kernel of kernels) {
       const form = formsOf(kernel).at(-1) ?? "regs";
       const name = `migration on ${kernel.release}, ${load}`;
-      done.push(...(await step(name, failures, () => migrate(kernel, load, form))));
+      done.push(
+        ...(await step(name, failures, () => migrate(kernel, load, form, values.recheck ?? false))),
+      );
     }
   }
   return done;

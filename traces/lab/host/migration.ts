@@ -4,8 +4,8 @@
  * docs/lab.md lists.
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { basename, join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { LabError, run } from "./command.ts";
 import { baseArchive, compile } from "./initramfs.ts";
 import type { Kernel } from "./kernels.ts";
@@ -64,10 +64,25 @@ function guestProgram(): Buffer {
   return readFileSync(output);
 }
 
-/** Boots the kernel, migrates, and compares. Throws LabError. */
-export async function migrate(kernel: Kernel, load: Load, form: string): Promise<Migration> {
+/**
+ * Boots the kernel, migrates, and compares; `recheck`: compares what lies there. Throws LabError.
+ */
+export async function migrate(
+  kernel: Kernel,
+  load: Load,
+  form: string,
+  recheck: boolean,
+): Promise<Migration> {
   const name = load === "normal" ? kernel.name : `${kernel.name}-${load}`;
   const folder = join(RESULTS, "migration", name);
+  if (!recheck) await moveGuest(kernel, load, form, folder);
+  const [differ, verdict] = [compareMemory(folder), staleVerdict(folder)];
+  return { name, release: kernel.release, load, folder, differ, verdict };
+}
+
+/** The migration itself; leaves its result in `folder`. */
+async function moveGuest(kernel: Kernel, load: Load, form: string, folder: string): Promise<void> {
+  const name = basename(folder);
   const { guest, throttle } = LOADS[load];
   mkdirSync(BUILD, { recursive: true });
   const archive = baseArchive(kernel, recordScript(kernel));
@@ -108,14 +123,11 @@ export async function migrate(kernel: Kernel, load: Load, form: string): Promise
     }
   }
   copyFileSync(join(LAB, "guest", "layout.txt"), join(folder, "layout.txt"));
-  const differ = compareMemory(folder);
   for (const file of ["trace.txt", "src.log", "dst.log", "ram-src.bin", "ram-dst.bin"]) {
     const path = join(folder, file);
     writeFileSync(`${path}.gz`, gzipSync(readFileSync(path)));
     rmSync(path);
   }
-  const verdict = staleVerdict(folder);
-  return { name, release: kernel.release, load, folder, differ, verdict };
 }
 
 interface Part {
@@ -136,8 +148,8 @@ function layout(folder: string): Part[] {
 
 /** Writes differ.txt: each page whose content differs, and what it is. */
 function compareMemory(folder: string): Map<string, number> {
-  const source = readFileSync(join(folder, "ram-src.bin"));
-  const destination = readFileSync(join(folder, "ram-dst.bin"));
+  const memory = (side: string) => gunzipSync(readFileSync(join(folder, `ram-${side}.bin.gz`)));
+  const [source, destination] = [memory("src"), memory("dst")];
   if (source.length !== destination.length) throw new LabError(`${folder}: memory cut short`);
   const parts = layout(folder);
   const counts = new Map<string, number>();

@@ -10,15 +10,34 @@ import { recordScript } from "./record-script.ts";
 import { addScenarios, type Scenario } from "./scenarios.ts";
 import type { Row } from "./table.ts";
 
-/** Results: RESULTS/RELEASE-FORM/SCENARIO. A scenario that a kernel cannot run gives no row. */
+/**
+ * Results: RESULTS/RELEASE-FORM/SCENARIO. A scenario that a kernel cannot run gives no row.
+ * `recheck`: what lies there is checked, and nothing boots.
+ */
 export async function runScenarios(
   kernel: Kernel,
   form: "regs" | "btf",
   scenarios: readonly Scenario[],
+  recheck: boolean,
 ): Promise<Row[]> {
+  const folder = join(RESULTS, `${kernel.release}-${form}`);
+  if (!recheck) await record(kernel, form, scenarios, folder);
+  return scenarios
+    .filter(({ name }) => existsSync(join(folder, name)))
+    .map(({ name, driver }) => ({
+      ...{ release: kernel.release, scenario: name, form },
+      verdict: check(join(folder, name), driver),
+    }));
+}
+
+async function record(
+  kernel: Kernel,
+  form: "regs" | "btf",
+  scenarios: readonly Scenario[],
+  folder: string,
+): Promise<void> {
   const archive = baseArchive(kernel, recordScript(kernel));
   addScenarios(archive, scenarios);
-  const folder = join(RESULTS, `${kernel.release}-${form}`);
   await boot(
     {
       name: `${kernel.release}-${form}`,
@@ -30,12 +49,4 @@ export async function runScenarios(
     },
     folder,
   );
-  return scenarios
-    .filter(({ name }) => existsSync(join(folder, name)))
-    .map(({ name, driver }) => ({
-      release: kernel.release,
-      scenario: name,
-      form,
-      verdict: check(join(folder, name), driver),
-    }));
 }

@@ -49,6 +49,7 @@ export function tableText(rows: readonly Row[]): string {
     const where = `${release} ${scenario} (${FORM_NAMES[form] ?? form})`;
     return [
       ...verdict.wrong.map((text) => `WRONG    ${where}: ${text}`),
+      ...verdict.notes.map((text) => `note     ${where}: ${text}`),
       ...verdict.inexact.map(({ sync, reason }) => `inexact  ${where}: sync ${sync}: ${reason}`),
     ];
   });
