@@ -97,7 +97,7 @@ export function check(folder: string, driver: string): Verdict {
   }
   const images = readdirSync(join(folder, "syncs")).length;
   // A recording may begin late (23-attach) or lose its beginning (18-lost), no more than that.
-  if (verdict.syncs < images && !/start-recording|buffer/.test(scriptOf(folder))) {
+  if (verdict.syncs < images && !/start-recording|^#! *buf/m.test(scriptOf(folder))) {
     verdict.wrong.push(`${images - verdict.syncs} syncs are not in the recording`);
   }
   if (verdict.syncs === 0) verdict.wrong.push("no sync was compared");
