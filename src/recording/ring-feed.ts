@@ -251,6 +251,7 @@ class RingFeed implements Feed {
 }
 
 function classify(event: EventFormat): ProbeKind | null {
+  if (!event.mayBeProbe) return null;
   const fields = new Set(event.fields.map((field) => field.name));
   // The kernel's own tracepoints never carry these fields; a probe's format has its address.
   if (!fields.has("__probe_ip") && !fields.has("__probe_func")) return null;
