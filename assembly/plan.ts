@@ -22,6 +22,9 @@ export class EventPlan {
   count: u64;
   next: usize;
   id: u32;
+  /** Text: the tokens of such a line, learnt from the last one that the tolerant reader read. */
+  steps: usize;
+  stepCount: u32;
 }
 
 /** One field of an event. */
@@ -44,6 +47,8 @@ export class FieldPlan {
 export class Plan {
   /** Text: hash table of names. Ring buffer: u32 for each of the 65536 ids. */
   table: usize;
+  /** Text: names met, see fast-line.ts. */
+  names: usize;
   first: usize;
   last: usize;
   events: u32;
@@ -60,6 +65,8 @@ export class Plan {
 }
 
 const SLOTS: u32 = 4096;
+/** Entries of 32 bytes of `Plan.names`. */
+const NAME_CACHE: u32 = 256;
 /** Names beyond this are counted together. */
 export const MAX_NAMES: u32 = 3000;
 
@@ -69,7 +76,8 @@ export function newPlan(ring: bool): usize {
   if (!at) return 0;
   let plan = changetype<Plan>(at);
   plan.table = reserve(ring ? 65536 * 4 : SLOTS * 4);
-  return plan.table ? at : 0;
+  plan.names = ring ? 0 : reserve(NAME_CACHE * 32);
+  return plan.table && (ring || plan.names) ? at : 0;
 }
 
 /** Describes the pages of a ring buffer: header_page and the common fields. */
