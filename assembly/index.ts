@@ -20,6 +20,7 @@ export {
   addEvent,
   eventCount,
   newPlan,
+  planMoves,
   setMarkerText,
   setPageLayout,
   setRingField,

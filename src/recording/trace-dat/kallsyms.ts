@@ -35,6 +35,23 @@ export function symbolLookup(
  * the first, because the kernel pads them (`%px`, kernel/kallsyms.c s_show()).
  */
 export function functionAt(text: Uint8Array, address: bigint): string | null {
+  // Digits are checked of the answer alone, of all lines only where that one has others.
+  const found = highestBelow(text, address, false);
+  if (found === null || isAddress(text, found.at, found.digits)) return nameOf(text, found);
+  return nameOf(text, highestBelow(text, address, true));
+}
+
+interface Line {
+  at: number;
+  digits: number;
+  isFunction: boolean;
+}
+
+function nameOf(text: Uint8Array, line: Line | null): string | null {
+  return line?.isFunction ? nameAt(text, line.at + line.digits + 3) : null;
+}
+
+function highestBelow(text: Uint8Array, address: bigint, strict: boolean): Line | null {
   const digits = text.indexOf(SPACE);
   const hex = address.toString(16);
   if (digits < 1 || digits > 16) return null;
@@ -48,7 +65,11 @@ export function functionAt(text: Uint8Array, address: bigint): string | null {
     // Padded digits compare as text: no number is made of a line (measured: a fifth of the time).
     if (text[at + digits] === SPACE && text[at + digits + 2] === SPACE) {
       const order = best < 0 ? 1 : compare(text, at, text, best, digits);
-      if (order >= 0 && compare(text, at, want, 0, digits) <= 0 && isAddress(text, at, digits)) {
+      if (
+        order >= 0 &&
+        compare(text, at, want, 0, digits) <= 0 &&
+        (!strict || isAddress(text, at, digits))
+      ) {
         const isFunction = isFunctionType(text[at + digits + 1]!);
         if (order > 0 || (isFunction && !bestIsFunction)) {
           best = at;
@@ -60,7 +81,7 @@ export function functionAt(text: Uint8Array, address: bigint): string | null {
     if (newline < 0) break;
     at = newline + 1;
   }
-  return bestIsFunction ? nameAt(text, best + digits + 3) : null;
+  return best < 0 ? null : { at: best, digits, isFunction: bestIsFunction };
 }
 
 /** Below 0, 0 or above 0, as the bytes at `a` are below, equal to or above those at `b`. */
