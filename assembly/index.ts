@@ -18,7 +18,7 @@ import { entriesRefused } from "./stale-entry";
 import { take as takeMemory } from "./memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
 import { abandon as abandonStream } from "./ring";
-import { compact as compactStream, cpuSet, recordAt, Stream, streamAt } from "./stream";
+import { compact as compactStream, cpuSet, makeRoom, recordAt, Stream, streamAt } from "./stream";
 import { orphanDescs, threadsRefused } from "./thread";
 import { sawLogAll, sawLogUsed } from "./log-state";
 import { popsWithoutQueue } from "./vhost";
@@ -32,6 +32,7 @@ export {
   addEvent,
   eventCount,
   newPlan,
+  planMoves,
   setMarkerText,
   setPageLayout,
   setRingField,
@@ -229,12 +230,9 @@ export function atEndOfInput(stream: u32): bool {
 /** Room for a record made by the host, zeroed; 0 when the stream is full. */
 export function appendRecord(stream: u32): usize {
   let s = streamAt(stream);
-  if (s.kind == 3 && s.head) {
-    let held = s.tail - s.head;
-    memory.copy(s.records, recordAt(s, s.head), held * EVENT_SIZE);
-    s.head = 0;
-    s.tail = held;
-    s.ready = held;
+  if (s.kind == 3) {
+    makeRoom(s);
+    s.ready = s.tail;
   }
   if (s.tail >= s.recordCap) return 0;
   let at = recordAt(s, s.tail++);

@@ -63,7 +63,7 @@ import {
 } from "./abi";
 import { driverOf } from "./device";
 import { LOG_ALL, learn, NO_ADDRESS } from "./log-state";
-import { capacityOf, take } from "./memory";
+import { capacityOf, take, takeDirty } from "./memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
 import { onDirtied, onFlushed, onLoad, onSave } from "./migration";
@@ -140,6 +140,15 @@ function onDesc(event: usize): void {
   );
 }
 
+/** A call of memory.copy costs more than the few descriptors of a chain (measured). */
+// @ts-ignore: decorator
+@inline
+function copyDescs(to: usize, from: usize, bytes: u32): void {
+  for (let end = from + bytes; from < end; from += DESC_SIZE, to += DESC_SIZE) {
+    v128.store(to, v128.load(from));
+  }
+}
+
 /** Return of vhost_get_vq_desc(): a chain, an empty ring (head == num) or an error (negative). */
 function onPop(event: usize, stream: u32): void {
   let head = load<i32>(event + EVENT_HEAD);
@@ -208,13 +217,13 @@ function onPop(event: usize, stream: u32): void {
   store<u32>(request + REQUEST_FLAGS, flags);
   if (pending) {
     let bytes = pending * DESC_SIZE;
-    let descs = take(bytes);
+    let descs = takeDirty(bytes);
     if (!descs) {
       noMemory();
       freeRequest(request);
       return;
     }
-    memory.copy(descs, thread.descs, bytes);
+    copyDescs(descs, thread.descs, bytes);
     store<u32>(request + REQUEST_DESCS, <u32>descs);
     store<u32>(request + REQUEST_DESC_COUNT, pending);
     store<u32>(request + REQUEST_DESC_CAP, capacityOf(bytes) / DESC_SIZE);

@@ -33,7 +33,7 @@ const LINE_AGAIN = 2;
 const PROBLEM_VALUE = 1;
 const PROBLEM_ARGUMENTS = 3;
 
-const BUFFER_BYTES = 1 << 20;
+const BUFFER_BYTES = 1 << 18;
 const RECORDS = 3072;
 /** CPU of a loss that names none. */
 const NO_CPU = 0xffff;
