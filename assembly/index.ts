@@ -55,7 +55,7 @@ export {
   setZeros,
   startMigration,
 } from "./migration";
-export { findEntry } from "./stale-entry";
+export { findEntry, keepEntries } from "./stale-entry";
 export { stopRings } from "./device";
 export { setProfiling } from "./profile";
 export { mute } from "./plan";

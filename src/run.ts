@@ -150,6 +150,7 @@ export class Replay {
     const { watch } = this.options;
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
+    if (this.options.stalePages) exports.keepEntries(true);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;
     while (true) {
