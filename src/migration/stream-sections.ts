@@ -100,7 +100,8 @@ export async function findRamSection(cursor: StreamCursor): Promise<StreamStart>
     if (type === QEMU_VM_CONFIGURATION) await readConfiguration(cursor, start);
     else if (type === QEMU_VM_COMMAND) {
       await cursor.u16("command");
-      cursor.at += await cursor.u16("length of a command");
+      const length = await cursor.u16("length of a command");
+      cursor.at += length;
     } else if (type === QEMU_VM_SECTION_START || type === QEMU_VM_SECTION_FULL) {
       if (await isRam(cursor, type)) return start;
       await searchRam(cursor);
