@@ -1,9 +1,9 @@
 /** From a migration that ended to its result: the verdict of every policy. */
 import { RowSet } from "../../assembly/abi.ts";
-import type { MigrationResult, MigrationVerdict, StalePage } from "../result.ts";
+import type { MigrationResult, MigrationVerdict, PageRun, StalePage } from "../result.ts";
 import type { Row } from "../rows.ts";
 import type { Replay } from "../run.ts";
-import { countPages, difference, union } from "./page-runs.ts";
+import { countPages, PageRuns } from "./page-runs.ts";
 import type { Migration } from "./timeline.ts";
 import { type RowVerdict, readVerdict } from "./verdict.ts";
 
@@ -102,6 +102,14 @@ function isWhatIf(
     return logged > 0 && read[j]!.pending <= logged * limit;
   });
 }
+
+const union = (a: readonly PageRun[], b: readonly PageRun[]): PageRun[] => [
+  ...PageRuns.from([...a, ...b]),
+];
+
+const difference = (a: readonly PageRun[], b: readonly PageRun[]): PageRun[] => [
+  ...PageRuns.from(a).subtract(PageRuns.from(b)),
+];
 
 interface Circumstances {
   migration: Migration;
