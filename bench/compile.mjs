@@ -37,7 +37,9 @@ export function compileReference() {
 
 /** The same replay on trace-cmd's library; null where its development package is not installed. */
 export function compileLibtracecmd() {
-  const flags = spawnSync("pkg-config", ["--cflags", "--libs", "libtracecmd"], { encoding: "utf8" });
+  const flags = spawnSync("pkg-config", ["--cflags", "--libs", "libtracecmd"], {
+    encoding: "utf8",
+  });
   if (flags.status !== 0) return null;
   return compile("libtracecmd", ["libtracecmd.c", "model.c"], flags.stdout.trim().split(/\s+/));
 }

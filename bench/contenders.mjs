@@ -69,9 +69,7 @@ export function contendersFor(form, file, out, { replay, libtracecmd }) {
 }
 
 /** Contenders of the issue that no command on this system provides; named in the results. */
-export const NEVER_RUN = [
-  "QEMU log and simpletrace: no such input is built yet",
-];
+export const NEVER_RUN = ["QEMU log and simpletrace: no such input is built yet"];
 
 function quote(path) {
   return `'${path.replaceAll("'", "'\\''")}'`;

@@ -173,7 +173,8 @@ function recordings(
 ): Command {
   return common(program.command(name, options).description(description))
     .argument("<recording...>", "ftrace text or trace.dat, also compressed; - is standard input")
-    .option("--sync-marker <regexp>", "trace_marker lines that are a sync");
+    .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
+    .option("--jobs <n>", "threads that may work (default: by processors and size)");
 }
 
 function common(command: Command): Command {
