@@ -51,6 +51,50 @@ export enum EventKind {
   RxRet,
   /** Any other event: counted by name, never replayed. */
   Other,
+
+  // QEMU's own trace events. Their arguments lie in slots, see EVENT_SLOT and src/qemu/events.ts.
+  /** address_space_map(): a mapping of guest memory by a device. */
+  QMap,
+  /** virtqueue_pop(): an element of `in_num` + `out_num` mappings. */
+  QPop,
+  /** virtqueue_fill(): the element is done. */
+  QFill,
+  /** virtqueue_flush(): elements are published. */
+  QFlush,
+  /** virtio_queue_notify(): binds a VirtQueue to its device and number. */
+  QNotify,
+  QScsiReq,
+  QScsiResp,
+  QTmfReq,
+  QTmfResp,
+  /** virtio_blk_handle_read() and _write(): names the device as a virtio-blk. */
+  QBlk,
+  /** ram_save_page(): the source sends a page that is not all zeros. */
+  QSave,
+  /** ram_load_loop(): the destination receives a page. */
+  QLoad,
+  /** kvm_dirty_ring_page(): a page that a vCPU wrote. */
+  QDirtied,
+  /** The end of ram_save_iterate(): QEMUFile is flushed. */
+  QFlushed,
+  // From here on every event goes to the host.
+  QStatus,
+  QConfigWrite,
+  QSyncStart,
+  QSyncEnd,
+  QSynced,
+  QGlobalDirty,
+  QState,
+  QRunstate,
+  QVmState,
+  QVmStopped,
+  QCancel,
+  QPostcopy,
+  QSlot,
+  QRegion,
+  QUserRegion,
+  QDevStart,
+  QDevStop,
 }
 
 // Layout of a record: one event, normalised. A field that several kinds have is at one offset.
@@ -128,6 +172,9 @@ export const EVENT_A3 = 96;
 export const EVENT_A4 = 104;
 /** u64: function address or symbol hash of the probe (`__probe_ip`, `__probe_func`). */
 export const EVENT_IP = 112;
+/** A QEMU event's arguments: u64 each, a string as the number of a kept copy (`stringPtr()`). */
+export const EVENT_SLOT = 24;
+export const EVENT_SLOTS = 11;
 
 // ---------------------------------------------------------------- causes
 
@@ -217,6 +264,19 @@ export enum RowSet {
   EverLogged,
   EverLost,
   Stale,
+  // Of the last migration, see assembly/migration.ts.
+  MigStale,
+  MigPossible,
+  /** Left out of the log and covered later, by whom: Healer of migration-page.ts, from 1. */
+  MigFirstSend,
+  MigResend,
+  MigLog,
+  MigCpu,
+  MigStop,
+  /** Logged by this policy and never sent again: it is not the one that made the recording. */
+  MigPending,
+  /** Stale had no page been sent again, and not MigStale. */
+  MigResendless,
 }
 
 // ---------------------------------------------------------------- evidence
@@ -263,6 +323,21 @@ export const FINDING_FIRST = 48;
 export const FINDING_RUN_LIST = 136;
 export const FINDING_MAX_RUNS = 32;
 
+/** The last write that a policy left out of a page: an EVIDENCE record, and how it lies to a send. */
+export const STALE_SIZE = 112;
+/** u64: page | row << 32. */
+export const STALE_KEY = 88;
+/** u32: microseconds from the start of the migration to the last send, plus one; 0: none known. */
+export const STALE_SENT = 96;
+/** u32: MIG_DOUBT_*; 0 when the write came after the last send. */
+export const STALE_DOUBT = 100;
+/** In the first pass, on a page of which no send was seen yet. */
+export const MIG_DOUBT_FIRST_PASS = 1;
+/** Between the send's event and the flush of QEMU's iovec, or within the clocks' tolerance. */
+export const MIG_DOUBT_FLIGHT = 2;
+/** No sends are recorded: queued since the last harvest. */
+export const MIG_DOUBT_QUEUED = 4;
+
 // ---------------------------------------------------------------- requests and queues
 
 export const DESC_SIZE = 16;
@@ -270,7 +345,7 @@ export const DESC_GPA = 0;
 export const DESC_LEN = 8;
 export const DESC_ACC = 12;
 
-export const REQUEST_SIZE = 96;
+export const REQUEST_SIZE = 112;
 export const REQUEST_SERIAL = 0;
 export const REQUEST_POP_TS = 8;
 export const REQUEST_POP_PLACE = 16;
@@ -288,12 +363,25 @@ export const REQUEST_CAUSE = 68;
 export const REQUEST_STATE = 72;
 export const REQUEST_USED_LEN = 76;
 export const REQUEST_USED_IDX = 80;
+/** u64: VirtQueueElement of a QEMU device, 0 for a request of vhost. */
+export const REQUEST_ELEMENT = 88;
+/** i32 lun, u32 tag, i32 opcode (-1: not seen); u16 status, u16 response of virtio_scsi_*. */
+export const REQUEST_LUN = 96;
+export const REQUEST_TAG = 100;
+export const REQUEST_OPCODE = 104;
+export const REQUEST_STATUS = 108;
+export const REQUEST_RESPONSE = 110;
 
 export const REQUEST_CAPTURED = 1;
 export const REQUEST_FREED = 2;
 /** No drain of this queue was seen before the pop: the capture is inferred or unknown. */
 export const REQUEST_CAPTURE_UNSEEN = 4;
 export const REQUEST_CAPTURE_UNKNOWN = 8;
+/** virtio_scsi_cmd_req or _tmf_req named it; virtio_scsi_cmd_resp or _tmf_resp did. */
+export const REQUEST_NAMED = 16;
+export const REQUEST_ANSWERED = 32;
+/** QEMU device: no mapping of it was recorded, so where it wrote is not known. */
+export const REQUEST_UNMAPPED = 64;
 
 export enum RequestState {
   InFlight = 0,
@@ -302,7 +390,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 272;
+export const QUEUE_SIZE = 288;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -357,6 +445,9 @@ export const QUEUE_FIFO_COUNT = 260;
 export const QUEUE_UNPLACED = 264;
 /** u32: event chains that were used and had no writable buffer. */
 export const QUEUE_NO_BUFFER = 268;
+/** QEMU device: elements of which no mapping was seen; elements whose mappings do not fit. */
+export const QUEUE_UNMAPPED = 272;
+export const QUEUE_MISFIT = 276;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {
@@ -364,6 +455,10 @@ export enum Driver {
   Scsi,
   Net,
   Vsock,
+  /** A device of QEMU itself, and which. */
+  Qemu,
+  QemuScsi,
+  QemuBlk,
 }
 
 export const QUEUE_DRAINED = 1;

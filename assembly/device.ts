@@ -22,6 +22,7 @@ import {
   RequestState,
 } from "./abi";
 import { LOG_ALL, noteLogAll } from "./log-state";
+import { stopRing } from "./migration";
 import { addCount, firstQueue, ofDevice, setFlag, setInFlight } from "./queue";
 import { finish } from "./write";
 
@@ -29,6 +30,14 @@ import { finish } from "./write";
 const MAX_DEVICES: u32 = 1024;
 const devices: usize = memory.data(1024 * 16, 8);
 let deviceCount: u32 = 0;
+
+/** QEMU stops a device: the used ring of this queue, or of all queues (index -1), is sent again. */
+export function stopRings(vs: u64, index: i32): void {
+  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    if (!ofDevice(q, vs) || (index >= 0 && load<i32>(q + QUEUE_INDEX) != index)) continue;
+    stopRing(q);
+  }
+}
 
 /** The host knows which driver has this device. */
 export function setDriver(vs: u64, driver: u32): void {

@@ -3,6 +3,18 @@ import { ABI, EVENT_SIZE } from "./abi";
 import { evidenceRefused, firstFinding } from "./evidence";
 import { current, currentEvent, replayed } from "./merge";
 import { blockCount, roundEnd } from "./planes";
+import {
+  hashCount,
+  hashes,
+  profileLoads,
+  profileSaves,
+  profileZeros,
+  zeroRunCount,
+  zeroRuns,
+  zeroRunsFull,
+} from "./profile";
+import { cpuDirtied, loads, misaligned, saves, unplacedSends, zeroLoads, zeroSends } from "./migration";
+import { entriesRefused } from "./stale-entry";
 import { take as takeMemory } from "./memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
 import { abandon as abandonStream } from "./ring";
@@ -28,6 +40,27 @@ export {
 } from "./plan";
 export { mark, setRows, useRows } from "./planes";
 export { addStream } from "./stream";
+export { setSlack } from "./flight";
+export {
+  addRamBlock,
+  addRange,
+  clearRanges,
+  endMigration,
+  migrationGap,
+  migrationSync,
+  onLoad,
+  onSave,
+  setRamBase,
+  setSlot,
+  setZeros,
+  startMigration,
+} from "./migration";
+export { findEntry, keepEntries } from "./stale-entry";
+export { stopRings } from "./device";
+export { setProfiling } from "./profile";
+export { mute } from "./plan";
+export { addPattern, setPiece } from "./qemu-arguments";
+export { intern, stringPtr } from "./string";
 export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
 export {
   clearEndpoint,
@@ -37,10 +70,64 @@ export {
   setFeatures,
 } from "./device";
 export { setLogBase } from "./log-state";
+export { elementBytesInFlight, endElements, setQemuLogging } from "./qemu-device";
 export { dropDone, dropWatched, nextRound, observe, watch } from "./write";
 import { counts } from "./sync";
 import { rowTable } from "./planes";
 import { Plan } from "./plan";
+
+export function pagesSaved(): f64 {
+  return <f64>saves;
+}
+export function zerosSent(): f64 {
+  return <f64>zeroSends;
+}
+export function pagesUnplaced(): f64 {
+  return <f64>unplacedSends;
+}
+export function pagesLoaded(): f64 {
+  return <f64>loads;
+}
+export function zerosLoaded(): f64 {
+  return <f64>zeroLoads;
+}
+export function pagesDirtiedByCpu(): f64 {
+  return <f64>cpuDirtied;
+}
+export function refusedEntries(): f64 {
+  return <f64>entriesRefused;
+}
+
+// ---------------------------------------------------------------- a first look
+
+export function profiledSaves(): f64 {
+  return <f64>profileSaves;
+}
+export function profiledLoads(): f64 {
+  return <f64>profileLoads;
+}
+export function profiledZeros(): f64 {
+  return <f64>profileZeros;
+}
+export function zeroRunsPtr(): usize {
+  return zeroRuns;
+}
+export function zeroRunsLength(): u32 {
+  return zeroRunCount;
+}
+export function zeroRunsIncomplete(): bool {
+  return zeroRunsFull;
+}
+export function pageHashesPtr(): usize {
+  return hashes;
+}
+export function pageHashesLength(): u32 {
+  return hashCount;
+}
+/** The recorded destination received other pages than the source sent. */
+export function destinationDiffers(): bool {
+  return misaligned;
+}
 
 export function abi(): u32 {
   return ABI;
@@ -63,6 +150,7 @@ export function fillPtr(stream: u32): usize {
   let s = streamAt(stream);
   let before = s.pos;
   compactStream(s);
+  if (s.kind == 5) s.place += before;
   if (s.kind == 2) {
     s.place += before;
     if (s.pageEnd) {
@@ -89,6 +177,28 @@ export function setRing(stream: u32, subBuffer: u32, mult: u32, shift: u32, offs
   s.mult = mult;
   s.shift = shift;
   s.offset = offset;
+}
+/** Time shift of a stream's records; a QEMU stream's shape and input; the plan of its markers. */
+export function setQemu(stream: u32, shape: u32, space: u32, markers: usize, offset: i64): void {
+  let s = streamAt(stream);
+  s.shape = shape;
+  s.space = space;
+  s.markers = markers;
+  s.offset += offset;
+}
+/** Adds to the times of a stream, before its first record. */
+export function shiftStream(stream: u32, offset: i64): void {
+  streamAt(stream).offset += offset;
+}
+export function foreignLines(stream: u32): f64 {
+  return <f64>streamAt(stream).foreignLines;
+}
+export function firstForeign(stream: u32): f64 {
+  return <f64>streamAt(stream).firstForeign;
+}
+/** simpletrace: bytes at the end that are no whole record. */
+export function tornBytes(stream: u32): u32 {
+  return streamAt(stream).torn;
 }
 /** The line that the host must look at. */
 export function linePtr(stream: u32): usize {

@@ -4,8 +4,11 @@
  */
 import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
 import { give } from "./memory";
+import { profile, profiling } from "./profile";
+import { scanQemuLog } from "./qemu-log";
 import { scanRing } from "./ring";
-import { RECORDS, RING, recordAt, Stream, streamAt, streamCount } from "./stream";
+import { scanSimple } from "./simpletrace";
+import { QEMU_LOG, RECORDS, RING, SIMPLETRACE, recordAt, Stream, streamAt, streamCount } from "./stream";
 import { scanText } from "./text";
 import { apply } from "./vhost";
 import { doneCount, outOfMemory, watchedCount } from "./write";
@@ -43,6 +46,10 @@ function refill(s: Stream): u32 {
         s.pos = s.len;
         s.ready = s.tail;
       }
+    } else if (s.kind == QEMU_LOG) {
+      status = scanQemuLog(s);
+    } else if (s.kind == SIMPLETRACE) {
+      status = scanSimple(s);
     } else {
       status = scanText(s);
     }
@@ -116,7 +123,7 @@ function runBurst(): u32 {
     ++head;
     if (ts < takenTs) s.outOfOrder++;
     else takenTs = ts;
-    let host = raw ? true : apply(event, best);
+    let host = raw ? true : profiling ? profile(event) : apply(event, best);
     if (outOfMemory) status = Status.NoMemory;
     else if (host) status = Status.HostEvent;
     else if (doneCount) status = Status.RequestDone;

@@ -32,6 +32,8 @@ export class EventPlan {
   count: u64;
   next: usize;
   id: u32;
+  /** Arguments of a QEMU event: qemu-arguments.ts. */
+  patterns: usize;
   /** Text: the tokens of such a line, learnt from the last one that the tolerant reader read. */
   steps: usize;
   stepCount: u32;
@@ -264,6 +266,11 @@ export function setMarkerText(at: usize, offset: u32): void {
   let event = changetype<EventPlan>(at);
   event.textOffset = offset;
   event.bytes = max<u32>(event.bytes, offset);
+}
+
+/** From now on an event is only counted. */
+export function mute(at: usize): void {
+  changetype<EventPlan>(at).kind = 15; // EventKind.Other
 }
 
 /** How often an event was met. */

@@ -16,6 +16,7 @@ import {
   EventKind,
   Status,
 } from "./abi";
+import { MARKER_REFUSED, readMarker } from "./marker";
 import { EventPlan, FieldPlan, Plan } from "./plan";
 import { clearRecord, makeRoom, recordAt, Stream } from "./stream";
 import { keepText } from "./text";
@@ -40,6 +41,8 @@ export enum Damage {
   Short,
   /** The data ends in the middle of a page. */
   Torn,
+  /** A marker names an event of QEMU and has other arguments. */
+  Marker,
 }
 
 // @ts-ignore: decorator
@@ -101,25 +104,29 @@ function addGap(s: Stream, tail: u32, page: usize, lost: i64): void {
   store<i64>(record + EVENT_LOST, lost);
 }
 
-/** Copies the fields that the plan names into the record. False: out of memory. */
-// @ts-ignore: decorator
-@inline
-function decodeEvent(
-  plan: Plan,
+/** The text of a marker: one of QEMU's events, or kept as it is. Returns the kind of the record. */
+function readRingMarker(
+  s: Stream,
   event: EventPlan,
   payload: usize,
   length: u32,
   record: usize,
-): bool {
+): u32 {
+  let text = payload + event.textOffset;
+  let max = length - event.textOffset;
+  let n: u32 = 0;
+  while (n < max && load<u8>(text + n) != 0) ++n;
+  if (n && load<u8>(text + n - 1) == 10) --n;
+  let kind = readMarker(s, record, text, text + n);
+  // Without memory for its text the marker counts and says nothing.
+  return kind != EventKind.Marker || keepText(record, text, n) ? kind : <u32>EventKind.Other;
+}
+
+/** Copies the fields that the plan names into the record. */
+// @ts-ignore: decorator
+@inline
+function decodeEvent(plan: Plan, event: EventPlan, payload: usize, record: usize): void {
   let be = plan.bigEndian;
-  if (event.kind == EventKind.Marker) {
-    let text = payload + event.textOffset;
-    let max = length - event.textOffset;
-    let n: u32 = 0;
-    while (n < max && load<u8>(text + n) != 0) ++n;
-    if (n && load<u8>(text + n - 1) == 10) --n;
-    return keepText(record, text, n);
-  }
   let fields = event.fields;
   for (let i: u32 = 0, n = event.fieldCount; i < n; ++i) {
     let field = changetype<FieldPlan>(fields + i * offsetof<FieldPlan>());
@@ -131,7 +138,6 @@ function decodeEvent(
     else if (size == 2) store<u16>(at, <u16>value);
     else store<u8>(at, <u8>value);
   }
-  return true;
 }
 
 /**
@@ -328,13 +334,23 @@ export function scanRing(s: Stream): u32 {
           }
           let record = recordAt(s, tail);
           clearRecord(record);
-          if (!decodeEvent(plan, event, payload, length, record)) return Status.NoMemory;
+          let kind = event.kind;
+          if (kind == EventKind.Marker) kind = readRingMarker(s, event, payload, length, record);
+          else decodeEvent(plan, event, payload, record);
+          if (kind == MARKER_REFUSED) {
+            status = damaged(s, Damage.Marker, p);
+            break;
+          }
+          if (kind == EventKind.Other) {
+            p = next;
+            continue;
+          }
           store<u64>(record + EVENT_TS, toNs(s, s.ts));
           store<u64>(record + EVENT_PLACE, s.place + <u64>(p - buf));
           store<i32>(record + EVENT_PID, <i32>u32At(payload + plan.pidOffset, be));
           store<u16>(record + EVENT_CPU, <u16>s.cpu);
-          store<u8>(record + EVENT_KIND, <u8>event.kind);
-          if (load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
+          store<u8>(record + EVENT_KIND, <u8>kind);
+          if (kind < <u32>EventKind.Other && load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
           ++tail;
         }
       }

@@ -9,6 +9,9 @@ export const TEXT: u32 = 1;
 export const RING: u32 = 2;
 /** Records made by the host. */
 export const RECORDS: u32 = 3;
+/** QEMU's log and simple trace backends. */
+export const QEMU_LOG: u32 = 4;
+export const SIMPLETRACE: u32 = 5;
 
 /** Input buffer of a stream; reading past the end of what is filled must stay inside. */
 export const BUFFER_SLACK: u32 = 256;
@@ -47,7 +50,9 @@ export class Stream {
   cpu: u32;
   outOfOrder: u64;
   decoded: u64;
+  /** Lines that are no event, and the number of the first one. */
   foreignLines: u64;
+  firstForeign: u64;
 
   /** Text: column of `[` in the last event line. */
   anchor: u32;
@@ -70,6 +75,17 @@ export class Stream {
   /** Set when a time was printed without a dot. */
   rawClock: u32;
   subBuffer: u32;
+  /** QEMU's log: LOG_TID_TIME, LOG_ISO or LOG_BARE of qemu-log.ts. */
+  shape: u32;
+  /** Text: the address behind the last character of the line at `pos`. */
+  lineEnd: u32;
+  /** simpletrace: the header was read; bytes of a record that the end of the file cuts. */
+  begun: u32;
+  torn: u32;
+  /** Plan of QEMU's events in this stream's markers, 0 when there is none. */
+  markers: usize;
+  /** Which input it belongs to: user-space addresses of two processes may be equal. */
+  space: u32;
   /** Merged output of this stream: time of the last record taken. */
   takenTs: u64;
   firstTs: u64;

@@ -24,6 +24,8 @@ import {
   ROW_WINDOW,
   RowSet,
 } from "./abi";
+import { migrating, migrationHarvest } from "./migration";
+import { migrationWord } from "./migration-set";
 import {
   activeRows,
   blockAt,
@@ -49,7 +51,7 @@ export const counts: usize = memory.data(32 * 56);
 const staleTotal: usize = memory.data(32 * 8);
 const everLostTotal: usize = memory.data(32 * 8);
 
-function syncBlock(base: usize, present: u32): void {
+function syncBlock(block: u32, base: usize, present: u32): void {
   let window: u32 = 0;
   let windowKnown = false;
   for (let row: u32 = 0; row < activeRows; ++row) {
@@ -79,6 +81,7 @@ function syncBlock(base: usize, present: u32): void {
       let ever = load<u64>(line + 2 * BLOCK_BYTES);
       newlyN += popcnt<u64>(lost & ~ever);
       store<u64>(line + 2 * BLOCK_BYTES, ever | lost);
+      if (migrating && logged) migrationHarvest(block, row, w, logged);
       let stale = load<u64>(line + 3 * BLOCK_BYTES);
       let next = (stale | written) & ~logged;
       staleDelta += <i64>popcnt<u64>(next) - <i64>popcnt<u64>(stale);
@@ -109,7 +112,7 @@ export function sync(): void {
     while (bits) {
       let block = (word << 6) + <u32>ctz<u64>(bits);
       bits &= bits - 1;
-      syncBlock(blockAt(block), causesOf(block));
+      syncBlock(block, blockAt(block), causesOf(block));
     }
   }
   for (let row: u32 = 0; row < rows; ++row) {
@@ -136,8 +139,9 @@ export function clearRound(): void {
 }
 
 /** One word of a row's set in a block that has `causes` in this round; `base` 0: untouched. */
-function setWord(base: usize, causes: u32, row: u32, set: u32, word: u32): u64 {
+function setWord(block: u32, base: usize, causes: u32, row: u32, set: u32, word: u32): u64 {
   if (!base) return 0;
+  if (set >= <u32>RowSet.MigStale) return migrationWord(block, row, set, word << 3);
   if (set >= <u32>RowSet.EverWritten) {
     return load<u64>(keptLine(base, row, set - <u32>RowSet.EverWritten) + (word << 3));
   }
@@ -154,7 +158,7 @@ export function exportSet(row: u32, set: u32, from: u32, blocks: u32, into: usiz
     let base = blockAt(from + i);
     let causes = causesOf(from + i);
     for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
-      store<u64>(into + i * BLOCK_BYTES + (w << 3), setWord(base, causes, row, set, w));
+      store<u64>(into + i * BLOCK_BYTES + (w << 3), setWord(from + i, base, causes, row, set, w));
     }
   }
 }
@@ -186,7 +190,7 @@ export function setRuns(row: u32, set: u32, from: u32, cap: u32, into: usize): u
     let base = blockAt(block);
     let causes = causesOf(block);
     for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
-      let bits = setWord(base, causes, row, set, w);
+      let bits = setWord(block, base, causes, row, set, w);
       let first = (block << 9) + (w << 6);
       if (first < from) {
         if (from - first >= 64) continue;

@@ -35,10 +35,13 @@ import {
 } from "./fast-line";
 import { lineEnd } from "./line-end";
 import { linePrefix } from "./line-prefix";
+import { MARKER_REFUSED, readMarker } from "./marker";
 import { take } from "./memory";
 import { number, numberEnd, parseNumber, SPACE, storeSized } from "./number";
 import { EventPlan, FieldPlan, findName, MAX_NAMES, Plan } from "./plan";
-import { clearRecord, HELD, makeRoom, noteCpu, recordAt, sortRecords, Stream } from "./stream";
+import { PROBLEM_ARGUMENTS } from "./qemu-log";
+import { clearRecord, makeRoom, noteCpu, recordAt, Stream } from "./stream";
+import { finishText } from "./text-lines";
 
 /** Longer lines than this are no event lines. */
 export const MAX_LINE: u32 = 65536;
@@ -193,6 +196,7 @@ function scanAlike(s: Stream, tail: u32): u32 {
   let end = s.buf + s.len;
   let place = s.place;
   let lastTs = s.lastTs;
+  let offset = <u64>s.offset;
   let cpu: u32 = ~0;
   while (tail < s.recordCap) {
     let record = recordAt(s, tail);
@@ -216,7 +220,8 @@ function scanAlike(s: Stream, tail: u32): u32 {
       store<u64>(record + EVENT_PLACE, place);
       store<u8>(record + EVENT_KIND, <u8>kind);
       store<u8>(record + EVENT_FLAGS, load<u64>(record + EVENT_VQ) != 0 ? EVENT_HAS_VQ : 0);
-      let ts = load<u64>(record + EVENT_TS);
+      let ts = load<u64>(record + EVENT_TS) + offset;
+      store<u64>(record + EVENT_TS, ts);
       if (ts < lastTs) s.disordered = 1;
       lastTs = ts;
       ++tail;
@@ -289,7 +294,14 @@ export function scanText(s: Stream): u32 {
     let kind = event.kind;
     if (kind == EventKind.Marker) {
       let text = markerText(args, last);
-      if (!keepText(record, text, <u32>(last - text))) return Status.NoMemory;
+      kind = readMarker(s, record, text, last);
+      if (kind == MARKER_REFUSED) {
+        s.problem = PROBLEM_ARGUMENTS;
+        s.problemAt = <u32>(text - line);
+        status = Status.HostLine;
+        break;
+      }
+      if (kind == EventKind.Marker && !keepText(record, text, <u32>(last - text))) return Status.NoMemory;
     } else if (kind != EventKind.Other) {
       while (args < last && load<u8>(args) == SPACE) ++args;
       if (kind == EventKind.Ioctl) store<u64>(record + EVENT_IP, <u64>internSymbol(args, last));
@@ -306,7 +318,7 @@ export function scanText(s: Stream): u32 {
     s.decoded++;
     noteCpu(load<u16>(record + EVENT_CPU));
     // A marker's text is kept, and an ioctl's symbol: these are always read here.
-    if (kind != EventKind.Marker && kind != EventKind.Ioctl) {
+    if (event.kind != EventKind.Marker && kind != EventKind.Ioctl) {
       learnColumns(s, line, last, record);
       learnName(plan, name, length, at);
       if (kind != EventKind.Other && load<u8>(args) == SPACE) learnSteps(event, args + 1, last);
@@ -314,8 +326,12 @@ export function scanText(s: Stream): u32 {
     if (kind != EventKind.Other) {
       store<u64>(record + EVENT_PLACE, s.place);
       store<u8>(record + EVENT_KIND, <u8>kind);
-      if (load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
+      if (kind < <u32>EventKind.Other && load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
       let ts = load<u64>(record + EVENT_TS);
+      if (s.offset) {
+        ts += <u64>s.offset;
+        store<u64>(record + EVENT_TS, ts);
+      }
       if (ts < s.lastTs) s.disordered = 1;
       s.lastTs = ts;
       ++tail;
@@ -323,11 +339,5 @@ export function scanText(s: Stream): u32 {
     s.pos += s.lineLength;
     s.place++;
   }
-  s.tail = tail;
-  if (s.disordered) sortRecords(s);
-  let finished = s.ended && s.pos >= s.len && status == Status.Ok;
-  // A line that the host must see is not in order with records that are held back: it is no event.
-  s.ready = finished ? tail : tail > HELD ? tail - HELD : 0;
-  if (s.ready == 0 && status == Status.Ok && !finished) s.ready = tail;
-  return s.ready ? Status.Ok : status;
+  return finishText(s, tail, status);
 }

@@ -25,6 +25,10 @@ export class Thread {
   rxLen: u64;
   /** First byte of the chains that were given back last. */
   backGpa: u64;
+  /** A thread of QEMU: key of the element it popped last, 0 once that is named; what answers next. */
+  element: u64;
+  answer: u32;
+  answerTag: u32;
 }
 
 export const HELD_SIZE: u32 = 16;

@@ -113,10 +113,10 @@ function fillVsock(
 }
 
 /** Some row logs by the used length: its part is marked beside the whole. */
-let parts: bool = false;
+export let markParts: bool = false;
 
 export function setParts(on: bool): void {
-  parts = on;
+  markParts = on;
 }
 
 /** vu_queue_fill(), libvhost-user: descriptors up to the used length. */
@@ -198,7 +198,7 @@ export function onUsed(event: usize, stream: u32): void {
   store<u32>(request + REQUEST_USED_LEN, len);
   store<u32>(request + REQUEST_USED_IDX, idx);
   // Before this request's own marks: what is marked so far had no length.
-  if (parts && len != 0 && !lengthSeen) startParts();
+  if (markParts && len != 0 && !lengthSeen) startParts();
   store<u32>(request + REQUEST_CAUSE, cause);
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
@@ -216,7 +216,7 @@ export function onUsed(event: usize, stream: u32): void {
   }
   addCount(q + QUEUE_WRITE_DESCS, writes);
   addCount(q + QUEUE_WRITE_BYTES, bytes);
-  if (parts && lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len, event, stream);
+  if (markParts && lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len, event, stream);
   addCount(q + QUEUE_COMPLETED, 1);
   setInFlight(q, head, 0);
   finish(request, RequestState.Completed);

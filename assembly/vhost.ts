@@ -66,6 +66,16 @@ import { LOG_ALL, learn, NO_ADDRESS } from "./log-state";
 import { capacityOf, take, takeDirty } from "./memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
+import { onDirtied, onFlushed, onLoad, onSave } from "./migration";
+import {
+  onBlk,
+  onElementFill,
+  onElementPop,
+  onMap,
+  onNotify,
+  onScsiRequest,
+  onScsiResponse,
+} from "./qemu-device";
 import { addDesc, hold, orphan, Thread, threadOf } from "./thread";
 import { onUsed } from "./used";
 import { onRearm, onUflags } from "./used-ring";
@@ -256,6 +266,41 @@ export function apply(event: usize, stream: u32): bool {
       return false;
     case EventKind.RxRet:
       onRxRet(event, stream);
+      return false;
+    case EventKind.QMap:
+      onMap(event, stream);
+      return false;
+    case EventKind.QPop:
+      onElementPop(event, stream);
+      return false;
+    case EventKind.QFill:
+      onElementFill(event, stream);
+      return false;
+    case EventKind.QNotify:
+      onNotify(event, stream);
+      return false;
+    case EventKind.QScsiReq:
+    case EventKind.QTmfReq:
+      onScsiRequest(event, stream, load<u8>(event + EVENT_KIND) == EventKind.QScsiReq);
+      return false;
+    case EventKind.QScsiResp:
+    case EventKind.QTmfResp:
+      onScsiResponse(event, stream, load<u8>(event + EVENT_KIND) == EventKind.QScsiResp);
+      return false;
+    case EventKind.QBlk:
+      onBlk(event, stream);
+      return false;
+    case EventKind.QSave:
+      return onSave(event, stream);
+    case EventKind.QLoad:
+      return onLoad(event, stream);
+    case EventKind.QDirtied:
+      onDirtied(event);
+      return false;
+    case EventKind.QFlushed:
+      onFlushed(load<u64>(event + EVENT_TS));
+      return false;
+    case EventKind.QFlush:
       return false;
     default:
       return true;

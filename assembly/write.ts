@@ -37,6 +37,7 @@ import {
 } from "./abi";
 import { newEvidence } from "./evidence";
 import { enlarge } from "./memory";
+import { migrating, migrationWrite } from "./migration";
 import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "./planes";
 import { addCount, freeRequest } from "./queue";
 
@@ -113,7 +114,7 @@ export function finish(request: usize, state: u32): void {
   store<u32>(done + (doneCount++ << 2), <u32>request);
 }
 
-function fillEvidence(
+export function fillEvidence(
   at: usize,
   cause: u32,
   gpa: u64,
@@ -187,6 +188,7 @@ export function write(
     if (found == NO_MEMORY) outOfMemory = true;
     return;
   }
+  if (migrating) migrationWrite(cause, gpa, len, q, request, event, stream);
   if (
     watching &&
     len != 0 &&

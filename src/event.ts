@@ -131,6 +131,13 @@ export interface RxRetEvent extends EventBase {
   ret: number;
 }
 
+/** An event of QEMU with its arguments by their names in trace-events; addresses are hex strings. */
+export interface QemuTraceEvent extends EventBase {
+  event: "qemu";
+  name: string;
+  args: Record<string, string | number>;
+}
+
 export type NormalisedEvent =
   | DescEvent
   | PopEvent
@@ -145,4 +152,5 @@ export type NormalisedEvent =
   | GapEvent
   | GivebackEvent
   | RxEvent
-  | RxRetEvent;
+  | RxRetEvent
+  | QemuTraceEvent;

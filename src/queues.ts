@@ -4,6 +4,7 @@ import {
   DESC_GPA,
   DESC_LEN,
   DESC_SIZE,
+  type Driver,
   EVIDENCE_CAUSE,
   EVIDENCE_GPA,
   EVIDENCE_HEAD,
@@ -20,6 +21,7 @@ import {
   QUEUE_CAPTURE_UNKNOWN,
   QUEUE_COMPLETED,
   QUEUE_DEV,
+  QUEUE_DRIVER,
   QUEUE_DROPPED,
   QUEUE_FREED,
   QUEUE_ID,
@@ -30,6 +32,7 @@ import {
   QUEUE_LATE,
   QUEUE_LOGADDR,
   QUEUE_LOST_COMPLETIONS,
+  QUEUE_MISFIT,
   QUEUE_NEXT,
   QUEUE_NO_BASE,
   QUEUE_NO_BUFFER,
@@ -42,25 +45,35 @@ import {
   QUEUE_UNKNOWN_HEAD,
   QUEUE_UNKNOWN_PLACE,
   QUEUE_UNKNOWN_STREAM,
+  QUEUE_UNMAPPED,
   QUEUE_UNPLACED,
   QUEUE_USED_LEN,
   QUEUE_VQ,
   QUEUE_WRITE_BYTES,
   QUEUE_WRITE_DESCS,
+  REQUEST_ANSWERED,
   REQUEST_CAPTURE_UNKNOWN,
   REQUEST_CAPTURED,
   REQUEST_CAUSE,
   REQUEST_DESC_COUNT,
   REQUEST_DESCS,
+  REQUEST_ELEMENT,
   REQUEST_FLAGS,
   REQUEST_FREED,
   REQUEST_HEAD,
+  REQUEST_LUN,
+  REQUEST_NAMED,
+  REQUEST_OPCODE,
   REQUEST_POP_PLACE,
   REQUEST_POP_STREAM,
   REQUEST_POP_TS,
   REQUEST_QUEUE,
+  REQUEST_RESPONSE,
   REQUEST_SERIAL,
   REQUEST_STATE,
+  REQUEST_STATUS,
+  REQUEST_TAG,
+  REQUEST_UNMAPPED,
   REQUEST_USED_IDX,
   REQUEST_USED_LEN,
   REQUEST_USED_PLACE,
@@ -99,6 +112,10 @@ export interface Queue {
   unplaced: number;
   /** Event chains without a writable buffer. */
   noBuffer: number;
+  /** Device of QEMU: elements whose addresses are not known; of these, the mappings did not fit. */
+  unmapped: number;
+  misfit: number;
+  driver: Driver;
   inFlight: number;
   /** vqs[0] and the distance of the device's virtqueues; 0 before a drain. */
   q0: bigint;
@@ -109,6 +126,15 @@ export interface Queue {
 
 /** Resolves a stream's `place` of a record to a place in the user's file. */
 export type PlaceOf = (stream: number, place: number) => Place;
+
+/**
+ * The address of a virtqueue as the recording has it: those of QEMU's processes are told apart in
+ * the top byte (assembly/qemu-device.ts addressKey()).
+ */
+export function ownAddress(vq: bigint): bigint {
+  const top = vq >> 56n;
+  return top === 0xffn ? vq : vq & 0x00ffffffffffffffn;
+}
 
 /** VHOST_SCSI_MAX_VQ allows 1024 I/O queues. */
 const MAX_VQS = 1026n;
@@ -145,6 +171,9 @@ export function readQueues(core: Core): Queue[] {
       noBase: count(QUEUE_NO_BASE),
       unplaced: view.getUint32(at + QUEUE_UNPLACED, true),
       noBuffer: view.getUint32(at + QUEUE_NO_BUFFER, true),
+      unmapped: view.getUint32(at + QUEUE_UNMAPPED, true),
+      misfit: view.getUint32(at + QUEUE_MISFIT, true),
+      driver: view.getUint32(at + QUEUE_DRIVER, true),
       inFlight: view.getUint32(at + QUEUE_IN_FLIGHT, true),
       q0: view.getBigUint64(at + QUEUE_Q0, true),
       step: view.getBigUint64(at + QUEUE_STEP, true),
@@ -236,6 +265,11 @@ export function readRequest(
   const popStream = view.getUint16(at + REQUEST_POP_STREAM, true);
   const usedStream = view.getUint16(at + REQUEST_USED_STREAM, true);
   const cause = view.getInt32(at + REQUEST_CAUSE, true);
+  const head = view.getInt32(at + REQUEST_HEAD, true);
+  const element = view.getBigUint64(at + REQUEST_ELEMENT, true);
+  const named = (flags & REQUEST_NAMED) !== 0;
+  const opcode = view.getInt32(at + REQUEST_OPCODE, true);
+  const answered = (flags & REQUEST_ANSWERED) !== 0;
   const reads: RequestRecord["reads"] = [];
   const writes: RequestRecord["writes"] = [];
   const descs = view.getUint32(at + REQUEST_DESCS, true);
@@ -251,8 +285,9 @@ export function readRequest(
     serial: core.u64(at + REQUEST_SERIAL),
     device: queue.device,
     queue: queue.index,
-    vq: `0x${queue.vq.toString(16)}`,
-    head: view.getInt32(at + REQUEST_HEAD, true),
+    vq: `0x${ownAddress(queue.vq).toString(16)}`,
+    head: head < 0 ? null : head,
+    element: element === 0n ? null : `0x${element.toString(16)}`,
     popped:
       popStream === NOT_SEEN
         ? null
@@ -267,7 +302,7 @@ export function readRequest(
             ns: view.getBigUint64(at + REQUEST_USED_TS, true).toString(),
             place: placeOf(usedStream, core.u64(at + REQUEST_USED_PLACE)),
             len: view.getUint32(at + REQUEST_USED_LEN, true),
-            idx: view.getUint32(at + REQUEST_USED_IDX, true),
+            idx: element === 0n ? view.getUint32(at + REQUEST_USED_IDX, true) : null,
           },
     state: STATES[view.getUint32(at + REQUEST_STATE, true) as RequestState],
     captured: flags & REQUEST_CAPTURE_UNKNOWN ? null : (flags & REQUEST_CAPTURED) !== 0,
@@ -275,7 +310,12 @@ export function readRequest(
     cause: cause < 0 ? null : causeName(cause),
     reads,
     writes,
-    lun: null,
+    addressed: (flags & REQUEST_UNMAPPED) === 0,
+    lun: named ? view.getInt32(at + REQUEST_LUN, true) : null,
+    tag: named ? `0x${view.getUint32(at + REQUEST_TAG, true).toString(16)}` : null,
+    opcode: named && opcode >= 0 ? `0x${opcode.toString(16).padStart(2, "0")}` : null,
+    response: answered ? view.getUint16(at + REQUEST_RESPONSE, true) : null,
+    status: answered && opcode >= 0 ? view.getUint16(at + REQUEST_STATUS, true) : null,
     cdb: null,
   };
 }

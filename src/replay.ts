@@ -1,8 +1,10 @@
 /** The replay, as a program uses it: opens the inputs into a core, runs it, sums up. */
 import { Core } from "./core.ts";
 import type { NormalisedEvent } from "./event.ts";
+import { installZeros } from "./first-look.ts";
+import { type MergePlan, planMerge } from "./merge-plan.ts";
 import { RecordingError } from "./place.ts";
-import { openInputs, summarise } from "./recording/recording.ts";
+import { checkClocks, type OpenInput, openInputs, summarise } from "./recording/recording.ts";
 import type { ReplayResult } from "./result.ts";
 import { installRows, makeRows } from "./rows.ts";
 import { type Recording, Replay, type ReplayOptions } from "./run.ts";
@@ -23,12 +25,33 @@ async function withReplay<T>(
   );
   const core = await Core.create(recording.module, rows.length);
   installRows(core, rows);
-  const inputs = await openInputs(core, recording.sources, recording.surroundings);
+  const plan = await planMerge(recording);
+  const { surroundings, traceEvents = null } = recording;
+  const sources = plan.inputs.map((input) => input.source);
+  const spaces = plan.inputs.map((input) => input.space);
+  const inputs = await openInputs(core, sources, surroundings, traceEvents, spaces);
   try {
-    return await body(new Replay(core, inputs, recording, options, rows));
+    if (plan.inputs.every(({ shift }) => shift.why === "reference")) checkClocks(inputs);
+    installPlan(core, inputs, plan);
+    return await body(new Replay(core, inputs, recording, options, rows, plan));
   } finally {
     for (const input of inputs) input.feed.close();
   }
+}
+
+/** Tells the core of clocks, of events that another input has, and of a destination's zeros. */
+function installPlan(core: Core, inputs: readonly OpenInput[], plan: MergePlan): void {
+  plan.inputs.forEach(({ shift, muted, sends }, i) => {
+    const { feed } = inputs[i]!;
+    feed.mute?.(muted);
+    // A send may be one tolerance earlier than its event says: its stream runs ahead by that much,
+    // and the page stays in flight for twice as long (assembly/flight.ts).
+    const shifted = shift.offset - (sends ? plan.tolerance : 0n);
+    if (shifted === 0n) return;
+    for (let s = 0; s < feed.streams; s++) core.exports.shiftStream(feed.firstStream + s, shifted);
+  });
+  core.exports.setSlack(2n * plan.tolerance);
+  if (plan.zeros) installZeros(core, plan.zeros);
 }
 
 /**

@@ -112,6 +112,14 @@ export interface Round {
   written: number;
   /** In the order of `policies`. */
   policies: PolicyRound[];
+  /** What QEMU says of the sync that ends it; null where a marker does, or nothing. */
+  bitmapSync: {
+    startNs: string;
+    endNs: string | null;
+    dirtyPages: number | null;
+    /** Pages sent in this round, data and zeros. */
+    sent: number;
+  } | null;
   /** Why this round's log may be incomplete: lost events, completions without a pop. One sentence each. */
   caveats: string[];
 }
@@ -192,6 +200,79 @@ export interface Sufficiency {
   why: string;
 }
 
+/** What covered an unlogged write: a send, the policy's own log, a vCPU's write, the device's stop. */
+export type HealedBy = "first-send" | "resend" | "log" | "cpu" | "stop";
+
+/**
+ * Why a page is only possibly stale. first-pass: written in the first pass, when it may not have
+ * been sent yet; in-flight: between the send's event and the flush of QEMU's buffer, or within the
+ * clocks' tolerance; queued: no sends are recorded, and it was queued since the last sync;
+ * events-lost: a send may be among events that were lost; what-if: sent again, perhaps only because
+ * the vhost that ran logged it; unfinished: the recording ends before the migration.
+ */
+export type Doubt =
+  | "first-pass"
+  | "in-flight"
+  | "queued"
+  | "no-send-times"
+  | "arrival"
+  | "events-lost"
+  | "what-if"
+  | "unfinished";
+
+/** A page that is stale or may be, with the last write that the policy left out. */
+export interface StalePage {
+  gfn: number;
+  verdict: "stale" | "possibly-stale";
+  write: Evidence;
+  /** The last send before that write, where the recording has it. */
+  sentNs: string | null;
+  /** The request was popped before that send: the data may have landed before it. */
+  poppedBeforeSend: boolean;
+  doubts: Doubt[];
+}
+
+/** Which pages are stale at the destination, had this policy been the source's. */
+export interface MigrationVerdict {
+  policy: string;
+  /** Pages: certainly stale; by the likely order of sends; at the worst. */
+  best: number;
+  likely: number;
+  worst: number;
+  stale: PageRun[];
+  possiblyStale: PageRun[];
+  healed: { by: HealedBy; runs: PageRun[] }[];
+  /** Pages that this policy logged and that were never sent again. */
+  loggedNotSent: number;
+  /** Another policy fits the sends and logs more: sends count only as far as this one explains them. */
+  whatIf: boolean;
+  pages: StalePage[];
+  pagesWithoutEvidence: number;
+}
+
+/** A live migration in the recording. */
+export interface MigrationResult {
+  from: "qemu" | "ioctl";
+  outcome: "completed" | "cancelled" | "failed" | "unfinished";
+  logOn: { ns: string; place: Place };
+  firstSyncNs: string | null;
+  stoppedNs: string | null;
+  postcopyNs: string | null;
+  endNs: string | null;
+  syncs: number;
+  states: { state: string; ns: string }[];
+  /** Page sends: with data, of zeros (only where a destination was recorded), of no known address. */
+  sends: { data: number; zero: number; unplaced: number };
+  /** Where the times of sends come from. */
+  sendTimes: "source" | "source-and-destination" | "destination" | "none";
+  /** How each RAM block was placed in guest-physical memory. */
+  blocks: { block: string; placed: string }[];
+  /** Pages that vCPUs wrote, as QEMU fetched them from KVM's dirty ring. */
+  cpuDirtied: number;
+  /** In the order of `policies`. */
+  verdicts: MigrationVerdict[];
+}
+
 export interface ReplayResult {
   inputs: InputSummary[];
   devices: DeviceSummary[];
@@ -204,6 +285,8 @@ export interface ReplayResult {
   rounds: Round[];
   /** Rounds that are not listed because there are too many; they count in all totals. */
   moreRounds: number;
+  /** In the order in which they began. */
+  migrations: MigrationResult[];
   findings: Finding[];
   moreFindings: number;
   limits: Limit[];
@@ -223,9 +306,12 @@ export interface RequestRecord {
   device: number;
   queue: number | null;
   vq: string;
-  head: number;
+  /** Null for an element of QEMU: its trace does not say. */
+  head: number | null;
+  /** VirtQueueElement of a device of QEMU itself, hex; null for a request of vhost. */
+  element: string | null;
   popped: { ns: string; place: Place } | null;
-  used: { ns: string; place: Place; len: number; idx: number } | null;
+  used: { ns: string; place: Place; len: number; idx: number | null } | null;
   /** `completed`, `dropped` (consumed, never returned), `in-flight` at the end, `unknown-head` (pop not seen). */
   state: "completed" | "dropped" | "in-flight" | "unknown-head";
   /** LOG_ALL as seen by the drain before the pop: the log entries were captured. Null: not seen. */
@@ -236,8 +322,17 @@ export interface RequestRecord {
   cause: string | null;
   reads: { gpa: number; len: number }[];
   writes: { gpa: number; len: number }[];
-  /** Not in a recording of the nine probes. */
+  /** False: an element whose addresses the recording does not have (`reads` and `writes` empty). */
+  addressed: boolean;
+  /** From virtio_scsi_* events of QEMU; null in a recording of the nine probes. */
   lun: number | null;
+  /** The low 32 bits of the tag, which is all that QEMU traces; hex. */
+  tag: string | null;
+  /** First byte of the CDB, hex; null for a task management request. */
+  opcode: string | null;
+  /** virtio_scsi_cmd_resp: response code, SCSI status. */
+  response: number | null;
+  status: number | null;
   cdb: string | null;
 }
 

@@ -56,7 +56,7 @@ export function readRound(
         stale: count(COUNT_STALE),
       });
     });
-    return { index, sync, written, policies, caveats };
+    return { index, sync, written, policies, bitmapSync: null, caveats };
   });
 }
 

@@ -1,9 +1,9 @@
 /** From a finished replay to its result. */
-import { RowSet } from "../assembly/abi.ts";
+import { Driver, RowSet } from "../assembly/abi.ts";
 import { readFindings } from "./finding.ts";
 import { fitsDrivers } from "./identify.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
-import { type Queue, readQueues } from "./queues.ts";
+import { ownAddress, type Queue, readQueues } from "./queues.ts";
 import type {
   DeviceSummary,
   InputSummary,
@@ -20,10 +20,16 @@ const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
 const DEFAULT_RUN_LIMIT = 64;
 
+const QEMU_DRIVERS: Readonly<Record<number, string>> = {
+  [Driver.Qemu]: "virtio (QEMU)",
+  [Driver.QemuScsi]: "virtio-scsi (QEMU)",
+  [Driver.QemuBlk]: "virtio-blk (QEMU)",
+};
+
 function queueSummary(queue: Queue): QueueSummary {
   return {
     index: queue.index,
-    vq: hex(queue.vq),
+    vq: hex(ownAddress(queue.vq)),
     num: queue.num,
     used: queue.used === null ? null : Number(queue.used),
     popped: queue.popped,
@@ -36,6 +42,12 @@ function queueSummary(queue: Queue): QueueSummary {
     writeDescriptors: queue.writeDescriptors,
     writeBytes: queue.writeBytes,
   };
+}
+
+/** What the events of its queues tell of a device that no ioctl named. */
+function driverName(queues: readonly Queue[]): string {
+  const driver = Math.max(...queues.map((queue) => queue.driver), Driver.Unknown);
+  return QEMU_DRIVERS[driver] ?? "vhost";
 }
 
 /** Devices of the queues first, in their order, then those that only ioctls name. */
@@ -55,8 +67,8 @@ function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[]
     }
   }
   return byDev.map(({ dev, device, queues: own }) => ({
-    driver: device?.driver ?? "vhost",
-    dev: dev === null || dev === 0n ? null : hex(dev),
+    driver: device?.driver ?? driverName(own),
+    dev: dev === null || dev === 0n ? null : hex(ownAddress(dev)),
     vs: device ? hex(device.vs) : null,
     features: device?.features == null ? null : hex(device.features),
     memory: (device?.memory ?? []).map((region) => ({
@@ -115,9 +127,10 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   const firstRow = run.rows.findIndex((row) => row.window === window);
   const verdict = carriesVerdict(inputs, queues, limits);
   return {
-    inputs: inputs.map((input, i) => ({
+    inputs: [...inputs, ...run.plan.destinations].map((input, i) => ({
       ...input,
       gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
+      notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
     })),
     devices,
     window,
@@ -126,6 +139,7 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
     policies: policyResults(run, window, devices),
     rounds,
     moreRounds: run.moreRounds,
+    migrations: run.migrations,
     findings,
     moreFindings: more,
     limits,

@@ -9,11 +9,11 @@ const ROOT = join(import.meta.dirname, "..");
 const LAYERS: [RegExp, number][] = [
   [/^assembly\/abi\.ts$|^src\/place\.ts$/, 0],
   [/^src\/(event|result)\.ts$|^src\/recording\/source\.ts$/, 1],
-  [/^src\/core\.ts$|^src\/vhost\//, 2],
+  [/^src\/core\.ts$|^src\/(vhost|qemu)\//, 2],
   [/^src\/recording\//, 3],
   [/^src\/report\//, 5],
   [/^src\/(index|cli|conformance)\.ts$|^src\/(node|commands)\//, 6],
-  [/^src\/[^/]+\.ts$/, 4],
+  [/^src\/migration\/|^src\/[^/]+\.ts$/, 4],
 ];
 
 const EDGE = /^src\/(node|commands)\/|^src\/(cli|conformance)\.ts$/;

@@ -71,6 +71,7 @@ export const rounds: Round[] = [
       { logged: 0, lost: 0, extra: 0, newlyLost: 0, stale: 0 },
       { logged: 0, lost: 0, extra: 0, newlyLost: 0, stale: 0 },
     ],
+    bitmapSync: null,
     caveats: [],
   },
   {
@@ -81,6 +82,7 @@ export const rounds: Round[] = [
       { logged: 1, lost: 3, extra: 0, newlyLost: 3, stale: 2 },
       { logged: 4, lost: 0, extra: 0, newlyLost: 0, stale: 0 },
     ],
+    bitmapSync: null,
     caveats: ["events were lost in this round"],
   },
 ];
@@ -152,6 +154,7 @@ export function resultOf(fields: Partial<ReplayResult> = {}): ReplayResult {
     ],
     rounds,
     moreRounds: 0,
+    migrations: [],
     findings: [finding],
     moreFindings: 0,
     limits: [
@@ -179,6 +182,12 @@ export const request: RequestRecord = {
   cause: "io-logged",
   reads: [{ gpa: 0x2020c8, len: 51 }],
   writes: [{ gpa: 0x214200, len: 4096 }],
+  element: null,
+  addressed: true,
+  tag: null,
+  opcode: null,
+  response: null,
+  status: null,
   lun: null,
   cdb: null,
 };

@@ -13,6 +13,14 @@ export interface CommonArguments {
   syncMarker?: string;
   /** Threads that may work, decimal. */
   jobs?: string;
+  /** trace-events-all of the QEMU that wrote a simpletrace. */
+  traceEvents?: string;
+  /** `FILE=±SECONDS`, one an input. */
+  clockOffset?: string[];
+  /** Seconds; how well the offsets are known. */
+  clockTolerance?: string;
+  /** File with realtime and monotonic clock, read together. */
+  clockPairs?: string;
 }
 
 /** `--assume-logging` is true, `--no-assume-logging` false, neither undefined. */

@@ -117,6 +117,13 @@ function addReplayCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
+  withPolicies(recordings(program, "stale", "which pages are stale after a live migration"))
+    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
+    .option("--limit <n>", "show at most so many pages of each policy")
+    .action((names: string[], options) =>
+      run(() => import("./stale.ts"), { ...options, recordings: names }),
+    );
   addForensicCommands(program, run);
   withPolicies(recordings(program, "explain", "the life of some guest pages"))
     .requiredOption("--gpa <range>", "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1")
@@ -172,8 +179,15 @@ function recordings(
   options: { isDefault?: boolean } = {},
 ): Command {
   return common(program.command(name, options).description(description))
-    .argument("<recording...>", "ftrace text or trace.dat, also compressed; - is standard input")
+    .argument(
+      "<recording...>",
+      "ftrace text, trace.dat, QEMU log or simpletrace, compressed or not; - is standard input",
+    )
     .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
+    .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace")
+    .option("--clock-offset <file=sec>", "seconds to add to a recording's times", collect)
+    .option("--clock-tolerance <sec>", "how well these are known (default: 0.00005)")
+    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading")
     .option("--jobs <n>", "threads that may work (default: by processors and size)");
 }
 

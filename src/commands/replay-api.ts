@@ -2,7 +2,9 @@
  * What the commands need of the library, as one value, so that a command can be run on something
  * else in a test. `load-api.ts` makes the real one.
  */
+import type { ClockPair } from "../clocks.ts";
 import type { NormalisedEvent } from "../event.ts";
+import type { BlockRange } from "../migration/ram-map.ts";
 import type { Source, Surroundings } from "../recording/source.ts";
 import type { ReplayOptions } from "../replay.ts";
 import type { Tool } from "../report/result-json.ts";
@@ -16,6 +18,10 @@ export interface Opening {
   sources: readonly Source[];
   surroundings: Surroundings;
   syncMarker?: RegExp;
+  traceEvents?: Source;
+  clockOffsets?: ReadonlyMap<string, { offset: bigint; tolerance: bigint | null }>;
+  clockPairs?: readonly ClockPair[];
+  memoryMap?: readonly BlockRange[];
   /** Now and then: events so far. */
   onProgress?: (bytes: number, events: number) => void;
 }

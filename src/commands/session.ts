@@ -1,6 +1,7 @@
 /** From the names a user typed to an opened recording, and back to a result with hashes. */
 import type { ReplayResult } from "../result.ts";
 import { type CommonArguments, jobsOf, syncMarkerOf } from "./arguments.ts";
+import { clockOptions } from "./clock-options.ts";
 import { interruptibleSource, type WatchedSource } from "./interruptible-source.ts";
 import type { Io } from "./io.ts";
 import { progressLine } from "./progress.ts";
@@ -23,6 +24,7 @@ export function openSession(api: ReplayApi, io: Io, args: CommonArguments): Sess
   const sources = api
     .openSources(args.recordings)
     .map((source) => interruptibleSource(source, io.signal));
+  const clocks = clockOptions(args);
   const sizes = sources.map((source) => source.size);
   const total = sizes.every((size) => size !== undefined)
     ? sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)
@@ -41,6 +43,10 @@ export function openSession(api: ReplayApi, io: Io, args: CommonArguments): Sess
         onProgress: (_, events) => progress.update(bytesRead(sources) - before, total, events),
       };
       if (syncMarker) opening.syncMarker = syncMarker;
+      if (args.traceEvents !== undefined) {
+        opening.traceEvents = api.openSources([args.traceEvents])[0]!;
+      }
+      Object.assign(opening, clocks);
       try {
         return await use(opening);
       } finally {

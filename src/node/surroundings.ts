@@ -1,9 +1,19 @@
 /** What the library asks of Node.js: a temporary file for input that must be read by offset. */
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { RecordingError } from "../place.ts";
 import type { RandomAccess, Surroundings } from "../recording/source.ts";
+import { fileSource } from "./file-source.ts";
 import { codecsFor } from "./zstd-threads.ts";
 
 const CHUNK = 1 << 20;
@@ -15,6 +25,11 @@ const CHUNK = 1 << 20;
 export function nodeSurroundings(say: (line: string) => void, jobs?: number): Surroundings {
   return {
     codecs: (bytes) => codecsFor(bytes, jobs),
+    beside(name, names) {
+      const folder = dirname(name);
+      const found = names.find((file) => existsSync(join(folder, file)));
+      return found === undefined ? null : fileSource(join(folder, found));
+    },
     async spool(name, stream, why): Promise<RandomAccess> {
       say(why);
       const fd = openFor(name);

@@ -21,16 +21,8 @@ const DESCRIPTIONS: Readonly<Record<SniffedFormat, FormatDescription>> = {
   ndjson: { name: "NDJSON", readable: true },
   utf16le: { name: "UTF-16 text, little endian", readable: true },
   utf16be: { name: "UTF-16 text, big endian", readable: true },
-  "qemu-log": {
-    name: "a QEMU log with trace events",
-    readable: false,
-    hint: `QEMU's own events do not carry what the replay needs: ${RECORD}`,
-  },
-  "qemu-simple": {
-    name: "a simpletrace file of QEMU",
-    readable: false,
-    hint: `QEMU's own events do not carry what the replay needs: ${RECORD}`,
-  },
+  "qemu-log": { name: "a QEMU log with trace events", readable: true },
+  "qemu-simple": { name: "a simpletrace file of QEMU", readable: true },
   "perf-data": {
     name: "perf.data of perf record",
     readable: false,

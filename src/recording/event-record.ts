@@ -20,7 +20,9 @@ import {
 import type { Core } from "../core.ts";
 import type { NormalisedEvent } from "../event.ts";
 import { formatPlace, type Place, quoteFound, RecordingError } from "../place.ts";
+import { qemuEvent } from "../qemu/events.ts";
 import { type FieldTarget, PROBES } from "./probe-fields.ts";
+import { readQemuEvent, writeQemuEvent } from "./qemu-record.ts";
 
 /** What every record has. */
 export interface RecordHead {
@@ -80,6 +82,7 @@ export function readEvent(core: Core, at: number, place: Place): NormalisedEvent
   if (head.kind === EventKind.Marker)
     return { event: "marker", ...base, text: markerText(core, at) };
   if (head.kind === EventKind.Gap) return { event: "gap", ...base, lost: lostCount(core, at) };
+  if (head.kind > EventKind.Other) return { ...readQemuEvent(core, at, head.kind), ...base };
   const probe = PROBES.find((entry) => entry.kind === head.kind);
   if (!probe) throw new Error(`bug: record of kind ${head.kind}`);
   const view = core.view;
@@ -101,7 +104,7 @@ const LIMITS: Record<number, [bigint, bigint]> = {
   8: [-(1n << 63n), (1n << 64n) - 1n],
 };
 
-function integer(value: unknown, size: number): bigint | null {
+export function integer(value: unknown, size: number): bigint | null {
   let number: bigint;
   if (typeof value === "number" && Number.isSafeInteger(value)) number = BigInt(value);
   else if (typeof value === "string" && /^(0x[0-9a-f]{1,16}|-?\d{1,20})$/i.test(value)) {
@@ -142,7 +145,9 @@ export function writeEvent(
     if (object.event === "marker") return EventKind.Marker;
     if (object.event === "gap") return EventKind.Gap;
     const probe = PROBES.find((entry) => entry.name === object.event);
-    return probe?.kind ?? fail("event", "the name of an event");
+    if (probe) return probe.kind;
+    if (object.event !== "qemu") return fail("event", "the name of an event");
+    return qemuEvent(String(object.name))?.kind ?? fail("name", "an event of QEMU");
   };
   const kind = kindOf();
   put("ts", EVENT_TS, 8);
@@ -161,6 +166,10 @@ export function writeEvent(
   if (kind === EventKind.Gap) {
     if (object.lost === null) core.view.setBigInt64(at + EVENT_LOST, -1n, true);
     else put("lost", EVENT_LOST, 8);
+    return;
+  }
+  if (kind > EventKind.Other) {
+    writeQemuEvent(core, at, object, fail);
     return;
   }
   const probe = PROBES.find((entry) => entry.kind === kind)!;

@@ -16,12 +16,16 @@ export interface Feed {
   line(stream: number, newName: boolean): void;
   /** The core met damage in this stream. */
   damaged(stream: number): never;
+  /** A marker that the replay does not know; a feed may learn that it is an event of QEMU. */
+  marker?(text: string): void;
   /** Where the record with this `place` stands. */
   place(stream: number, place: number): Place;
   /** Name of the probed function that a record's EVENT_IP means; null when not known. */
   symbol(ip: bigint): string | null | Promise<string | null>;
   /** What is known of the input now: complete when the replay has ended. */
   summary(): FeedSummary;
+  /** Events of these names are only counted from now on. */
+  mute?(names: ReadonlySet<string>): void;
   close(): void;
 }
 
@@ -38,4 +42,6 @@ export interface FeedContext {
   core: Core;
   /** Name for places. */
   file: string;
+  /** Position of the input: user-space addresses of two inputs are not the same memory. */
+  space: number;
 }

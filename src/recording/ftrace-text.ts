@@ -23,6 +23,7 @@ import { atLine, quoteFound, RecordingError } from "../place.ts";
 import type { GapSummary } from "../result.ts";
 import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
 import { classifyEvent, isMarker, type ProbeKind } from "./probe-fields.ts";
+import { QemuPlan } from "./qemu-plan.ts";
 import type { ByteStream } from "./source.ts";
 
 /** Stream kind, verdicts and problems of assembly/stream.ts and assembly/text.ts. */
@@ -30,6 +31,7 @@ const TEXT = 1;
 const LINE_SKIP = 1;
 const LINE_AGAIN = 2;
 const PROBLEM_VALUE = 1;
+const PROBLEM_ARGUMENTS = 3;
 
 const BUFFER_BYTES = 1 << 18;
 const RECORDS = 3072;
@@ -53,11 +55,13 @@ interface NamedEvent {
 
 /** Opens a text stream of ftrace events. `form` is a line for `info`: which tool printed it. */
 export function openFtraceText(context: FeedContext, bytes: ByteStream, form: string): Feed {
-  const { core, file } = context;
+  const { core, file, space } = context;
   const plan = core.exports.newPlan(false);
   const stream = core.exports.addStream(TEXT, plan, 0, BUFFER_BYTES, RECORDS);
   if (plan === 0 || stream < 0) throw new OutOfMemory();
-  return new FtraceText(core, file, bytes, form, plan, stream);
+  const qemu = new QemuPlan(core, false);
+  core.exports.setQemu(stream, 0, space, qemu.plan, 0n);
+  return new FtraceText(core, file, bytes, form, plan, stream, qemu);
 }
 
 class FtraceText implements Feed {
@@ -68,6 +72,7 @@ class FtraceText implements Feed {
   readonly #bytes: ByteStream;
   readonly #form: string;
   readonly #plan: number;
+  readonly #qemu: QemuPlan;
   readonly #names: NamedEvent[] = [];
   readonly #headerGaps: GapSummary[] = [];
   readonly #notes: string[] = [];
@@ -81,7 +86,9 @@ class FtraceText implements Feed {
     form: string,
     plan: number,
     stream: number,
+    qemu: QemuPlan,
   ) {
+    this.#qemu = qemu;
     this.#core = core;
     this.#file = file;
     this.#bytes = bytes;
@@ -161,6 +168,13 @@ class FtraceText implements Feed {
       return;
     }
     const column = exports.problemAt(stream);
+    if (problem === PROBLEM_ARGUMENTS) {
+      const text = line.slice(column);
+      const name = /^\w*/.exec(text)?.[0] ?? "";
+      const example = `${name} ${this.#qemu.example(name)}`;
+      const where = { file: this.#file, at: atLine(number, column + 1) };
+      throw new RecordingError(where, example, quoteFound(text, 120));
+    }
     if (problem === PROBLEM_VALUE) {
       const token = /^\S*/.exec(line.slice(column))?.[0] ?? "";
       const field = /([A-Za-z_]\w*)=$/.exec(line.slice(0, column))?.[1] ?? "the field";
@@ -249,6 +263,10 @@ class FtraceText implements Feed {
     throw new Error("bug: text has no pages");
   }
 
+  marker(text: string): void {
+    this.#qemu.learn(text);
+  }
+
   place(_stream: number, place: number) {
     return { file: this.#file, at: atLine(place) };
   }
@@ -272,11 +290,14 @@ class FtraceText implements Feed {
       format: this.#form,
       clock: null,
       cpus: this.#cpus(),
-      events: this.#names.map((entry) => ({
-        name: entry.name,
-        kind: entry.probe?.name ?? (isMarker(entry.name) ? "marker" : null),
-        count: this.#core.exports.eventCount(entry.plan),
-      })),
+      events: [
+        ...this.#names.map((entry) => ({
+          name: entry.name,
+          kind: entry.probe?.name ?? (isMarker(entry.name) ? "marker" : null),
+          count: this.#core.exports.eventCount(entry.plan),
+        })),
+        ...this.#qemu.counts(),
+      ],
       foreignLines: this.#foreign,
       notes,
       gaps: this.#headerGaps,
@@ -291,6 +312,10 @@ class FtraceText implements Feed {
       if (bytes[at + (cpu >> 3)]! & (1 << (cpu & 7))) cpus.push(cpu);
     }
     return cpus;
+  }
+
+  mute(names: ReadonlySet<string>): void {
+    this.#qemu.mute(names);
   }
 
   close(): void {

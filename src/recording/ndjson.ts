@@ -67,7 +67,8 @@ class Ndjson implements Feed {
     const at = exports.appendRecord(stream);
     if (at === 0) throw new Error("bug: no room for a record");
     writeEvent(this.#core, at, event, this.#line, where);
-    const { event: name, cpu } = event as { event: string; cpu: number };
+    const { event: kind, name: own, cpu } = event as { event: string; name: string; cpu: number };
+    const name = kind === "qemu" ? own : kind;
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
     if (this.#cpus.size < 4096) this.#cpus.add(Number(cpu));
     return true;

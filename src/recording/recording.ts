@@ -5,10 +5,13 @@ import type { InputSummary } from "../result.ts";
 import { portableCodecs } from "./codecs.ts";
 import { type Unwrapped, unwrap } from "./decompress.ts";
 import { describeFormat } from "./describe-format.ts";
-import type { Feed } from "./feed.ts";
+import type { Feed, FeedContext } from "./feed.ts";
 import { openFtraceText } from "./ftrace-text.ts";
 import { openNdjson } from "./ndjson.ts";
+import { openQemuLog } from "./qemu-log.ts";
 import { openRingFeed } from "./ring-feed.ts";
+import { schemaFor } from "./schema-for.ts";
+import { openSimpletrace } from "./simpletrace.ts";
 import type { Source, Surroundings } from "./source.ts";
 import { asUtf8 } from "./text-encoding.ts";
 import { NeedsRandomAccess } from "./trace-dat/needs-random-access.ts";
@@ -19,12 +22,25 @@ export interface OpenInput {
   source: Source;
   feed: Feed;
   compression: string[];
+  /** Number of the process whose addresses it has. */
+  space: number;
 }
 
-async function openOne(core: Core, source: Source, surroundings: Surroundings): Promise<OpenInput> {
+async function openOne(
+  core: Core,
+  source: Source,
+  space: number,
+  surroundings: Surroundings,
+  traceEvents: Source | null,
+): Promise<OpenInput> {
   const unwrapped = await unwrap(source);
-  const context = { core, file: source.name };
-  const done = (feed: Feed): OpenInput => ({ source, feed, compression: unwrapped.compression });
+  const context = { core, file: source.name, space };
+  const done = (feed: Feed): OpenInput => ({
+    source,
+    feed,
+    compression: unwrapped.compression,
+    space,
+  });
   switch (unwrapped.format) {
     case "ftrace-text":
       return done(openFtraceText(context, unwrapped.stream(), "ftrace text"));
@@ -40,12 +56,21 @@ async function openOne(core: Core, source: Source, surroundings: Surroundings): 
     case "ndjson":
       return done(openNdjson(context, unwrapped.stream()));
     case "trace-dat":
-      return done(await openDat(core, unwrapped, surroundings));
+      return done(await openDat(context, unwrapped, surroundings));
+    case "qemu-log":
+      return done(openQemuLog(context, unwrapped.stream(), unwrapped.sniffed.detail ?? ""));
+    case "qemu-simple": {
+      const [version = "", order] = (unwrapped.sniffed.detail ?? "").split(" ");
+      const schema = await schemaFor(source, surroundings, traceEvents);
+      const bytes = unwrapped.stream();
+      return done(openSimpletrace(context, bytes, version, order === "big-endian", schema));
+    }
     default: {
       const { name, hint } = describeFormat(unwrapped.sniffed);
       throw new RecordingError(
         { file: source.name, at: "" },
-        "an ftrace recording (trace.dat, tracefs text, trace-cmd report, perf script) or NDJSON",
+        "a recording of ftrace (trace.dat, tracefs text, trace-cmd report, perf script), of QEMU " +
+          "(log, simpletrace) or NDJSON",
         hint ? `${name}; ${hint}` : name,
       );
     }
@@ -53,11 +78,10 @@ async function openOne(core: Core, source: Source, surroundings: Surroundings): 
 }
 
 async function openDat(
-  core: Core,
+  context: FeedContext,
   unwrapped: Unwrapped,
   surroundings: Surroundings,
 ): Promise<Feed> {
-  const context = { core, file: unwrapped.name };
   let random = unwrapped.random();
   if (random === null) {
     const why = `${unwrapped.name}: a trace.dat is read by offset, so it is kept in a temporary file`;
@@ -85,18 +109,21 @@ async function openDat(
 }
 
 /**
- * Opens all inputs into one core, in the order in which the user named them. Throws RecordingError
- * when one cannot be read, or when two are on clocks that are known to differ.
+ * Opens all inputs into one core, in the order in which the user named them; `spaces` numbers the
+ * process that each is of. Throws RecordingError when one cannot be read.
  */
 export async function openInputs(
   core: Core,
   sources: readonly Source[],
   surroundings: Surroundings,
+  traceEvents: Source | null = null,
+  spaces: readonly number[] = sources.map((_, i) => i),
 ): Promise<OpenInput[]> {
   const inputs: OpenInput[] = [];
   try {
-    for (const source of sources) inputs.push(await openOne(core, source, surroundings));
-    checkClocks(inputs);
+    for (const [i, source] of sources.entries()) {
+      inputs.push(await openOne(core, source, spaces[i]!, surroundings, traceEvents));
+    }
     return inputs;
   } catch (error) {
     for (const input of inputs) input.feed.close();
@@ -104,7 +131,8 @@ export async function openInputs(
   }
 }
 
-function checkClocks(inputs: readonly OpenInput[]): void {
+/** Throws RecordingError when two inputs are on clocks that are known to differ. */
+export function checkClocks(inputs: readonly OpenInput[]): void {
   const known = inputs
     .map((input) => ({ name: input.source.name, clock: input.feed.summary().clock }))
     .filter((entry) => entry.clock !== null);

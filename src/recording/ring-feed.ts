@@ -9,6 +9,7 @@ import { type Place, RecordingError } from "../place.ts";
 import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
 import type { EventFormat, FormatField } from "./format-file.ts";
 import { classifyEvent, type ProbeKind } from "./probe-fields.ts";
+import { QemuPlan } from "./qemu-plan.ts";
 import type { ByteStream } from "./source.ts";
 import type { TraceBuffer, TraceDat } from "./trace-dat/trace-dat.ts";
 
@@ -26,6 +27,7 @@ const EXPECTED = [
   "an event that ends inside the page's committed data",
   "a record as long as its event format says",
   "whole ring-buffer pages",
+  "a marker with the arguments that QEMU 7.2 to 11.1 give the event that it names",
 ];
 
 interface RingStream {
@@ -36,7 +38,7 @@ interface RingStream {
 
 /** Opens every CPU of every buffer of a trace.dat. Throws RecordingError when buffers differ in clock. */
 export function openRingFeed(context: FeedContext, dat: TraceDat): Feed {
-  return new RingFeed(context.core, context.file, dat);
+  return new RingFeed(context, dat);
 }
 
 class RingFeed implements Feed {
@@ -46,14 +48,17 @@ class RingFeed implements Feed {
   readonly #file: string;
   readonly #dat: TraceDat;
   readonly #plan: number;
+  readonly #qemu: QemuPlan;
   readonly #rings: RingStream[] = [];
   readonly #events: { name: string; probe: ProbeKind | null; marker: boolean; plan: number }[] = [];
   readonly #notes: string[] = [];
 
-  constructor(core: Core, file: string, dat: TraceDat) {
+  constructor(context: FeedContext, dat: TraceDat) {
+    const { core, file, space } = context;
     this.#core = core;
     this.#file = file;
     this.#dat = dat;
+    this.#qemu = new QemuPlan(core, false);
     this.#plan = core.exports.newPlan(true);
     if (this.#plan === 0) throw new OutOfMemory();
     this.#planEvents();
@@ -65,6 +70,7 @@ class RingFeed implements Feed {
     for (const { buffer, cpu } of rings) {
       const stream = this.#addRing(buffer, cpu.cpu, rings.length);
       if (this.firstStream < 0) this.firstStream = stream;
+      core.exports.setQemu(stream, 0, space, this.#qemu.plan, 0n);
       this.#rings.push({ cpu: cpu.cpu, buffer, bytes: cpu.open() });
     }
   }
@@ -201,6 +207,10 @@ class RingFeed implements Feed {
     );
   }
 
+  marker(text: string): void {
+    this.#qemu.learn(text);
+  }
+
   place(stream: number, place: number): Place {
     const ring = this.#rings[stream - this.firstStream];
     const name = ring?.buffer.name ? `${ring.buffer.name}:` : "";
@@ -228,7 +238,8 @@ class RingFeed implements Feed {
           kind: event.marker ? "marker" : (event.probe?.name ?? null),
           count: exports.eventCount(event.plan),
         }))
-        .filter((event) => event.count > 0 || event.kind !== null),
+        .filter((event) => event.count > 0 || event.kind !== null)
+        .concat(this.#qemu.counts()),
       foreignLines: 0,
       notes,
       gaps: this.#lossesInStats(),
@@ -243,6 +254,10 @@ class RingFeed implements Feed {
       const place = { file: this.#file, at: `:cpu${stat.cpu} stats` };
       return [{ cpu: stat.cpu, lost, place }];
     });
+  }
+
+  mute(names: ReadonlySet<string>): void {
+    this.#qemu.mute(names);
   }
 
   close(): void {

@@ -142,7 +142,8 @@ function simpletrace({ bytes }: Head): string | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, 24);
   for (const littleEndian of [true, false]) {
     if (view.getBigUint64(8, littleEndian) === 0xf2b177cb0aa429b4n) {
-      return view.getBigUint64(16, littleEndian).toString();
+      const version = view.getBigUint64(16, littleEndian).toString();
+      return littleEndian ? version : `${version} big-endian`;
     }
   }
   return null;

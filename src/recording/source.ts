@@ -72,6 +72,8 @@ export interface Surroundings {
    * browser). `why` is one line for the user. The caller closes the result, which removes it.
    */
   spool(name: string, stream: ByteStream, why: string): Promise<RandomAccess>;
+  /** A file of one of these names beside the named input, where there is such a place. */
+  beside?(name: string, names: readonly string[]): Source | null;
 }
 
 /** Reads until `into` is full or the stream ends; returns the number of bytes. */

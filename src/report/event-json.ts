@@ -25,6 +25,7 @@ const FIELDS: { readonly [Kind in NormalisedEvent["event"]]: readonly string[] }
   giveback: ["vq", "n"],
   rx: ["len"],
   rx_ret: ["ret"],
+  qemu: ["name", "args"],
 };
 
 /** The keys an event is printed with, `place` last; the order is part of the contract. */

@@ -14,6 +14,7 @@ import {
   type Tool,
   toolJson,
 } from "./result-json.ts";
+import { migrationJson } from "./stale-json.ts";
 import { verdictSentence, verdictStatus } from "./verdict.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
@@ -38,6 +39,7 @@ export function reportJson(tool: Tool, options: AskedOptions, result: ReplayResu
     devices: result.devices.map(deviceJson),
     rounds: result.rounds.map((round) => roundJson(round, names)),
     moreRounds: result.moreRounds,
+    migrations: result.migrations.map(migrationJson),
     findings: result.findings.map(findingJson),
     moreFindings: result.moreFindings,
     limits: result.limits.map(limitJson),

@@ -2,6 +2,7 @@
 import type { InputSummary, ReplayResult } from "../result.ts";
 import { findingsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
+import { migrationText, staleSentence, toldByQemu } from "./migration-text.ts";
 import { countOf, seconds } from "./number-text.ts";
 import { alignColumns, printable, type TextStyle, wrapText } from "./text-layout.ts";
 import { verdictSentence } from "./verdict.ts";
@@ -11,7 +12,10 @@ export const SHOWN_FINDINGS = 8;
 
 /** The whole report, ending in a line feed. `shown`: findings a policy, at most. */
 export function reportText(result: ReplayResult, style: TextStyle, shown = SHOWN_FINDINGS): string {
+  const migration = toldByQemu(result);
   const sections = [
+    migration === null ? [] : wrapBold(staleSentence(migration, result), style),
+    migration === null ? [] : migrationText(migration, style),
     [style.bold(verdictSentence(result))],
     // Numbers without a verdict would be read as one.
     result.verdict ? policyTable(result) : [],
@@ -24,6 +28,10 @@ export function reportText(result: ReplayResult, style: TextStyle, shown = SHOWN
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join("\n"))
     .join("\n\n")}\n`;
+}
+
+function wrapBold(text: string, style: TextStyle): string[] {
+  return wrapText(text, "", "").map((line) => style.bold(line));
 }
 
 function policyTable(result: ReplayResult): string[] {

@@ -24,7 +24,7 @@ export function requestText(request: RequestRecord): string {
     (request.used === null ? "-" : seconds(request.used.ns)).padStart(12),
     `${request.device}`.padStart(3),
     `${request.queue ?? "-"}`.padStart(5),
-    `${request.head}`.padStart(5),
+    `${request.head ?? "-"}`.padStart(5),
     request.state.padEnd(12),
     (request.freed ? "freed" : capture).padEnd(7),
     `${request.reads.length}`.padStart(5),
@@ -35,7 +35,10 @@ export function requestText(request: RequestRecord): string {
   ];
   const scsi = [
     request.lun === null ? "" : `lun ${request.lun}`,
+    request.opcode === null ? "" : `op ${request.opcode}`,
     request.cdb === null ? "" : `cdb ${printable(request.cdb)}`,
+    request.element === null ? "" : `elem ${request.element}`,
+    request.addressed ? "" : "no addresses",
   ].filter((part) => part !== "");
   return `${[...cells, ...scsi].join("  ")}\n`;
 }
@@ -60,9 +63,16 @@ export function requestJsonLine(request: RequestRecord): string {
     cause: request.cause,
     lun: request.lun,
     cdb: request.cdb,
+    ...(request.element === null ? {} : elementJson(request)),
     reads: request.reads.map(spanJson),
     writes: request.writes.map(spanJson),
   })}\n`;
+}
+
+/** What only an element of a device of QEMU has. */
+function elementJson(request: RequestRecord) {
+  const { element, addressed, tag, opcode, response, status } = request;
+  return { element, addressed, tag, opcode, response, status };
 }
 
 function spanJson(span: Span) {

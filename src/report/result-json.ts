@@ -134,6 +134,15 @@ export function roundJson(round: Round, names: readonly string[]) {
       newlyLost: policy.newlyLost,
       stale: policy.stale,
     })),
+    bitmapSync:
+      round.bitmapSync === null
+        ? null
+        : {
+            startNs: round.bitmapSync.startNs,
+            endNs: round.bitmapSync.endNs,
+            dirtyPages: round.bitmapSync.dirtyPages,
+            sent: round.bitmapSync.sent,
+          },
     caveats: [...round.caveats],
   };
 }
@@ -164,7 +173,8 @@ export function findingJson(finding: Finding) {
   };
 }
 
-function evidenceJson(first: Evidence) {
+/** A write: where it went, who made it, when. */
+export function evidenceJson(first: Evidence) {
   return {
     cause: first.cause,
     device: first.device,

@@ -39,6 +39,12 @@ export interface Device {
   logging: LoggingChange[];
 }
 
+/** What a returned ioctl means to a migration. */
+export type IoctlEffect =
+  | { what: "logging"; on: boolean; ns: string; place: Place }
+  | { what: "endpoint-cleared"; ns: string; place: Place }
+  | { what: "ring-stopped"; vs: bigint; index: number };
+
 interface PendingIoctl {
   name: string | null;
   vs: bigint;
@@ -129,16 +135,16 @@ export class Devices {
   }
 
   /** Return of an ioctl: applies it when it succeeded. */
-  leave(head: RecordHead, at: number): void {
+  leave(head: RecordHead, at: number): IoctlEffect | null {
     const pending = this.#pending.get(head.pid);
-    if (!pending) return;
+    if (!pending) return null;
     this.#pending.delete(head.pid);
     const ret = this.#core.view.getBigInt64(at + EVENT_RET, true);
     if (ret !== 0n) {
       if (pending.name === "SET_FEATURES" || pending.name === "SET_LOG_BASE") {
         this.#change(pending, `${pending.name} failed with ${ret}`);
       }
-      return;
+      return null;
     }
     const { exports } = this.#core;
     const device = this.#device(pending.vs);
@@ -146,7 +152,10 @@ export class Devices {
       case "SET_FEATURES":
         exports.setFeatures(pending.vs, pending.a0);
         if (((device.features ?? 0n) ^ pending.a0) & LOG_ALL) {
-          this.#change(pending, pending.a0 & LOG_ALL ? "LOG_ALL on" : "LOG_ALL off");
+          const on = (pending.a0 & LOG_ALL) !== 0n;
+          this.#change(pending, on ? "LOG_ALL on" : "LOG_ALL off");
+          device.features = pending.a0;
+          return { what: "logging", on, ns: pending.ns, place: pending.place };
         }
         device.features = pending.a0;
         break;
@@ -171,9 +180,14 @@ export class Devices {
       case "SCSI_CLEAR_ENDPOINT":
         exports.clearEndpoint(pending.vs);
         this.#change(pending, "CLEAR_ENDPOINT");
-        break;
+        if (device.features === null || !(device.features & LOG_ALL)) break;
+        return { what: "endpoint-cleared", ns: pending.ns, place: pending.place };
+      case "GET_VRING_BASE":
+        // struct vhost_vring_state: u32 index, u32 num. QEMU stops one ring after the other.
+        return { what: "ring-stopped", vs: pending.vs, index: Number(pending.a0 & 0xffffffffn) };
       default:
     }
+    return null;
   }
 
   #change(pending: PendingIoctl, what: string): void {

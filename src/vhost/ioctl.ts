@@ -8,8 +8,9 @@
 export function ioctlName(cmd: number): string | null {
   if (((cmd >>> 8) & 0xff) !== 0xaf) return null;
   const nr = cmd & 0xff;
-  // _IOR and _IOW share number 0: GET_FEATURES reads, SET_FEATURES writes.
+  // _IOR and _IOW share number 0: GET_FEATURES reads, SET_FEATURES writes. So do _IOW and _IOWR 18.
   if (nr === 0) return cmd >>> 30 === 1 ? "SET_FEATURES" : "GET_FEATURES";
+  if (nr === 18) return cmd >>> 30 === 1 ? "SET_VRING_BASE" : "GET_VRING_BASE";
   return NAMES[nr] ?? null;
 }
 
@@ -21,7 +22,6 @@ const NAMES: Record<number, string> = {
   7: "SET_LOG_FD",
   16: "SET_VRING_NUM",
   17: "SET_VRING_ADDR",
-  18: "SET_VRING_BASE",
   32: "SET_VRING_KICK",
   33: "SET_VRING_CALL",
   34: "SET_VRING_ERR",

@@ -1,0 +1,56 @@
+/** `stale`: which guest pages are stale at the destination of a live migration, page by page. */
+import { UsageError } from "../place.ts";
+import { jsonDocument } from "../report/result-json.ts";
+import { staleJson } from "../report/stale-json.ts";
+import { staleStatus } from "../report/stale-status.ts";
+import { staleText } from "../report/stale-text.ts";
+import { textStyle } from "../report/text-layout.ts";
+import { type CommonArguments, replayablePolicies, wholeNumber, windowOf } from "./arguments.ts";
+import type { Io } from "./io.ts";
+import { type MigrationArguments, migrationOptions } from "./migration-options.ts";
+import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
+import { DEFAULT_POLICIES } from "./report.ts";
+import { openSession } from "./session.ts";
+
+export interface StaleArguments extends CommonArguments, MigrationArguments {
+  policy?: string[];
+  assumeLogging?: boolean;
+  limit?: string;
+}
+
+/** Prints the verdict; returns 0, 1 or 3 (`staleStatus`). */
+export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise<number> {
+  const policies = replayablePolicies(api, io, args, args.policy ?? DEFAULT_POLICIES);
+  const window = windowOf(args.assumeLogging, "auto");
+  const limit =
+    args.limit === undefined ? Number.POSITIVE_INFINITY : wholeNumber(args.limit, "--limit");
+  const { ran, owners } = await migrationOptions(args);
+  if (
+    ran !== undefined &&
+    !api.POLICIES.some((row) => row.name === ran || row.aliases.includes(ran))
+  ) {
+    // Throws UsageError for a name that none has.
+    if (api.findPolicy(ran).name !== ran)
+      throw new UsageError(`--ran: ${ran} has no row of its own`);
+  }
+  const session = openSession(api, io, args);
+  const options: ReplayOptions = { policies, window, stalePages: true };
+  if (ran !== undefined) options.ran = ran;
+  if (io.signal) options.signal = io.signal;
+  const result = await session.read((opening) => api.replay(opening, options));
+  if (args.json) {
+    const names = policies.map(({ policy }) => policy.name);
+    const asked = {
+      policies: names,
+      window,
+      syncMarker: args.syncMarker ?? null,
+      ran: ran ?? null,
+    };
+    await io.out(
+      jsonDocument(staleJson(api.tool, asked, await session.withHashes(result), owners)),
+    );
+  } else {
+    await io.out(staleText(result, owners, textStyle(io.color), limit));
+  }
+  return staleStatus(result);
+}

@@ -1,0 +1,172 @@
+/**
+ * Where the RAM of each recorded QEMU lies: host-virtual ranges to guest-physical ones, from the
+ * events that say so, from `info mtree -f`, or from a vhost memory table. Page sends name a RAM
+ * block and a host address; the core looks the address up in the ranges given here.
+ */
+import { EVENT_SLOT, EventKind } from "../../assembly/abi.ts";
+import type { Core } from "../core.ts";
+import { slotBits, slotNumber, slotText } from "../recording/qemu-record.ts";
+import type { MemoryRegion } from "../vhost/device.ts";
+
+/** RAM of a block at a guest-physical address: a line of `info mtree -f`. */
+export interface BlockRange {
+  block: string;
+  offset: number;
+  gpa: number;
+  size: number;
+}
+
+interface Range {
+  hva: bigint;
+  size: bigint;
+  gpa: bigint;
+  /** Number of the RAM block that it is of; 0 when the range was told without one. */
+  block: number;
+}
+
+/** How the pages of a RAM block were placed. */
+export type Placed = "events" | "mtree" | "mem-table" | "assumed" | "nowhere";
+
+const PAGE = 4096n;
+const MAX_RANGES = 4096;
+/**
+ * Without any map the RAM of a PC below this offset lies at the same address: pc_q35_init() and
+ * pc_init1() split it at 2 GiB at the lowest (hw/i386).
+ */
+const SAME_ADDRESS = 0x80000000n;
+const PC_RAM = "pc.ram";
+
+/** The maps of all inputs. */
+export class RamMap {
+  readonly #core: Core;
+  readonly #ranges = new Map<number, Range[]>();
+  readonly #mtree: readonly BlockRange[];
+  /** By input and block. */
+  readonly placed = new Map<string, Placed>();
+
+  constructor(core: Core, mtree: readonly BlockRange[]) {
+    this.#core = core;
+    this.#mtree = mtree;
+  }
+
+  /** An event that places memory: kvm_set_user_memory, vhost_region_add_section, vhost_user_*. */
+  event(kind: EventKind, at: number, space: number): void {
+    if (kind === EventKind.QSlot) {
+      // AddrSpace# is the first slot of the newest format; the address spaces above 0 are SMM's.
+      const slot = slotNumber(this.#core, at, 1);
+      const addressSpace = slotNumber(this.#core, at, 0) || slot >> 16;
+      const gpa = slotBits(this.#core, at, 3);
+      const size = slotBits(this.#core, at, 4);
+      if (addressSpace !== 0 || size === 0n) return;
+      this.#core.exports.setSlot(slot & 0xffff, Number(gpa / PAGE));
+      this.#add(space, { hva: slotBits(this.#core, at, 5), size, gpa, block: 0 });
+    } else if (kind === EventKind.QRegion) {
+      const [gpa, size, hva] = [1, 2, 3].map((slot) => slotBits(this.#core, at, slot));
+      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0 });
+    } else {
+      // vhost_user_set_mem_table_withfd(index, name, memory_size, guest_phys_addr, userspace_addr, …)
+      const [size, gpa, hva] = [2, 3, 4].map((slot) => slotBits(this.#core, at, slot));
+      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0 });
+    }
+  }
+
+  /**
+   * Sections of one piece of RAM come and go as the map changes, and overlap: they are joined, so
+   * that an address is found once, unless the guest has it twice.
+   */
+  #add(space: number, range: Range): void {
+    const { exports } = this.#core;
+    const ranges = this.#ranges.get(space) ?? [];
+    const touching = ranges.filter((other) => touches(range, other));
+    const apart = ranges.filter((other) => !touches(range, other));
+    if (range.size === 0n || touching.some((other) => inside(range, other))) return;
+    if (apart.length >= MAX_RANGES) return;
+    const joined = [...apart, joinAll([range, ...touching])];
+    this.#ranges.set(space, joined);
+    exports.clearRanges(space);
+    for (const { hva, size, gpa, block } of joined) {
+      exports.addRange(space, block, hva, size, gpa);
+    }
+  }
+
+  /**
+   * The first send (or arrival) of a RAM block: finds where it lies and tells the core. `tables`:
+   * memory tables of vhost devices, whose addresses are QEMU's too.
+   */
+  place(
+    at: number,
+    kind: EventKind,
+    space: number,
+    tables: readonly (readonly MemoryRegion[])[],
+  ): void {
+    const block = slotText(this.#core, at, 0);
+    const number = this.#core.view.getUint32(at + EVENT_SLOT, true);
+    const offset = slotBits(this.#core, at, 1);
+    const host = slotBits(this.#core, at, kind === EventKind.QSave ? 2 : 3);
+    const base = host - offset;
+    this.#core.exports.addRamBlock(space, number);
+    this.#core.exports.setRamBase(space, number, base);
+    this.placed.set(`${space} ${block}`, this.#find(space, { block, number, base, host }, tables));
+  }
+
+  #find(
+    space: number,
+    { block, number, base, host }: { block: string; number: number; base: bigint; host: bigint },
+    tables: readonly (readonly MemoryRegion[])[],
+  ): Placed {
+    const own = this.#mtree.filter((range) => range.block === block);
+    for (const { offset, gpa, size } of own) {
+      const hva = base + BigInt(offset);
+      this.#add(space, { hva, size: BigInt(size), gpa: BigInt(gpa), block: number });
+    }
+    if (own.length > 0) return "mtree";
+    if (this.#mtree.length > 0) return "nowhere";
+    const known = (this.#ranges.get(space) ?? []).filter((range) => range.block === 0);
+    if (known.length > 0) return known.some((range) => holds(range, host)) ? "events" : "nowhere";
+    const table = tables.find((regions) => regions.some((region) => holds(toRange(region), host)));
+    if (table) {
+      for (const region of table) this.#add(space, toRange(region));
+      return "mem-table";
+    }
+    if (tables.some((regions) => regions.length > 0) || block !== PC_RAM) return "nowhere";
+    this.#add(space, { hva: base, size: SAME_ADDRESS, gpa: 0n, block: number });
+    return "assumed";
+  }
+
+  /** Whether the guest has RAM at a page; null when no map is known. */
+  has(gfn: number): boolean | null {
+    const all = [...this.#ranges.values()].flat();
+    if (all.length === 0) return null;
+    const gpa = BigInt(gfn) * PAGE;
+    return all.some((range) => gpa >= range.gpa && gpa < range.gpa + range.size);
+  }
+}
+
+function toRange(region: MemoryRegion): Range {
+  return { hva: region.hva, size: region.last - region.first + 1n, gpa: region.first, block: 0 };
+}
+
+function holds(range: Range, host: bigint): boolean {
+  return host >= range.hva && host < range.hva + range.size;
+}
+
+/** Whether two ranges overlap or follow each other, with the same distance between the addresses. */
+function touches(a: Range, b: Range): boolean {
+  if (a.block !== b.block) return false;
+  return a.hva - a.gpa === b.hva - b.gpa && a.gpa <= b.gpa + b.size && b.gpa <= a.gpa + a.size;
+}
+
+function joinAll(ranges: readonly Range[]): Range {
+  const first = ranges.reduce((low, range) => (range.gpa < low.gpa ? range : low));
+  const end = ranges.reduce((high, { gpa, size }) => (gpa + size > high ? gpa + size : high), 0n);
+  return { ...first, size: end - first.gpa };
+}
+
+/** Whether one range is part of another, with the same distance between the addresses. */
+function inside(part: Range, whole: Range): boolean {
+  return (
+    part.hva - part.gpa === whole.hva - whole.gpa &&
+    part.gpa >= whole.gpa &&
+    part.gpa + part.size <= whole.gpa + whole.size
+  );
+}

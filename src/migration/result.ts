@@ -1,0 +1,161 @@
+/** From a migration that ended to its result: the verdict of every policy. */
+import { RowSet } from "../../assembly/abi.ts";
+import type { MigrationResult, MigrationVerdict, PageRun, StalePage } from "../result.ts";
+import type { Row } from "../rows.ts";
+import type { Replay } from "../run.ts";
+import { countPages, PageRuns } from "./page-runs.ts";
+import type { Migration } from "./timeline.ts";
+import { type RowVerdict, readVerdict } from "./verdict.ts";
+
+/**
+ * A policy whose log explains the sends: this share of the pages that it logged, at most, was never
+ * sent again. Pages of zeros are sent unseen, so where no destination was recorded more may lack.
+ */
+const FITS = 0.02;
+const FITS_WITHOUT_ZEROS = 0.1;
+
+/** The result of a migration, read from the core at its end. */
+export function readMigration(run: Replay, migration: Migration): MigrationResult {
+  const { exports } = run.core;
+  const data = exports.pagesSaved();
+  const zero = exports.zerosSent();
+  const loads = exports.pagesLoaded() + exports.zerosLoaded();
+  const sendTimes =
+    data > 0
+      ? zero > 0
+        ? "source-and-destination"
+        : "source"
+      : loads > 0
+        ? "destination"
+        : "none";
+  const result: MigrationResult = {
+    from: migration.from,
+    outcome: migration.outcome,
+    logOn: migration.logOn,
+    firstSyncNs: migration.firstSync?.ns ?? null,
+    stoppedNs: migration.stopped?.ns ?? null,
+    postcopyNs: migration.postcopy?.ns ?? null,
+    endNs: migration.end?.ns ?? null,
+    syncs: migration.syncs,
+    states: migration.states,
+    sends: { data, zero, unplaced: exports.pagesUnplaced() },
+    sendTimes,
+    blocks: [...run.ram.placed].map(([key, placed]) => ({
+      block: key.slice(key.indexOf(" ") + 1),
+      placed,
+    })),
+    cpuDirtied: exports.pagesDirtiedByCpu(),
+    verdicts: [],
+  };
+  // A migration that did not come to its end leaves no stale destination.
+  if (migration.outcome === "cancelled" || migration.outcome === "failed") return result;
+  const rows = rowsOfWindow(run);
+  const queueOf = run.queueOf();
+  const startNs = BigInt(migration.logOn.ns);
+  const read = rows.map(({ index }) =>
+    readVerdict(run.core, index, startNs, run.placeOf, queueOf, run.options.stalePages ?? false),
+  );
+  rows.forEach(({ row, index }, i) => {
+    const whatIf = isWhatIf(run, rows, i, read, sendTimes);
+    const gaps = run.gapCount > 0;
+    result.verdicts.push(
+      verdictOf(run, row, index, read[i]!, { migration, sendTimes, whatIf, gaps }),
+    );
+  });
+  return result;
+}
+
+/** The rows of the window that counts now: recorded, once logging was seen. */
+function rowsOfWindow(run: Replay): { row: Row; index: number }[] {
+  const { window } = run.options;
+  const seen = run.core.exports.loggingSeen() !== 0;
+  const wanted = window === "auto" ? (seen ? "recorded" : "assumed") : window;
+  return run.rows.map((row, index) => ({ row, index })).filter(({ row }) => row.window === wanted);
+}
+
+/**
+ * Whether another policy explains the page sends and logs more than this one: then a page was sent
+ * again because of that log, and would not have been under this policy.
+ */
+function isWhatIf(
+  run: Replay,
+  rows: readonly { row: Row; index: number }[],
+  i: number,
+  read: readonly RowVerdict[],
+  sendTimes: MigrationResult["sendTimes"],
+): boolean {
+  if (sendTimes === "none") return false;
+  const { policies, ran } = run.options;
+  const own = rows[i]!.row.logsMask;
+  const more = (other: number): boolean => (other & ~own) !== 0;
+  if (ran !== undefined) {
+    const known = rows.find(({ row }) => {
+      const { policy, alias } = policies[row.policy]!;
+      return policy.name === ran || alias === ran || policy.aliases.includes(ran);
+    });
+    if (known) return more(known.row.logsMask);
+  }
+  const limit = sendTimes === "source" ? FITS_WITHOUT_ZEROS : FITS;
+  return rows.some(({ row, index }, j) => {
+    if (!more(row.logsMask) || (own & ~row.logsMask) !== 0) return false;
+    const logged = run.core.count(index, RowSet.EverLogged);
+    return logged > 0 && read[j]!.pending <= logged * limit;
+  });
+}
+
+const union = (a: readonly PageRun[], b: readonly PageRun[]): PageRun[] => [
+  ...PageRuns.from([...a, ...b]),
+];
+
+const difference = (a: readonly PageRun[], b: readonly PageRun[]): PageRun[] => [
+  ...PageRuns.from(a).subtract(PageRuns.from(b)),
+];
+
+interface Circumstances {
+  migration: Migration;
+  sendTimes: MigrationResult["sendTimes"];
+  whatIf: boolean;
+  gaps: boolean;
+}
+
+function verdictOf(
+  run: Replay,
+  row: Row,
+  _index: number,
+  read: RowVerdict,
+  { migration, sendTimes, whatIf, gaps }: Circumstances,
+): MigrationVerdict {
+  const unsent = whatIf ? difference(read.resendless, read.possible) : [];
+  const unsure = sendTimes === "none" || migration.outcome === "unfinished";
+  const stale = unsure ? [] : read.stale;
+  const possiblyStale = union(union(read.possible, unsent), unsure ? read.stale : []);
+  const open = union(stale, possiblyStale);
+  const pages = read.pages.map((page): StalePage => {
+    const doubts = [...page.doubts];
+    let { verdict } = page;
+    if (unsure && verdict === "stale") verdict = "possibly-stale";
+    if (verdict === "possibly-stale") {
+      if (sendTimes === "none") doubts.push("no-send-times");
+      if (migration.outcome === "unfinished") doubts.push("unfinished");
+      if (doubts.length === 0 && gaps) doubts.push("events-lost");
+      if (doubts.length === 0) doubts.push("arrival");
+    }
+    return { ...page, verdict, doubts };
+  });
+  return {
+    policy: run.options.policies[row.policy]!.policy.name,
+    best: countPages(stale),
+    likely: countPages(read.stale),
+    worst: countPages(open),
+    stale,
+    possiblyStale,
+    healed: read.healed
+      .map(({ by, runs }) => ({ by, runs: difference(runs, open) }))
+      .filter(({ runs }) => runs.length > 0),
+    loggedNotSent: read.pending,
+    whatIf,
+    pages,
+    pagesWithoutEvidence:
+      read.pagesWithoutEvidence + (run.options.stalePages ? countPages(unsent) : 0),
+  };
+}
