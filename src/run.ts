@@ -75,8 +75,8 @@ export interface ReplayOptions {
   onWrite?: (write: WatchedWrite) => void | Promise<void>;
   /** Lists the stale pages of each migration one by one, with the write to blame. */
   stalePages?: boolean;
-  /** Name of the policy of the vhost that ran, where it is known. */
-  ran?: string;
+  /** Policy of the vhost that ran, where it is known. */
+  ran?: Policy;
   /** How many runs of pages a result lists. */
   runLimit?: number;
   signal?: AbortSignal;

@@ -15,6 +15,8 @@ export interface CommonArguments {
   jobs?: string;
   /** trace-events-all of the QEMU that wrote a simpletrace. */
   traceEvents?: string;
+  /** Answers to `info mtree -f`. */
+  mtree?: string[];
   /** `FILE=±SECONDS`, one an input. */
   clockOffset?: string[];
   /** Seconds; how well the offsets are known. */
