@@ -226,7 +226,8 @@ function recordings(
     .option("--mtree <file>", "answer to `info mtree -f`: where RAM blocks lie", collect)
     .option("--clock-offset <file=sec>", "seconds to add to a recording's times", collect)
     .option("--clock-tolerance <sec>", "how well these are known (default: 0.00005)")
-    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading");
+    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading")
+    .option("--jobs <n>", "threads that may work (default: by processors and size)");
 }
 
 function common(command: Command): Command {
