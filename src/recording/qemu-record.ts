@@ -73,8 +73,7 @@ export function writeQemuEvent(
       const bytes = new TextEncoder().encode(String(value).slice(0, 256));
       bits = BigInt(core.exports.intern(core.put(bytes), bytes.length));
     } else {
-      const number = integer(value, 8);
-      if (number === null) return fail("args", `an integer ${name}`);
+      const number: bigint = integer(value, 8) ?? fail("args", `an integer ${name}`);
       bits = BigInt.asUintN(64, number);
     }
     core.view.setBigUint64(at + EVENT_SLOT + slot * 8, bits, true);
