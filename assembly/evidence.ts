@@ -34,7 +34,7 @@ import {
   ROW_WINDOW,
 } from "./abi";
 import { reserve, take } from "./memory";
-import { activeRows, blockAt, orPlanes, rowLogs, rowTable, SCRATCH } from "./planes";
+import { activeRows, blockAt, causesOf, orPlanes, rowLogs, rowTable, SCRATCH } from "./planes";
 import { addCount, queueById } from "./queue";
 
 /** Evidence is kept in pieces, so that a small recording needs little memory. */
@@ -125,11 +125,13 @@ function claim(record: usize, row: u32, window: u32, logs: u32): void {
     let base = blockAt(page >> 9);
     let wordEnd = min<u32>(last, page | 63);
     if (base) {
+      let causes = causesOf(page >> 9);
       let word = base + (((page & 511) >> 6) << 3);
       let mask = (~(<u64>0) >> (63 - (wordEnd - page))) << (page & 63);
       let scratch = word + SCRATCH * BLOCK_BYTES;
       let taken = load<u64>(scratch);
-      let bits = orPlanes(word, window) & ~orPlanes(word, logs) & mask & ~taken;
+      let bits =
+        orPlanes(word, window & causes) & ~orPlanes(word, logs & causes) & mask & ~taken;
       if (bits) {
         if (!finding) {
           finding = findingOf(

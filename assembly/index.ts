@@ -18,7 +18,7 @@ import { entriesRefused } from "./stale-entry";
 import { take as takeMemory } from "./memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
 import { abandon as abandonStream } from "./ring";
-import { compact as compactStream, cpuSet, recordAt, Stream, streamAt } from "./stream";
+import { compact as compactStream, cpuSet, makeRoom, recordAt, Stream, streamAt } from "./stream";
 import { orphanDescs, threadsRefused } from "./thread";
 import { sawLogAll, sawLogUsed } from "./log-state";
 import { popsWithoutQueue } from "./vhost";
@@ -32,6 +32,7 @@ export {
   addEvent,
   eventCount,
   newPlan,
+  planMoves,
   setMarkerText,
   setPageLayout,
   setRingField,
@@ -54,7 +55,7 @@ export {
   setZeros,
   startMigration,
 } from "./migration";
-export { findEntry } from "./stale-entry";
+export { findEntry, keepEntries } from "./stale-entry";
 export { stopRings } from "./device";
 export { setProfiling } from "./profile";
 export { mute } from "./plan";
@@ -69,7 +70,7 @@ export {
   setFeatures,
 } from "./device";
 export { setLogBase } from "./log-state";
-export { elementBytesInFlight, endElements, setQemuLogging } from "./qemu-device";
+export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./qemu-device";
 export { dropDone, dropWatched, nextRound, observe, watch } from "./write";
 import { counts } from "./sync";
 import { rowTable } from "./planes";
@@ -229,12 +230,9 @@ export function atEndOfInput(stream: u32): bool {
 /** Room for a record made by the host, zeroed; 0 when the stream is full. */
 export function appendRecord(stream: u32): usize {
   let s = streamAt(stream);
-  if (s.kind == 3 && s.head) {
-    let held = s.tail - s.head;
-    memory.copy(s.records, recordAt(s, s.head), held * EVENT_SIZE);
-    s.head = 0;
-    s.tail = held;
-    s.ready = held;
+  if (s.kind == 3) {
+    makeRoom(s);
+    s.ready = s.tail;
   }
   if (s.tail >= s.recordCap) return 0;
   let at = recordAt(s, s.tail++);

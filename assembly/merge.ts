@@ -109,27 +109,37 @@ function runBurst(): u32 {
   current = best;
   // Records of one stream follow each other until another stream's turn. At equal times the
   // earlier stream goes first: `limitFirst` says that the limit is of an earlier one.
-  while (s.head < s.ready) {
-    let event = recordAt(s, s.head);
+  let from = s.head;
+  let head = from;
+  let ready = s.ready;
+  let takenTs = s.takenTs;
+  let event: usize = 0;
+  let status: u32 = Status.Ok;
+  if (!s.taken) s.firstTs = bestTs;
+  while (head < ready) {
+    event = recordAt(s, head);
     let ts = load<u64>(event + EVENT_TS);
     if (ts > limit || (ts == limit && limitFirst)) break;
-    s.head++;
-    if (!s.taken++) s.firstTs = ts;
-    if (ts < s.takenTs) s.outOfOrder++;
-    else s.takenTs = ts;
-    ++replayed;
+    ++head;
+    if (ts < takenTs) s.outOfOrder++;
+    else takenTs = ts;
     let host = raw ? true : profiling ? profile(event) : apply(event, best);
-    if (outOfMemory) return Status.NoMemory;
-    if (host) {
-      currentEvent = event;
-      if (<u32>load<u8>(event + EVENT_KIND) == EventKind.Marker) {
-        pendingText = <usize>load<u64>(event + EVENT_TEXT);
-        pendingTextLength = load<u32>(event + EVENT_LEN);
-      }
-      return Status.HostEvent;
-    }
-    if (doneCount) return Status.RequestDone;
-    if (watchedCount) return Status.WatchedWrite;
+    if (outOfMemory) status = Status.NoMemory;
+    else if (host) status = Status.HostEvent;
+    else if (doneCount) status = Status.RequestDone;
+    else if (watchedCount) status = Status.WatchedWrite;
+    if (status) break;
   }
-  return Status.Ok;
+  s.head = head;
+  s.taken += head - from;
+  s.takenTs = takenTs;
+  replayed += head - from;
+  if (status == Status.HostEvent) {
+    currentEvent = event;
+    if (<u32>load<u8>(event + EVENT_KIND) == EventKind.Marker) {
+      pendingText = <usize>load<u64>(event + EVENT_TEXT);
+      pendingTextLength = load<u32>(event + EVENT_LEN);
+    }
+  }
+  return status;
 }

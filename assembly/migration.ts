@@ -13,6 +13,8 @@
  */
 import {
   BLOCK_BYTES,
+  GPA_BITS,
+  MAX_HEADS,
   EVENT_PID,
   EVENT_SLOT,
   EVENT_TS,
@@ -49,7 +51,7 @@ import {
 } from "./migration-page";
 import { activeRows, rowLogs, rowTable } from "./planes";
 import { HASHED, hashPage } from "./profile";
-import { clearEntries, noteEntry } from "./stale-entry";
+import { clearEntries, keepsEntries, noteEntry } from "./stale-entry";
 import { streamAt } from "./stream";
 
 /** A migration is under way: its dirty log is on. */
@@ -217,6 +219,9 @@ function leftOutBy(cause: u32): u32 {
   return out;
 }
 
+/** Pages of one descriptor whose write is kept as evidence: 16 MiB, more than any driver asks for. */
+const MAX_NOTED: u32 = 4096;
+
 /** A device wrote [gpa, gpa+len), which lies inside the guest-physical space. */
 export function migrationWrite(
   cause: u32,
@@ -232,6 +237,7 @@ export function migrationWrite(
   landUntil(load<u64>(event + EVENT_TS));
   let page = <u32>(gpa >> PAGE_SHIFT);
   let last = <u32>((gpa + len - 1) >> PAGE_SHIFT);
+  let lastNoted = min<u32>(last, page + MAX_NOTED - 1);
   if (recentCount == MAX_RECENT) recentFull = true;
   else {
     let at = recent + recentCount++ * 12;
@@ -260,7 +266,8 @@ export function migrationWrite(
       store<u64>(sure, load<u64>(sure) | (mask & ~doubt));
       let resendless = line + Line.Resendless * BLOCK_BYTES;
       store<u64>(resendless, load<u64>(resendless) | mask);
-      for (let p = page; p <= wordEnd; ++p) {
+      if (!keepsEntries) continue;
+      for (let p = page, end = min<u32>(wordEnd, lastNoted); p <= end; ++p) {
         let bit = (<u64>1) << (p & 63);
         let why: u32 = 0;
         if (unsent & bit) why |= MIG_DOUBT_FIRST_PASS;
@@ -597,6 +604,8 @@ export function onDirtied(event: usize): void {
 export function stopRing(q: usize): void {
   let used = load<u64>(q + QUEUE_LOGADDR);
   if (!migrating || used == NO_ADDRESS) return;
-  let last = used + 4 + 8 * <u64>load<u32>(q + QUEUE_NUM) + 1;
+  let num = min<u32>(load<u32>(q + QUEUE_NUM), MAX_HEADS);
+  let last = used + 4 + 8 * <u64>num + 1;
+  if (last >> GPA_BITS) return;
   cover(<u32>(used >> PAGE_SHIFT), <u32>(last >> PAGE_SHIFT), Healer.Stop);
 }

@@ -2,6 +2,7 @@
  * Decode plans. The host understands a recording's formats once and describes every event that
  * the replay needs: its name (text) or id (ring buffer), and where each field goes in the record.
  */
+import { EventKind } from "./abi";
 import { reserve, take } from "./memory";
 
 /** One kind of line or record. */
@@ -17,6 +18,16 @@ export class EventPlan {
   required: u32;
   /** Ring buffer: bytes that a record must have for all fields. */
   bytes: u32;
+  /**
+   * Ring buffer: the fields as moves, u32 source and target each, the 8-byte ones first, then those
+   * of 4, 2 and 1 bytes, for which the record has as many; `copies` says how many of each. Little
+   * endian only; 0: by field.
+   */
+  moves: usize;
+  moves8: u32;
+  moves4: u32;
+  moves2: u32;
+  moves1: u32;
   /** Ring buffer: offset of the text of a marker. */
   textOffset: u32;
   count: u64;
@@ -24,6 +35,9 @@ export class EventPlan {
   id: u32;
   /** Arguments of a QEMU event: qemu-arguments.ts. */
   patterns: usize;
+  /** Text: the tokens of such a line, learnt from the last one that the tolerant reader read. */
+  steps: usize;
+  stepCount: u32;
 }
 
 /** One field of an event. */
@@ -46,6 +60,8 @@ export class FieldPlan {
 export class Plan {
   /** Text: hash table of names. Ring buffer: u32 for each of the 65536 ids. */
   table: usize;
+  /** Text: names met, see fast-line.ts. */
+  names: usize;
   first: usize;
   last: usize;
   events: u32;
@@ -62,6 +78,8 @@ export class Plan {
 }
 
 const SLOTS: u32 = 4096;
+/** Entries of 32 bytes of `Plan.names`. */
+const NAME_CACHE: u32 = 256;
 /** Names beyond this are counted together. */
 export const MAX_NAMES: u32 = 3000;
 
@@ -71,7 +89,8 @@ export function newPlan(ring: bool): usize {
   if (!at) return 0;
   let plan = changetype<Plan>(at);
   plan.table = reserve(ring ? 65536 * 4 : SLOTS * 4);
-  return plan.table ? at : 0;
+  plan.names = ring ? 0 : reserve(NAME_CACHE * 32);
+  return plan.table && (ring || plan.names) ? at : 0;
 }
 
 /** Describes the pages of a ring buffer: header_page and the common fields. */
@@ -212,6 +231,37 @@ export function setRingField(
   event.bytes = max<u32>(event.bytes, source + sourceSize);
 }
 
+/**
+ * Ring buffer: turns the fields into moves, sorted by size, so that decoding a record asks nothing of
+ * a field (measured: half the time). Not for fields that change their size, and not big endian.
+ */
+export function planMoves(planAt: usize, at: usize): void {
+  let event = changetype<EventPlan>(at);
+  event.moves = 0;
+  if (changetype<Plan>(planAt).bigEndian) return;
+  let moves = take(max<u32>(event.fieldCount, 1) << 3);
+  if (!moves) return;
+  let next = moves;
+  for (let size: u32 = 8; size; size >>= 1) {
+    let count: u32 = 0;
+    for (let i: u32 = 0; i < event.fieldCount; ++i) {
+      let field = changetype<FieldPlan>(event.fields + i * offsetof<FieldPlan>());
+      // A smaller target takes the low bytes.
+      if (field.targetSize > field.sourceSize) return;
+      if (field.targetSize != size) continue;
+      store<u32>(next, field.source);
+      store<u32>(next + 4, field.target);
+      next += 8;
+      ++count;
+    }
+    if (size == 8) event.moves8 = count;
+    else if (size == 4) event.moves4 = count;
+    else if (size == 2) event.moves2 = count;
+    else event.moves1 = count;
+  }
+  event.moves = moves;
+}
+
 /** Ring buffer: a marker's text starts at this offset and ends with the record. */
 export function setMarkerText(at: usize, offset: u32): void {
   let event = changetype<EventPlan>(at);
@@ -221,7 +271,7 @@ export function setMarkerText(at: usize, offset: u32): void {
 
 /** From now on an event is only counted. */
 export function mute(at: usize): void {
-  changetype<EventPlan>(at).kind = 15; // EventKind.Other
+  changetype<EventPlan>(at).kind = EventKind.Other;
 }
 
 /** How often an event was met. */

@@ -40,8 +40,13 @@ let cachedVq: u64 = 0;
 let cached: usize = 0;
 
 /** The queue at this kernel address; a new one when it was not seen. 0: too many, or no memory. */
+// @ts-ignore: decorator
+@inline
 export function queueOf(vq: u64): usize {
-  if (vq == cachedVq && cached) return cached;
+  return vq == cachedVq && cached ? cached : findQueue(vq);
+}
+
+function findQueue(vq: u64): usize {
   if (!table) {
     table = reserve(SLOTS * 4);
     byId = reserve(MAX_QUEUES * 4);

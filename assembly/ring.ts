@@ -141,6 +141,76 @@ function decodeEvent(plan: Plan, event: EventPlan, payload: usize, record: usize
 }
 
 /**
+ * Decodes what most of a page is made of: data events of up to 112 bytes whose fields are moves. Stops
+ * at anything else, at the page's end, or when the room for records is used up; returns the new tail.
+ */
+function scanPlain(s: Stream, plan: Plan, tail: u32): u32 {
+  if (plan.bigEndian) return tail;
+  let buf = s.buf;
+  let p = buf + s.pos;
+  let end = buf + s.pageEnd;
+  let ts = s.ts;
+  let place = s.place - <u64>buf;
+  let table = plan.table;
+  let typeOffset = plan.typeOffset;
+  let pidOffset = plan.pidOffset;
+  let least = max<u32>(typeOffset + 2, pidOffset + 4);
+  let decoded: u64 = 0;
+  while (p + 4 <= end && tail < s.recordCap) {
+    let word = load<u32>(p);
+    let length = (word & 31) << 2;
+    let payload = p + 4;
+    let next = payload + length;
+    // Not type_len 0 and not 29 and above, where the length stands elsewhere.
+    if ((word & 31) - 1 > 27 || next > end || length < least) break;
+    let id = <u32>load<u16>(payload + typeOffset);
+    let at = <usize>load<u32>(table + (id << 2));
+    if (!at) {
+      plan.unknownIds++;
+    } else {
+      let event = changetype<EventPlan>(at);
+      if (event.kind != EventKind.Other) {
+        let move = event.moves;
+        if (!move || length < event.bytes) break;
+        let record = recordAt(s, tail);
+        clearRecord(record);
+        let stop = move + (event.moves8 << 3);
+        for (; move < stop; move += 8) {
+          store<u64>(record + load<u32>(move, 4), load<u64>(payload + load<u32>(move)));
+        }
+        stop += event.moves4 << 3;
+        for (; move < stop; move += 8) {
+          store<u32>(record + load<u32>(move, 4), load<u32>(payload + load<u32>(move)));
+        }
+        stop += event.moves2 << 3;
+        for (; move < stop; move += 8) {
+          store<u16>(record + load<u32>(move, 4), load<u16>(payload + load<u32>(move)));
+        }
+        stop += event.moves1 << 3;
+        for (; move < stop; move += 8) {
+          store<u8>(record + load<u32>(move, 4), load<u8>(payload + load<u32>(move)));
+        }
+        store<u64>(record + EVENT_TS, toNs(s, ts + <u64>(word >> 5)));
+        store<u64>(record + EVENT_PLACE, place + <u64>p);
+        store<i32>(record + EVENT_PID, load<i32>(payload + pidOffset));
+        store<u16>(record + EVENT_CPU, <u16>s.cpu);
+        store<u8>(record + EVENT_KIND, <u8>event.kind);
+        store<u8>(record + EVENT_FLAGS, load<u64>(record + EVENT_VQ) != 0 ? EVENT_HAS_VQ : 0);
+        ++tail;
+      }
+      event.count++;
+      ++decoded;
+    }
+    ts += <u64>(word >> 5);
+    p = next;
+  }
+  s.decoded += decoded;
+  s.ts = ts;
+  s.pos = <u32>(p - buf);
+  return tail;
+}
+
+/**
  * Decodes events of the pages in the stream's buffer until the room for records is used up. The
  * host puts whole pages in; a rest of a page is Damaged, once the stream has ended.
  */
@@ -184,9 +254,13 @@ export function scanRing(s: Stream): u32 {
         addGap(s, tail++, page, lost);
       }
     }
+    tail = scanPlain(s, plan, tail);
     let p = buf + s.pos;
     let end = buf + s.pageEnd;
-    while (p < end && tail < cap) {
+    let odd = true;
+    // One event that scanPlain() left, then that one again.
+    while (p < end && tail < cap && odd) {
+      odd = false;
       if (p + 4 > end) {
         status = damaged(s, Damage.EventEnd, p);
         break;

@@ -16,6 +16,13 @@ export let entryCount: u32 = 0;
 /** Writes that found no room. */
 export let entriesRefused: u64 = 0;
 
+/** Whether anyone asks for the writes to blame. */
+export let keepsEntries: bool = false;
+
+export function keepEntries(on: bool): void {
+  keepsEntries = on;
+}
+
 export function entryAt(i: u32): usize {
   return <usize>load<u32>(pieces + ((i / PIECE) << 2)) + (i % PIECE) * STALE_SIZE;
 }

@@ -11,7 +11,6 @@
 import {
   BLOCK_BYTES,
   BLOCK_WORDS,
-  CAUSES,
   COUNT_EVER_LOST,
   COUNT_EXTRA,
   COUNT_LOGGED,
@@ -30,6 +29,8 @@ import { migrationWord } from "./migration-set";
 import {
   activeRows,
   blockAt,
+  causesOf,
+  clearBlock,
   endBlock,
   everSummary,
   firstBlock,
@@ -102,18 +103,6 @@ function add(at: usize, n: u64): void {
   store<u64>(at, load<u64>(at) + n);
 }
 
-/** Causes that have a bit in this block: most blocks have two or three of them. */
-function presentPlanes(base: usize): u32 {
-  let present: u32 = 0;
-  for (let cause: u32 = 0; cause < <u32>CAUSES; ++cause) {
-    let line = base + cause * BLOCK_BYTES;
-    let any: u64 = 0;
-    for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) any |= load<u64>(line + w);
-    if (any) present |= 1 << cause;
-  }
-  return present;
-}
-
 /** Ends the round for every row and leaves the counts; the planes stay until `clearRound()`. */
 export function sync(): void {
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
@@ -123,8 +112,7 @@ export function sync(): void {
     while (bits) {
       let block = (word << 6) + <u32>ctz<u64>(bits);
       bits &= bits - 1;
-      let base = blockAt(block);
-      syncBlock(block, base, presentPlanes(base));
+      syncBlock(block, blockAt(block), causesOf(block));
     }
   }
   for (let row: u32 = 0; row < rows; ++row) {
@@ -143,25 +131,24 @@ export function clearRound(): void {
     if (!bits) continue;
     store<u64>(at, 0);
     while (bits) {
-      let base = blockAt((word << 6) + <u32>ctz<u64>(bits));
+      clearBlock((word << 6) + <u32>ctz<u64>(bits));
       bits &= bits - 1;
-      memory.fill(base, 0, (CAUSES + 1) * BLOCK_BYTES);
     }
   }
   startRound();
 }
 
-/** One word of a row's set. `base` may be 0: an untouched block. */
-function setWord(block: u32, base: usize, row: u32, set: u32, word: u32): u64 {
+/** One word of a row's set in a block that has `causes` in this round; `base` 0: untouched. */
+function setWord(block: u32, base: usize, causes: u32, row: u32, set: u32, word: u32): u64 {
   if (!base) return 0;
   if (set >= <u32>RowSet.MigStale) return migrationWord(block, row, set, word << 3);
   if (set >= <u32>RowSet.EverWritten) {
     return load<u64>(keptLine(base, row, set - <u32>RowSet.EverWritten) + (word << 3));
   }
   let at = base + (word << 3);
-  let logs = rowLogs(row);
+  let logs = rowLogs(row) & causes;
   if (set == <u32>RowSet.Logged) return orPlanes(at, logs);
-  let written = orPlanes(at, load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW));
+  let written = orPlanes(at, load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW) & causes);
   return set == <u32>RowSet.Written ? written : written & ~orPlanes(at, logs);
 }
 
@@ -169,8 +156,9 @@ function setWord(block: u32, base: usize, row: u32, set: u32, word: u32): u64 {
 export function exportSet(row: u32, set: u32, from: u32, blocks: u32, into: usize): void {
   for (let i: u32 = 0; i < blocks; ++i) {
     let base = blockAt(from + i);
+    let causes = causesOf(from + i);
     for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
-      store<u64>(into + i * BLOCK_BYTES + (w << 3), setWord(from + i, base, row, set, w));
+      store<u64>(into + i * BLOCK_BYTES + (w << 3), setWord(from + i, base, causes, row, set, w));
     }
   }
 }
@@ -200,8 +188,9 @@ export function setRuns(row: u32, set: u32, from: u32, cap: u32, into: usize): u
   let block = nextBlock(from >> 9, ever);
   while (block < 1 << 23) {
     let base = blockAt(block);
+    let causes = causesOf(block);
     for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
-      let bits = setWord(block, base, row, set, w);
+      let bits = setWord(block, base, causes, row, set, w);
       let first = (block << 9) + (w << 6);
       if (first < from) {
         if (from - first >= 64) continue;

@@ -1,20 +1,8 @@
 /** Lines of a text stream: where the next one ends, and what becomes of those that were looked at. */
 import { Status } from "./abi";
+import { lineEnd } from "./line-end";
 import { HELD, makeRoom, sortRecords, Stream } from "./stream";
 import { LINE_SKIP, MAX_LINE } from "./text";
-
-/** The end of the line that starts at `p`: the newline's address, or `end`. */
-// @ts-ignore: decorator
-@inline
-function newlineAfter(p: usize, end: usize): usize {
-  let newline = i8x16.splat(10);
-  while (p < end) {
-    let hits = i8x16.bitmask(i8x16.eq(v128.load(p), newline));
-    if (hits) return min<usize>(p + ctz<u32>(hits), end);
-    p += 16;
-  }
-  return end;
-}
 
 /** Before a batch: room for records; a line that the host has seen is behind us. */
 export function firstUnread(s: Stream): void {
@@ -39,7 +27,7 @@ export function skipSeen(s: Stream): void {
 export function nextLine(s: Stream): u32 {
   let line = s.buf + s.pos;
   let end = s.buf + s.len;
-  let stop = newlineAfter(line, end);
+  let stop = lineEnd(line, end);
   let whole = stop < end;
   s.lineLength = 0;
   // A line that fills the buffer is cut.

@@ -22,13 +22,26 @@ import {
   EventKind,
   Status,
 } from "./abi";
+import {
+  Columns,
+  fastEnd,
+  fastFields,
+  fastName,
+  fastPrefix,
+  learnColumns,
+  learnName,
+  learnSteps,
+  Name,
+} from "./fast-line";
+import { lineEnd } from "./line-end";
 import { linePrefix } from "./line-prefix";
 import { MARKER_REFUSED, readMarker } from "./marker";
 import { take } from "./memory";
 import { number, numberEnd, parseNumber, SPACE, storeSized } from "./number";
 import { EventPlan, FieldPlan, findName, MAX_NAMES, Plan } from "./plan";
 import { PROBLEM_ARGUMENTS } from "./qemu-log";
-import { clearRecord, HELD, makeRoom, noteCpu, recordAt, sortRecords, Stream } from "./stream";
+import { clearRecord, makeRoom, noteCpu, recordAt, Stream } from "./stream";
+import { finishText } from "./text-lines";
 
 /** Longer lines than this are no event lines. */
 export const MAX_LINE: u32 = 65536;
@@ -42,22 +55,6 @@ export enum Problem {
   Value,
   /** A field of this event is missing. */
   Missing,
-}
-
-/** The end of the line that starts at `p`: the newline's address, or `end`. */
-// @ts-ignore: decorator
-@inline
-function lineEnd(p: usize, end: usize): usize {
-  let newline = i8x16.splat(10);
-  while (p < end) {
-    let hits = i8x16.bitmask(i8x16.eq(v128.load(p), newline));
-    if (hits) {
-      p += ctz<u32>(hits);
-      return p < end ? p : end;
-    }
-    p += 16;
-  }
-  return end;
 }
 
 /**
@@ -189,6 +186,57 @@ export const LINE_SKIP: u32 = 1;
 export const LINE_AGAIN: u32 = 2;
 
 /**
+ * Reads lines that are like the ones before into records, from record `tail` on; stops at the first
+ * one that is not, or when the room for records is used up. Returns the new tail.
+ */
+function scanAlike(s: Stream, tail: u32): u32 {
+  let plan = changetype<Plan>(s.plan);
+  let columns = changetype<Columns>(s.columns);
+  let line = s.buf + s.pos;
+  let end = s.buf + s.len;
+  let place = s.place;
+  let lastTs = s.lastTs;
+  let offset = <u64>s.offset;
+  let cpu: u32 = ~0;
+  while (tail < s.recordCap) {
+    let record = recordAt(s, tail);
+    clearRecord(record);
+    let at = fastPrefix(columns, line, record);
+    if (!at) break;
+    let known = fastName(plan, at);
+    if (!known) break;
+    let event = changetype<EventPlan>(changetype<Name>(known).event);
+    let kind = event.kind;
+    at += changetype<Name>(known).length;
+    let stop =
+      kind == EventKind.Other ? fastEnd(at, end) : fastFields(event, at + 1, end, record);
+    if (!stop || stop - line >= MAX_LINE) break;
+    event.count++;
+    if (load<u16>(record + EVENT_CPU) != cpu) {
+      cpu = load<u16>(record + EVENT_CPU);
+      noteCpu(cpu);
+    }
+    if (kind != EventKind.Other) {
+      store<u64>(record + EVENT_PLACE, place);
+      store<u8>(record + EVENT_KIND, <u8>kind);
+      store<u8>(record + EVENT_FLAGS, load<u64>(record + EVENT_VQ) != 0 ? EVENT_HAS_VQ : 0);
+      let ts = load<u64>(record + EVENT_TS) + offset;
+      store<u64>(record + EVENT_TS, ts);
+      if (ts < lastTs) s.disordered = 1;
+      lastTs = ts;
+      ++tail;
+    }
+    ++place;
+    line = stop + 1;
+  }
+  s.decoded += place - s.place;
+  s.place = place;
+  s.lastTs = lastTs;
+  s.pos = <u32>(line - s.buf);
+  return tail;
+}
+
+/**
  * Scans lines into records until the room for records is used up. Ok: there are records to take,
  * or the stream is at its end.
  */
@@ -204,7 +252,9 @@ export function scanText(s: Stream): u32 {
   let end = buf + s.len;
   let tail = s.tail;
   let status: u32 = Status.Ok;
-  while (tail < s.recordCap) {
+  while (true) {
+    tail = scanAlike(s, tail);
+    if (tail >= s.recordCap) break;
     let line = buf + s.pos;
     let stop = lineEnd(line, end);
     let whole = stop < end;
@@ -255,7 +305,8 @@ export function scanText(s: Stream): u32 {
     } else if (kind != EventKind.Other) {
       while (args < last && load<u8>(args) == SPACE) ++args;
       if (kind == EventKind.Ioctl) store<u64>(record + EVENT_IP, <u64>internSymbol(args, last));
-      let problem = parseFields(s, event, skipProbeAddress(args, last), last, record);
+      args = skipProbeAddress(args, last);
+      let problem = parseFields(s, event, args, last, record);
       if (problem) {
         s.problem = problem;
         if (problem == Problem.Value) s.problemAt -= <u32>line;
@@ -266,6 +317,12 @@ export function scanText(s: Stream): u32 {
     event.count++;
     s.decoded++;
     noteCpu(load<u16>(record + EVENT_CPU));
+    // A marker's text is kept, and an ioctl's symbol: these are always read here.
+    if (event.kind != EventKind.Marker && kind != EventKind.Ioctl) {
+      learnColumns(s, line, last, record);
+      learnName(plan, name, length, at);
+      if (kind != EventKind.Other && load<u8>(args) == SPACE) learnSteps(event, args + 1, last);
+    }
     if (kind != EventKind.Other) {
       store<u64>(record + EVENT_PLACE, s.place);
       store<u8>(record + EVENT_KIND, <u8>kind);
@@ -282,11 +339,5 @@ export function scanText(s: Stream): u32 {
     s.pos += s.lineLength;
     s.place++;
   }
-  s.tail = tail;
-  if (s.disordered) sortRecords(s);
-  let finished = s.ended && s.pos >= s.len && status == Status.Ok;
-  // A line that the host must see is not in order with records that are held back: it is no event.
-  s.ready = finished ? tail : tail > HELD ? tail - HELD : 0;
-  if (s.ready == 0 && status == Status.Ok && !finished) s.ready = tail;
-  return s.ready ? Status.Ok : status;
+  return finishText(s, tail, status);
 }

@@ -25,6 +25,9 @@ export class Thread {
   rxLen: u64;
   /** First byte of the chains that were given back last. */
   backGpa: u64;
+  /** Queue and head of the chain popped last, until a cdb event names it; 0: none. */
+  poppedVq: u64;
+  poppedHead: u32;
   /** A thread of QEMU: key of the element it popped last, 0 once that is named; what answers next. */
   element: u64;
   answer: u32;
@@ -55,9 +58,14 @@ function slotOf(pid: i32): usize {
   return table + (((<u32>pid * 0x9e3779b1) >> 18) * <u32>offsetof<Thread>());
 }
 
-/** The entry of a thread; a new one when `make`. 0: none. */
+/** The entry of a thread; a new one when `make`. 0: none. Events of one thread follow each other. */
+// @ts-ignore: decorator
+@inline
 export function threadOf(pid: i32, make: bool): usize {
-  if (last && changetype<Thread>(last).pid == pid) return last;
+  return last && changetype<Thread>(last).pid == pid ? last : findThread(pid, make);
+}
+
+function findThread(pid: i32, make: bool): usize {
   if (!table) {
     table = reserve(SLOTS * offsetof<Thread>());
     if (!table) return 0;

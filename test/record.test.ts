@@ -63,6 +63,13 @@ function options(fields: Partial<RecordOptions> = {}): RecordOptions {
 const never = new AbortController().signal;
 const record = (given: RecordOptions, signal = never) =>
   recordBundle(host, probes, given, signal, say);
+/** For what a bundle would be made of; the bundle itself is given up. */
+async function factsOf(given: RecordOptions, signal = never) {
+  const { facts, bundle, release } = await record(given, signal);
+  bundle.discard();
+  release();
+  return facts;
+}
 
 /** Nothing of ours is left in the kernel, nor beside the bundle's name. */
 function expectNothingLeft(output: string): void {
@@ -195,23 +202,26 @@ describe("a recording", () => {
 
   test("has no name before it is whole", async () => {
     const given = options();
-    const { bundle } = await record(given);
+    const { bundle, release } = await record(given);
     expect(existsSync(given.output)).toBe(false);
     expect(existsSync(join(bundle.folder, "manifest.json"))).toBe(false);
+    // Until then the state names what would be left.
+    expect(JSON.parse(readFileSync(stateFile(host), "utf8")).partial).toBe(
+      `${given.output}.partial`,
+    );
     bundle.discard();
+    release();
+    expectNothingLeft(given.output);
   });
 
   test("ends by signal, by size, and before the disk is full", async () => {
     const stop = new AbortController();
     stop.abort();
-    const bySignal = await record(options({ seconds: null }), stop.signal);
-    expect(bySignal.facts.endedBy).toBe("signal");
-    const bySize = await record(options({ seconds: null, bytes: 60 }));
-    expect(bySize.facts.endedBy).toBe("size");
+    expect((await factsOf(options({ seconds: null }), stop.signal)).endedBy).toBe("signal");
+    expect((await factsOf(options({ seconds: null, bytes: 60 }))).endedBy).toBe("size");
     let asked = 0;
     host.freeBytes = () => (asked++ === 0 ? 1 << 30 : 1 << 20);
-    const byDisk = await record(options({ seconds: null }));
-    expect(byDisk.facts.endedBy).toBe("disk nearly full");
+    expect((await factsOf(options({ seconds: null }))).endedBy).toBe("disk nearly full");
   });
 
   test("counts what was lost", async () => {

@@ -13,9 +13,10 @@ import { eventJsonLine } from "../src/report/event-json.ts";
 import { requestJsonLine } from "../src/report/request-line.ts";
 import { event, fakeApi, fakeImage, fakeIo, request, resultOf } from "./report-fixture.ts";
 
-const OWN = "attribute dump explain identify info log-index policies report requests verify".split(
-  " ",
-);
+const OWN =
+  "attribute dump explain identify info log-index policies report requests stale verify verify-images".split(
+    " ",
+  );
 const folder = new URL("../schema/", import.meta.url);
 const schemas = new Map<string, AnySchemaObject>();
 let scratch = "";

@@ -114,7 +114,13 @@ function addReplayCommands(program: Command, run: Run): void {
       run(() => import("./log.ts"), { ...options, recordings: names }),
     );
   withPolicies(recordings(program, "verify", "compare predicted with observed dirty logs"))
-    .requiredOption("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
+    .option("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
+    .option("--source-dump <file>", "memory of the source after the migration (ELF, or raw)")
+    .option("--destination-dump <file>", "memory of the destination, before it runs")
+    .option("--dump-base <address>", "where raw memory begins (default: 0)")
+    .option("--sent-pages <file>", "a mapped-ram migration file: which pages were sent")
+    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
     .action((names: string[], options) =>
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
@@ -217,9 +223,11 @@ function recordings(
     )
     .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
     .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace")
+    .option("--mtree <file>", "answer to `info mtree -f`: where RAM blocks lie", collect)
     .option("--clock-offset <file=sec>", "seconds to add to a recording's times", collect)
     .option("--clock-tolerance <sec>", "how well these are known (default: 0.00005)")
-    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading");
+    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading")
+    .option("--jobs <n>", "threads that may work (default: by processors and size)");
 }
 
 function common(command: Command): Command {

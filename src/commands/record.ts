@@ -95,6 +95,7 @@ export async function finishBundle(api: ReplayApi, io: Io, finishing: Finishing)
     throw plainly(error, options.output);
   } finally {
     bundle.discard();
+    recorded.release();
   }
   for (const line of leftovers) io.err(`vhost-replay: ${printable(line)}\n`);
   return leftovers.length === 0 ? EXIT.ok : EXIT.trouble;

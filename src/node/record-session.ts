@@ -42,6 +42,8 @@ export interface Recorded {
   bundle: PartialBundle;
   /** What could not be removed, one line each. */
   leftovers: string[];
+  /** To be called once the bundle is finished, or given up: another recording may start then. */
+  release(): void;
   facts: RecordFacts;
 }
 
@@ -120,10 +122,12 @@ export async function recordBundle(
     bundle.add("ringbuf-stats.txt", tracefs.stats());
     bundle.add("kprobe-profile.txt", tracefs.profile());
     const loss = tracefs.loss();
-    const leftovers = await unwind(undo);
+    // The state stays until the bundle has its name: it tells where the unfinished one is.
+    const leftovers = await unwind(undo.splice(1));
     return {
       bundle,
       leftovers,
+      release: () => removeState(stateFile(host)),
       facts: {
         recorder: recorder.how,
         recording: recorder.file,

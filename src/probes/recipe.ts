@@ -143,7 +143,7 @@ const USED: Field[] = [
   FEAT,
 ];
 
-/** Number of chains of each batch: VIRTIO_F_IN_ORDER of vhost-net, since 6.18 or so. */
+/** With the number of chains of each batch, for VIRTIO_F_IN_ORDER (in 7.2, not in 6.16). */
 const USED_IN_ORDER: Field[] = [
   ...USED,
   parameter("nheads", "nheads", "x64", "x64"),

@@ -33,7 +33,7 @@ const LINE_AGAIN = 2;
 const PROBLEM_VALUE = 1;
 const PROBLEM_ARGUMENTS = 3;
 
-const BUFFER_BYTES = 1 << 20;
+const BUFFER_BYTES = 1 << 18;
 const RECORDS = 3072;
 /** CPU of a loss that names none. */
 const NO_CPU = 0xffff;
@@ -280,6 +280,8 @@ class FtraceText implements Feed {
 
   summary(): FeedSummary {
     const notes = [...this.#notes];
+    // Markers that are events of QEMU count as these. Text of one tool has one name for markers.
+    const qemu = this.#qemu.total();
     if (this.#foreign > 0) {
       notes.push(
         `${this.#foreign} line${this.#foreign === 1 ? " is" : "s are"} no event and not replayed, ` +
@@ -294,7 +296,7 @@ class FtraceText implements Feed {
         ...this.#names.map((entry) => ({
           name: entry.name,
           kind: entry.probe?.name ?? (isMarker(entry.name) ? "marker" : null),
-          count: this.#core.exports.eventCount(entry.plan),
+          count: this.#core.exports.eventCount(entry.plan) - (isMarker(entry.name) ? qemu : 0),
         })),
         ...this.#qemu.counts(),
       ],

@@ -15,7 +15,7 @@ import type { TraceBuffer, TraceDat } from "./trace-dat/trace-dat.ts";
 
 /** Stream kind of assembly/stream.ts. */
 const RING = 2;
-const RECORDS = 1024;
+const RECORDS = 512;
 /** All input buffers together, and one of them. */
 const BUFFERS_BYTES = 16 << 20;
 const BUFFER_BYTES = 256 << 10;
@@ -173,6 +173,7 @@ class RingFeed implements Feed {
     });
     if (ip) exports.setRingField(plan, count - 1, ip.offset, ip.size, 0, EVENT_IP, 8);
     if (text) exports.setMarkerText(plan, text.offset);
+    else exports.planMoves(this.#plan, plan);
     this.#events.push({
       name: `${event.system}:${event.name}`,
       probe,
@@ -235,7 +236,7 @@ class RingFeed implements Feed {
         .map((event) => ({
           name: event.name,
           kind: event.marker ? "marker" : (event.probe?.name ?? null),
-          count: exports.eventCount(event.plan),
+          count: exports.eventCount(event.plan) - (event.marker ? this.#qemu.total() : 0),
         }))
         .filter((event) => event.count > 0 || event.kind !== null)
         .concat(this.#qemu.counts()),
@@ -266,6 +267,7 @@ class RingFeed implements Feed {
 }
 
 function classify(event: EventFormat): ProbeKind | null {
+  if (!event.mayBeProbe) return null;
   const fields = new Set(event.fields.map((field) => field.name));
   // The kernel's own tracepoints never carry these fields; a probe's format has its address.
   if (!fields.has("__probe_ip") && !fields.has("__probe_func")) return null;

@@ -62,13 +62,18 @@ export class Cursor implements ByteStream {
   offset: number;
   readonly #source: CursorSource;
   readonly #buffer: Uint8Array;
+  readonly #view: DataView;
   #from = 0;
   #to = 0;
 
   constructor(source: CursorSource) {
     this.#source = source;
     this.offset = source.start;
-    this.#buffer = new Uint8Array(Math.min(BUFFER_BYTES, source.length ?? BUFFER_BYTES));
+    // At least eight bytes, so that the end of a short source is told by #fill().
+    this.#buffer = new Uint8Array(
+      Math.max(8, Math.min(BUFFER_BYTES, source.length ?? BUFFER_BYTES)),
+    );
+    this.#view = new DataView(this.#buffer.buffer);
   }
 
   /** Bytes left; undefined when not known. */
@@ -149,30 +154,57 @@ export class Cursor implements ByteStream {
     }
   }
 
+  /** The next `count` bytes as UTF-8 text. */
+  async text(count: number, what: string): Promise<string> {
+    if (this.#to - this.#from < count) return decodeText(await this.take(count, what));
+    const at = this.#from;
+    this.#pass(count);
+    return decodeText(this.#buffer.subarray(at, at + count));
+  }
+
   async u8(what: string): Promise<number> {
-    return (await this.take(1, what))[0]!;
+    return this.#view.getUint8(await this.#small(1, what));
   }
 
   async u16(what: string): Promise<number> {
-    return view(await this.take(2, what)).getUint16(0, !this.bigEndian);
+    return this.#view.getUint16(await this.#small(2, what), !this.bigEndian);
   }
 
   async u32(what: string): Promise<number> {
-    return view(await this.take(4, what)).getUint32(0, !this.bigEndian);
+    return this.#view.getUint32(await this.#small(4, what), !this.bigEndian);
   }
 
   async u64(what: string): Promise<bigint> {
-    return view(await this.take(8, what)).getBigUint64(0, !this.bigEndian);
+    return this.#view.getBigUint64(await this.#small(8, what), !this.bigEndian);
   }
 
   /** A u64 that counts or addresses bytes of the file, so that it fits a number. */
   async size(what: string): Promise<number> {
-    const place = this.place();
-    const value = await this.u64(what);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-      throw new RecordingError(place, `${what} below 2^53`, `0x${value.toString(16)}`);
+    const start = this.offset;
+    const at = await this.#small(8, what);
+    const high = this.#view.getUint32(this.bigEndian ? at : at + 4, !this.bigEndian);
+    const low = this.#view.getUint32(this.bigEndian ? at + 4 : at, !this.bigEndian);
+    if (high > 0x1fffff) {
+      const value = (BigInt(high) << 32n) | BigInt(low);
+      throw new RecordingError(this.place(start), `${what} below 2^53`, `0x${value.toString(16)}`);
     }
-    return Number(value);
+    return high * 0x100000000 + low;
+  }
+
+  /** Passes over up to eight bytes and returns where in the buffer they are: thousands are read. */
+  async #small(count: number, what: string): Promise<number> {
+    if (this.#to - this.#from < count) {
+      this.#mayTake(count, what);
+      await this.#fill(count, what);
+    }
+    const at = this.#from;
+    this.#pass(count);
+    return at;
+  }
+
+  #pass(count: number): void {
+    this.#from += count;
+    this.offset += count;
   }
 
   /** Text up to a NUL byte, which is passed over. */
@@ -241,8 +273,4 @@ const decoder = new TextDecoder("utf-8");
 /** Text of the traced system: UTF-8; bytes that are none become U+FFFD. */
 export function decodeText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
-}
-
-function view(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

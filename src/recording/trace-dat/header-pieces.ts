@@ -5,8 +5,8 @@
 import { quoteFound, RecordingError } from "../../place.ts";
 import {
   type EventFormat,
+  eventFormatOf,
   type HeaderPage,
-  parseEventFormat,
   parseHeaderPage,
 } from "../format-file.ts";
 import { type Cursor, decodeText } from "./cursor.ts";
@@ -83,7 +83,7 @@ async function readFormats(
   for (let index = 0; index < count; index++) {
     const place = cursor.place();
     const text = await sizedText(cursor, "an event format");
-    events.push(parseEventFormat(text, system, place, longSize));
+    events.push(eventFormatOf(text, system, place, longSize));
   }
 }
 
@@ -123,5 +123,5 @@ async function sizedText(cursor: Cursor, what: string): Promise<string> {
   if (size > FORMAT_LIMIT) {
     throw new RecordingError(place, `${what} of at most ${FORMAT_LIMIT} bytes`, `${size}`);
   }
-  return decodeText(await cursor.take(size, what));
+  return cursor.text(size, what);
 }
