@@ -197,14 +197,14 @@ describe("C88 the used ring", () => {
 test("C89 cancelled: what was not logged is of no concern", async () => {
   const guest = new MigrationGuest();
   guest.start().bitmapSync().save(PAGE).flush().writePages(PAGE);
-  guest.end("cancelling").end("cancelled").setLogAll(false);
+  guest.end("cancelling").end("cancelled").logOn(false);
   const result = await replayMigration(guest);
   expect(result.migrations).toMatchObject([{ outcome: "cancelled", verdicts: [] }]);
 });
 
 test("C89 the same, seen from the ioctls alone", async () => {
   const guest = new MigrationGuest();
-  guest.setLogAll(true).sync(0).writePages(PAGE).sync(1).writePages(PAGE).setLogAll(false);
+  guest.logOn().sync(0).writePages(PAGE).sync(1).writePages(PAGE).logOn(false);
   const result = await replayMigration(guest);
   expect(result.migrations).toMatchObject([{ from: "ioctl", outcome: "cancelled", verdicts: [] }]);
 });

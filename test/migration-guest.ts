@@ -16,7 +16,7 @@ const MIB = 1 << 20;
 
 export class MigrationGuest extends Guest {
   constructor(options: GuestOptions = {}) {
-    super({ logAll: false, ...options });
+    super({ logAll: false, logused: false, ...options });
   }
 
   /** One event of QEMU, arguments by their names. */
@@ -29,8 +29,15 @@ export class MigrationGuest extends Guest {
   start(): this {
     this.qemu("migrate_set_state", { new_state: "setup" });
     this.qemu("global_dirty_changed", { bitmask: 1 });
-    this.setLogAll(true);
+    this.logOn();
     return this.qemu("migrate_set_state", { new_state: "active" });
+  }
+
+  /** vhost_migration_log() of a running device: features, then every ring. */
+  logOn(on = true): this {
+    this.setLogAll(on);
+    for (const index of this.queues.keys()) this.setVringAddr(index, on);
+    return this;
   }
 
   /** migration_bitmap_sync(): the vhost log is read between the two events. */
