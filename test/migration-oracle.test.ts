@@ -5,7 +5,7 @@ import type { MigrationResult } from "../src/result.ts";
 import { replayMigration, verdictOf } from "./migration-guest.ts";
 import { migrations, type Op, ORACLE_POLICIES, oracleVerdict, record } from "./migration-oracle.ts";
 
-const RUNS = Number(process.env.MIGRATION_RUNS ?? 250);
+const RUNS = Number(process.env.MIGRATION_RUNS ?? 50);
 const POLICIES = ORACLE_POLICIES.map(({ policy }) => policy);
 
 async function migrationOf(ops: readonly Op[]): Promise<MigrationResult> {
