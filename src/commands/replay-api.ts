@@ -30,8 +30,8 @@ export interface ReplayApi {
   readonly tool: Tool;
   /** One source a name, `-` being standard input; throws RecordingError. */
   openSources(names: readonly string[]): readonly Source[];
-  /** `say` gets lines for the user, without a line feed. */
-  surroundings(say: (line: string) => void): Surroundings;
+  /** `say` gets lines for the user, without a line feed; `jobs` is how many threads may work. */
+  surroundings(say: (line: string) => void, jobs?: number): Surroundings;
   replay(opening: Opening, options: ReplayOptions): Promise<ReplayResult>;
   /** Hands over every event in time order; `signal` stops it. */
   dump(
