@@ -180,7 +180,7 @@ export function findLimits(
       "fewer",
       "A request counts with all pages of its write descriptors; a short or failed read writes fewer.",
     );
-    const told = run.migrations.some(({ sendTimes }) => sendTimes !== "none");
+    const told = run.follower.migrations.some(({ sendTimes }) => sendTimes !== "none");
     if (window === "recorded" && !told) {
       add(
         "no-send-times",

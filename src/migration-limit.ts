@@ -37,7 +37,7 @@ function elementLimits(queues: readonly Queue[], add: Add): void {
 }
 
 function sendLimits(run: Replay, add: Add): void {
-  const told = run.migrations.filter((migration) => migration.verdicts.length > 0);
+  const told = run.follower.migrations.filter((migration) => migration.verdicts.length > 0);
   const sources = new Set(told.map((migration) => migration.sendTimes));
   if (sources.has("source")) {
     add(
@@ -82,7 +82,7 @@ function sendLimits(run: Replay, add: Add): void {
 }
 
 function mapLimits(run: Replay, add: Add): void {
-  const assumed = [...run.ram.placed].filter(([, placed]) => placed === "assumed");
+  const assumed = [...run.follower.ram.placed].filter(([, placed]) => placed === "assumed");
   if (assumed.length > 0) {
     add(
       "ram-assumed",
@@ -91,7 +91,7 @@ function mapLimits(run: Replay, add: Add): void {
         "the same number, others for none (give `info mtree -f` with --mtree).",
     );
   }
-  const outside = run.ram.outside(
+  const outside = run.follower.ram.outside(
     run.core.runs(0, RowSet.EverWritten, 100_000).runs,
     run.devices.all.map((device) => device.memory),
   );
@@ -102,7 +102,7 @@ function mapLimits(run: Replay, add: Add): void {
       `${counted(outside, "page")} that a device wrote lie outside of every region of the guest's memory map.`,
     );
   }
-  for (const { gpa, blocks } of sharedChunks(run.ram.mtree)) {
+  for (const { gpa, blocks } of sharedChunks(run.follower.ram.mtree)) {
     add(
       "shared-chunk",
       "fewer",

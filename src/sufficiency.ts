@@ -43,17 +43,19 @@ const QUESTIONS: Question[] = [
   },
 ];
 
+const ELEMENT_EVENTS = ["virtqueue_pop", "virtqueue_fill", "address_space_map"];
+
 /** The same of a recording of QEMU's own devices. */
 const OF_ELEMENTS: Question[] = [
   {
     question: "Which pages did QEMU's devices write?",
-    needs: ["virtqueue_pop", "virtqueue_fill", "address_space_map"],
+    needs: ELEMENT_EVENTS,
     wants: ["virtio_queue_notify"],
     without: "which device and queue an element is of is not seen",
   },
   {
     question: "What would a vhost have logged in their place?",
-    needs: ["virtqueue_pop", "virtqueue_fill", "address_space_map"],
+    needs: ELEMENT_EVENTS,
     wants: ["global_dirty_changed"],
     without: "when the dirty log was on is not seen",
   },
@@ -70,6 +72,9 @@ function staleAnswer(
   if (!main) {
     const why = "no migration: no global_dirty_changed event of QEMU, no LOG_ALL";
     return { question: STALE, answer: "no", why };
+  }
+  if (missing(["used"]).length > 0 && missing(ELEMENT_EVENTS).length > 0) {
+    return { question: STALE, answer: "no", why: "what devices wrote is not known" };
   }
   const why: Record<MigrationResult["sendTimes"], string> = {
     none: `no ram_save_page events${missing(["migration_bitmap_sync_start"]).length > 0 ? ", no syncs of QEMU" : ""}: only bounds`,

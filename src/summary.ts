@@ -121,7 +121,11 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];
   const limits = findLimits(run, inputs, queues, window);
-  const sufficiency = answerable([...inputs, ...run.plan.destinations], rounds, run.migrations);
+  const sufficiency = answerable(
+    [...inputs, ...run.plan.destinations],
+    rounds,
+    run.follower.migrations,
+  );
   const certainty = certaintyOf(limits);
   const { findings, more } = readFindings(run, window, certainty);
   const firstRow = run.rows.findIndex((row) => row.window === window);
@@ -139,7 +143,7 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
     policies: policyResults(run, window, devices),
     rounds,
     moreRounds: run.moreRounds,
-    migrations: run.migrations,
+    migrations: run.follower.migrations,
     findings,
     moreFindings: more,
     limits,

@@ -94,6 +94,7 @@ function buildProgram(environment: Environment, run: Run): Command {
   });
   addReplayCommands(program, run);
   addQueryCommands(program, run);
+  addRecordingCommands(program, run);
   return program;
 }
 
@@ -176,6 +177,37 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((name: string | undefined, options) =>
       run(() => import("./policies.ts"), name === undefined ? options : { ...options, name }),
     );
+}
+
+function addRecordingCommands(program: Command, run: Run): void {
+  withProbes(program.command("probes").description("the probes to record with, for a kernel"))
+    .option("--kernel <release>", "uname -r of the kernel in that folder, where it does not say it")
+    .option("--arch <name>", "x86_64 or arm64, where the BTF does not tell it")
+    .option("--script", "print a shell script that records with them, for a host without Node.js")
+    .option("--apply", "define them on this host (root)")
+    .option("--quiet", "no remarks on standard error")
+    .action((options) => run(() => import("./probes.ts"), options));
+  withProbes(program.command("record").description("record this host's virtqueues into a bundle"))
+    .option("-o, --output <name>", "the bundle: a folder, or NAME.tar.zst")
+    .option("--for <seconds>", "end after so long (default: until Ctrl-C)")
+    .option("--size <bytes>", "end when the recording has so many; K, M, G")
+    .option("--pid <pid>", "only the virtual machine of this QEMU process")
+    .option("--writes-only", "leave out descriptors that the device only reads (acc==2)")
+    .option("--buffer-size <KiB>", "ring buffer of each CPU (default: 65536)")
+    .option("--recorder <name>", "trace-cmd or tracefs (default: trace-cmd where it is)")
+    .option("--qemu-socket <path>", "QMP socket: QEMU's trace events on while it records")
+    .option("--mark <text>", "write a line into the recording that runs, and end")
+    .option("--cleanup", "remove what a recording that was cut off has left, and end")
+    .option("--quiet", "no remarks on standard error")
+    .action((options) => run(() => import("./record.ts"), options));
+}
+
+function withProbes(command: Command): Command {
+  return command
+    .option("--driver <list>", "scsi, net, vsock; more than one with commas (default: scsi)")
+    .option("--requests", "with a probe that names LUN and CDB of each request")
+    .option("--btf <dir>", "BTF from there: as /sys/kernel/btf, or vmlinuz and modules")
+    .option("--form <form>", "btf (names) or regs (offsets); default: the best the kernel takes");
 }
 
 function recordings(

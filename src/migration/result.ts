@@ -5,6 +5,7 @@ import type { Row } from "../rows.ts";
 import type { Replay } from "../run.ts";
 import { assumeLogging, type Policy } from "../vhost/policy.ts";
 import { countPages, PageRuns } from "./page-runs.ts";
+import type { RamMap } from "./ram-map.ts";
 import type { Migration } from "./timeline.ts";
 import { type RowVerdict, readVerdict } from "./verdict.ts";
 
@@ -16,7 +17,7 @@ const FITS = 0.02;
 const FITS_WITHOUT_ZEROS = 0.1;
 
 /** The result of a migration, read from the core at its end. */
-export function readMigration(run: Replay, migration: Migration): MigrationResult {
+export function readMigration(run: Replay, ram: RamMap, migration: Migration): MigrationResult {
   const { exports } = run.core;
   const data = exports.pagesSaved();
   const zero = exports.zerosSent();
@@ -41,7 +42,7 @@ export function readMigration(run: Replay, migration: Migration): MigrationResul
     states: migration.states,
     sends: { data, zero, unplaced: exports.pagesUnplaced() },
     sendTimes,
-    blocks: [...run.ram.placed].map(([key, placed]) => ({
+    blocks: [...ram.placed].map(([key, placed]) => ({
       block: key.slice(key.indexOf(" ") + 1),
       placed,
     })),

@@ -1,0 +1,118 @@
+/**
+ * Follows the migrations of a replay: events of QEMU and ioctls of vhost become the time line, the
+ * memory map and, at the end of each migration, its result.
+ */
+import { EventKind } from "../../assembly/abi.ts";
+import type { Core } from "../core.ts";
+import { OutOfMemory } from "../core.ts";
+import type { Place } from "../place.ts";
+import type { RecordHead } from "../recording/event-record.ts";
+import type { MigrationResult, Round } from "../result.ts";
+import type { Replay } from "../run.ts";
+import type { Devices, IoctlEffect } from "../vhost/device.ts";
+import { type BlockRange, RamMap } from "./ram-map.ts";
+import { readMigration } from "./result.ts";
+import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
+
+/** Migrations that a result lists one by one. */
+const MAX_MIGRATIONS = 100;
+
+/** The dirty log was fetched: number of the sync, when, and what QEMU says of it. */
+export type OnSync = (
+  moment: Moment & { number: number },
+  told: NonNullable<Round["bitmapSync"]>,
+) => Promise<void>;
+
+export class MigrationFollower {
+  readonly timeline: Timeline;
+  readonly ram: RamMap;
+  readonly migrations: MigrationResult[] = [];
+  /** Migrations that are counted and not listed. */
+  more = 0;
+  readonly #run: Replay;
+  readonly #core: Core;
+  readonly #devices: Devices;
+  readonly #onSync: OnSync;
+  #sentBefore = 0;
+
+  /** `map`: RAM blocks as the user gave them. */
+  constructor(run: Replay, map: readonly BlockRange[], onSync: OnSync) {
+    this.#run = run;
+    this.#core = run.core;
+    this.#devices = run.devices;
+    this.#onSync = onSync;
+    this.ram = new RamMap(run.core, map);
+    this.timeline = new Timeline(run.core, {
+      start: (_, ts) => this.#begin(ts),
+      sync: (moment, sync) => this.#sync(moment, sync),
+      end: async (migration, ts) => this.#end(migration, ts),
+    });
+  }
+
+  /** An event of QEMU that the core leaves to the host. */
+  async event(
+    head: RecordHead,
+    at: number,
+    stream: number,
+    place: Place,
+    space: number,
+  ): Promise<void> {
+    switch (head.kind) {
+      case EventKind.QSave:
+      case EventKind.QLoad:
+        this.#page(head, at, stream, space);
+        break;
+      case EventKind.QSlot:
+      case EventKind.QRegion:
+      case EventKind.QUserRegion:
+        this.ram.event(head.kind, at, space);
+        break;
+      default:
+        await this.timeline.event(head, at, place, space);
+    }
+  }
+
+  /** The first page of a RAM block, or the first that a thread receives. */
+  #page(head: RecordHead, at: number, stream: number, space: number): void {
+    const { exports } = this.#core;
+    const again = head.kind === EventKind.QSave ? exports.onSave : exports.onLoad;
+    if (head.kind === EventKind.QLoad) {
+      this.timeline.receives(head.pid, space);
+      if (!again(at, stream)) return;
+    }
+    const tables = this.#devices.all.map((device) => device.memory);
+    this.ram.place(at, head.kind, space, tables);
+    again(at, stream);
+  }
+
+  /** An ioctl of vhost succeeded. */
+  async ioctl(effect: IoctlEffect | null, ts: bigint): Promise<void> {
+    if (effect?.what === "logging") await this.timeline.logging(effect.on, effect, ts);
+    else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
+    else if (effect?.what === "ring-stopped") {
+      this.#core.exports.stopRings(effect.vs, effect.index);
+    }
+  }
+
+  #begin(ts: bigint): void {
+    if (!this.#core.exports.startMigration(ts)) throw new OutOfMemory();
+    this.#sentBefore = 0;
+  }
+
+  /** QEMU fetches the dirty log. */
+  async #sync(moment: Moment, sync: BitmapSync): Promise<void> {
+    const { exports } = this.#core;
+    const sent = exports.pagesSaved() + exports.zerosSent();
+    // The time line fills in what QEMU says when the sync is over.
+    const told = Object.assign(sync, { sent: sent - this.#sentBefore });
+    this.#sentBefore = sent;
+    await this.#onSync({ number: sync.number, ...moment }, told);
+  }
+
+  #end(migration: Migration, ts: bigint): void {
+    this.#core.exports.endMigration(ts);
+    if (this.migrations.length < MAX_MIGRATIONS) {
+      this.migrations.push(readMigration(this.#run, this.ram, migration));
+    } else this.more++;
+  }
+}
