@@ -18,7 +18,7 @@ const PAGE = 0x202;
 async function migrate(
   act: (guest: MigrationGuest) => unknown,
   policies?: readonly Policy[],
-  ran?: string,
+  ran?: Policy,
 ): Promise<{ unpatched: Verdict; patched: Verdict }> {
   const guest = new MigrationGuest();
   act(guest);
@@ -221,7 +221,7 @@ test("C90 logged before the write, a sync and a send between: stale", async () =
       g.switchover().end();
     },
     undefined,
-    "linux-6.16",
+    findPolicy("linux-6.16"),
   );
   expect(patched.stale).toEqual([PAGE]);
   expect(pagesOf(patched.verdict.stale)).toEqual([PAGE]);

@@ -173,7 +173,7 @@ function findPolicyName(name: string): string {
 export async function replayMigration(
   guest: MigrationGuest,
   policies: readonly Policy[] = [findPolicy("unpatched"), findPolicy("patched")],
-  ran: string = policies[0]!.name,
+  ran: Policy = policies[0]!,
 ): Promise<ReplayResult> {
   return replayAll([memorySource("case", guest.ndjson())], {
     policies: policies.map((policy) => ({ policy, alias: null })),

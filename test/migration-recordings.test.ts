@@ -44,7 +44,7 @@ async function migrationOf(run: string, ...sources: Source[]): Promise<Migration
       })),
       window: "auto",
       stalePages: true,
-      ran: `linux-${run}`,
+      ran: findPolicy(`linux-${run}`),
     },
   );
   expect(migrations).toHaveLength(1);

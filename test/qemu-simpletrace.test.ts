@@ -161,7 +161,9 @@ describe("the schema", () => {
   test("of another QEMU: refused, by the name of the event and of the list", async () => {
     const other = TRACE_EVENTS_ALL.replace("void *vq, void *elem, unsigned int in_num", "int x");
     const message = await errorOf(source, { traceEvents: memorySource("list", other) });
-    expect(message).toMatch(/^src@0x[0-9a-f]+: expected arguments of virtqueue_pop as list lists them/);
+    expect(message).toMatch(
+      /^src@0x[0-9a-f]+: expected arguments of virtqueue_pop as list lists them/,
+    );
   });
 
   test("arguments that no known QEMU has, without a list", async () => {
