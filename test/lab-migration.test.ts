@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { staleVerdict } from "../traces/lab/host/stale.ts";
 
 const ROOT = join(import.meta.dirname, "..", "traces", "migration");
-const RUNS = readdirSync(ROOT).filter((name) => existsSync(join(ROOT, name, "differ.txt")));
+const RUNS = readdirSync(ROOT).filter((name) => existsSync(join(ROOT, name, "src.log.gz")));
 
 test("runs on both sides of the series are kept", () => {
   expect(RUNS.some((name) => name.startsWith("6.1-"))).toBe(true);

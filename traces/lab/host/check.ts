@@ -102,7 +102,8 @@ export function check(folder: string, driver: string): Verdict {
   }
   if (verdict.syncs === 0) verdict.wrong.push("no sync was compared");
   verdict.identified = inShort(identify);
-  if (verdict.inexact.length === 0 && !identify.best.includes(policy?.name ?? "")) {
+  const named = identify.answer !== "unexplained" && identify.best.includes(policy?.name ?? "");
+  if (verdict.inexact.length === 0 && !named) {
     verdict.wrong.push(`identify does not name ${policy?.name}: ${verdict.identified}`);
   }
   if (driver === "scsi" && verdict.inexact.length === 0) {
