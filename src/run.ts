@@ -2,10 +2,10 @@
  * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
-import { CAUSES, EventKind, RowSet, Status } from "../assembly/abi.ts";
+import { CAUSES, EVENT_IP, EventKind, RowSet, Status } from "../assembly/abi.ts";
 import type { ClockPair } from "./clocks.ts";
 import { type Core, type CoreModule, evidenceSize, OutOfMemory } from "./core.ts";
-import type { NormalisedEvent } from "./event.ts";
+import type { IoctlEvent, NormalisedEvent } from "./event.ts";
 import type { MergePlan } from "./merge-plan.ts";
 import { type BlockRange, RamMap } from "./migration/ram-map.ts";
 import { readMigration } from "./migration/result.ts";
@@ -34,6 +34,7 @@ import type {
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "./round.ts";
 import type { Row, WindowChoice } from "./rows.ts";
 import { Devices, type IoctlEffect } from "./vhost/device.ts";
+import { driverOf } from "./vhost/ioctl.ts";
 import { causeName, type Policy } from "./vhost/policy.ts";
 
 /** What to replay: inputs, and the core to do it with. */
@@ -86,6 +87,8 @@ export interface ReplayOptions {
 const MAX_MIGRATIONS = 100;
 const MAX_ROUNDS = 10000;
 const MAX_GAPS = 1000;
+
+const ROUND_SETS = { logged: RowSet.Logged, lost: RowSet.Lost, stale: RowSet.Stale } as const;
 
 /** State of one replay. */
 export class Replay {
@@ -201,7 +204,9 @@ export class Replay {
     const head = readHead(this.core, at);
     const place = this.placeOf(stream, head.place);
     if (onEvent) {
-      const done = onEvent(readEvent(this.core, at, place));
+      const event = readEvent(this.core, at, place);
+      if (event.event === "ioctl") await this.#nameDriver(event, stream, at);
+      const done = onEvent(event);
       if (done) await done;
       return;
     }
@@ -246,6 +251,13 @@ export class Replay {
           await this.timeline.event(head, at, place, this.#spaceOf(stream));
         }
     }
+  }
+
+  /** The function that the probe is in tells the driver, which a reader of events cannot know. */
+  async #nameDriver(event: IoctlEvent, stream: number, at: number): Promise<void> {
+    const ip = this.core.view.getBigUint64(at + EVENT_IP, true);
+    const driver = driverOf(null, await feedOfStream(this.inputs, stream).feed.symbol(ip));
+    if (driver !== null) event.driver = driver;
   }
 
   #spaceOf(stream: number): number {
@@ -442,6 +454,7 @@ export class Replay {
             .runs(index, RowSet.Logged, Number.POSITIVE_INFINITY)
             .runs.flatMap((run) => Array.from({ length: run.pages }, (_, i) => run.gfn + i)),
         highestPage: (index) => core.highest(index, RowSet.Logged),
+        runs: (index, set) => core.runs(index, ROUND_SETS[set], Number.POSITIVE_INFINITY).runs,
       });
       if (done) await done;
     }

@@ -1,5 +1,6 @@
 /** The real library behind the commands. */
 import { dump, findPolicy, POLICIES, replay } from "../index.ts";
+import { planMerge } from "../merge-plan.ts";
 import { fileSource, loadCore, nodeSurroundings, stdinSource } from "../node/index.ts";
 import type { ReplayApi } from "./replay-api.ts";
 import { readTool } from "./tool.ts";
@@ -11,6 +12,7 @@ export async function loadApi(): Promise<ReplayApi> {
     tool: readTool(),
     openSources: (names) => names.map((name) => (name === "-" ? stdinSource() : fileSource(name))),
     surroundings: nodeSurroundings,
+    plan: (opening) => planMerge({ ...opening, module }),
     replay: (opening, options) => replay({ ...opening, module }, options),
     dump: (opening, onEvent, signal) => dump({ ...opening, module }, onEvent, signal),
     POLICIES,
