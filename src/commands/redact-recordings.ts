@@ -169,9 +169,9 @@ async function writeOne(
     reading,
     (event) => {
       const kept = redactor.redact(event);
-      if (kept) {
-        events += 1;
-        return file.write(eventJsonLine(kept));
+      if (kept.length > 0) {
+        events += kept.length;
+        return file.write(kept.map(eventJsonLine).join(""));
       }
       const name = event.event === "qemu" ? event.name : event.event;
       leftOut.set(name, (leftOut.get(name) ?? 0) + 1);

@@ -71,6 +71,24 @@ export class Mapping {
     return BigInt(this.page(pageOf(gpa))) * PAGE + (gpa % PAGE);
   }
 
+  /** A piece of guest memory as the pieces that it becomes, in order. */
+  pieces(gpa: bigint, len: bigint): { gpa: bigint; len: bigint }[] {
+    const end = gpa + len;
+    const whole = pageOf(end > gpa ? end - 1n : gpa) >= PAGES;
+    const pieces: { gpa: bigint; len: bigint }[] = [];
+    for (let at = gpa; pieces.length === 0 || at < end; ) {
+      const page = pageOf(at);
+      const to = this.gpa(at);
+      const behind = whole ? end : BigInt(this.pages.behind(page)) * PAGE;
+      const next = behind < end ? behind : end;
+      const before = pieces.at(-1);
+      if (before && before.gpa + before.len === to) before.len += next - at;
+      else pieces.push({ gpa: to, len: next - at });
+      at = next;
+    }
+    return pieces;
+  }
+
   /** Where a region begins in QEMU: regions stay, only QEMU itself moves. */
   host(address: bigint): bigint {
     return address === 0n ? 0n : U64(address + this.#hostShift);

@@ -1,14 +1,16 @@
 /**
- * The permutation of guest pages. Each piece of memory is cut into runs where no buffer and no ring
- * lies over the cut, and the runs are laid out anew in an order that the key gives. So a page moves
- * to another page of the same piece, and whatever is contiguous in the recording stays contiguous:
- * a permutation of single pages would tear descriptors apart.
+ * The permutation of guest pages. Each piece of memory is cut into runs, and the runs are laid out
+ * anew in an order that the key gives. So a page moves to another page of the same piece.
+ *
+ * Cuts are made where no buffer and no ring lies over them, and beside these about every STRIDE
+ * pages: there a descriptor of vhost is cut too, and told as two. Rings, and buffers of QEMU's own
+ * devices, are never cut. A permutation of single pages would tear every descriptor apart.
  *
  * What is kept is a list of runs, at most MAX_RUNS of them, never a list of pages.
  */
 import { type Prf, shuffled } from "./prf.ts";
 import { leaderOf, type Piece } from "./regions.ts";
-import type { TouchedPages } from "./touched-pages.ts";
+import { PAGES, type TouchedPages } from "./touched-pages.ts";
 
 /** Runs of all pieces together. More give the replay's core more 2 MiB blocks to keep. */
 const MAX_RUNS = 65536;
@@ -84,6 +86,19 @@ export class PagePermutation {
     return moves[lastAtMost(starts, page - this.#firsts[index]!)]!;
   }
 
+  /** First page behind `page` that may move otherwise. */
+  behind(page: number): number {
+    const index = this.#pieceOf(page);
+    if (index < 0) {
+      // Up to the next piece.
+      return this.#firsts[lastAtMost(this.#firsts, page) + 1] ?? PAGES;
+    }
+    const first = this.#firsts[index]!;
+    const { starts } = this.#layouts[index]!;
+    const next = starts[lastAtMost(starts, page - first) + 1];
+    return next === undefined ? this.#pieces[index]!.end : first + next;
+  }
+
   /** The number of a page after the permutation. */
   page(page: number): number {
     return page + this.move(page);
@@ -151,24 +166,25 @@ function layoutOf(
   const still: Layout = { starts: Float64Array.of(0), moves: Float64Array.of(0) };
   // Twins of different sizes: a border could not be carried over (regions.ts).
   if (size < 2 || members.some(({ first, end }) => end - first !== size)) return still;
-  const whole = (page: number): boolean =>
-    members.some(
-      ({ first }) =>
-        touched.tied(first + page) ||
-        (keepRuns && touched.has(first + page) && touched.has(first + page + 1)),
-    );
+  const held = (page: number): boolean =>
+    touched.tied(page, "firm") || (keepRuns && touched.tied(page, "loose"));
+  const together = (page: number): boolean =>
+    held(page) || (keepRuns && touched.has(page) && touched.has(page + 1));
+  const firm = (page: number): boolean => members.some(({ first }) => together(first + page));
+  const loose = (page: number): boolean =>
+    members.some(({ first }) => touched.tied(first + page, "loose"));
   // What lies over a border of the piece stays, and so does what is tied to that.
   let from = 0;
-  if (members.some(({ first }) => first > 0 && touched.tied(first - 1))) {
+  if (members.some(({ first }) => first > 0 && held(first - 1))) {
     from = 1;
-    while (from < size && whole(from - 1)) from += 1;
+    while (from < size && firm(from - 1)) from += 1;
   }
   let to = size;
-  if (members.some(({ end }) => touched.tied(end - 1))) {
+  if (members.some(({ end }) => held(end - 1))) {
     to = size - 1;
-    while (to > from && whole(to - 1)) to -= 1;
+    while (to > from && firm(to - 1)) to -= 1;
   }
-  const cuts = cutsOf(members, touched, { from, to, most, whole, prf, label });
+  const cuts = cutsOf(members, touched, { from, to, most, firm, loose, prf, label });
   if (cuts.length < 2) return still;
   const lead = from > 0 ? 1 : 0;
   const tail = to < size ? 1 : 0;
@@ -203,14 +219,16 @@ interface Cutting {
   from: number;
   to: number;
   most: number;
-  whole: (page: number) => boolean;
+  /** Whether this page and the next must stay neighbours, or had better. */
+  firm: (page: number) => boolean;
+  loose: (page: number) => boolean;
   prf: Prf;
   label: string;
 }
 
 /** First pages of the runs of [from, to), ascending; `from` is the first. */
 function cutsOf(members: readonly Piece[], touched: TouchedPages, cutting: Cutting): number[] {
-  const { from, to, most, whole, prf, label } = cutting;
+  const { from, to, most, firm, loose, prf, label } = cutting;
   if (from >= to) return [];
   // Both ends of every touched page, where nothing lies over them; evenly thinned out when too many.
   const blocks = touched.sortedBlocks();
@@ -219,7 +237,8 @@ function cutsOf(members: readonly Piece[], touched: TouchedPages, cutting: Cutti
       let last = -1;
       for (const page of touched.within(first + from, first + to, blocks)) {
         for (const cut of [page - first, page - first + 1]) {
-          if (cut > from && cut < to && cut !== last && !whole(cut - 1)) yield cut;
+          const free = cut > from && cut < to && cut !== last && !firm(cut - 1);
+          if (free && !loose(cut - 1)) yield cut;
           last = cut;
         }
       }
@@ -237,7 +256,7 @@ function cutsOf(members: readonly Piece[], touched: TouchedPages, cutting: Cutti
   const stride = Math.max(STRIDE, Math.ceil((to - from) / most));
   for (let base = from; base < to; base += stride) {
     const cut = base + Number(prf(`${label} cut`, `${base}`) % BigInt(stride));
-    if (cut > from && cut < to && !whole(cut - 1)) cuts.add(cut);
+    if (cut > from && cut < to && !firm(cut - 1)) cuts.add(cut);
   }
   return [...cuts].sort((a, b) => a - b);
 }

@@ -2,13 +2,20 @@
  * One event after the redaction. Every field is named here: what is not, is not in the output. The
  * table for people is docs/redact.md.
  */
-import type { IoctlEvent, NormalisedEvent, QemuTraceEvent } from "../event.ts";
+import type { DescEvent, IoctlEvent, NormalisedEvent, QemuTraceEvent } from "../event.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
 import type { Mapping } from "./mapping.ts";
 import { argument, NO_ADDRESS, ramSlot } from "./survey.ts";
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 const ZERO = "0x0";
+
+/** What every event has. */
+interface Base {
+  ts: string;
+  cpu: number;
+  pid: number;
+}
 
 /** The sync that a marker is; null for any other marker. */
 export type SyncOf = (text: string) => { number: number; name: string } | null;
@@ -30,23 +37,35 @@ export class EventRedactor {
     this.#syncOf = syncOf;
   }
 
-  /** The event as it may be shared; null: it is left out. */
-  redact(event: NormalisedEvent): NormalisedEvent | null {
-    const map = this.#map;
+  /** The event as it may be shared, a descriptor perhaps in pieces; none: it is left out. */
+  redact(event: NormalisedEvent): NormalisedEvent[] {
     const base = {
       ts: (BigInt(event.ts) + this.#shift).toString(),
       cpu: event.cpu,
-      pid: map.pid(event.pid),
+      pid: this.#map.pid(event.pid),
     };
+    if (event.event === "desc") return this.#descriptor(event, base);
+    const redacted = this.#one(event, base);
+    return redacted ? [redacted] : [];
+  }
+
+  /** A descriptor is cut where its pages go to different places. */
+  #descriptor(event: DescEvent, base: Base): DescEvent[] {
+    const map = this.#map;
+    const { acc } = event;
+    const vq = hex(map.kernel(BigInt(event.vq)));
+    const pieces = map.pieces(BigInt(event.gpa), BigInt(event.len));
+    return pieces.map(({ gpa, len }) => ({
+      ...{ event: "desc", ...base, vq, gpa: hex(gpa), len: Number(len), acc, iov: ZERO },
+    }));
+  }
+
+  #one(event: Exclude<NormalisedEvent, DescEvent>, base: Base): NormalisedEvent | null {
+    const map = this.#map;
     const kernel = (address: string): string => hex(map.kernel(BigInt(address)));
     const gpa = (address: string): string => hex(map.gpa(BigInt(address)));
     const any = (address: string): string => hex(map.user(this.#space, BigInt(address)));
     switch (event.event) {
-      case "desc": {
-        const { len, acc } = event;
-        const vq = kernel(event.vq);
-        return { event: "desc", ...base, vq, gpa: gpa(event.gpa), len, acc, iov: ZERO };
-      }
       case "pop": {
         const vq = event.vq === undefined ? {} : { vq: kernel(event.vq) };
         return { event: "pop", ...base, ...vq, head: event.head };
@@ -108,7 +127,7 @@ export class EventRedactor {
   }
 
   /** Payload words only where include/uapi/linux/vhost.h says what they are and the replay asks. */
-  #ioctl(event: IoctlEvent, base: { ts: string; cpu: number; pid: number }): IoctlEvent {
+  #ioctl(event: IoctlEvent, base: Base): IoctlEvent {
     const map = this.#map;
     const name = ioctlName(event.cmd);
     let a0 = ZERO;

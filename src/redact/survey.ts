@@ -5,7 +5,7 @@
 import type { NormalisedEvent, QemuTraceEvent } from "../event.ts";
 import { KernelObjects } from "./addresses.ts";
 import type { MapRange } from "./regions.ts";
-import { TouchedPages } from "./touched-pages.ts";
+import { PAGES, type Tie, TouchedPages } from "./touched-pages.ts";
 
 /** A range of a map, and the recording that tells it. */
 export interface FileRange extends MapRange {
@@ -67,7 +67,7 @@ export class Survey {
     if (first === undefined || ns < first) this.firstNs.set(clock, ns);
     switch (event.event) {
       case "desc":
-        this.#memory(BigInt(event.gpa), BigInt(event.len));
+        this.#memory(BigInt(event.gpa), BigInt(event.len), "loose");
         break;
       case "used":
       case "rearm":
@@ -108,15 +108,16 @@ export class Survey {
     if (step === 0n) this.objects.add(vq, vq);
   }
 
-  #memory(gpa: bigint, length: bigint): void {
-    const last = gpa + (length > 0n ? length - 1n : 0n);
-    this.touched.add(pageOf(gpa), pageOf(last));
+  #memory(gpa: bigint, length: bigint, tie: Tie): void {
+    const last = pageOf(gpa + (length > 0n ? length - 1n : 0n));
+    // What goes on behind the guest-physical space counts nowhere, as a whole.
+    this.touched.add(pageOf(gpa), last, last < PAGES ? tie : "firm");
   }
 
   /** The used ring: flags, index, elements, avail_event. */
   #ring(address: string, num: number): void {
     const gpa = BigInt(address);
-    if (gpa !== NO_ADDRESS) this.#memory(gpa, 6n + 8n * BigInt(Math.min(num, MAX_RING)));
+    if (gpa !== NO_ADDRESS) this.#memory(gpa, 6n + 8n * BigInt(Math.min(num, MAX_RING)), "firm");
   }
 
   #range(file: number, range: MapRange): void {
@@ -130,7 +131,7 @@ export class Survey {
   #qemu(event: QemuTraceEvent, file: number): void {
     switch (event.name) {
       case "address_space_map":
-        this.#memory(argument(event, "addr"), argument(event, "len"));
+        this.#memory(argument(event, "addr"), argument(event, "len"), "firm");
         break;
       case "kvm_set_user_memory": {
         const slot = ramSlot(event);

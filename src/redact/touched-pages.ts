@@ -1,12 +1,12 @@
 /**
  * Guest pages that devices touch, and which neighbours one buffer or ring lies over. A bit each per
- * page, for the 2 MiB blocks where anything lies: 128 bytes a block.
+ * page, for the 2 MiB blocks where anything lies: 192 bytes a block.
  */
 import { UsageError } from "../place.ts";
 
 const BLOCK_PAGES = 512;
 const WORDS = BLOCK_PAGES / 32;
-/** 512 GiB of guest memory in which devices were busy; about 64 MiB here. */
+/** 512 GiB of guest memory in which devices were busy; about 80 MiB here. */
 const MAX_BLOCKS = 1 << 18;
 /** 16 TiB: the guest-physical space of the replay (GPA_BITS of assembly/abi.ts). */
 export const PAGES = 2 ** 32;
@@ -19,9 +19,15 @@ function setBits(words: Uint32Array, base: number, from: number, to: number): vo
   }
 }
 
+/**
+ * How strongly pages of one piece hold together. A ring, or a buffer of a device of QEMU's own, must
+ * stay in one piece; a descriptor of vhost can be told as two.
+ */
+export type Tie = "firm" | "loose";
+
 /** Which pages were touched, and which of them belong together. */
 export class TouchedPages {
-  /** Of a block: WORDS of touched pages, then WORDS of "this page and the next are one". */
+  /** Of a block: WORDS of touched pages, then of firm and of loose ties to the next page. */
   readonly #blocks = new Map<number, Uint32Array>();
   #last = -1;
   #lastWords: Uint32Array | null = null;
@@ -35,7 +41,7 @@ export class TouchedPages {
           "redact: devices touch more than 512 GiB of guest memory in this recording; redact parts of it",
         );
       }
-      words = new Uint32Array(2 * WORDS);
+      words = new Uint32Array(3 * WORDS);
       this.#blocks.set(block, words);
     }
     this.#last = block;
@@ -43,8 +49,8 @@ export class TouchedPages {
     return words;
   }
 
-  /** One piece of memory over the pages `first` to `last`: it must stay in one piece. */
-  add(first: number, last: number): void {
+  /** One piece of memory over the pages `first` to `last`. */
+  add(first: number, last: number, tie: Tie): void {
     const end = Math.min(last, PAGES - 1);
     // What goes on behind the end of the space is tied to its end.
     const tied = last >= PAGES ? end : end - 1;
@@ -55,7 +61,8 @@ export class TouchedPages {
       const words = this.#block(block);
       setBits(words, 0, page - start, stop - start);
       const link = Math.min(tied, stop);
-      if (link >= page) setBits(words, WORDS, page - start, link - start);
+      const base = tie === "firm" ? WORDS : 2 * WORDS;
+      if (link >= page) setBits(words, base, page - start, link - start);
       page = stop + 1;
     }
   }
@@ -65,9 +72,9 @@ export class TouchedPages {
     return this.#bit(page, 0);
   }
 
-  /** Whether a page and the next one hold one piece. */
-  tied(page: number): boolean {
-    return this.#bit(page, WORDS);
+  /** Whether a page and the next one are tied so. */
+  tied(page: number, tie: Tie): boolean {
+    return this.#bit(page, tie === "firm" ? WORDS : 2 * WORDS);
   }
 
   #bit(page: number, base: number): boolean {
