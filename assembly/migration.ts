@@ -288,6 +288,14 @@ function pendingBits(kept: usize, row: u32, offset: usize): u64 {
   return pendingRound(kept) == syncs ? load<u64>(lineOf(kept, row, Line.Pending) + offset) : 0;
 }
 
+/**
+ * Whether a block's Line.Pending says what is pending now: without sends it is that of the last
+ * harvest which found anything in the block, and only the last one of all counts.
+ */
+export function pendingCounts(kept: usize): bool {
+  return saves != 0 || pendingRound(kept) == syncs;
+}
+
 /** At a sync, for one word of a row: what its policy logged is sent again. */
 export function migrationHarvest(block: u32, row: u32, offset: usize, logged: u64): void {
   let kept = keptAt(block);

@@ -6,7 +6,9 @@ import { EventKind } from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
 import { OutOfMemory } from "../core.ts";
 import type { Place } from "../place.ts";
+import { PciConfig } from "../qemu/pci-config.ts";
 import type { RecordHead } from "../recording/event-record.ts";
+import { slotBits, slotNumber, slotText } from "../recording/qemu-record.ts";
 import type { MigrationResult, Round } from "../result.ts";
 import type { Replay } from "../run.ts";
 import type { Devices, IoctlEffect } from "../vhost/device.ts";
@@ -34,6 +36,8 @@ export class MigrationFollower {
   readonly #devices: Devices;
   readonly #onSync: OnSync;
   #sentBefore = 0;
+  /** By input: what drivers wrote to virtio-pci. */
+  readonly #configs = new Map<number, PciConfig>();
 
   /** `map`: RAM blocks as the user gave them. */
   constructor(run: Replay, map: readonly BlockRange[], onSync: OnSync) {
@@ -67,9 +71,34 @@ export class MigrationFollower {
       case EventKind.QUserRegion:
         this.ram.event(head.kind, at, space);
         break;
+      case EventKind.QConfigWrite:
+        this.#configWrite(head, at, space);
+        break;
+      case EventKind.QStatus:
+        this.#config(space).status(head.pid, slotBits(this.#core, at, 0));
+        break;
       default:
         await this.timeline.event(head, at, place, space);
     }
+  }
+
+  #config(space: number): PciConfig {
+    const { exports } = this.#core;
+    let config = this.#configs.get(space);
+    if (!config) {
+      config = new PciConfig(({ vdev, queue, size, used }) =>
+        exports.setQemuRing(space, vdev, queue, size, BigInt(used)),
+      );
+      this.#configs.set(space, config);
+    }
+    return config;
+  }
+
+  /** memory_region_ops_write(cpu_index, mr, addr, value, size, name) */
+  #configWrite(head: RecordHead, at: number, space: number): void {
+    if (!slotText(this.#core, at, 5).startsWith("virtio-pci-common")) return;
+    const [mr, addr] = [slotBits(this.#core, at, 1), slotBits(this.#core, at, 2)];
+    this.#config(space).write(head.pid, mr, addr, slotNumber(this.#core, at, 3));
   }
 
   /** The first page of a RAM block, or the first that a thread receives. */
