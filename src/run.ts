@@ -154,7 +154,7 @@ export class Replay {
         this.devices.region(head, at);
         break;
       case EventKind.Gap:
-        this.#gap(head.cpu, lostCount(this.core, at), place);
+        this.#gap(head.cpu, lostCount(this.core, at), place, head.ts);
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
@@ -181,11 +181,11 @@ export class Replay {
     if (driver !== null) event.driver = driver;
   }
 
-  #gap(cpu: number, lost: number | null, place: Place): void {
+  #gap(cpu: number, lost: number | null, place: Place, ts: bigint): void {
     this.gapCount++;
     this.#roundGaps++;
     this.lostEvents += lost ?? 0;
-    this.core.exports.migrationGap();
+    this.core.exports.migrationGap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
   }
@@ -352,7 +352,7 @@ export class Replay {
 
   async #end(): Promise<void> {
     await this.#sync(null, null, null);
-    await this.follower.timeline.finish(this.#lastNs());
+    await this.follower.finish(this.#lastNs());
     if (!this.options.onRequest) return;
     this.core.exports.endInFlight();
     this.core.exports.endElements();
