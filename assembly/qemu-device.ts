@@ -399,7 +399,7 @@ export function onElementFill(event: usize, stream: u32): void {
   store<u16>(request + REQUEST_USED_STREAM, <u16>stream);
   store<u32>(request + REQUEST_USED_LEN, <u32>len);
   store<u32>(request + REQUEST_CAUSE, cause);
-  if (markParts && !lengthSeen) startParts();
+  if (markParts && !lengthSeen && !startParts()) noMemory();
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
   for (; desc < end; desc += DESC_SIZE) {

@@ -127,7 +127,7 @@ export function addStream(
   s.columns = kind == TEXT ? reserve(COLUMNS_BYTES) : 1;
   if (!s.buf || !s.records || !s.columns) return -1;
   s.id = streamCount;
-  s.place = kind == TEXT ? 1 : 0;
+  s.place = kind == TEXT || kind == QEMU_LOG ? 1 : 0;
   store<u32>(table + (streamCount << 2), <u32>at);
   return streamCount++;
 }

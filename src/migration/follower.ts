@@ -36,6 +36,8 @@ export class MigrationFollower {
   readonly #devices: Devices;
   readonly #onSync: OnSync;
   #sentBefore = 0;
+  /** Over by QEMU's clock, and not yet by that of the writes. */
+  #ended: Migration | null = null;
   /** By input: what drivers wrote to virtio-pci. */
   readonly #configs = new Map<number, PciConfig>();
 
@@ -116,14 +118,18 @@ export class MigrationFollower {
 
   /** An ioctl of vhost succeeded. */
   async ioctl(effect: IoctlEffect | null, ts: bigint): Promise<void> {
-    if (effect?.what === "logging") await this.timeline.logging(effect.on, effect, ts);
-    else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
+    if (effect?.what === "logging") {
+      // Within the tolerance LOG_ALL may go on after QEMU's events of the same migration are over.
+      if (this.#ended && !this.#core.exports.migrationIsOver(ts)) return;
+      await this.timeline.logging(effect.on, effect, ts);
+    } else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
     else if (effect?.what === "ring-stopped") {
       this.#core.exports.stopRings(effect.vs, effect.index);
     }
   }
 
   #begin(ts: bigint): void {
+    this.#close();
     if (!this.#core.exports.startMigration(ts)) throw new OutOfMemory();
     this.#sentBefore = 0;
   }
@@ -138,10 +144,25 @@ export class MigrationFollower {
     await this.#onSync({ number: sync.number, ...moment }, told);
   }
 
+  /** The recording is at its end. */
+  async finish(ts: bigint): Promise<void> {
+    await this.timeline.finish(ts);
+    this.#close();
+  }
+
   #end(migration: Migration, ts: bigint): void {
-    this.#core.exports.endMigration(ts);
+    this.#ended = migration;
+    if (this.#core.exports.endMigration(ts)) this.#close();
+  }
+
+  /** Reads the verdict of a migration that ended, when no write of it can follow. */
+  #close(): void {
+    const ended = this.#ended;
+    if (!ended) return;
+    this.#ended = null;
+    this.#core.exports.closeMigration();
     if (this.migrations.length < MAX_MIGRATIONS) {
-      this.migrations.push(readMigration(this.#run, this.ram, migration));
+      this.migrations.push(readMigration(this.#run, this.ram, ended));
     } else this.more++;
   }
 }
