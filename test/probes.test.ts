@@ -191,7 +191,7 @@ describe("the form", () => {
 describe("what is asked for wrongly is one clear line:", () => {
   test.each([
     [["--btf", "/nowhere"], "/nowhere: expected a folder with BTF, found no such folder"],
-    [["--btf", `${ROOT}/traces`], "expected vmlinux or vmlinuz with BTF, found neither"],
+    [["--btf", `${ROOT}/docs`], "expected vmlinux or vmlinuz with BTF, found neither"],
     [["--btf", btfOf(SID), "--driver", "scsi,tape"], "--driver: scsi, net, vsock, not tape"],
     [["--btf", btfOf(SID), "--driver", ""], "--driver: scsi, net, vsock, not nothing"],
     [["--btf", btfOf(SID), "--arch", "riscv"], "--arch: x86_64 or arm64, not riscv"],
