@@ -176,17 +176,14 @@ describe.each(SETS.filter(([, names]) => names.every((name) => existsSync(join(S
         const { sends, sendTimes, outcome } = migration;
         return [
           ...[sends, sendTimes, outcome],
-          ...policies.map((policy: Record<string, unknown>) => [
-            policy.policy,
-            policy.pages,
-            policy.counts,
-            policy.best,
-            policy.likely,
-            policy.worst,
-          ]),
+          ...policies.map(({ policy, whatIf, counts }: Record<string, unknown>) => ({
+            ...{ policy, whatIf, counts },
+          })),
         ];
       };
-      expect(await verdicts(outputs, [])).toEqual(await verdicts(files, options));
+      const original = await verdicts(files, options);
+      expect(original.length).toBeGreaterThan(3);
+      expect(await verdicts(outputs, [])).toEqual(original);
     }, 300_000);
   },
 );
