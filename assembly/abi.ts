@@ -49,6 +49,8 @@ export enum EventKind {
   Rx,
   /** Return of the same. */
   RxRet,
+  /** target_submit_prep(): LUN and CDB of the request that this thread popped last (vhost-scsi). */
+  Cdb,
   /** Any other event: counted by name, never replayed. */
   Other,
 
@@ -156,6 +158,11 @@ export const EVENT_ADDR = 72;
 export const EVENT_RET = 72;
 export const EVENT_LOST = 72;
 export const EVENT_NHEADS = 72;
+/** u64 each: lun, the first 16 bytes of the CDB; u32: its data length. */
+export const EVENT_LUN = 32;
+export const EVENT_CDB = 88;
+export const EVENT_CDB_HIGH = 96;
+export const EVENT_DLEN = 64;
 /** u64: dev of drain; a1 of ioctl. */
 export const EVENT_DEV = 80;
 export const EVENT_A1 = 80;
@@ -345,7 +352,7 @@ export const DESC_GPA = 0;
 export const DESC_LEN = 8;
 export const DESC_ACC = 12;
 
-export const REQUEST_SIZE = 112;
+export const REQUEST_SIZE = 128;
 export const REQUEST_SERIAL = 0;
 export const REQUEST_POP_TS = 8;
 export const REQUEST_POP_PLACE = 16;
@@ -371,6 +378,8 @@ export const REQUEST_TAG = 100;
 export const REQUEST_OPCODE = 104;
 export const REQUEST_STATUS = 108;
 export const REQUEST_RESPONSE = 110;
+/** The first 16 bytes of the CDB, with REQUEST_HAS_CDB. */
+export const REQUEST_CDB = 112;
 
 export const REQUEST_CAPTURED = 1;
 export const REQUEST_FREED = 2;
@@ -382,6 +391,8 @@ export const REQUEST_NAMED = 16;
 export const REQUEST_ANSWERED = 32;
 /** QEMU device: no mapping of it was recorded, so where it wrote is not known. */
 export const REQUEST_UNMAPPED = 64;
+/** vhost-scsi: a cdb event gave LUN and CDB. */
+export const REQUEST_HAS_CDB = 128;
 
 export enum RequestState {
   InFlight = 0,

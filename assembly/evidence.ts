@@ -34,7 +34,17 @@ import {
   ROW_WINDOW,
 } from "./abi";
 import { reserve, take } from "./memory";
-import { activeRows, blockAt, causesOf, orPlanes, rowLogs, rowTable, SCRATCH } from "./planes";
+import {
+  activeRows,
+  entryOf,
+  exists,
+  orPlanes,
+  planesIn,
+  planesOf,
+  rowLogs,
+  rowTable,
+  scratchLine,
+} from "./planes";
 import { addCount, queueById } from "./queue";
 
 /** Evidence is kept in pieces, so that a small recording needs little memory. */
@@ -113,7 +123,7 @@ function addRun(finding: usize, page: u32, count: u32): void {
   store<u32>(finding + FINDING_RUNS, n + 1);
 }
 
-/** Claims the lost pages of one record for one row. */
+/** Claims the lost pages of one record for one row; `window` and `logs` are planes. */
 function claim(record: usize, row: u32, window: u32, logs: u32): void {
   let page = <u32>(load<u64>(record + EVIDENCE_GPA) >> PAGE_SHIFT);
   let last = <u32>(
@@ -122,16 +132,19 @@ function claim(record: usize, row: u32, window: u32, logs: u32): void {
   let finding: usize = 0;
   let claimed: u64 = 0;
   while (true) {
-    let base = blockAt(page >> 9);
+    let entry = entryOf(page >> 9);
     let wordEnd = min<u32>(last, page | 63);
-    if (base) {
-      let causes = causesOf(page >> 9);
-      let word = base + (((page & 511) >> 6) << 3);
+    if (exists(entry)) {
+      let present = planesIn(entry);
+      let word = <usize>(((page & 511) >> 6) << 3);
       let mask = (~(<u64>0) >> (63 - (wordEnd - page))) << (page & 63);
-      let scratch = word + SCRATCH * BLOCK_BYTES;
+      let scratch = scratchLine(entry) + word;
       let taken = load<u64>(scratch);
       let bits =
-        orPlanes(word, window & causes) & ~orPlanes(word, logs & causes) & mask & ~taken;
+        orPlanes(entry, word, window & present) &
+        ~orPlanes(entry, word, logs & present) &
+        mask &
+        ~taken;
       if (bits) {
         if (!finding) {
           finding = findingOf(
@@ -180,8 +193,8 @@ function clearScratch(): void {
     let block = <u32>(load<u64>(record + EVIDENCE_GPA) >> 21);
     let last = <u32>((load<u64>(record + EVIDENCE_GPA) + load<u64>(record + EVIDENCE_LEN) - 1) >> 21);
     while (true) {
-      let base = blockAt(block);
-      if (base) memory.fill(base + SCRATCH * BLOCK_BYTES, 0, BLOCK_BYTES);
+      let entry = entryOf(block);
+      if (exists(entry)) memory.fill(scratchLine(entry), 0, BLOCK_BYTES);
       if (block == last) break;
       ++block;
     }
@@ -193,13 +206,15 @@ export function attribute(): void {
   for (let row: u32 = 0; row < activeRows; ++row) {
     let window = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW);
     let logs = rowLogs(row);
+    let windowPlanes = planesOf(window);
+    let logsPlanes = planesOf(logs);
     let any = false;
     for (let i: u32 = 0; i < evidenceCount; ++i) {
       let record = evidenceAt(i);
       let bit: u32 = 1 << load<u32>(record + EVIDENCE_CAUSE);
       if ((bit & window) != 0 && (bit & logs) == 0) {
         any = true;
-        claim(record, row, window, logs);
+        claim(record, row, windowPlanes, logsPlanes);
       }
     }
     if (any) clearScratch();

@@ -2,6 +2,7 @@
  * Decode plans. The host understands a recording's formats once and describes every event that
  * the replay needs: its name (text) or id (ring buffer), and where each field goes in the record.
  */
+import { EventKind } from "./abi";
 import { reserve, take } from "./memory";
 
 /** One kind of line or record. */
@@ -270,7 +271,7 @@ export function setMarkerText(at: usize, offset: u32): void {
 
 /** From now on an event is only counted. */
 export function mute(at: usize): void {
-  changetype<EventPlan>(at).kind = 15; // EventKind.Other
+  changetype<EventPlan>(at).kind = EventKind.Other;
 }
 
 /** How often an event was met. */

@@ -1,11 +1,15 @@
 /**
  * The bit-planes: for every cause one bit a guest page, kept only for the 2 MiB blocks that were
- * touched. A block holds, one cache line each: the planes of this round, one scratch plane, and
- * the sets that every row keeps over the rounds. (Plane after plane in slabs of blocks, a sync
- * walks twenty pages for each block instead of one: slower, measured.)
+ * touched, a cache line for each plane of a block.
  *
- *   directory[gpa >> 31] -> 1024 entries {block, causes of this round}
- *   block: [cause 0][cause 1] … [scratch][row 0: 4 sets][row 1: 4 sets] …
+ *   directory[gpa >> 31] -> 1024 entries {lines, planes of this round, kept, more lines}
+ *   lines: [plane 0] … [plane 7]      more: [plane 8] …
+ *   kept:  [scratch][row 0: 4 sets][row 1: 4 sets] …
+ *
+ * A recording has few causes, so planes are numbered in the order in which causes are first met: what
+ * marking touches lies close together (measured: with a line for each of 32 causes, and the kept sets
+ * behind them, marking and syncs wait for memory). Plane after plane in slabs of blocks instead, a
+ * sync walks a page for each of them: slower, measured.
  */
 import { BLOCK_BYTES, Cause, CAUSES, GPA_BITS, PAGE_SHIFT, ROW_LOGS, ROW_SIZE } from "./abi";
 import { reserve } from "./memory";
@@ -13,27 +17,35 @@ import { reserve } from "./memory";
 const BLOCKS: u32 = 1 << (GPA_BITS - 21);
 /** Sets that a row keeps over the rounds: ever written, ever logged, ever lost, stale. */
 export const KEPT_SETS: u32 = 4;
-export const SCRATCH: u32 = CAUSES;
+/** Planes that have a line in every block. */
+const FIRST_PLANES: u32 = 8;
 /**
- * Two levels, because one table of all blocks is 64 MiB of address space that JavaScript's garbage
+ * Two levels, because one table of all blocks is 128 MiB of address space that JavaScript's garbage
  * collector counts as memory to be won back (measured: more time than the second load).
  */
 const PART_SHIFT: u32 = 10;
 const PART_BLOCKS: u32 = 1 << PART_SHIFT;
-/** An entry: u32 block, u32 causes that have a bit in it in this round. */
-const ENTRY: u32 = 8;
-const ENTRY_CAUSES: u32 = 4;
+/** An entry: u32 lines, u32 planes that have a bit in it in this round, u32 kept, u32 more. */
+const ENTRY: u32 = 16;
+const ENTRY_PLANES: u32 = 4;
+const ENTRY_KEPT: u32 = 8;
+const ENTRY_MORE: u32 = 12;
 /** Entries of a part in which nothing was ever written. */
-const NONE: usize = memory.data(1024 * 8, 8);
+const NONE: usize = memory.data(1024 * 16, 16);
+
+/** Number of a cause's plane + 1, 0 when it was not met; the next number. */
+const planes: usize = memory.data(32);
+let planeCount: u32 = 0;
 
 let directory: usize = 0;
 /** One bit a block: touched in this round; touched ever. */
 export let roundSummary: usize = 0;
 export let everSummary: usize = 0;
-let blockBytes: u32 = 0;
-/** Memory for blocks, taken in slabs. */
+/** Memory for blocks, taken in slabs: lines, kept sets. */
 let slab: usize = 0;
 let slabEnd: usize = 0;
+let keptSlab: usize = 0;
+let keptBytes: u32 = 0;
 
 /** Blocks below `firstBlock` and from `endBlock` on were never touched. */
 export let firstBlock: u32 = BLOCKS;
@@ -61,7 +73,7 @@ export function setRows(count: u32): bool {
   directory = reserve((BLOCKS >> PART_SHIFT) * 4);
   roundSummary = reserve(BLOCKS / 8);
   everSummary = reserve(BLOCKS / 8);
-  blockBytes = (CAUSES + 1 + KEPT_SETS * count) * BLOCK_BYTES;
+  keptBytes = (1 + KEPT_SETS * count) * BLOCK_BYTES;
   if (!rowTable || !directory || !roundSummary || !everSummary) return false;
   for (let i: u32 = 0; i < BLOCKS >> PART_SHIFT; ++i) store<u32>(directory + (i << 2), <u32>NONE);
   return true;
@@ -84,34 +96,77 @@ export function startRound(): void {
 /** A block's entry in the directory. */
 // @ts-ignore: decorator
 @inline
-function entryOf(block: u32): usize {
+export function entryOf(block: u32): usize {
   let part = <usize>load<u32>(directory + ((block >> PART_SHIFT) << 2));
   return part + (block & (PART_BLOCKS - 1)) * ENTRY;
 }
 
-/** The block of this number, 0 where nothing was ever written. */
+/** Whether something was ever written in the block of this entry. */
 // @ts-ignore: decorator
 @inline
-export function blockAt(block: u32): usize {
-  return load<u32>(entryOf(block));
+export function exists(entry: usize): bool {
+  return load<u32>(entry) != 0;
 }
 
-/** Causes that have a bit in this block in this round. */
+/** Planes that have a bit in this block in this round, a bit each. */
 // @ts-ignore: decorator
 @inline
-export function causesOf(block: u32): u32 {
-  return load<u32>(entryOf(block), ENTRY_CAUSES);
+export function planesIn(entry: usize): u32 {
+  return load<u32>(entry, ENTRY_PLANES);
+}
+
+/** A mask of causes as a mask of planes. */
+export function planesOf(causes: u32): u32 {
+  let mask: u32 = 0;
+  for (; causes; causes &= causes - 1) {
+    let plane = <u32>load<u8>(planes + ctz<u32>(causes));
+    if (plane) mask |= 1 << (plane - 1);
+  }
+  return mask;
+}
+
+// @ts-ignore: decorator
+@inline
+function planeOf(cause: u32): u32 {
+  let plane = <u32>load<u8>(planes + cause);
+  return plane ? plane - 1 : newPlane(cause);
+}
+
+function newPlane(cause: u32): u32 {
+  store<u8>(planes + cause, <u8>++planeCount);
+  return planeCount - 1;
+}
+
+/** The line of a plane in a block that exists, 0 when it is one of the later ones and not there. */
+// @ts-ignore: decorator
+@inline
+function lineOf(entry: usize, plane: u32): usize {
+  if (plane < FIRST_PLANES) return <usize>load<u32>(entry) + plane * BLOCK_BYTES;
+  let more = <usize>load<u32>(entry, ENTRY_MORE);
+  return more ? more + (plane - FIRST_PLANES) * BLOCK_BYTES : 0;
+}
+
+/** The same, made when it is not there; 0: out of memory. */
+function makeLine(block: u32, plane: u32): usize {
+  let entry = entryOf(block);
+  if (!exists(entry) && !newBlock(block)) return 0;
+  entry = entryOf(block);
+  if (plane >= FIRST_PLANES && !load<u32>(entry, ENTRY_MORE)) {
+    let more = reserve((CAUSES - FIRST_PLANES) * BLOCK_BYTES);
+    if (!more) return 0;
+    store<u32>(entry, <u32>more, ENTRY_MORE);
+  }
+  return lineOf(entry, plane);
 }
 
 /** Empties the planes of this round in a block. */
 export function clearBlock(block: u32): void {
   let entry = entryOf(block);
-  let base = <usize>load<u32>(entry);
-  let causes = load<u32>(entry, ENTRY_CAUSES);
-  store<u32>(entry, 0, ENTRY_CAUSES);
+  let mask = planesIn(entry);
+  store<u32>(entry, 0, ENTRY_PLANES);
   let zero = i64x2.splat(0);
-  for (; causes; causes &= causes - 1) {
-    let line = base + ctz<u32>(causes) * BLOCK_BYTES;
+  for (; mask; mask &= mask - 1) {
+    let line = lineOf(entry, ctz<u32>(mask));
     v128.store(line, zero);
     v128.store(line, zero, 16);
     v128.store(line, zero, 32);
@@ -146,76 +201,106 @@ export function rowLogs(row: u32): u32 {
   return logs;
 }
 
-/** From now on Part is marked: so far, in this round, it is the whole. */
-export function startParts(): void {
+/** From now on Part is marked: so far, in this round, it is the whole. False: out of memory. */
+export function startParts(): bool {
   lengthSeen = true;
+  let whole = planesOf(WHOLE);
+  let wholeOff = planesOf(WHOLE_OFF);
   for (let block = roundFirst; block < roundEnd; ++block) {
-    let causes = causesOf(block);
-    if (!(causes & (WHOLE | WHOLE_OFF))) continue;
-    let base = blockAt(block);
-    for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
-      store<u64>(base + Cause.PartLogged * BLOCK_BYTES + w, orPlanes(base + w, WHOLE));
-      store<u64>(base + Cause.PartOff * BLOCK_BYTES + w, orPlanes(base + w, WHOLE_OFF));
-    }
-    causes |= (1 << Cause.PartLogged) | (1 << Cause.PartOff);
-    store<u32>(entryOf(block), causes, ENTRY_CAUSES);
+    let present = planesIn(entryOf(block));
+    if (present & whole && !copyPlanes(block, Cause.PartLogged, present & whole)) return false;
+    if (present & wholeOff && !copyPlanes(block, Cause.PartOff, present & wholeOff)) return false;
   }
+  return true;
 }
 
-/** OR of the planes in `mask` at one word of a block. */
+function copyPlanes(block: u32, cause: u32, from: u32): bool {
+  let plane = planeOf(cause);
+  let line = makeLine(block, plane);
+  if (!line) return false;
+  let entry = entryOf(block);
+  for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
+    store<u64>(line + w, orPlanes(entry, w, from));
+  }
+  store<u32>(entry, planesIn(entry) | (1 << plane), ENTRY_PLANES);
+  return true;
+}
+
+/** OR of planes that have a bit in the block, at the word `w` bytes into their lines. */
 // @ts-ignore: decorator
 @inline
-export function orPlanes(word: usize, mask: u32): u64 {
+export function orPlanes(entry: usize, w: usize, mask: u32): u64 {
   let bits: u64 = 0;
-  while (mask) {
-    bits |= load<u64>(word + ctz<u32>(mask) * BLOCK_BYTES);
-    mask &= mask - 1;
+  let at = <usize>load<u32>(entry) + w;
+  for (let first = mask & ((1 << FIRST_PLANES) - 1); first; first &= first - 1) {
+    bits |= load<u64>(at + ctz<u32>(first) * BLOCK_BYTES);
   }
+  if (mask >> FIRST_PLANES) bits |= orMore(entry, w, mask >> FIRST_PLANES);
   return bits;
+}
+
+function orMore(entry: usize, w: usize, mask: u32): u64 {
+  let bits: u64 = 0;
+  let at = <usize>load<u32>(entry, ENTRY_MORE) + w;
+  for (; mask; mask &= mask - 1) bits |= load<u64>(at + ctz<u32>(mask) * BLOCK_BYTES);
+  return bits;
+}
+
+/** A line of the block for whoever needs a set for a while, and leaves it empty. */
+// @ts-ignore: decorator
+@inline
+export function scratchLine(entry: usize): usize {
+  return load<u32>(entry, ENTRY_KEPT);
 }
 
 /** The line of a row's kept set in a block. */
 // @ts-ignore: decorator
 @inline
-export function keptLine(base: usize, row: u32, set: u32): usize {
-  return base + (CAUSES + 1 + row * KEPT_SETS + set) * BLOCK_BYTES;
+export function keptLine(entry: usize, row: u32, set: u32): usize {
+  return <usize>load<u32>(entry, ENTRY_KEPT) + (1 + row * KEPT_SETS + set) * BLOCK_BYTES;
 }
 
-function newBlock(block: u32): usize {
-  if (slab == slabEnd) {
-    let bytes: usize = blockBytes * 64;
-    slab = reserve(bytes);
-    slabEnd = slab;
-    if (!slab) return 0;
-    slabEnd = slab + bytes;
-  }
+/** Takes memory for 64 blocks at a time. */
+function newSlab(): bool {
+  let lines = reserve(64 * FIRST_PLANES * BLOCK_BYTES);
+  let kept = lines ? reserve(64 * keptBytes) : 0;
+  if (!kept) return false;
+  slab = lines;
+  slabEnd = lines + 64 * FIRST_PLANES * BLOCK_BYTES;
+  keptSlab = kept;
+  return true;
+}
+
+function newBlock(block: u32): bool {
+  if (slab == slabEnd && !newSlab()) return false;
   let part = directory + ((block >> PART_SHIFT) << 2);
   if (<usize>load<u32>(part) == NONE) {
     let entries = reserve(PART_BLOCKS * ENTRY);
-    if (!entries) return 0;
+    if (!entries) return false;
     store<u32>(part, <u32>entries);
   }
-  let base = slab;
-  slab += blockBytes;
-  store<u32>(entryOf(block), <u32>base);
+  let entry = entryOf(block);
+  store<u32>(entry, <u32>slab);
+  store<u32>(entry, <u32>keptSlab, ENTRY_KEPT);
+  slab += FIRST_PLANES * BLOCK_BYTES;
+  keptSlab += keptBytes;
   let word = everSummary + ((block >> 6) << 3);
   store<u64>(word, load<u64>(word) | ((<u64>1) << (block & 63)));
   if (block < firstBlock) firstBlock = block;
   if (block >= endBlock) endBlock = block + 1;
   ++blockCount;
-  return base;
+  return true;
 }
 
-/** Notes that a block has bits of a cause in this round. */
+/** Notes that a block has bits of a plane in this round. */
 // @ts-ignore: decorator
 @inline
-function touch(block: u32, cause: u32): void {
-  let entry = entryOf(block);
-  let causes = load<u32>(entry, ENTRY_CAUSES);
-  let bit: u32 = 1 << cause;
-  if (causes & bit) return;
-  store<u32>(entry, causes | bit, ENTRY_CAUSES);
-  if (causes) return;
+function touch(entry: usize, block: u32, plane: u32): void {
+  let present = planesIn(entry);
+  let bit: u32 = 1 << plane;
+  if (present & bit) return;
+  store<u32>(entry, present | bit, ENTRY_PLANES);
+  if (present) return;
   let word = roundSummary + ((block >> 6) << 3);
   store<u64>(word, load<u64>(word) | ((<u64>1) << (block & 63)));
   if (block < roundFirst) roundFirst = block;
@@ -237,11 +322,13 @@ export function mark(cause: u32, gpa: u64, len: u64): i32 {
   if (last < gpa || last >> GPA_BITS != 0) return OUT_OF_RANGE;
   let page = <u32>(gpa >> PAGE_SHIFT);
   let lastPage = <u32>(last >> PAGE_SHIFT);
+  let plane = planeOf(cause);
   // Most writes lie in 64 pages of a block that exists; many touch nothing new (measured).
-  if (page >> 6 == lastPage >> 6) {
-    let base = blockAt(page >> 9);
-    if (base) {
-      let at = base + cause * BLOCK_BYTES + (((page & 511) >> 6) << 3);
+  if (page >> 6 == lastPage >> 6 && plane < FIRST_PLANES) {
+    let entry = entryOf(page >> 9);
+    let lines = <usize>load<u32>(entry);
+    if (lines) {
+      let at = lines + plane * BLOCK_BYTES + (((page & 511) >> 6) << 3);
       let mask = (~(<u64>0) >> (63 - (lastPage - page))) << (page & 63);
       let old = load<u64>(at);
       let added = mask & ~old;
@@ -249,19 +336,19 @@ export function mark(cause: u32, gpa: u64, len: u64): i32 {
       store<u64>(at, old | mask);
       freshFirst = (page & ~63) + <u32>ctz<u64>(added);
       freshLast = (page | 63) - <u32>clz<u64>(added);
-      touch(page >> 9, cause);
+      touch(entry, page >> 9, plane);
       return 1;
     }
   }
+  return markRange(plane, page, lastPage);
+}
+
+function markRange(plane: u32, page: u32, lastPage: u32): i32 {
   let fresh = 0;
   while (true) {
     let block = page >> 9;
-    let base = blockAt(block);
-    if (!base) {
-      base = newBlock(block);
-      if (!base) return NO_MEMORY;
-    }
-    let line = base + cause * BLOCK_BYTES;
+    let line = makeLine(block, plane);
+    if (!line) return NO_MEMORY;
     let end = min<u32>(lastPage, page | 511);
     let blockFresh = false;
     // Whole words between the first and the last one: measured several times faster than bits.
@@ -284,7 +371,7 @@ export function mark(cause: u32, gpa: u64, len: u64): i32 {
       if (wordEnd == end) break;
       page = wordEnd + 1;
     }
-    if (blockFresh) touch(block, cause);
+    if (blockFresh) touch(entryOf(block), block, plane);
     if (end == lastPage) return fresh;
     page = end + 1;
   }

@@ -28,14 +28,16 @@ import { migrating, migrationHarvest } from "./migration";
 import { migrationWord } from "./migration-set";
 import {
   activeRows,
-  blockAt,
-  causesOf,
   clearBlock,
   endBlock,
+  entryOf,
   everSummary,
+  exists,
   firstBlock,
   keptLine,
   orPlanes,
+  planesIn,
+  planesOf,
   roundEnd,
   roundFirst,
   roundSummary,
@@ -51,12 +53,20 @@ export const counts: usize = memory.data(32 * 56);
 const staleTotal: usize = memory.data(32 * 8);
 const everLostTotal: usize = memory.data(32 * 8);
 
-function syncBlock(block: u32, base: usize, present: u32): void {
-  let window: u32 = 0;
-  let windowKnown = false;
+/** The masks of every row as planes: {u32 written, u32 logged}; see takePlanes(). */
+const masks: usize = memory.data(32 * 8);
+
+/** Takes a row's masks of causes for this round: planes get their numbers while marking. */
+function takePlanes(row: u32): void {
+  store<u32>(masks + (row << 3), planesOf(load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW)));
+  store<u32>(masks + (row << 3), planesOf(rowLogs(row)), 4);
+}
+
+function syncBlock(block: u32, entry: usize): void {
+  let present = planesIn(entry);
   for (let row: u32 = 0; row < activeRows; ++row) {
-    let windowMask = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW) & present;
-    let logsMask = rowLogs(row) & present;
+    let windowMask = load<u32>(masks + (row << 3)) & present;
+    let logsMask = load<u32>(masks + (row << 3), 4) & present;
     if (!(windowMask | logsMask)) continue;
     let count = counts + row * COUNTS_SIZE;
     let writtenN: u64 = 0;
@@ -65,24 +75,26 @@ function syncBlock(block: u32, base: usize, present: u32): void {
     let extraN: u64 = 0;
     let newlyN: u64 = 0;
     let staleDelta: i64 = 0;
-    let kept = keptLine(base, row, 0);
+    let kept = keptLine(entry, row, 0);
     for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
-      let written = orPlanes(base + w, windowMask);
-      let logged = orPlanes(base + w, logsMask);
+      let written = orPlanes(entry, w, windowMask);
+      let logged = orPlanes(entry, w, logsMask);
       if (!(written | logged)) continue;
-      let lost = written & ~logged;
+      let line = kept + w;
       writtenN += popcnt<u64>(written);
       loggedN += popcnt<u64>(logged);
-      lostN += popcnt<u64>(lost);
-      extraN += popcnt<u64>(logged & ~written);
-      let line = kept + w;
       store<u64>(line, load<u64>(line) | written);
       store<u64>(line + BLOCK_BYTES, load<u64>(line + BLOCK_BYTES) | logged);
+      if (migrating && logged) migrationHarvest(block, row, w, logged);
+      let stale = load<u64>(line + 3 * BLOCK_BYTES);
+      // A policy that logs what was written, and did before: nothing more to count.
+      if (written == logged && !stale) continue;
+      let lost = written & ~logged;
+      lostN += popcnt<u64>(lost);
+      extraN += popcnt<u64>(logged & ~written);
       let ever = load<u64>(line + 2 * BLOCK_BYTES);
       newlyN += popcnt<u64>(lost & ~ever);
       store<u64>(line + 2 * BLOCK_BYTES, ever | lost);
-      if (migrating && logged) migrationHarvest(block, row, w, logged);
-      let stale = load<u64>(line + 3 * BLOCK_BYTES);
       let next = (stale | written) & ~logged;
       staleDelta += <i64>popcnt<u64>(next) - <i64>popcnt<u64>(stale);
       store<u64>(line + 3 * BLOCK_BYTES, next);
@@ -106,13 +118,14 @@ function add(at: usize, n: u64): void {
 /** Ends the round for every row and leaves the counts; the planes stay until `clearRound()`. */
 export function sync(): void {
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
+  for (let row: u32 = 0; row < activeRows; ++row) takePlanes(row);
   let endWord = (roundEnd + 63) >> 6;
   for (let word = roundFirst >> 6; word < endWord; ++word) {
     let bits = load<u64>(roundSummary + (<usize>word << 3));
     while (bits) {
       let block = (word << 6) + <u32>ctz<u64>(bits);
       bits &= bits - 1;
-      syncBlock(block, blockAt(block), causesOf(block));
+      syncBlock(block, entryOf(block));
     }
   }
   for (let row: u32 = 0; row < rows; ++row) {
@@ -138,27 +151,28 @@ export function clearRound(): void {
   startRound();
 }
 
-/** One word of a row's set in a block that has `causes` in this round; `base` 0: untouched. */
-function setWord(block: u32, base: usize, causes: u32, row: u32, set: u32, word: u32): u64 {
-  if (!base) return 0;
+/** One word of a row's set in a block, by the masks that takePlanes() left. */
+function setWord(block: u32, entry: usize, row: u32, set: u32, word: u32): u64 {
+  if (!exists(entry)) return 0;
+  let w = <usize>(word << 3);
   if (set >= <u32>RowSet.MigStale) return migrationWord(block, row, set, word << 3);
   if (set >= <u32>RowSet.EverWritten) {
-    return load<u64>(keptLine(base, row, set - <u32>RowSet.EverWritten) + (word << 3));
+    return load<u64>(keptLine(entry, row, set - <u32>RowSet.EverWritten) + w);
   }
-  let at = base + (word << 3);
-  let logs = rowLogs(row) & causes;
-  if (set == <u32>RowSet.Logged) return orPlanes(at, logs);
-  let written = orPlanes(at, load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW) & causes);
-  return set == <u32>RowSet.Written ? written : written & ~orPlanes(at, logs);
+  let present = planesIn(entry);
+  let logged = load<u32>(masks + (row << 3), 4) & present;
+  if (set == <u32>RowSet.Logged) return orPlanes(entry, w, logged);
+  let written = orPlanes(entry, w, load<u32>(masks + (row << 3)) & present);
+  return set == <u32>RowSet.Written ? written : written & ~orPlanes(entry, w, logged);
 }
 
 /** Copies blocks [from, from+blocks) of a row's set to `into`, 64 bytes each. */
 export function exportSet(row: u32, set: u32, from: u32, blocks: u32, into: usize): void {
+  takePlanes(row);
   for (let i: u32 = 0; i < blocks; ++i) {
-    let base = blockAt(from + i);
-    let causes = causesOf(from + i);
+    let entry = entryOf(from + i);
     for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
-      store<u64>(into + i * BLOCK_BYTES + (w << 3), setWord(from + i, base, causes, row, set, w));
+      store<u64>(into + i * BLOCK_BYTES + (w << 3), setWord(from + i, entry, row, set, w));
     }
   }
 }
@@ -185,12 +199,12 @@ export function setRuns(row: u32, set: u32, from: u32, cap: u32, into: usize): u
   let ever = set >= <u32>RowSet.EverWritten;
   let start: u32 = 0;
   let length: u32 = 0;
+  takePlanes(row);
   let block = nextBlock(from >> 9, ever);
   while (block < 1 << 23) {
-    let base = blockAt(block);
-    let causes = causesOf(block);
+    let entry = entryOf(block);
     for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
-      let bits = setWord(block, base, causes, row, set, w);
+      let bits = setWord(block, entry, row, set, w);
       let first = (block << 9) + (w << 6);
       if (first < from) {
         if (from - first >= 64) continue;

@@ -25,6 +25,9 @@ export class Thread {
   rxLen: u64;
   /** First byte of the chains that were given back last. */
   backGpa: u64;
+  /** Queue and head of the chain popped last, until a cdb event names it; 0: none. */
+  poppedVq: u64;
+  poppedHead: u32;
   /** A thread of QEMU: key of the element it popped last, 0 once that is named; what answers next. */
   element: u64;
   answer: u32;

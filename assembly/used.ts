@@ -198,7 +198,7 @@ export function onUsed(event: usize, stream: u32): void {
   store<u32>(request + REQUEST_USED_LEN, len);
   store<u32>(request + REQUEST_USED_IDX, idx);
   // Before this request's own marks: what is marked so far had no length.
-  if (markParts && len != 0 && !lengthSeen) startParts();
+  if (markParts && len != 0 && !lengthSeen && !startParts()) noMemory();
   store<u32>(request + REQUEST_CAUSE, cause);
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;

@@ -6,6 +6,8 @@ import {
   DESC_SIZE,
   Driver,
   EVENT_ACC,
+  EVENT_CDB,
+  EVENT_CDB_HIGH,
   EVENT_DEV,
   EVENT_FEAT,
   EVENT_FLAGS,
@@ -16,6 +18,7 @@ import {
   EVENT_KIND,
   EVENT_LEN,
   EVENT_LOGBASE,
+  EVENT_LUN,
   EVENT_NUM,
   EVENT_PID,
   EVENT_PLACE,
@@ -47,11 +50,14 @@ import {
   REQUEST_CAPTURE_UNKNOWN,
   REQUEST_CAPTURE_UNSEEN,
   REQUEST_CAUSE,
+  REQUEST_CDB,
   REQUEST_DESCS,
   REQUEST_DESC_CAP,
   REQUEST_DESC_COUNT,
   REQUEST_FLAGS,
+  REQUEST_HAS_CDB,
   REQUEST_HEAD,
+  REQUEST_LUN,
   REQUEST_POP_PLACE,
   REQUEST_POP_STREAM,
   REQUEST_POP_TS,
@@ -70,6 +76,7 @@ import { onDirtied, onFlushed, onLoad, onSave } from "./migration";
 import {
   onBlk,
   onElementFill,
+  onElementFlush,
   onElementPop,
   onMap,
   onNotify,
@@ -234,7 +241,29 @@ function onPop(event: usize, stream: u32): void {
     return;
   }
   addCount(q + QUEUE_POPPED, 1);
+  if (at) {
+    thread.poppedVq = vq;
+    thread.poppedHead = <u32>head;
+  }
   if (at && driver != Driver.Scsi) hold(thread, load<u64>(request + REQUEST_SERIAL), head);
+}
+
+/**
+ * target_submit_prep(): vhost-scsi hands a CDB to the target core in the thread that popped its
+ * request, before it pops another one (vhost_scsi_handle_vq()).
+ */
+function onCdb(event: usize): void {
+  let at = threadOf(load<i32>(event + EVENT_PID), false);
+  if (!at) return;
+  let thread = changetype<Thread>(at);
+  let q = thread.poppedVq ? queueOf(thread.poppedVq) : 0;
+  thread.poppedVq = 0;
+  let request = q ? inFlight(q, thread.poppedHead) : 0;
+  if (!request) return;
+  store<i32>(request + REQUEST_LUN, <i32>load<u64>(event + EVENT_LUN));
+  store<u64>(request + REQUEST_CDB, load<u64>(event + EVENT_CDB));
+  store<u64>(request + REQUEST_CDB + 8, load<u64>(event + EVENT_CDB_HIGH));
+  store<u32>(request + REQUEST_FLAGS, load<u32>(request + REQUEST_FLAGS) | REQUEST_HAS_CDB);
 }
 
 /** Replays one record. True: the host must look at it. */
@@ -266,6 +295,9 @@ export function apply(event: usize, stream: u32): bool {
       return false;
     case EventKind.RxRet:
       onRxRet(event, stream);
+      return false;
+    case EventKind.Cdb:
+      onCdb(event);
       return false;
     case EventKind.QMap:
       onMap(event, stream);
@@ -301,6 +333,7 @@ export function apply(event: usize, stream: u32): bool {
       onFlushed(load<u64>(event + EVENT_TS));
       return false;
     case EventKind.QFlush:
+      onElementFlush(event, stream);
       return false;
     default:
       return true;

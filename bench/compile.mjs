@@ -1,5 +1,5 @@
 /** Compiles the C programs of bench/reference/ into bench/data/bin/ with the system's compiler. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
@@ -33,6 +33,15 @@ function compile(name, sources, libraries) {
 export function compileReference() {
   const sources = ["replay.c", "model.c", "text.c", "dat.c", "datfile.c"];
   return { replay: compile("replay", sources, [ZSTD]) };
+}
+
+/** The same replay on trace-cmd's library; null where its development package is not installed. */
+export function compileLibtracecmd() {
+  const flags = spawnSync("pkg-config", ["--cflags", "--libs", "libtracecmd"], {
+    encoding: "utf8",
+  });
+  if (flags.status !== 0) return null;
+  return compile("libtracecmd", ["libtracecmd.c", "model.c"], flags.stdout.trim().split(/\s+/));
 }
 
 /** Turns text into trace.dat. */

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
-export const CLI = join(ROOT, "dist/src/cli.js");
+export const CLI = join(ROOT, "dist/cli/cli.js");
 const COUNT = `mawk '/ desc: /{n++} END{print n+0}'`;
 
 /** Different masks, so that none is computed for another. */
@@ -43,8 +43,11 @@ function traceCmd(file) {
   ];
 }
 
-/** Contenders for a form: `text`, `none` or `zstd` (trace.dat); `out` is a folder for images. */
-export function contendersFor(form, file, out, replay) {
+/**
+ * Contenders for a form: `text`, `none` or `zstd` (trace.dat); `out` is a folder for images.
+ * `programs`: paths of `replay` and `libtracecmd`, the latter null where it cannot be compiled.
+ */
+export function contendersFor(form, file, out, { replay, libtracecmd }) {
   if (form === "text") {
     return [
       { name: "C reference (mmap)", command: [replay, file] },
@@ -57,14 +60,16 @@ export function contendersFor(form, file, out, replay) {
   }
   const reference = [{ name: "C reference (read)", command: [replay, "--read", file] }];
   if (form === "none") reference.push({ name: "C reference (mmap)", command: [replay, file] });
-  return [...reference, ...product(file, out), ...traceCmd(file)];
+  const library = {
+    name: "libtracecmd reader",
+    needs: libtracecmd ?? "libtracecmd-dev",
+    command: [libtracecmd, "--quiet", file],
+  };
+  return [...reference, ...product(file, out), library, ...traceCmd(file)];
 }
 
 /** Contenders of the issue that no command on this system provides; named in the results. */
-export const NEVER_RUN = [
-  "libtracecmd reader: not written yet",
-  "QEMU log and simpletrace: no such input is built yet",
-];
+export const NEVER_RUN = ["QEMU log and simpletrace: no such input is built yet"];
 
 function quote(path) {
   return `'${path.replaceAll("'", "'\\''")}'`;

@@ -9,7 +9,7 @@ import { statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { compileReference, DATA } from "./compile.mjs";
+import { compileLibtracecmd, compileReference, DATA } from "./compile.mjs";
 import { CLI, contendersFor, NEVER_RUN } from "./contenders.mjs";
 import { makeInputs, parseSize } from "./make-input.mjs";
 import { isThere, measure, median } from "./measure.mjs";
@@ -34,6 +34,7 @@ for (const form of forms) {
 }
 
 const { replay } = compileReference();
+const libtracecmd = compileLibtracecmd();
 const inputs = makeInputs({
   size: parseSize(values.size),
   ...(values.from === undefined ? {} : { from: values.from }),
@@ -62,8 +63,12 @@ function benchForm(form, file) {
     `${report.length > 0 ? "\n" : ""}## ${FORMS[form]}: ${(bytes / 1e6).toFixed(0)} MB, ${(events / 1e6).toFixed(2)} M events\n`,
   );
   answer ??= first.out;
+  if (libtracecmd !== null && form !== "text") {
+    const { out } = measure([libtracecmd, file]);
+    if (!sameAnswers(answer, out)) throw new Error("libtracecmd reader and reference differ");
+  }
   if (!sameAnswers(answer, first.out)) throw new Error("the forms do not hold the same events");
-  const all = contendersFor(form, file, join(DATA, "out"), replay);
+  const all = contendersFor(form, file, join(DATA, "out"), { replay, libtracecmd });
   const present = all.filter((contender) => isThere(contender.needs));
   for (const { name } of all.filter((one) => !present.includes(one))) print(`- skipped: ${name}`);
   if (isThere(CLI)) print(`- sets: ${compareImages(file, replay, join(DATA, "sets"))}`);

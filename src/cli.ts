@@ -1,14 +1,9 @@
 #!/usr/bin/env node
 /** The command `vhost-replay`. */
+import module from "node:module";
 import process from "node:process";
-import { runCommandLine } from "./commands/program.ts";
-import { openTerminal } from "./commands/terminal.ts";
-import { readTool } from "./commands/tool.ts";
 
-const terminal = openTerminal(process);
-const status = await runCommandLine(process.argv.slice(2), {
-  io: terminal.io,
-  tool: readTool,
-  load: async () => (await import("./commands/load-api.ts")).loadApi(),
-});
-process.exitCode = terminal.closed ? 0 : status;
+// From Node.js 22.1 on: the compiled code of what follows is kept from one run to the next.
+(module as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+const { main } = await import("./commands/main.ts");
+process.exitCode = await main(process);

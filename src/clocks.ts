@@ -133,7 +133,7 @@ export function commonEvents(a: readonly Anchor[], b: readonly Anchor[]): ClockS
   for (const [key, own] of byKey(a)) {
     const other = times.get(key);
     if (!other || other.length !== own.length) continue;
-    own.forEach((ns, i) => distances.push(other[i]! - ns));
+    for (const [i, ns] of own.entries()) distances.push(other[i]! - ns);
   }
   if (distances.length < MIN_SHARED) return null;
   const { middle, width } = span(distances);

@@ -133,6 +133,15 @@ export interface RxRetEvent extends EventBase {
   ret: number;
 }
 
+/** target_submit_prep(): LUN, data length and the first 16 bytes of the CDB, little endian. */
+export interface CdbEvent extends EventBase {
+  event: "cdb";
+  lun: string;
+  dlen: number;
+  c0: string;
+  c1: string;
+}
+
 /** An event of QEMU with its arguments by their names in trace-events; addresses are hex strings. */
 export interface QemuTraceEvent extends EventBase {
   event: "qemu";
@@ -172,4 +181,5 @@ export type NormalisedEvent =
   | GivebackEvent
   | RxEvent
   | RxRetEvent
+  | CdbEvent
   | QemuTraceEvent;

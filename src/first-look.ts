@@ -10,8 +10,8 @@ import { readHead } from "./recording/event-record.ts";
 import { readQemuEvent } from "./recording/qemu-record.ts";
 import { type OpenInput, openInputs, summarise } from "./recording/recording.ts";
 import type { Source } from "./recording/source.ts";
+import type { Recording } from "./replay-options.ts";
 import type { InputSummary } from "./result.ts";
-import type { Recording } from "./run.ts";
 
 /** An event that may stand in another recording too. */
 export interface Anchor {

@@ -2,17 +2,14 @@
  * What the recording cannot tell, as sentences with a stable code. A limit is listed only when it
  * applies; `effect` says which way it moves the numbers.
  */
+import { counted } from "./counted.ts";
+import { migrationLimits } from "./migration-limit.ts";
 import type { Queue } from "./queues.ts";
 import type { Certainty, InputSummary, Limit, LogWindow } from "./result.ts";
 import type { Replay } from "./run.ts";
 
 const total = (queues: readonly Queue[], key: keyof Queue): number =>
   queues.reduce((sum, queue) => sum + Number(queue[key]), 0);
-
-/** `1 request`, `2 requests`. */
-export function counted(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
-}
 
 /** Which of the recipe's probes the recording has any event or format of. */
 export function probesSeen(inputs: readonly InputSummary[]): Map<string, number> {
@@ -83,7 +80,8 @@ export function findLimits(
   }
   const inFlight = total(queues, "inFlight");
   if (inFlight > 0) {
-    const bytes = run.core.exports.inFlightWriteBytes();
+    const { exports } = run.core;
+    const bytes = exports.inFlightWriteBytes() + exports.elementBytesInFlight();
     add(
       "in-flight",
       "more",
@@ -182,7 +180,8 @@ export function findLimits(
       "fewer",
       "A request counts with all pages of its write descriptors; a short or failed read writes fewer.",
     );
-    if (window === "recorded") {
+    const told = run.follower.migrations.some(({ sendTimes }) => sendTimes !== "none");
+    if (window === "recorded" && !told) {
       add(
         "no-send-times",
         "fewer",
@@ -191,17 +190,26 @@ export function findLimits(
       );
     }
   }
+  migrationLimits(run, queues, add);
   return limits;
 }
 
+/** Limits that are said of every recording, or that concern sends and not the dirty log. */
+const APART: ReadonlySet<string> = new Set([
+  "write-upper-bound",
+  "no-send-times",
+  "in-flight",
+  "zero-pages-unseen",
+  "arrival-times",
+  "destination-differs",
+  "zeros-incomplete",
+  "ram-assumed",
+  "shared-chunk",
+]);
+
 /** What the limits do to the counts of lost pages. */
 export function certaintyOf(limits: readonly Limit[]): Certainty {
-  const loosening = limits.filter(
-    (limit) =>
-      limit.code !== "write-upper-bound" &&
-      limit.code !== "no-send-times" &&
-      limit.code !== "in-flight",
-  );
+  const loosening = limits.filter((limit) => !APART.has(limit.code));
   const more = loosening.some((limit) => limit.effect === "more");
   const fewer = loosening.some((limit) => limit.effect === "fewer");
   if ((more && fewer) || loosening.some((limit) => limit.effect === "both")) return "bounds";

@@ -5,8 +5,8 @@
 import { type ClockPair, type ClockShift, sameQemu, shiftOf } from "./clocks.ts";
 import { type FirstLook, firstLook, type ZeroPages } from "./first-look.ts";
 import type { Source } from "./recording/source.ts";
+import type { Recording } from "./replay-options.ts";
 import type { InputSummary } from "./result.ts";
-import type { Recording } from "./run.ts";
 
 /** One input of the replay. */
 export interface PlannedInput {

@@ -55,11 +55,13 @@ import {
   REQUEST_CAPTURE_UNKNOWN,
   REQUEST_CAPTURED,
   REQUEST_CAUSE,
+  REQUEST_CDB,
   REQUEST_DESC_COUNT,
   REQUEST_DESCS,
   REQUEST_ELEMENT,
   REQUEST_FLAGS,
   REQUEST_FREED,
+  REQUEST_HAS_CDB,
   REQUEST_HEAD,
   REQUEST_LUN,
   REQUEST_NAMED,
@@ -245,6 +247,16 @@ export function readEvidence(
   };
 }
 
+/** Length of a CDB by the group of its opcode, SPC-4 4.3.4; of a longer one 16 bytes are recorded. */
+const CDB_LENGTHS = [6, 10, 10, 16, 16, 12, 16, 16];
+
+/** The CDB as hex bytes, as far as it was recorded. */
+function cdbText(view: DataView, at: number): string {
+  const length = CDB_LENGTHS[view.getUint8(at) >> 5]!;
+  const bytes = Array.from({ length }, (_, i) => view.getUint8(at + i));
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}
+
 const STATES: Record<RequestState, RequestRecord["state"]> = {
   [RequestState.InFlight]: "in-flight",
   [RequestState.Completed]: "completed",
@@ -311,11 +323,11 @@ export function readRequest(
     reads,
     writes,
     addressed: (flags & REQUEST_UNMAPPED) === 0,
-    lun: named ? view.getInt32(at + REQUEST_LUN, true) : null,
+    lun: named || flags & REQUEST_HAS_CDB ? view.getInt32(at + REQUEST_LUN, true) : null,
     tag: named ? `0x${view.getUint32(at + REQUEST_TAG, true).toString(16)}` : null,
     opcode: named && opcode >= 0 ? `0x${opcode.toString(16).padStart(2, "0")}` : null,
     response: answered ? view.getUint16(at + REQUEST_RESPONSE, true) : null,
     status: answered && opcode >= 0 ? view.getUint16(at + REQUEST_STATUS, true) : null,
-    cdb: null,
+    cdb: flags & REQUEST_HAS_CDB ? cdbText(view, at + REQUEST_CDB) : null,
   };
 }

@@ -5,13 +5,14 @@ import { installZeros } from "./first-look.ts";
 import { type MergePlan, planMerge } from "./merge-plan.ts";
 import { RecordingError } from "./place.ts";
 import { checkClocks, type OpenInput, openInputs, summarise } from "./recording/recording.ts";
+import type { Recording, ReplayOptions } from "./replay-options.ts";
 import type { ReplayResult } from "./result.ts";
 import { installRows, makeRows } from "./rows.ts";
-import { type Recording, Replay, type ReplayOptions } from "./run.ts";
+import { Replay } from "./run.ts";
 import { summariseResult } from "./summary.ts";
 import { findPolicy } from "./vhost/policy.ts";
 
-export type { ChosenPolicy, Recording, ReplayOptions } from "./run.ts";
+export type { ChosenPolicy, Recording, ReplayOptions } from "./replay-options.ts";
 
 async function withReplay<T>(
   recording: Recording,

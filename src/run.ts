@@ -3,88 +3,23 @@
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
 import { CAUSES, EVENT_IP, EventKind, RowSet, Status } from "../assembly/abi.ts";
-import type { ClockPair } from "./clocks.ts";
-import { type Core, type CoreModule, evidenceSize, OutOfMemory } from "./core.ts";
+import { type Core, evidenceSize, OutOfMemory } from "./core.ts";
 import type { IoctlEvent, NormalisedEvent } from "./event.ts";
 import type { MergePlan } from "./merge-plan.ts";
-import { type BlockRange, RamMap } from "./migration/ram-map.ts";
-import { readMigration } from "./migration/result.ts";
-import { type BitmapSync, type Migration, type Moment, Timeline } from "./migration/timeline.ts";
+import { MigrationFollower } from "./migration/follower.ts";
 import type { Place } from "./place.ts";
 import { type Queue, readEvidence, readQueues, readRequest } from "./queues.ts";
-import {
-  lostCount,
-  markerText,
-  type RecordHead,
-  readEvent,
-  readHead,
-} from "./recording/event-record.ts";
+import { lostCount, markerText, readEvent, readHead } from "./recording/event-record.ts";
 import { feedOfStream, type OpenInput } from "./recording/recording.ts";
-import type { Source, Surroundings } from "./recording/source.ts";
-import type {
-  GapSummary,
-  LogWindow,
-  MigrationResult,
-  RequestRecord,
-  Round,
-  SyncMark,
-  SyncView,
-  WatchedWrite,
-} from "./result.ts";
+import type { Recording, ReplayOptions } from "./replay-options.ts";
+import type { GapSummary, LogWindow, Round, SyncMark } from "./result.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "./round.ts";
-import type { Row, WindowChoice } from "./rows.ts";
-import { Devices, type IoctlEffect } from "./vhost/device.ts";
+import type { Row } from "./rows.ts";
+import { Devices } from "./vhost/device.ts";
 import { driverOf } from "./vhost/ioctl.ts";
-import { causeName, type Policy } from "./vhost/policy.ts";
+import { causeName } from "./vhost/policy.ts";
 
-/** What to replay: inputs, and the core to do it with. */
-export interface Recording {
-  sources: readonly Source[];
-  surroundings: Surroundings;
-  module: CoreModule;
-  /** Pattern of a marker that ends a round; groups `n` and `name`. */
-  syncMarker?: RegExp;
-  /** trace-events-all of the QEMU that wrote a simpletrace. */
-  traceEvents?: Source;
-  /** By an input's name: what is added to its times, and how well that is known (ns). */
-  clockOffsets?: ReadonlyMap<string, { offset: bigint; tolerance: bigint | null }>;
-  /** Realtime and monotonic clock read together on the host that was recorded. */
-  clockPairs?: readonly ClockPair[];
-  /** RAM blocks in guest-physical memory, from `info mtree -f`. */
-  memoryMap?: readonly BlockRange[];
-  /** Called about once a MiB: bytes read so far, events replayed. */
-  onProgress?: (bytes: number, events: number) => void;
-  /** SHA-256 of an input's bytes, where the caller wants it in the result. */
-  sha256?: (source: Source) => Promise<string | null>;
-}
-
-export interface ChosenPolicy {
-  policy: Policy;
-  /** The name by which it was asked for, when that is an alias. */
-  alias: string | null;
-}
-
-export interface ReplayOptions {
-  policies: readonly ChosenPolicy[];
-  window: WindowChoice;
-  /** At the end of every round, before its log is cleared. Indexes follow `policies`. */
-  onSync?: (view: SyncView) => void | Promise<void>;
-  /** Every request that leaves its queue; at the end those still in flight. */
-  onRequest?: (request: RequestRecord) => void | Promise<void>;
-  /** Writes into the pages of this range are reported to `onWrite`. */
-  watch?: { gpa: number; len: number };
-  onWrite?: (write: WatchedWrite) => void | Promise<void>;
-  /** Lists the stale pages of each migration one by one, with the write to blame. */
-  stalePages?: boolean;
-  /** Name of the policy of the vhost that ran, where it is known. */
-  ran?: string;
-  /** How many runs of pages a result lists. */
-  runLimit?: number;
-  signal?: AbortSignal;
-}
-
-/** Migrations, rounds and gaps that a result lists one by one. */
-const MAX_MIGRATIONS = 100;
+/** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
 const MAX_GAPS = 1000;
 
@@ -98,11 +33,8 @@ export class Replay {
   readonly plan: MergePlan;
   readonly rows: Row[];
   readonly devices: Devices;
-  readonly ram: RamMap;
-  readonly timeline: Timeline;
-  readonly migrations: MigrationResult[] = [];
-  moreMigrations = 0;
-  #sentBefore = 0;
+  /** Migrations in the recording, and where RAM lies. */
+  readonly follower: MigrationFollower;
   readonly rounds = new Map<LogWindow, Round[]>();
   readonly gaps: GapSummary[] = [];
   moreRounds = 0;
@@ -133,12 +65,9 @@ export class Replay {
     this.options = options;
     this.rows = rows;
     this.devices = new Devices(core);
-    this.ram = new RamMap(core, recording.memoryMap ?? []);
-    this.timeline = new Timeline(core, {
-      start: (_, start) => this.#migrationStarts(start),
-      sync: (moment, sync) => this.#bitmapSync(moment, sync),
-      end: (migration, end) => this.#migrationEnds(migration, end),
-    });
+    this.follower = new MigrationFollower(this, recording.memoryMap ?? [], (moment, told) =>
+      this.#sync({ name: "bitmap sync", ...moment }, BigInt(moment.ns), told),
+    );
     this.#recording = recording;
     this.#marker = recording.syncMarker ?? DEFAULT_SYNC_MARKER;
   }
@@ -217,7 +146,7 @@ export class Replay {
         break;
       }
       case EventKind.IoctlRet:
-        await this.#ioctlDone(this.devices.leave(head, at), head.ts);
+        await this.follower.ioctl(this.devices.leave(head, at), head.ts);
         // CLEAR_ENDPOINT may have ended requests.
         if (this.core.exports.doneLength() > 0) await this.#requests();
         break;
@@ -225,30 +154,22 @@ export class Replay {
         this.devices.region(head, at);
         break;
       case EventKind.Gap:
-        this.#gap(head.cpu, lostCount(this.core, at), place);
+        this.#gap(head.cpu, lostCount(this.core, at), place, head.ts);
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
         const sync = matchSync(this.#marker, text, this.#syncs);
         if (sync) {
           const ns = head.ts.toString();
-          this.timeline.markerSync({ ns, place });
+          this.follower.timeline.markerSync({ ns, place });
           await this.#sync({ ...sync, ns, place }, head.ts, null);
         } else feedOfStream(this.inputs, stream).feed.marker?.(text);
         break;
       }
-      case EventKind.QSave:
-      case EventKind.QLoad:
-        this.#page(head, stream, at);
-        break;
-      case EventKind.QSlot:
-      case EventKind.QRegion:
-      case EventKind.QUserRegion:
-        this.ram.event(head.kind, at, this.#spaceOf(stream));
-        break;
       default:
         if (head.kind > EventKind.Other) {
-          await this.timeline.event(head, at, place, this.#spaceOf(stream));
+          const { space } = feedOfStream(this.inputs, stream);
+          await this.follower.event(head, at, stream, place, space);
         }
     }
   }
@@ -260,37 +181,11 @@ export class Replay {
     if (driver !== null) event.driver = driver;
   }
 
-  #spaceOf(stream: number): number {
-    return feedOfStream(this.inputs, stream).space;
-  }
-
-  /** The first page of a RAM block, or the first that a thread receives. */
-  #page(head: RecordHead, stream: number, at: number): void {
-    const { exports } = this.core;
-    const space = this.#spaceOf(stream);
-    const again = head.kind === EventKind.QSave ? exports.onSave : exports.onLoad;
-    if (head.kind === EventKind.QLoad) {
-      this.timeline.receives(head.pid, space);
-      if (!again(at, stream)) return;
-    }
-    const tables = this.devices.all.map((device) => device.memory);
-    this.ram.place(at, head.kind, space, tables);
-    again(at, stream);
-  }
-
-  async #ioctlDone(effect: IoctlEffect | null, ts: bigint): Promise<void> {
-    if (effect?.what === "logging") await this.timeline.logging(effect.on, effect, ts);
-    else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
-    else if (effect?.what === "ring-stopped") {
-      this.core.exports.stopRings(effect.vs, effect.index);
-    }
-  }
-
-  #gap(cpu: number, lost: number | null, place: Place): void {
+  #gap(cpu: number, lost: number | null, place: Place, ts: bigint): void {
     this.gapCount++;
     this.#roundGaps++;
     this.lostEvents += lost ?? 0;
-    this.core.exports.migrationGap();
+    this.core.exports.migrationGap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
   }
@@ -358,29 +253,6 @@ export class Replay {
     let at = this.devs.indexOf(queue.dev);
     if (at < 0) at = this.devs.push(queue.dev) - 1;
     return at;
-  }
-
-  #migrationStarts(ts: bigint): void {
-    if (!this.core.exports.startMigration(ts)) throw new OutOfMemory();
-    this.#sentBefore = 0;
-  }
-
-  /** QEMU fetches the dirty log: a sync of its own count, and a round. */
-  async #bitmapSync(moment: Moment, sync: BitmapSync): Promise<void> {
-    const { exports } = this.core;
-    const sent = exports.pagesSaved() + exports.zerosSent();
-    // The timeline fills in what QEMU says when the sync is over.
-    const told = Object.assign(sync, { sent: sent - this.#sentBefore });
-    this.#sentBefore = sent;
-    const mark = { number: sync.number, name: "bitmap sync", ...moment };
-    await this.#sync(mark, BigInt(moment.ns), told);
-  }
-
-  async #migrationEnds(migration: Migration, ts: bigint): Promise<void> {
-    this.core.exports.endMigration(ts);
-    const result = readMigration(this, migration);
-    if (this.migrations.length < MAX_MIGRATIONS) this.migrations.push(result);
-    else this.moreMigrations++;
   }
 
   /** Time of the latest event replayed, for what ends with the recording. */
@@ -480,7 +352,7 @@ export class Replay {
 
   async #end(): Promise<void> {
     await this.#sync(null, null, null);
-    await this.timeline.finish(this.#lastNs());
+    await this.follower.finish(this.#lastNs());
     if (!this.options.onRequest) return;
     this.core.exports.endInFlight();
     this.core.exports.endElements();

@@ -121,7 +121,11 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];
   const limits = findLimits(run, inputs, queues, window);
-  const sufficiency = answerable(inputs, rounds);
+  const sufficiency = answerable(
+    [...inputs, ...run.plan.destinations],
+    rounds,
+    run.follower.migrations,
+  );
   const certainty = certaintyOf(limits);
   const { findings, more } = readFindings(run, window, certainty);
   const firstRow = run.rows.findIndex((row) => row.window === window);
@@ -139,7 +143,7 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
     policies: policyResults(run, window, devices),
     rounds,
     moreRounds: run.moreRounds,
-    migrations: run.migrations,
+    migrations: run.follower.migrations,
     findings,
     moreFindings: more,
     limits,
@@ -164,8 +168,18 @@ function carriesVerdict(
   if (seen.size === 0) return no("The recording has no event of the recipe's probes.");
   const completions = queues.reduce((sum, queue) => sum + queue.completed + queue.unknownHead, 0);
   if (completions === 0) return no("No request completes in the recording.");
-  const descriptors = (seen.get("desc") ?? 0) > 0 && (seen.get("pop") ?? 0) > 0;
-  if (!descriptors) {
+  const count = (kind: string): number => seen.get(kind) ?? 0;
+  const addressed = queues.some(
+    (queue) => queue.popped > queue.unmapped && queue.driver >= Driver.Qemu,
+  );
+  if (!addressed && count("virtqueue_pop") > 0 && count("used") === 0) {
+    return no(
+      "Without address_space_map events (QEMU 10.0 and later) it is not known where elements lie in " +
+        "guest memory.",
+    );
+  }
+  const descriptors = count("desc") > 0 && count("pop") > 0;
+  if (!descriptors && !addressed) {
     return no(
       "Without desc and pop events only used-ring writes are known, not what requests wrote.",
     );

@@ -8,8 +8,8 @@ const ROOT = join(import.meta.dirname, "..");
 /** First match wins. */
 const LAYERS: [RegExp, number][] = [
   [/^assembly\/abi\.ts$|^src\/place\.ts$/, 0],
-  [/^src\/(event|result)\.ts$|^src\/recording\/source\.ts$/, 1],
-  [/^src\/core\.ts$|^src\/(vhost|qemu)\//, 2],
+  [/^src\/(event|result)\.ts$|^src\/recording\/source\.ts$|^src\/btf\//, 1],
+  [/^src\/core\.ts$|^src\/(vhost|qemu|probes)\//, 2],
   [/^src\/recording\//, 3],
   [/^src\/report\//, 5],
   [/^src\/(index|cli|conformance)\.ts$|^src\/(node|commands)\//, 6],
@@ -99,7 +99,7 @@ describe("layers", () => {
 
   test("nothing asks which policy it is: another kernel is another row", () => {
     const names =
-      /(===|!==|case|includes\(|startsWith\()\s*["'`](linux-|series|unpatched|patched|spdk|dpdk|libvhost|qemu-|vhost-vsock-fixed)/;
+      /(===|!==|case|includes\(|startsWith\()\s*["'`](linux-|series|unpatched|patched|spdk|dpdk|libvhost|qemu-device|vhost-vsock-fixed)/;
     const data =
       /^src\/vhost\/(kernels|backends|versions|series|policy|policy-row)\.ts$|conformance\.ts$/;
     const asking = [...FILES, ...sources("assembly")].filter(

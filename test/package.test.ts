@@ -56,7 +56,7 @@ describe("the package", () => {
     for (const needed of [
       "build/core.wasm",
       "build/core.js",
-      "dist/src/cli.js",
+      "dist/cli/cli.js",
       "dist/src/index.js",
       "dist/src/index.d.ts",
       "dist/src/node/index.d.ts",

@@ -16,7 +16,7 @@ describe("README", () => {
   });
 
   test.each(BLOCKS)("vhost-replay $args prints what stands there", ({ args, output }) => {
-    const run = spawnSync(process.execPath, [join(ROOT, "dist/src/cli.js"), ...args.split(" ")], {
+    const run = spawnSync(process.execPath, [join(ROOT, "dist/cli/cli.js"), ...args.split(" ")], {
       cwd: ROOT,
       encoding: "utf8",
     });

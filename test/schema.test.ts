@@ -14,7 +14,7 @@ import { requestJsonLine } from "../src/report/request-line.ts";
 import { event, fakeApi, fakeImage, fakeIo, request, resultOf } from "./report-fixture.ts";
 
 const OWN =
-  "attribute dump explain identify info log-index policies report requests verify verify-images".split(
+  "attribute dump explain identify info log-index policies report requests stale verify verify-images".split(
     " ",
   );
 const folder = new URL("../schema/", import.meta.url);

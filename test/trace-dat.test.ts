@@ -249,6 +249,19 @@ test.each([
   expect(dat.notes).toEqual(["the recording is the text of a latency tracer"]);
 });
 
+test("an instance recorded alone has the clock of TRACECLOCK, one beside the top level its own", async () => {
+  // What trace-cmd 3.1.6 writes for `record -B inst -C mono` beside a top level on clock local.
+  const options = [option(4, "local global [mono] boot\0")];
+  const instance = { name: "inst", clock: "local", cpus: [{ cpu: 0, data: pages(2) }] };
+  const clocks = async (cpus: { cpu: number; data: Uint8Array }[]) => {
+    const buffers = [{ name: "", clock: "local", cpus }, instance];
+    const dat = await open(makeTraceDat({ version: 7, options, buffers }));
+    return dat.buffers.map(({ clock }) => clock);
+  };
+  expect(await clocks([])).toEqual(["local", "mono"]);
+  expect(await clocks([{ cpu: 0, data: pages(1) }])).toEqual(["local", "local"]);
+});
+
 test("a shift to a peer's clock is named and not applied", async () => {
   const options = [option(12, words(false, [8, 5n], [4, 1], [4, 2]))];
   const dat = await open(makeTraceDat({ version: 7, options }));

@@ -11,8 +11,12 @@ export interface CommonArguments {
   quiet?: boolean;
   /** Source of a regular expression. */
   syncMarker?: string;
+  /** Threads that may work, decimal. */
+  jobs?: string;
   /** trace-events-all of the QEMU that wrote a simpletrace. */
   traceEvents?: string;
+  /** Answers to `info mtree -f`. */
+  mtree?: string[];
   /** `FILE=±SECONDS`, one an input. */
   clockOffset?: string[];
   /** Seconds; how well the offsets are known. */
@@ -89,6 +93,14 @@ export function syncMarkerOf(source: string | undefined): RegExp | undefined {
   } catch (error) {
     throw new UsageError(`--sync-marker: ${(error as Error).message}`);
   }
+}
+
+/** The number of `--jobs`; undefined when it is left to us. Throws UsageError. */
+export function jobsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const jobs = wholeNumber(text, "--jobs", 1024);
+  if (jobs === 0) throw new UsageError("--jobs: expected 1 or more, found 0");
+  return jobs;
 }
 
 /** A number of seconds on the recording's clock as nanoseconds. Throws UsageError. */

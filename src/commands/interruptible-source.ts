@@ -3,8 +3,15 @@
  * without waiting, so without this an interrupt would be noticed only at the end. They also hash
  * what passes through when it can be read only once.
  */
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
+import { createRequire } from "node:module";
 import type { ByteStream, RandomAccess, Source } from "../recording/source.ts";
+
+/** Loading node:crypto takes longer than a short command: only where bytes are hashed. */
+function sha256(): Hash {
+  const crypto: typeof import("node:crypto") = createRequire(import.meta.url)("node:crypto");
+  return crypto.createHash("sha256");
+}
 
 /** Milliseconds of reading between two looks at the event loop. */
 const BREATH = 50;
@@ -32,7 +39,7 @@ export function interruptibleSource(
     stream() {
       const stream = source.stream();
       if (rereadable || seen) return breathingStream(stream, breathe, tally);
-      seen = { hash: createHash("sha256"), ended: false };
+      seen = { hash: sha256(), ended: false };
       return breathingStream(hashingStream(stream, seen), breathe, tally);
     },
     bytesRead: () => tally.bytes,
@@ -112,7 +119,7 @@ function hashingStream(stream: ByteStream, seen: { hash: Hash; ended: boolean })
 }
 
 async function hashOf(stream: ByteStream): Promise<string> {
-  const hash = createHash("sha256");
+  const hash = sha256();
   const chunk = new Uint8Array(1 << 20);
   try {
     for (;;) {

@@ -2,6 +2,8 @@
 export interface Io {
   /** Standard output: the answer. A promise where the reader is slower than we are. */
   out(text: string): void | Promise<void>;
+  /** The same, also after an interrupt: for a command whose work an interrupt merely ends. */
+  final?(text: string): void | Promise<void>;
   /** Standard error: the conversation. */
   err(text: string): void;
   /** Standard error is a terminal that can show a progress line. */

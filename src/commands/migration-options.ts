@@ -1,5 +1,9 @@
-/** Options of what is said about a migration: which vhost ran, who owns the pages. */
-import type { Owners } from "../report/owners-of.ts";
+/** Options of what is said about a migration: which vhost ran, who owns the pages, where RAM lies. */
+import type { Owners } from "../migration/owners.ts";
+import { readMemoryMap } from "../migration/read-memory-map.ts";
+import { readOwners } from "../migration/read-owners.ts";
+import { UsageError } from "../place.ts";
+import type { Opening, ReplayApi, ReplayOptions } from "./replay-api.ts";
 
 export interface MigrationArguments {
   /** Policy of the vhost that ran. */
@@ -8,9 +12,31 @@ export interface MigrationArguments {
   owners?: string;
 }
 
-/** What the options say. Throws RecordingError for an owners file that cannot be read. */
-export async function migrationOptions(
+/** The policy of `--ran`, for the options of a replay. Throws UsageError for a name that none has. */
+export function ranOption(
+  api: Pick<ReplayApi, "findPolicy">,
   args: MigrationArguments,
-): Promise<{ ran: string | undefined; owners: Owners | null }> {
-  return { ran: args.ran, owners: null };
+): Pick<ReplayOptions, "ran"> {
+  return args.ran === undefined ? {} : { ran: api.findPolicy(args.ran) };
+}
+
+/** The owners of `--owners`; null without it. Throws RecordingError. */
+export async function ownersOption(
+  api: Pick<ReplayApi, "openSources">,
+  args: MigrationArguments,
+): Promise<Owners | null> {
+  return args.owners === undefined ? null : readOwners(api.openSources([args.owners])[0]!);
+}
+
+/** The memory map of `--mtree`, for opening recordings. Throws RecordingError. */
+export async function mapOption(
+  api: Pick<ReplayApi, "openSources">,
+  files: readonly string[] | undefined,
+): Promise<Pick<Opening, "memoryMap">> {
+  if (files === undefined) return {};
+  const map = await readMemoryMap(files.map((name) => api.openSources([name])[0]!));
+  if (map.ranges.length === 0) {
+    throw new UsageError("--mtree: no RAM in it; give the answer to `info mtree -f`");
+  }
+  return { memoryMap: map.ranges };
 }

@@ -94,6 +94,7 @@ function buildProgram(environment: Environment, run: Run): Command {
   });
   addReplayCommands(program, run);
   addQueryCommands(program, run);
+  addRecordingCommands(program, run);
   return program;
 }
 
@@ -113,7 +114,13 @@ function addReplayCommands(program: Command, run: Run): void {
       run(() => import("./log.ts"), { ...options, recordings: names }),
     );
   withPolicies(recordings(program, "verify", "compare predicted with observed dirty logs"))
-    .requiredOption("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
+    .option("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
+    .option("--source-dump <file>", "memory of the source after the migration (ELF, or raw)")
+    .option("--destination-dump <file>", "memory of the destination, before it runs")
+    .option("--dump-base <address>", "where raw memory begins (default: 0)")
+    .option("--sent-pages <file>", "a mapped-ram migration file: which pages were sent")
+    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
     .action((names: string[], options) =>
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
@@ -180,6 +187,37 @@ function addQueryCommands(program: Command, run: Run): void {
     );
 }
 
+function addRecordingCommands(program: Command, run: Run): void {
+  withProbes(program.command("probes").description("the probes to record with, for a kernel"))
+    .option("--kernel <release>", "uname -r of the kernel in that folder, where it does not say it")
+    .option("--arch <name>", "x86_64 or arm64, where the BTF does not tell it")
+    .option("--script", "print a shell script that records with them, for a host without Node.js")
+    .option("--apply", "define them on this host (root)")
+    .option("--quiet", "no remarks on standard error")
+    .action((options) => run(() => import("./probes.ts"), options));
+  withProbes(program.command("record").description("record this host's virtqueues into a bundle"))
+    .option("-o, --output <name>", "the bundle: a folder, or NAME.tar.zst")
+    .option("--for <seconds>", "end after so long (default: until Ctrl-C)")
+    .option("--size <bytes>", "end when the recording has so many; K, M, G")
+    .option("--pid <pid>", "only the virtual machine of this QEMU process")
+    .option("--writes-only", "leave out descriptors that the device only reads (acc==2)")
+    .option("--buffer-size <KiB>", "ring buffer of each CPU (default: 65536)")
+    .option("--recorder <name>", "trace-cmd or tracefs (default: trace-cmd where it is)")
+    .option("--qemu-socket <path>", "QMP socket: QEMU's trace events on while it records")
+    .option("--mark <text>", "write a line into the recording that runs, and end")
+    .option("--cleanup", "remove what a recording that was cut off has left, and end")
+    .option("--quiet", "no remarks on standard error")
+    .action((options) => run(() => import("./record.ts"), options));
+}
+
+function withProbes(command: Command): Command {
+  return command
+    .option("--driver <list>", "scsi, net, vsock; more than one with commas (default: scsi)")
+    .option("--requests", "with a probe that names LUN and CDB of each request")
+    .option("--btf <dir>", "BTF from there: as /sys/kernel/btf, or vmlinuz and modules")
+    .option("--form <form>", "btf (names) or regs (offsets); default: the best the kernel takes");
+}
+
 function recordings(
   program: Command,
   name: string,
@@ -193,9 +231,11 @@ function recordings(
     )
     .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
     .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace")
+    .option("--mtree <file>", "answer to `info mtree -f`: where RAM blocks lie", collect)
     .option("--clock-offset <file=sec>", "seconds to add to a recording's times", collect)
     .option("--clock-tolerance <sec>", "how well these are known (default: 0.00005)")
-    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading");
+    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading")
+    .option("--jobs <n>", "threads that may work (default: by processors and size)");
 }
 
 function common(command: Command): Command {

@@ -31,8 +31,8 @@ export interface ReplayApi {
   readonly tool: Tool;
   /** One source a name, `-` being standard input; throws RecordingError. */
   openSources(names: readonly string[]): readonly Source[];
-  /** `say` gets lines for the user, without a line feed. */
-  surroundings(say: (line: string) => void): Surroundings;
+  /** `say` gets lines for the user, without a line feed; `jobs` is how many threads may work. */
+  surroundings(say: (line: string) => void, jobs?: number): Surroundings;
   /** How the recordings become one; throws RecordingError where `replay` would. */
   plan(opening: Opening): Promise<MergePlan>;
   replay(opening: Opening, options: ReplayOptions): Promise<ReplayResult>;

@@ -1,9 +1,10 @@
 /** From the names a user typed to an opened recording, and back to a result with hashes. */
 import type { ReplayResult } from "../result.ts";
-import { type CommonArguments, syncMarkerOf } from "./arguments.ts";
+import { type CommonArguments, jobsOf, syncMarkerOf } from "./arguments.ts";
 import { clockOptions } from "./clock-options.ts";
 import { interruptibleSource, type WatchedSource } from "./interruptible-source.ts";
 import type { Io } from "./io.ts";
+import { mapOption } from "./migration-options.ts";
 import { progressLine } from "./progress.ts";
 import type { Opening, ReplayApi } from "./replay-api.ts";
 
@@ -31,7 +32,7 @@ export function openSession(api: ReplayApi, io: Io, args: CommonArguments): Sess
     : undefined;
   const surroundings = api.surroundings((line) => {
     if (!args.quiet) io.err(`${line}\n`);
-  });
+  }, jobsOf(args.jobs));
   return {
     async read(use) {
       const progress = progressLine(io, args.quiet ?? false);
@@ -46,7 +47,7 @@ export function openSession(api: ReplayApi, io: Io, args: CommonArguments): Sess
       if (args.traceEvents !== undefined) {
         opening.traceEvents = api.openSources([args.traceEvents])[0]!;
       }
-      Object.assign(opening, clocks);
+      Object.assign(opening, clocks, await mapOption(api, args.mtree));
       try {
         return await use(opening);
       } finally {

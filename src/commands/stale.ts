@@ -1,5 +1,4 @@
 /** `stale`: which guest pages are stale at the destination of a live migration, page by page. */
-import { UsageError } from "../place.ts";
 import { jsonDocument } from "../report/result-json.ts";
 import { staleJson } from "../report/stale-json.ts";
 import { staleStatus } from "../report/stale-status.ts";
@@ -7,7 +6,7 @@ import { staleText } from "../report/stale-text.ts";
 import { textStyle } from "../report/text-layout.ts";
 import { type CommonArguments, replayablePolicies, wholeNumber, windowOf } from "./arguments.ts";
 import type { Io } from "./io.ts";
-import { type MigrationArguments, migrationOptions } from "./migration-options.ts";
+import { type MigrationArguments, ownersOption, ranOption } from "./migration-options.ts";
 import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
 import { DEFAULT_POLICIES } from "./report.ts";
 import { openSession } from "./session.ts";
@@ -24,18 +23,9 @@ export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise
   const window = windowOf(args.assumeLogging, "auto");
   const limit =
     args.limit === undefined ? Number.POSITIVE_INFINITY : wholeNumber(args.limit, "--limit");
-  const { ran, owners } = await migrationOptions(args);
-  if (
-    ran !== undefined &&
-    !api.POLICIES.some((row) => row.name === ran || row.aliases.includes(ran))
-  ) {
-    // Throws UsageError for a name that none has.
-    if (api.findPolicy(ran).name !== ran)
-      throw new UsageError(`--ran: ${ran} has no row of its own`);
-  }
+  const owners = await ownersOption(api, args);
   const session = openSession(api, io, args);
-  const options: ReplayOptions = { policies, window, stalePages: true };
-  if (ran !== undefined) options.ran = ran;
+  const options: ReplayOptions = { policies, window, stalePages: true, ...ranOption(api, args) };
   if (io.signal) options.signal = io.signal;
   const result = await session.read((opening) => api.replay(opening, options));
   if (args.json) {
@@ -44,7 +34,7 @@ export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise
       policies: names,
       window,
       syncMarker: args.syncMarker ?? null,
-      ran: ran ?? null,
+      ran: args.ran ?? null,
     };
     await io.out(
       jsonDocument(staleJson(api.tool, asked, await session.withHashes(result), owners)),

@@ -21,11 +21,13 @@ export interface Terminal {
  */
 export function openTerminal(host: HostProcess): Terminal {
   const abort = new AbortController();
+  const gone = new AbortController();
   let closed = false;
   host.once("SIGINT", () => abort.abort());
   host.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     closed = true;
+    gone.abort();
     abort.abort();
   });
   host.stderr.on("error", () => {});
@@ -35,6 +37,7 @@ export function openTerminal(host: HostProcess): Terminal {
     },
     io: (color) => ({
       out: (text) => write(host.stdout, text, abort.signal),
+      final: (text) => write(host.stdout, text, gone.signal),
       err: (text) => void host.stderr.write(text),
       isTTY: showsProgress(host),
       columns: host.stderr.columns ?? 80,

@@ -1,6 +1,6 @@
 /** `verify`: predicted dirty logs against images that were observed. */
 import { comparedImage } from "../compared-image.ts";
-import { RecordingError } from "../place.ts";
+import { RecordingError, UsageError } from "../place.ts";
 import { compareImages, firstDifference } from "../report/compare-images.ts";
 import { PAGE_BYTES } from "../report/number-text.ts";
 import { jsonDocument } from "../report/result-json.ts";
@@ -16,13 +16,18 @@ import {
 import type { SyncView } from "../result.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./arguments.ts";
 import type { Io } from "./io.ts";
+import type { MigrationArguments } from "./migration-options.ts";
 import { type ObservedImages, observedImages } from "./observed.ts";
 import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
 import { DEFAULT_POLICIES } from "./report.ts";
 import { openSession, type Session } from "./session.ts";
+import type { ImageArguments } from "./verify-images.ts";
 
-export interface VerifyArguments extends CommonArguments {
-  observed: string;
+export interface VerifyArguments
+  extends CommonArguments,
+    MigrationArguments,
+    Partial<ImageArguments> {
+  observed?: string;
   policy?: string[];
   assumeLogging?: boolean;
 }
@@ -34,6 +39,17 @@ const KEPT_WRITES = 16;
 export async function run(api: ReplayApi, io: Io, args: VerifyArguments): Promise<number> {
   const policies = replayablePolicies(api, io, args, args.policy ?? DEFAULT_POLICIES);
   const window = windowOf(args.assumeLogging, "recorded");
+  const { sourceDump, destinationDump } = args;
+  if (sourceDump !== undefined && destinationDump !== undefined && args.observed === undefined) {
+    const { verifyImages } = await import("./verify-images.ts");
+    const { verdictOf } = await import("./verify-verdict.ts");
+    return verifyImages(api, io, { ...args, sourceDump, destinationDump }, () =>
+      verdictOf(api, io, args, policies),
+    );
+  }
+  if (args.observed === undefined || sourceDump !== undefined || destinationDump !== undefined) {
+    throw new UsageError("verify: give --observed DIR, or --source-dump and --destination-dump");
+  }
   const observed = await observedImages(args.observed);
   const session = openSession(api, io, args);
   const comparison: Comparison = {

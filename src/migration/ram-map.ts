@@ -6,7 +6,10 @@
 import { EVENT_SLOT, EventKind } from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
 import { slotBits, slotNumber, slotText } from "../recording/qemu-record.ts";
+import type { PageRun } from "../result.ts";
 import type { MemoryRegion } from "../vhost/device.ts";
+
+import { PageRuns } from "./page-runs.ts";
 
 /** RAM of a block at a guest-physical address: a line of `info mtree -f`. */
 export interface BlockRange {
@@ -40,13 +43,14 @@ const PC_RAM = "pc.ram";
 export class RamMap {
   readonly #core: Core;
   readonly #ranges = new Map<number, Range[]>();
-  readonly #mtree: readonly BlockRange[];
+  /** The map that the user gave. */
+  readonly mtree: readonly BlockRange[];
   /** By input and block. */
   readonly placed = new Map<string, Placed>();
 
   constructor(core: Core, mtree: readonly BlockRange[]) {
     this.#core = core;
-    this.#mtree = mtree;
+    this.mtree = mtree;
   }
 
   /** An event that places memory: kvm_set_user_memory, vhost_region_add_section, vhost_user_*. */
@@ -114,13 +118,13 @@ export class RamMap {
     { block, number, base, host }: { block: string; number: number; base: bigint; host: bigint },
     tables: readonly (readonly MemoryRegion[])[],
   ): Placed {
-    const own = this.#mtree.filter((range) => range.block === block);
+    const own = this.mtree.filter((range) => range.block === block);
     for (const { offset, gpa, size } of own) {
       const hva = base + BigInt(offset);
       this.#add(space, { hva, size: BigInt(size), gpa: BigInt(gpa), block: number });
     }
     if (own.length > 0) return "mtree";
-    if (this.#mtree.length > 0) return "nowhere";
+    if (this.mtree.length > 0) return "nowhere";
     const known = (this.#ranges.get(space) ?? []).filter((range) => range.block === 0);
     if (known.length > 0) return known.some((range) => holds(range, host)) ? "events" : "nowhere";
     const table = tables.find((regions) => regions.some((region) => holds(toRange(region), host)));
@@ -133,12 +137,24 @@ export class RamMap {
     return "assumed";
   }
 
-  /** Whether the guest has RAM at a page; null when no map is known. */
-  has(gfn: number): boolean | null {
-    const all = [...this.#ranges.values()].flat();
-    if (all.length === 0) return null;
-    const gpa = BigInt(gfn) * PAGE;
-    return all.some((range) => gpa >= range.gpa && gpa < range.gpa + range.size);
+  /**
+   * How many of these pages lie outside of the guest's RAM as far as it is known: by `info mtree -f`,
+   * the events of QEMU and the memory tables of vhost. 0 when no map is known.
+   */
+  outside(runs: readonly PageRun[], tables: readonly (readonly MemoryRegion[])[]): number {
+    const known: PageRun[] = [];
+    const add = (gpa: number, size: number): void => {
+      // A page that a region covers in part counts as inside.
+      const gfn = Math.floor(gpa / 4096);
+      known.push({ gfn, pages: Math.ceil((gpa + size) / 4096) - gfn });
+    };
+    for (const { gpa, size } of this.mtree) add(gpa, size);
+    for (const { gpa, size, block } of [...this.#ranges.values()].flat()) {
+      if (block === 0) add(Number(gpa), Number(size));
+    }
+    for (const { first, last } of tables.flat()) add(Number(first), Number(last - first + 1n));
+    if (known.length === 0) return 0;
+    return PageRuns.from(runs).subtract(PageRuns.from(known)).pages;
   }
 }
 

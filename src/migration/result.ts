@@ -3,7 +3,9 @@ import { RowSet } from "../../assembly/abi.ts";
 import type { MigrationResult, MigrationVerdict, PageRun, StalePage } from "../result.ts";
 import type { Row } from "../rows.ts";
 import type { Replay } from "../run.ts";
+import { assumeLogging, type Policy } from "../vhost/policy.ts";
 import { countPages, PageRuns } from "./page-runs.ts";
+import type { RamMap } from "./ram-map.ts";
 import type { Migration } from "./timeline.ts";
 import { type RowVerdict, readVerdict } from "./verdict.ts";
 
@@ -15,7 +17,7 @@ const FITS = 0.02;
 const FITS_WITHOUT_ZEROS = 0.1;
 
 /** The result of a migration, read from the core at its end. */
-export function readMigration(run: Replay, migration: Migration): MigrationResult {
+export function readMigration(run: Replay, ram: RamMap, migration: Migration): MigrationResult {
   const { exports } = run.core;
   const data = exports.pagesSaved();
   const zero = exports.zerosSent();
@@ -40,7 +42,7 @@ export function readMigration(run: Replay, migration: Migration): MigrationResul
     states: migration.states,
     sends: { data, zero, unplaced: exports.pagesUnplaced() },
     sendTimes,
-    blocks: [...run.ram.placed].map(([key, placed]) => ({
+    blocks: [...ram.placed].map(([key, placed]) => ({
       block: key.slice(key.indexOf(" ") + 1),
       placed,
     })),
@@ -55,12 +57,10 @@ export function readMigration(run: Replay, migration: Migration): MigrationResul
   const read = rows.map(({ index }) =>
     readVerdict(run.core, index, startNs, run.placeOf, queueOf, run.options.stalePages ?? false),
   );
-  rows.forEach(({ row, index }, i) => {
+  rows.forEach(({ row }, i) => {
     const whatIf = isWhatIf(run, rows, i, read, sendTimes);
     const gaps = run.gapCount > 0;
-    result.verdicts.push(
-      verdictOf(run, row, index, read[i]!, { migration, sendTimes, whatIf, gaps }),
-    );
+    result.verdicts.push(verdictOf(run, row, read[i]!, { migration, sendTimes, whatIf, gaps }));
   });
   return result;
 }
@@ -85,16 +85,10 @@ function isWhatIf(
   sendTimes: MigrationResult["sendTimes"],
 ): boolean {
   if (sendTimes === "none") return false;
-  const { policies, ran } = run.options;
+  const { ran } = run.options;
   const own = rows[i]!.row.logsMask;
   const more = (other: number): boolean => (other & ~own) !== 0;
-  if (ran !== undefined) {
-    const known = rows.find(({ row }) => {
-      const { policy, alias } = policies[row.policy]!;
-      return policy.name === ran || alias === ran || policy.aliases.includes(ran);
-    });
-    if (known) return more(known.row.logsMask);
-  }
+  if (ran !== undefined) return more(maskOf(ran, rows[i]!.row));
   const limit = sendTimes === "source" ? FITS_WITHOUT_ZEROS : FITS;
   return rows.some(({ row, index }, j) => {
     if (!more(row.logsMask) || (own & ~row.logsMask) !== 0) return false;
@@ -111,6 +105,11 @@ const difference = (a: readonly PageRun[], b: readonly PageRun[]): PageRun[] => 
   ...PageRuns.from(a).subtract(PageRuns.from(b)),
 ];
 
+/** What a policy logs, in the window of this row. */
+function maskOf(policy: Policy, row: Row): number {
+  return row.window === "recorded" ? policy.logs : assumeLogging(policy.logs);
+}
+
 interface Circumstances {
   migration: Migration;
   sendTimes: MigrationResult["sendTimes"];
@@ -121,7 +120,6 @@ interface Circumstances {
 function verdictOf(
   run: Replay,
   row: Row,
-  _index: number,
   read: RowVerdict,
   { migration, sendTimes, whatIf, gaps }: Circumstances,
 ): MigrationVerdict {

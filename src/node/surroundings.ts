@@ -14,12 +14,17 @@ import { dirname, join } from "node:path";
 import { RecordingError } from "../place.ts";
 import type { RandomAccess, Surroundings } from "../recording/source.ts";
 import { fileSource } from "./file-source.ts";
+import { codecsFor } from "./zstd-threads.ts";
 
 const CHUNK = 1 << 20;
 
-/** `say` gets one line for the user when something is spooled. */
-export function nodeSurroundings(say: (line: string) => void): Surroundings {
+/**
+ * `say` gets one line for the user when something is spooled. `jobs`: how many threads may work,
+ * see zstd-threads.ts.
+ */
+export function nodeSurroundings(say: (line: string) => void, jobs?: number): Surroundings {
   return {
+    codecs: (bytes) => codecsFor(bytes, jobs),
     beside(name, names) {
       const folder = dirname(name);
       const found = names.find((file) => existsSync(join(folder, file)));

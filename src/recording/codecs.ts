@@ -1,14 +1,7 @@
-/**
- * Decompression of one complete frame whose uncompressed size is known beforehand, as trace.dat
- * stores its sections and chunks. The defaults run in Node.js and in browsers; a host with a
- * faster decoder passes its own.
- */
-export interface Codecs {
-  /** One or more zstd frames (RFC 8878) of together `size` bytes. May throw anything. */
-  zstd(compressed: Uint8Array, size: number): Uint8Array | Promise<Uint8Array>;
-  /** One zlib stream (RFC 1950) of `size` bytes. May throw anything. */
-  zlib(compressed: Uint8Array, size: number): Uint8Array | Promise<Uint8Array>;
-}
+/** The decompression that every surroundings has. */
+import type { Codecs } from "./source.ts";
+
+export type { Codecs } from "./source.ts";
 
 /**
  * zstd through the package zstddec, which is loaded on first use, and zlib through the platform's

@@ -280,6 +280,8 @@ class FtraceText implements Feed {
 
   summary(): FeedSummary {
     const notes = [...this.#notes];
+    // Markers that are events of QEMU count as these. Text of one tool has one name for markers.
+    const qemu = this.#qemu.total();
     if (this.#foreign > 0) {
       notes.push(
         `${this.#foreign} line${this.#foreign === 1 ? " is" : "s are"} no event and not replayed, ` +
@@ -294,7 +296,7 @@ class FtraceText implements Feed {
         ...this.#names.map((entry) => ({
           name: entry.name,
           kind: entry.probe?.name ?? (isMarker(entry.name) ? "marker" : null),
-          count: this.#core.exports.eventCount(entry.plan),
+          count: this.#core.exports.eventCount(entry.plan) - (isMarker(entry.name) ? qemu : 0),
         })),
         ...this.#qemu.counts(),
       ],

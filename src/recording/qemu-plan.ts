@@ -60,11 +60,21 @@ export class QemuPlan {
   /** A marker of QEMU's ftrace backend whose event is not in the list: from now on it is counted. */
   learn(text: string): void {
     const name = /^[a-z][a-z0-9]*_[a-z0-9_]{1,100}(?= |$)/.exec(text)?.[0];
-    if (name === undefined || this.#events.length >= MAX_NAMES) return;
+    if (name === undefined || this.#events.length >= MAX_NAMES || !this.#sawQemu()) return;
     if (this.#events.some((entry) => entry.name === name)) return;
     this.add(name, 0, []);
     // The one that was just seen went to the host as a marker.
     this.#seen.set(name, 1);
+  }
+
+  /** Whether any event of QEMU was met: without one, a marker is somebody else's. */
+  #sawQemu(): boolean {
+    return this.#events.some(({ at }) => this.#core.exports.eventCount(at) > 0);
+  }
+
+  /** How many markers were events of QEMU. */
+  total(): number {
+    return this.counts().reduce((sum, { count }) => sum + count, 0);
   }
 
   /** These events, now or when they are met, are only counted. */

@@ -64,19 +64,18 @@ export function writeQemuEvent(
   const args = object.args;
   if (typeof args !== "object" || args === null) fail("args", "the arguments of the event");
   const given = args as Record<string, unknown>;
-  event.slots.forEach((name, slot) => {
+  for (const [slot, name] of event.slots.entries()) {
     const value = given[name];
-    if (value === undefined) return;
+    if (value === undefined) continue;
     let bits: bigint;
     if (conversions.get(name) === "s") {
-      if (typeof value !== "string") return fail("args", `a string ${name}`);
-      const bytes = new TextEncoder().encode(value.slice(0, 256));
+      if (typeof value !== "string") fail("args", `a string ${name}`);
+      const bytes = new TextEncoder().encode(String(value).slice(0, 256));
       bits = BigInt(core.exports.intern(core.put(bytes), bytes.length));
     } else {
-      const number = integer(value, 8);
-      if (number === null) return fail("args", `an integer ${name}`);
+      const number: bigint = integer(value, 8) ?? fail("args", `an integer ${name}`);
       bits = BigInt.asUintN(64, number);
     }
     core.view.setBigUint64(at + EVENT_SLOT + slot * 8, bits, true);
-  });
+  }
 }

@@ -89,7 +89,7 @@ async function openDat(
   }
   try {
     const input = { name: unwrapped.name, stream: null, random };
-    const dat = await openTraceDat(input, portableCodecs);
+    const dat = await openTraceDat(input, surroundings.codecs?.(random.size) ?? portableCodecs);
     if (dat.latencyText) {
       return openFtraceText(context, dat.latencyText(), `trace.dat v${dat.version} with text`);
     }

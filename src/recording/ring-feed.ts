@@ -236,7 +236,7 @@ class RingFeed implements Feed {
         .map((event) => ({
           name: event.name,
           kind: event.marker ? "marker" : (event.probe?.name ?? null),
-          count: exports.eventCount(event.plan),
+          count: exports.eventCount(event.plan) - (event.marker ? this.#qemu.total() : 0),
         }))
         .filter((event) => event.count > 0 || event.kind !== null)
         .concat(this.#qemu.counts()),

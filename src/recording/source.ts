@@ -31,8 +31,42 @@ export interface Source {
   random?(): RandomAccess;
 }
 
+/** A compressed frame, and how many bytes it must give. */
+export interface Frame {
+  readonly compressed: Uint8Array;
+  readonly size: number;
+}
+
+/**
+ * Decompression of one complete frame whose uncompressed size is known beforehand, as trace.dat
+ * stores its sections and chunks. The defaults run in Node.js and in browsers; a host with a
+ * faster decoder passes its own.
+ */
+export interface Codecs {
+  /** One or more zstd frames (RFC 8878) of together `size` bytes. May throw anything. */
+  zstd(compressed: Uint8Array, size: number): Uint8Array | Promise<Uint8Array>;
+  /** One zlib stream (RFC 1950) of `size` bytes. May throw anything. */
+  zlib(compressed: Uint8Array, size: number): Uint8Array | Promise<Uint8Array>;
+  /**
+   * Many zstd frames, elsewhere, while the caller goes on: where there is this, readers ask for
+   * frames before they need them. The compressed bytes may be gone afterwards. Never rejects for
+   * what is in the frames.
+   */
+  readonly zstdAhead?: (frames: readonly Frame[]) => Promise<Decoded>;
+}
+
+/** What frames gave, in their order. */
+export interface Decoded {
+  /** Bytes, or why there are none. */
+  readonly frames: readonly (Uint8Array | Error)[];
+  /** The bytes are not needed any more; their memory is used again. */
+  release(): void;
+}
+
 /** What a reader may ask of the surroundings it runs in. */
 export interface Surroundings {
+  /** Decoders for a compressed recording of `bytes`; absent: the portable ones. */
+  codecs?(bytes: number): Codecs;
   /**
    * Keeps a stream's bytes where they can be read by offset (a temporary file; memory in a
    * browser). `why` is one line for the user. The caller closes the result, which removes it.

@@ -119,6 +119,9 @@ export class EventRedactor {
         return { event: "rx", ...base, len: event.len };
       case "rx_ret":
         return { event: "rx_ret", ...base, ret: event.ret };
+      case "cdb":
+        // A CDB holds the LBA and the verdict does not need it.
+        return null;
       case "qemu": {
         const args = this.#arguments(event);
         return args && { event: "qemu", ...base, name: event.name, args };

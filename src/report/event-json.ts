@@ -25,6 +25,7 @@ const FIELDS: { readonly [Kind in NormalisedEvent["event"]]: readonly string[] }
   giveback: ["vq", "n"],
   rx: ["len"],
   rx_ret: ["ret"],
+  cdb: ["lun", "dlen", "c0", "c1"],
   qemu: ["name", "args"],
 };
 

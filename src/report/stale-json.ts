@@ -1,5 +1,6 @@
 /** The document of `stale --json`, and migrations in that of `report --json`. */
 
+import type { Owners } from "../migration/owners.ts";
 import { countPages, eachPage } from "../migration/page-runs.ts";
 import { formatPlace } from "../place.ts";
 import type {
@@ -11,7 +12,7 @@ import type {
 } from "../result.ts";
 import { mainMigration, staleSentence } from "./migration-text.ts";
 import { hex } from "./number-text.ts";
-import type { Owners } from "./owners-of.ts";
+import { ownersJson } from "./owners-text.ts";
 import {
   type AskedOptions,
   evidenceJson,
@@ -79,6 +80,9 @@ function verdictJson(verdict: MigrationVerdict, owners: Owners | null) {
     stale: gfns(verdict.stale),
     possiblyStale: gfns(verdict.possiblyStale),
     healed: healed.map(({ gfn }) => hex(gfn)),
+    ...(owners === null
+      ? {}
+      : { owners: ownersJson(owners, [...verdict.stale, ...verdict.possiblyStale]) }),
     reasons: [
       ...verdict.pages.map((page) => pageJson(page, owners)),
       ...healed.map(({ gfn, by }) => ({ gfn: hex(gfn), verdict: "healed", why: [by] })),
@@ -92,7 +96,7 @@ function gfns(runs: readonly PageRun[]): string[] {
 }
 
 function pageJson(page: StalePage, owners: Owners | null) {
-  const owner = owners?.of(page.gfn) ?? null;
+  const owner = owners?.at(page.gfn);
   return {
     gfn: hex(page.gfn),
     verdict: page.verdict,
@@ -100,7 +104,7 @@ function pageJson(page: StalePage, owners: Owners | null) {
     sentNs: page.sentNs,
     poppedBeforeSend: page.poppedBeforeSend,
     written: page.write === null ? null : evidenceJson(page.write),
-    ...(owner === null ? {} : { owner: owner.owner, kind: owner.kind }),
+    ...(owner === undefined ? {} : { owner: owner.owner, kind: owner.kind }),
   };
 }
 

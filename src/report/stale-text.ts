@@ -1,12 +1,13 @@
 /** `stale` for people: one line a page. */
 
+import { type Owners, ownerText } from "../migration/owners.ts";
 import { countPages, eachPage } from "../migration/page-runs.ts";
 import { formatPlace } from "../place.ts";
 import type { Doubt, MigrationVerdict, ReplayResult, StalePage } from "../result.ts";
 import { limitsText } from "./limits-text.ts";
 import { mainMigration, migrationText, staleSentence } from "./migration-text.ts";
 import { countOf, hex, seconds } from "./number-text.ts";
-import type { Owners } from "./owners-of.ts";
+import { ownersText } from "./owners-text.ts";
 import { queueLabel } from "./queue-text.ts";
 import { inputLine } from "./report-text.ts";
 import { alignColumns, printable, type TextStyle } from "./text-layout.ts";
@@ -72,12 +73,16 @@ function pagesText(
   ];
   const rest = total - rows.length - bare.length;
   if (rest > 0) lines.push(`  and ${countOf(rest, "more page")}`);
+  if (owners) {
+    const open = [...verdict.stale, ...verdict.possiblyStale];
+    lines.push("", `  Owners of these ${countOf(total, "page")}`, "", ...ownersText(owners, open));
+  }
   return lines;
 }
 
 function pageRow(result: ReplayResult, page: StalePage, owners: Owners | null): string[] {
   const { write } = page;
-  const owner = owners?.of(page.gfn);
+  const owner = owners?.at(page.gfn);
   const by = [
     queueLabel(result.devices, write.device, write.queue),
     write.request === null ? write.cause : `request ${write.request}`,
@@ -93,6 +98,6 @@ function pageRow(result: ReplayResult, page: StalePage, owners: Owners | null): 
     by,
     page.sentNs === null ? "-" : seconds(page.sentNs),
     why.length > 0 ? why.join("; ") : printable(formatPlace(write.place)),
-    owner ? printable(`${owner.kind} of ${owner.owner}`) : "",
+    owner ? printable(ownerText(owner)) : "",
   ];
 }

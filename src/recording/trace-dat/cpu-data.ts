@@ -1,9 +1,10 @@
 import { atByte, RecordingError } from "../../place.ts";
 import { discard } from "../discard.ts";
 import type { ByteStream } from "../source.ts";
+import { frameReader } from "./chunk-reader.ts";
 import type { Cursor } from "./cursor.ts";
 import { rangeStream } from "./cursor.ts";
-import { cursorAt, readFrame, type SeekableFile } from "./decompress.ts";
+import { cursorAt, type SeekableFile } from "./decompress.ts";
 import type { CpuData } from "./trace-dat.ts";
 
 /** EVENT_CPU has 16 bits; Linux has at most 8192 CPUs. */
@@ -83,29 +84,29 @@ export function exactStream(
 /** u32 number of chunks, then the chunks; one is in memory at a time. */
 function chunkStream(file: SeekableFile, { cpu, offset, size }: CpuRange): ByteStream {
   const named = { file: file.name, at: atByte(offset) };
-  let cursor: Cursor | undefined;
-  let chunksLeft = 0;
+  let reader: (() => Promise<Uint8Array | null>) | undefined;
   let chunk = new Uint8Array(0);
   let used = 0;
   /** Kept, so that reading on does not pass over the pages that could not be read. */
   let damage: unknown;
   const next = async (): Promise<boolean> => {
     if (damage !== undefined) throw damage;
-    if (cursor === undefined) {
+    if (reader === undefined) {
       // The size that is stated leaves out the number of chunks itself (seen in every file).
       const end = Math.min(offset + size + CHUNK_COUNT_BYTES, file.random.size);
-      cursor = cursorAt(file, offset, end, named);
-      chunksLeft = await cursor.u32(`the number of chunks of CPU ${cpu}`);
+      const cursor = cursorAt(file, offset, end, named);
+      const count = await cursor.u32(`the number of chunks of CPU ${cpu}`);
+      reader = frameReader(cursor, file, count);
     }
-    if (chunksLeft === 0) return false;
-    chunksLeft--;
     // Before the next frame is read: should that fail, no read may find the discarded chunk.
     const spent = chunk;
     chunk = new Uint8Array(0);
     used = 0;
     discard(spent);
     try {
-      chunk = (await readFrame(cursor, file)) as Uint8Array<ArrayBuffer>;
+      const read = await reader();
+      if (read === null) return false;
+      chunk = read as Uint8Array<ArrayBuffer>;
     } catch (error) {
       damage = error;
       throw error;
@@ -129,7 +130,7 @@ function chunkStream(file: SeekableFile, { cpu, offset, size }: CpuRange): ByteS
     close() {
       chunk = new Uint8Array(0);
       used = 0;
-      chunksLeft = 0;
+      reader = async () => null;
     },
   };
 }

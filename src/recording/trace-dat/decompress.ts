@@ -1,7 +1,7 @@
 import { type Place, RecordingError } from "../../place.ts";
 import type { Codecs } from "../codecs.ts";
 import { discard } from "../discard.ts";
-import type { RandomAccess } from "../source.ts";
+import type { Frame, RandomAccess } from "../source.ts";
 import { Cursor, memoryCursor, rangeStream, SECTION_LIMIT } from "./cursor.ts";
 
 /** What reading a compressed or seekable part of a file takes. */
@@ -12,6 +12,8 @@ export interface SeekableFile {
   /** As the initial format names it. */
   readonly compression: string;
   readonly codecs: Codecs;
+  /** Readers of its CPUs that read ahead: they share what may be in memory. */
+  readers?: number;
 }
 
 /**
@@ -30,13 +32,17 @@ export function cursorAt(file: SeekableFile, start: number, end: number, named: 
   return cursor;
 }
 
+/** A frame as it stands in the file, and where. */
+export interface PackedFrame extends Frame {
+  readonly place: Place;
+}
+
 /**
  * Reads u32 compressed size, u32 uncompressed size and one frame, as compressed sections and
- * chunks of CPU data have it (trace-cmd.dat.v7(5)).
- * @throws RecordingError when the frame does not give exactly the uncompressed size, or either
- *   size is more than the bytes there are or than 64 MiB.
+ * chunks of CPU data have it (trace-cmd.dat.v7(5)), without looking into the frame.
+ * @throws RecordingError when either size is more than the bytes there are or than 64 MiB.
  */
-export async function readFrame(cursor: Cursor, file: SeekableFile): Promise<Uint8Array> {
+export async function readPacked(cursor: Cursor, file: SeekableFile): Promise<PackedFrame> {
   const place = cursor.place();
   const compressedSize = await cursor.u32("a compressed size");
   const size = await cursor.u32("an uncompressed size");
@@ -44,18 +50,41 @@ export async function readFrame(cursor: Cursor, file: SeekableFile): Promise<Uin
     throw new RecordingError(place, `at most ${SECTION_LIMIT} bytes uncompressed`, `${size}`);
   }
   const compressed = await cursor.take(compressedSize, `${file.compression} data`);
-  const decode = codecOf(file, place);
-  let bytes: Uint8Array;
+  return { place, compressed, size };
+}
+
+/**
+ * Reads and decompresses one frame.
+ * @throws RecordingError when the frame does not give exactly the uncompressed size, or cannot be
+ *   read.
+ */
+export async function readFrame(cursor: Cursor, file: SeekableFile): Promise<Uint8Array> {
+  const frame = await readPacked(cursor, file);
+  const decode = codecOf(file, frame.place);
+  let bytes: Uint8Array | Error;
   try {
-    bytes = await decode(compressed, size);
+    bytes = await decode(frame.compressed, frame.size);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new RecordingError(place, `${size} bytes of ${file.compression} data`, why);
+    bytes = error instanceof Error ? error : new Error(String(error));
   }
-  discard(compressed);
+  discard(frame.compressed);
+  return checkedFrame(file, frame, bytes);
+}
+
+/**
+ * What a decoder gave, when it is what the file says.
+ * @throws RecordingError when it is not.
+ */
+export function checkedFrame(
+  file: SeekableFile,
+  { place, size }: PackedFrame,
+  bytes: Uint8Array | Error,
+): Uint8Array {
+  const expected = `${size} bytes of ${file.compression} data`;
+  if (bytes instanceof Error) throw new RecordingError(place, expected, bytes.message);
   if (bytes.length !== size) {
     const found = bytes.length === 0 ? "a damaged frame" : `${bytes.length}`;
-    throw new RecordingError(place, `${size} bytes of ${file.compression} data`, found);
+    throw new RecordingError(place, expected, found);
   }
   return bytes;
 }

@@ -81,7 +81,10 @@ export async function readVersion7(
     : new Map<number, string>();
 
   const buffers: TraceBuffer[] = [];
-  for (const buffer of found.buffers) buffers.push(await openBuffer(file, buffer, headerPage));
+  for (const buffer of found.buffers) {
+    const clock = clockOf(buffer, found);
+    buffers.push(await openBuffer(file, { ...buffer, clock }, headerPage));
+  }
   for (const buffer of buffers) noteTornPages(buffer, notes);
   return {
     headerPage,
@@ -165,6 +168,17 @@ async function readBufferOption(data: Cursor, place: Place): Promise<BufferOptio
   }
   checkDistinctCpus(ranges, place);
   return { place, offset, name, clock, pageSize, ranges };
+}
+
+/**
+ * trace-cmd 3.1.6 names the clock of the top-level buffer in the option of an instance, too, and
+ * that of the instance in TRACECLOCK (measured: `record -B x -C mono` beside a top level on local).
+ * So for the only instance of a recording that has nothing of the top level, TRACECLOCK goes first.
+ */
+function clockOf(buffer: BufferOption, { buffers, options }: Found): string {
+  const filled = buffers.filter(({ ranges }) => ranges.length > 0);
+  const alone = filled.length === 1 && filled[0] === buffer && buffer.name !== "";
+  return (alone ? options.clock : null) ?? buffer.clock;
 }
 
 async function openBuffer(

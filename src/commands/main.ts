@@ -1,0 +1,15 @@
+/** The command line on the real process and the real library. */
+import { runCommandLine } from "./program.ts";
+import { openTerminal } from "./terminal.ts";
+import { readTool } from "./tool.ts";
+
+/** Runs the arguments of `host`; returns the exit status. */
+export async function main(host: NodeJS.Process): Promise<number> {
+  const terminal = openTerminal(host);
+  const status = await runCommandLine(host.argv.slice(2), {
+    io: terminal.io,
+    tool: readTool,
+    load: async () => (await import("./load-api.ts")).loadApi(),
+  });
+  return terminal.closed ? 0 : status;
+}

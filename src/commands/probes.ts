@@ -1,0 +1,132 @@
+/** `probes`: the kprobe definitions for a kernel, as lines or as a script that records. */
+import { ARCHITECTURES, type Architecture } from "../btf/calling-convention.ts";
+import { defineProbes } from "../node/define-probes.ts";
+import { thisHost } from "../node/host.ts";
+import { type KernelProbes, kernelProbes, MACHINES } from "../node/kernel-probes.ts";
+import { TraceFs } from "../node/tracefs.ts";
+import { UsageError } from "../place.ts";
+import { definition, FORMS, type Form } from "../probes/definition.ts";
+import { DRIVER_MODULES, DRIVERS, type DriverName } from "../probes/recipe.ts";
+import { renderScript } from "../probes/script.ts";
+import { printable } from "../report/text-layout.ts";
+import { EXIT, type Io } from "./io.ts";
+import type { ReplayApi } from "./replay-api.ts";
+
+/** Options that say which probes. */
+export interface ProbeArguments {
+  btf?: string;
+  kernel?: string;
+  arch?: string;
+  form?: string;
+  driver?: string;
+  requests?: boolean;
+}
+
+export interface ProbesArguments extends ProbeArguments {
+  apply?: boolean;
+  script?: boolean;
+  quiet?: boolean;
+}
+
+/** Prints the definitions, or the script; what cannot be placed goes to standard error. */
+export async function run(
+  api: Pick<ReplayApi, "tool">,
+  io: Io,
+  args: ProbesArguments,
+): Promise<number> {
+  const drivers = driversNamed(args.driver);
+  const probes = await findProbes(args, drivers);
+  if (!args.quiet) for (const line of remarks(probes, drivers, args)) io.err(`${line}\n`);
+  if (!probes.placement.placed.some(({ probe }) => probe.event === "used")) {
+    throw new UsageError("none of these probes can record a completion; see the lines above");
+  }
+  if (args.script) {
+    await io.out(
+      renderScript({
+        ...probes,
+        drivers,
+        requests: args.requests ?? false,
+        machine: MACHINES[probes.architecture],
+        tool: `${api.tool.name} ${api.tool.version}`,
+      }),
+    );
+    return EXIT.ok;
+  }
+  if (args.apply) return apply(io, probes, args);
+  const form = probes.forms[0] ?? "regs";
+  const lines = probes.placement.placed.map((probe) => definition(probe, form, probes.abilities));
+  await io.out(`${lines.join("\n")}\n`);
+  return EXIT.ok;
+}
+
+/** Defines them on this host, and prints them as the kernel lists them. */
+async function apply(io: Io, probes: KernelProbes, args: ProbesArguments): Promise<number> {
+  const tracefs = TraceFs.open(thisHost());
+  await defineProbes(tracefs, probes, (line) => {
+    if (!args.quiet) io.err(`${line}\n`);
+  });
+  await io.out(`${tracefs.probes().join("\n")}\n`);
+  return EXIT.ok;
+}
+
+/** Looks the probes up. Throws RecordingError and UsageError. */
+export function findProbes(
+  args: ProbeArguments,
+  drivers: readonly DriverName[],
+): Promise<KernelProbes> {
+  return kernelProbes({
+    btf: args.btf ?? null,
+    kernel: args.kernel ?? null,
+    architecture: oneOf<Architecture>("--arch", args.arch, ARCHITECTURES),
+    form: oneOf<Form>("--form", args.form, FORMS),
+    drivers,
+    requests: args.requests ?? false,
+  });
+}
+
+/** `scsi,net` as names. Throws UsageError for another one. */
+export function driversNamed(list: string | undefined): DriverName[] {
+  const names = (list ?? "scsi").split(",").map((name) => name.replace(/^vhost[-_]/, ""));
+  return DRIVERS.filter((driver) => {
+    for (const name of names) {
+      if (!DRIVERS.some((each) => each === name)) {
+        throw new UsageError(
+          `--driver: ${DRIVERS.join(", ")}, not ${printable(name) || "nothing"}`,
+        );
+      }
+    }
+    return names.includes(driver);
+  });
+}
+
+function oneOf<T extends string>(
+  option: string,
+  value: string | undefined,
+  choices: readonly T[],
+): T | null {
+  if (value === undefined) return null;
+  const choice = choices.find((each) => each === value);
+  if (choice) return choice;
+  throw new UsageError(`${option}: ${choices.join(" or ")}, not ${printable(value)}`);
+}
+
+/** One line for each probe that has no place, and for each loaded driver that was not asked for. */
+export function remarks(
+  { placement, modules }: KernelProbes,
+  drivers: readonly DriverName[],
+  args: ProbeArguments,
+): string[] {
+  const lines = placement.missing.map(
+    ({ event, function: name, why, without }) =>
+      `without ${event}: ${without} (${name}: ${printable(why)})`,
+  );
+  // In a folder of files the presence of a module says nothing about its use.
+  if (args.btf !== undefined) return lines;
+  for (const driver of DRIVERS) {
+    if (drivers.includes(driver) || !modules.includes(DRIVER_MODULES[driver])) continue;
+    lines.push(
+      `${DRIVER_MODULES[driver]} is loaded too: to replay its queues add --driver ${[...drivers, driver].join(",")}`,
+    );
+  }
+  return lines;
+}

@@ -1,0 +1,85 @@
+/** Renders `probes --script`: a shell script that needs nothing else on the host. */
+import { type Abilities, definition, type Form } from "./definition.ts";
+import { DRIVER_MODULES, type DriverName, probesFor } from "./recipe.ts";
+import type { Placement } from "./resolve.ts";
+import { SCRIPT_DEFINE } from "./script-define.ts";
+import { SCRIPT_RECORD } from "./script-record.ts";
+
+/** A BTF blob of /sys/kernel/btf by which the script knows the build it was made for. */
+export interface Fingerprint {
+  name: string;
+  cksum: number;
+  size: number;
+}
+
+export interface ScriptInput {
+  placement: Placement;
+  drivers: readonly DriverName[];
+  requests: boolean;
+  /** Tried in this order. */
+  forms: readonly Form[];
+  abilities: Abilities;
+  /** As `uname -m` and `uname -r` print them; an unknown release is not checked. */
+  machine: string;
+  release: string | null;
+  fingerprints: readonly Fingerprint[];
+  /** `vhost-replay 0.1.0`. */
+  tool: string;
+}
+
+/** The script's text. Same input, same bytes. */
+export function renderScript(input: ScriptInput): string {
+  const { placement, drivers, forms } = input;
+  const functions = new Set(placement.placed.map((probe) => probe.function));
+  const entries = drivers.map((driver) => `${DRIVER_MODULES[driver]}`);
+  const ioctls = placement.placed.filter(({ probe }) => probe.event === "ioctl");
+  const lines = [
+    "#!/bin/sh",
+    `# Records virtqueues for vhost-replay. Made by ${input.tool}: probes --script`,
+    `# for kernel ${input.release ?? "(not named)"}, ${input.machine}, drivers ${drivers.join(", ")}.`,
+    "# Runs in any POSIX shell, also that of busybox. record.sh --help shows the commands.",
+    "",
+    `made_for_machine=${quoted(input.machine)}`,
+    `made_for_release=${quoted(input.release ?? "")}`,
+    `forms=${quoted(forms.join(" "))}`,
+    `functions=${quoted([...functions].join("|"))}`,
+    `drivers=${quoted(ioctls.map((probe) => probe.function).join(" "))}`,
+    `no_driver=${quoted(`module ${entries.join(" or ")} is not loaded; load it first: modprobe ${entries[0]}`)}`,
+    `blobs=${quoted(input.fingerprints.map((each) => `${each.name} ${each.cksum} ${each.size}`).join("\n"))}`,
+    `unplaced=${quoted(placement.missing.map((each) => `${each.event}|${each.function}|${each.why}`).join("\n"))}`,
+    "",
+    "# What the verdict loses without an event.",
+    "without() {",
+    "\tcase $1 in",
+    ...withoutCases(input),
+    "\tesac",
+    "}",
+    "",
+    ...(["btf", "regs"] as const).flatMap((form) => [
+      `definitions_${form}() {`,
+      "\tcat <<'EOF'",
+      ...(forms.includes(form)
+        ? placement.placed.map(
+            (probe) =>
+              `${probe.probe.event}|${probe.function}|${definition(probe, form, input.abilities)}`,
+          )
+        : []),
+      "EOF",
+      "}",
+      "",
+    ]),
+  ];
+  return lines.join("\n") + SCRIPT_DEFINE + SCRIPT_RECORD;
+}
+
+function withoutCases({ drivers, requests }: ScriptInput): string[] {
+  const texts = new Map<string, string>();
+  for (const { event, without } of probesFor(drivers, requests)) {
+    if (!texts.has(event)) texts.set(event, without);
+  }
+  return [...texts].map(([event, text]) => `\t${event}) echo ${quoted(text)} ;;`);
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
