@@ -82,6 +82,19 @@ async function step<T>(name: string, failures: string[], work: () => Promise<T>)
   }
 }
 
+/** Two at a time, because a machine mostly waits; results in the order of the items. */
+async function inPairs<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results = new Map<T, R>();
+  const waiting = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
+      results.set(item, await work(item));
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  return items.map((item) => results.get(item) as R);
+}
+
 async function scenarioRows(
   values: Values,
   kernels: readonly Kernel[],
@@ -89,18 +102,17 @@ async function scenarioRows(
 ): Promise<Row[]> {
   const wanted = values.scenario ?? (values.quick ? QUICK : SCENARIOS.map(({ name }) => name));
   const scenarios = SCENARIOS.filter(({ name }) => wanted.includes(name));
-  const rows: Row[] = [];
-  for (const kernel of kernels) {
+  const machines = kernels.flatMap((kernel) => {
     const forms = formsOf(kernel).filter((form) => !values.form || form === values.form);
-    for (const form of values.quick ? forms.slice(-1) : forms) {
-      const name = `${kernel.release}, probes by ${FORM_NAMES[form]}`;
-      const found = await step(name, failures, () =>
-        runScenarios(kernel, form, scenarios, values.recheck ?? false),
-      );
-      rows.push(...found.flat());
-    }
-  }
-  return rows;
+    return (values.quick ? forms.slice(-1) : forms).map((form) => ({ kernel, form }));
+  });
+  const rows = await inPairs(machines, ({ kernel, form }) => {
+    const name = `${kernel.release}, probes by ${FORM_NAMES[form]}`;
+    return step(name, failures, () =>
+      runScenarios(kernel, form, scenarios, values.recheck ?? false),
+    );
+  });
+  return rows.flat(2);
 }
 
 async function migrations(
