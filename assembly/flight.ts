@@ -30,9 +30,9 @@ export function setSlack(ns: u64): void {
   slack = ns;
 }
 
-/** Whether sends and writes are on different clocks. */
-export function hasSlack(): bool {
-  return slack != 0;
+/** What is at `ts` on the clock of the sends may be that much later on the clock of the writes. */
+export function afterSlack(ts: u64): u64 {
+  return ts + slack;
 }
 
 function landed(page: u32): void {
@@ -90,6 +90,21 @@ export function takeOff(page: u32, ts: u64): void {
     if (n < 255) store<u8>(count, <u8>(n + 1));
   }
   store<u32>(iovec + (((iovecFirst + iovecCount++) & 31) << 2), page);
+}
+
+/**
+ * A page was read at `ts`, or marked dirty by QEMU: at once, but with a tolerance a write that
+ * follows may have been before it.
+ */
+export function holdFlight(page: u32, ts: u64): void {
+  let at = slack ? sentAt(page >> 9) : 0;
+  if (!at) return;
+  let count = flightCounts(at) + (page & 511);
+  let n = <u32>load<u8>(count);
+  if (n < 255) store<u8>(count, <u8>(n + 1));
+  let word = flightLine(at) + (((page & 511) >> 6) << 3);
+  store<u64>(word, load<u64>(word) | ((<u64>1) << (page & 63)));
+  delay(page, ts + slack);
 }
 
 /** QEMUFile is flushed at `ts`. */

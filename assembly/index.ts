@@ -45,8 +45,10 @@ export {
   addRamBlock,
   addRange,
   clearRanges,
+  closeMigration,
   endMigration,
   migrationGap,
+  migrationIsOver,
   migrationSync,
   onLoad,
   onSave,
@@ -70,7 +72,7 @@ export {
   setFeatures,
 } from "./device";
 export { setLogBase } from "./log-state";
-export { elementBytesInFlight, endElements, setQemuLogging } from "./qemu-device";
+export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./qemu-device";
 export { dropDone, dropWatched, nextRound, observe, watch } from "./write";
 import { counts } from "./sync";
 import { rowTable } from "./planes";

@@ -2,6 +2,7 @@
 import { RowSet } from "./abi";
 import { healedBy, keptAt, Line, lineOf } from "./migration-page";
 import { BLOCK_BYTES } from "./abi";
+import { pendingCounts } from "./migration";
 
 // @ts-ignore: decorator
 @inline
@@ -20,7 +21,7 @@ export function migrationWord(block: u32, row: u32, set: u32, offset: u32): u64 
     case RowSet.MigPossible:
       return at(line, Line.All) & ~at(line, Line.Sure);
     case RowSet.MigPending:
-      return at(line, Line.Pending);
+      return pendingCounts(kept) ? at(line, Line.Pending) : 0;
     case RowSet.MigResendless:
       return at(line, Line.Resendless) & ~at(line, Line.Sure);
     default:

@@ -27,7 +27,7 @@ import {
   ROW_SIZE,
   ROW_WINDOW,
 } from "./abi";
-import { clearFlight, flushed, landUntil, takeOff } from "./flight";
+import { afterSlack, clearFlight, flushed, holdFlight, landUntil, takeOff } from "./flight";
 import { NO_ADDRESS } from "./log-state";
 import { reserve } from "./memory";
 import {
@@ -58,6 +58,12 @@ import { streamAt } from "./stream";
 export let migrating: bool = false;
 /** Between the first sync and the second: no page was sent before. */
 let firstPass: bool = true;
+/** When that is certain to be over; 0 as long as the second sync is to come. */
+let firstPassEnd: u64 = 0;
+/** QEMU says that the migration is over; writes until then count. 0: it goes on. */
+let endTs: u64 = 0;
+/** Until then a lost send may have been after a write. */
+let gapEnd: u64 = 0;
 let syncs: u32 = 0;
 let startTs: u64 = 0;
 let lastSendTs: u64 = 0;
@@ -150,6 +156,9 @@ export function startMigration(ts: u64): bool {
   clearEntries();
   migrating = true;
   firstPass = true;
+  firstPassEnd = 0;
+  endTs = 0;
+  gapEnd = 0;
   syncs = 0;
   saves = 0;
   zeroSends = 0;
@@ -169,28 +178,47 @@ export function startMigration(ts: u64): bool {
   return true;
 }
 
-/** It is over, however: what is missing stays as it is until the next one. */
-export function endMigration(ts: u64): void {
-  if (!migrating) return;
+/**
+ * It is over, however: what is missing stays as it is until the next one. With a tolerance it may be
+ * over a little later on the clock of the writes, so those count on until then: the host reads the
+ * verdict once that is past. True: it is past now.
+ */
+export function endMigration(ts: u64): bool {
+  if (!migrating || endTs) return !migrating;
   sendZeros(~(<u64>0), ts);
+  endTs = afterSlack(ts);
+  if (endTs == ts) migrating = false;
+  return !migrating;
+}
+
+/** Whether what happens at `ts` is no part of a migration. */
+export function migrationIsOver(ts: u64): bool {
+  return !migrating || (endTs != 0 && ts >= endTs);
+}
+
+/** Nothing follows that could be a part of it. */
+export function closeMigration(): void {
   migrating = false;
 }
 
 /** QEMU fetches the dirty log (before: what it fetches is in the planes). */
 export function migrationSync(ts: u64): void {
-  if (!migrating) return;
+  if (!migrating || endTs) return;
   flushed(ts);
-  if (++syncs == 2) firstPass = false;
+  if (++syncs != 2) return;
+  firstPassEnd = afterSlack(ts);
+  if (firstPassEnd == ts) firstPass = false;
 }
 
 /** The end of a pass over dirty memory: what was queued is read. */
 export function onFlushed(ts: u64): void {
-  if (migrating) flushed(ts);
+  if (migrating && !endTs) flushed(ts);
 }
 
 /** Events were lost: a send may be among them, so nothing that is missing is certain. */
-export function migrationGap(): void {
+export function migrationGap(ts: u64): void {
   if (!migrating) return;
+  gapEnd = afterSlack(ts);
   for (let at = firstKept; at; at = nextKept(at)) {
     for (let row: u32 = 0; row < activeRows; ++row) {
       memory.fill(lineOf(at, row, Line.Sure), 0, BLOCK_BYTES);
@@ -234,7 +262,11 @@ export function migrationWrite(
 ): void {
   let out = leftOutBy(cause);
   if (!out || !len) return;
-  landUntil(load<u64>(event + EVENT_TS));
+  let ts = load<u64>(event + EVENT_TS);
+  if (endTs && ts >= endTs) return;
+  landUntil(ts);
+  if (firstPassEnd && ts >= firstPassEnd) firstPass = false;
+  let lost: u64 = ts < gapEnd ? ~0 : 0;
   let page = <u32>(gpa >> PAGE_SHIFT);
   let last = <u32>((gpa + len - 1) >> PAGE_SHIFT);
   let lastNoted = min<u32>(last, page + MAX_NOTED - 1);
@@ -259,7 +291,7 @@ export function migrationWrite(
       let line = lineOf(kept, row, Line.All) + offset;
       let unsent = firstPass ? ~seen : 0;
       let queued = !firstPass && !saves && !byArrival ? pendingBits(kept, row, offset) : 0;
-      let doubt = flight | unsent | queued;
+      let doubt = flight | unsent | queued | lost;
       let fresh = mask & ~load<u64>(line);
       store<u64>(line, load<u64>(line) | mask);
       let sure = line + Line.Sure * BLOCK_BYTES;
@@ -288,8 +320,17 @@ function pendingBits(kept: usize, row: u32, offset: usize): u64 {
   return pendingRound(kept) == syncs ? load<u64>(lineOf(kept, row, Line.Pending) + offset) : 0;
 }
 
+/**
+ * Whether a block's Line.Pending says what is pending now: without sends it is that of the last
+ * harvest which found anything in the block, and only the last one of all counts.
+ */
+export function pendingCounts(kept: usize): bool {
+  return saves != 0 || pendingRound(kept) == syncs;
+}
+
 /** At a sync, for one word of a row: what its policy logged is sent again. */
 export function migrationHarvest(block: u32, row: u32, offset: usize, logged: u64): void {
+  if (endTs) return;
   let kept = keptAt(block);
   if (!kept) {
     if (!logged) return;
@@ -351,7 +392,7 @@ function sendPage(page: u32, ts: u64): void {
 
 /** ram_save_page(rbname, offset, host). True: the host must place this RAM block first. */
 export function onSave(event: usize, stream: u32): bool {
-  if (!migrating) return false;
+  if (!migrating || endTs) return false;
   let space = streamAt(stream).space;
   let name = <u32>load<u64>(event + EVENT_SLOT);
   if (!ramBlockKnown(space, name)) return true;
@@ -395,7 +436,7 @@ export function onLoad(event: usize, stream: u32): bool {
   }
   if (load<u64>(event + EVENT_SLOT + 16) & FLAG_ZERO) ++zeroLoads;
   else ++loads;
-  if (!migrating || saves) return false;
+  if (!migrating || endTs || saves) return false;
   let space = streamAt(stream).space;
   let name = <u32>load<u64>(event + EVENT_SLOT);
   if (!ramBlockKnown(space, name)) {
@@ -471,7 +512,7 @@ function checkPages(event: usize): void {
   if (i < pageHashCount && load<u64>(pageHashes + (i << 3)) == pageHash) return;
   misaligned = true;
   // What was taken for sent since the last equal hash may be another page.
-  migrationGap();
+  migrationGap(load<u64>(event + EVENT_TS));
 }
 
 /** Host-virtual address of a RAM block of the source. */
@@ -532,6 +573,7 @@ function sendZero(page: u32, ts: u64): void {
   let seen = seenLine(sent) + offset;
   let first = (load<u64>(seen) & bit) == 0;
   store<u64>(seen, load<u64>(seen) | bit);
+  holdFlight(page, ts);
   let kept = keptAt(block);
   if (!kept) return;
   let times = sentTimes(sent, true);
@@ -586,13 +628,15 @@ export function setSlot(slot: u32, gfn: u32): void {
 
 /** kvm_dirty_ring_page(vcpu, slot, offset): a vCPU wrote the page, some time before. */
 export function onDirtied(event: usize): void {
-  if (!migrating) return;
+  if (!migrating || endTs) return;
   ++cpuDirtied;
   let slot = <u32>load<u64>(event + EVENT_SLOT + 8);
   for (let i: u32 = 0; i < slotCount; ++i) {
     if (load<u32>(slots + (i << 3)) != slot) continue;
     let page = load<u32>(slots + (i << 3) + 4) + <u32>load<u64>(event + EVENT_SLOT + 16);
     cover(page, page, Healer.Cpu);
+    sentMake(page >> 9);
+    holdFlight(page, load<u64>(event + EVENT_TS));
     return;
   }
 }

@@ -25,9 +25,12 @@ import {
   QUEUE_ID,
   QUEUE_INDEX,
   QUEUE_IN_FLIGHT,
+  QUEUE_LOGADDR,
   QUEUE_LATE,
   QUEUE_MISFIT,
   QUEUE_NEXT,
+  QUEUE_NEXT_USED,
+  QUEUE_NUM,
   QUEUE_POPPED,
   QUEUE_UNKNOWN_HEAD,
   QUEUE_UNKNOWN_PLACE,
@@ -65,8 +68,8 @@ import {
   RequestState,
 } from "./abi";
 import { addElement, dropElement, elementAt, elementOf, elementSlots } from "./element-table";
-import { noteLogAll } from "./log-state";
-import { capacityOf, enlarge, take } from "./memory";
+import { NO_ADDRESS, noteLogAll } from "./log-state";
+import { capacityOf, enlarge, reserve, take } from "./memory";
 import { lengthSeen, startParts } from "./planes";
 import { addCount, countUnknownHead, firstQueue, freeRequest, queueById, queueOf } from "./queue";
 import { streamAt } from "./stream";
@@ -148,6 +151,7 @@ export function onNotify(event: usize, stream: u32): void {
   store<i32>(q + QUEUE_INDEX, <i32>slot(event, 1));
   if (load<u64>(q + QUEUE_DEV) == dev) return;
   store<u64>(q + QUEUE_DEV, dev);
+  if (load<u64>(q + QUEUE_LOGADDR) == NO_ADDRESS) adoptRing(q);
   // Another queue of the device may have told what it is.
   for (let other = firstQueue; other; other = load<u32>(other + QUEUE_NEXT)) {
     if (load<u64>(other + QUEUE_DEV) != dev || load<u32>(other + QUEUE_DRIVER) <= <u32>Driver.Qemu) continue;
@@ -296,6 +300,66 @@ export function onScsiResponse(event: usize, stream: u32, command: bool): void {
   thread.answer = 0x80000000 | (<u32>slot(event, 2) & 0xff) << 8;
   if (command) thread.answer |= <u32>slot(event, 3) & 0xff;
   thread.answerTag = <u32>slot(event, 1);
+}
+
+/** Rings of enabled queues: {u64 device, u64 used ring, u32 queue, u32 size}. */
+const MAX_RINGS: u32 = 4096;
+const RING: u32 = 24;
+let rings: usize = 0;
+let ringCount: u32 = 0;
+
+/** The driver enabled queue `index` of a device, with this used ring; the used index starts at 0. */
+export function setQemuRing(space: u32, vdev: u64, index: u32, size: u32, used: u64): void {
+  if (!rings) rings = reserve(MAX_RINGS * RING);
+  if (!rings) return;
+  let dev = addressKey(space, vdev);
+  let i: u32 = 0;
+  while (i < ringCount && (load<u64>(rings + i * RING) != dev || load<u32>(rings + i * RING + 16) != index)) ++i;
+  if (i == MAX_RINGS) return;
+  if (i == ringCount) ++ringCount;
+  let at = rings + i * RING;
+  store<u64>(at, dev);
+  store<u64>(at + 8, used);
+  store<u32>(at + 16, index);
+  store<u32>(at + 20, size);
+  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    if (load<u64>(q + QUEUE_DEV) == dev && load<i32>(q + QUEUE_INDEX) == <i32>index) adoptRing(q);
+  }
+}
+
+/** Gives a queue the ring that its driver set up. */
+function adoptRing(q: usize): void {
+  let dev = load<u64>(q + QUEUE_DEV);
+  for (let i: u32 = 0; i < ringCount; ++i) {
+    let at = rings + i * RING;
+    if (load<u64>(at) != dev || <i32>load<u32>(at + 16) != load<i32>(q + QUEUE_INDEX)) continue;
+    store<u64>(q + QUEUE_LOGADDR, load<u64>(at + 8));
+    store<u32>(q + QUEUE_NUM, load<u32>(at + 20));
+    store<i32>(q + QUEUE_NEXT_USED, 0);
+  }
+}
+
+/**
+ * virtqueue_flush(vq, count): `count` elements are in the used ring, and its index moves. The words
+ * that QEMU writes to ask for notifications are not traced.
+ */
+export function onElementFlush(event: usize, stream: u32): void {
+  let space = streamAt(stream).space;
+  let q = qemuQueue(event, space, slot(event, 0));
+  if (!q) return;
+  let used = load<u64>(q + QUEUE_LOGADDR);
+  let num = load<u32>(q + QUEUE_NUM);
+  let idx = load<i32>(q + QUEUE_NEXT_USED);
+  if (used == NO_ADDRESS || !num || idx < 0) return;
+  let count = <u32>min<u64>(slot(event, 1), num);
+  let on = space < 128 && load<u8>(logging + space) != 0;
+  let cause = on ? Cause.RingLogged : Cause.RingOff;
+  let at = <u32>idx % num;
+  let first = min<u32>(count, num - at);
+  write(cause, used + 4 + 8 * <u64>at, 8 * <u64>first, q, 0, event, stream);
+  if (count > first) write(cause, used + 4, 8 * <u64>(count - first), q, 0, event, stream);
+  write(cause, used + 2, 2, q, 0, event, stream);
+  store<i32>(q + QUEUE_NEXT_USED, (idx + <i32>count) & 0xffff);
 }
 
 /** What wrote: the queue's role in virtio-scsi, the I/O of any other device. */

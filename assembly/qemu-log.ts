@@ -14,7 +14,7 @@ import { isDigit, SPACE } from "./number";
 import { EventPlan, findName, MAX_NAMES, Plan } from "./plan";
 import { readTextArguments } from "./qemu-arguments";
 import { finishText, firstUnread, nextLine, skipSeen } from "./text-lines";
-import { clearRecord, recordAt, Stream } from "./stream";
+import { clearRecord, placeRecord, recordAt, Stream } from "./stream";
 
 /** Shapes of a line; the host tells which one a file has (src/recording/sniff-text.ts). */
 export const LOG_TID_TIME: u32 = 1;
@@ -161,9 +161,7 @@ export function scanQemuLog(s: Stream): u32 {
       store<u8>(record + EVENT_KIND, <u8>kind);
       let ts = load<u64>(record + EVENT_TS) + <u64>s.offset;
       store<u64>(record + EVENT_TS, ts);
-      if (ts < s.lastTs) s.disordered = 1;
-      s.lastTs = ts;
-      ++tail;
+      placeRecord(s, tail++, ts);
     }
     event.count++;
     s.decoded++;

@@ -14,7 +14,7 @@ import {
 } from "./abi";
 import { EventPlan, Plan } from "./plan";
 import { readBinaryArguments } from "./qemu-arguments";
-import { clearRecord, makeRoom, recordAt, Stream } from "./stream";
+import { clearRecord, makeRoom, placeRecord, recordAt, Stream } from "./stream";
 import { LINE_SKIP, MAX_LINE } from "./text";
 import { finishText } from "./text-lines";
 
@@ -158,9 +158,7 @@ export function scanSimple(s: Stream): u32 {
       store<u64>(record + EVENT_TS, ts);
       store<u64>(record + EVENT_PLACE, s.place + s.pos);
       store<u8>(record + EVENT_KIND, <u8>kind);
-      if (ts < s.lastTs) s.disordered = 1;
-      s.lastTs = ts;
-      ++tail;
+      placeRecord(s, tail++, ts);
     }
     s.pos += length + 8;
   }

@@ -76,6 +76,7 @@ import { onDirtied, onFlushed, onLoad, onSave } from "./migration";
 import {
   onBlk,
   onElementFill,
+  onElementFlush,
   onElementPop,
   onMap,
   onNotify,
@@ -332,6 +333,7 @@ export function apply(event: usize, stream: u32): bool {
       onFlushed(load<u64>(event + EVENT_TS));
       return false;
     case EventKind.QFlush:
+      onElementFlush(event, stream);
       return false;
     default:
       return true;

@@ -46,6 +46,10 @@ export function shiftOf(
     const tolerance = given.tolerance ?? LOG_TOLERANCE;
     return { offset: given.offset, tolerance, why: "given", events: 0 };
   }
+  const aligned = input.summary.clockTolerance;
+  if (aligned !== undefined) {
+    return { offset: 0n, tolerance: aligned, why: "same-clock", events: 0 };
+  }
   const [own, other] = [input.summary.clock, reference.summary.clock];
   if (own !== null && own === other) {
     const tolerance = own === "realtime" ? LOG_TOLERANCE : SAME_CLOCK_TOLERANCE;

@@ -30,7 +30,8 @@ function policyOf(folder: string): string {
   const version = /(\d+)\.(\d+)/.exec(folder);
   const number = version ? Number(version[1]) * 1000 + Number(version[2]) : 0;
   if (number >= 7002) return "linux-7.2";
-  return number >= 6016 ? "linux-6.16" : "linux-6.1";
+  if (number >= 6016) return "linux-6.16";
+  return number >= 6012 ? "linux-6.12.31" : "linux-6.1";
 }
 
 /** Folders below `root` that hold a recording and its observed logs. */

@@ -100,6 +100,8 @@ export interface IoctlEvent extends EventBase {
   a2: string;
   a3: string;
   a4: string;
+  /** By the probed function, where the recording says it: `vhost-scsi`, `vhost-net`, `vhost-vsock`. */
+  driver?: string;
 }
 export interface IoctlRetEvent extends EventBase {
   event: "ioctl_ret";
@@ -145,6 +147,23 @@ export interface QemuTraceEvent extends EventBase {
   event: "qemu";
   name: string;
   args: Record<string, string | number>;
+}
+
+/**
+ * What may stand in the first line of an NDJSON recording: facts about it that no event tells.
+ * `redact` writes it, `dump` does not.
+ */
+export interface RecordingHeader {
+  event: "recording";
+  /** Name of the clock: `mono`, `realtime`. */
+  clock?: string;
+  /**
+   * The times are on the clock of the first recording of a set, and this is how well they are, ns
+   * as a decimal string.
+   */
+  tolerance?: string;
+  /** Losses that the recorder noted outside of its events. */
+  gaps?: { cpu: number | null; lost: number | null }[];
 }
 
 export type NormalisedEvent =

@@ -69,7 +69,7 @@ export async function planMerge(recording: Recording): Promise<MergePlan> {
   replayed.forEach((look, i) => {
     const given = recording.clockOffsets?.get(look.source.name);
     const shift =
-      look === reference && !given
+      look === reference && !given && look.summary.clockTolerance === undefined
         ? REFERENCE
         : shiftOf(look, reference, given, recording.clockPairs ?? []);
     const twin = replayed.findIndex((other, j) => j < i && sameQemu(other.anchors, look.anchors));

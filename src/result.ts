@@ -29,6 +29,8 @@ export interface InputSummary {
   sha256: string | null;
   /** `mono`, `local` …; null when the recording does not say. */
   clock: string | null;
+  /** The times are already on the clock of the first input, known as well as this, ns. */
+  clockTolerance?: bigint;
   cpus: number[];
   /** First and last event, nanoseconds on the recording's clock, decimal; null without events. */
   firstNs: string | null;
@@ -368,6 +370,8 @@ export interface SyncView {
   pages(index: number): number[];
   /** Highest page logged by this policy in this round, or -1. */
   highestPage(index: number): number;
+  /** Pages of this policy, ascending: logged or lost in this round, or stale after it. */
+  runs(index: number, set: "logged" | "lost" | "stale"): PageRun[];
   /** Size in bytes that QEMU gives the log for the memory map known so far (0: map unknown). */
   qemuLogBytes: number;
 }

@@ -2,9 +2,9 @@
  * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
-import { CAUSES, EventKind, RowSet, Status } from "../assembly/abi.ts";
+import { CAUSES, EVENT_IP, EventKind, RowSet, Status } from "../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "./core.ts";
-import type { NormalisedEvent } from "./event.ts";
+import type { IoctlEvent, NormalisedEvent } from "./event.ts";
 import type { MergePlan } from "./merge-plan.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { Place } from "./place.ts";
@@ -16,11 +16,14 @@ import type { GapSummary, LogWindow, Round, SyncMark } from "./result.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "./round.ts";
 import type { Row } from "./rows.ts";
 import { Devices } from "./vhost/device.ts";
+import { driverOf } from "./vhost/ioctl.ts";
 import { causeName } from "./vhost/policy.ts";
 
 /** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
 const MAX_GAPS = 1000;
+
+const ROUND_SETS = { logged: RowSet.Logged, lost: RowSet.Lost, stale: RowSet.Stale } as const;
 
 /** State of one replay. */
 export class Replay {
@@ -130,7 +133,9 @@ export class Replay {
     const head = readHead(this.core, at);
     const place = this.placeOf(stream, head.place);
     if (onEvent) {
-      const done = onEvent(readEvent(this.core, at, place));
+      const event = readEvent(this.core, at, place);
+      if (event.event === "ioctl") await this.#nameDriver(event, stream, at);
+      const done = onEvent(event);
       if (done) await done;
       return;
     }
@@ -149,7 +154,7 @@ export class Replay {
         this.devices.region(head, at);
         break;
       case EventKind.Gap:
-        this.#gap(head.cpu, lostCount(this.core, at), place);
+        this.#gap(head.cpu, lostCount(this.core, at), place, head.ts);
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
@@ -169,11 +174,18 @@ export class Replay {
     }
   }
 
-  #gap(cpu: number, lost: number | null, place: Place): void {
+  /** The function that the probe is in tells the driver, which a reader of events cannot know. */
+  async #nameDriver(event: IoctlEvent, stream: number, at: number): Promise<void> {
+    const ip = this.core.view.getBigUint64(at + EVENT_IP, true);
+    const driver = driverOf(null, await feedOfStream(this.inputs, stream).feed.symbol(ip));
+    if (driver !== null) event.driver = driver;
+  }
+
+  #gap(cpu: number, lost: number | null, place: Place, ts: bigint): void {
     this.gapCount++;
     this.#roundGaps++;
     this.lostEvents += lost ?? 0;
-    this.core.exports.migrationGap();
+    this.core.exports.migrationGap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
   }
@@ -314,6 +326,7 @@ export class Replay {
             .runs(index, RowSet.Logged, Number.POSITIVE_INFINITY)
             .runs.flatMap((run) => Array.from({ length: run.pages }, (_, i) => run.gfn + i)),
         highestPage: (index) => core.highest(index, RowSet.Logged),
+        runs: (index, set) => core.runs(index, ROUND_SETS[set], Number.POSITIVE_INFINITY).runs,
       });
       if (done) await done;
     }
@@ -339,7 +352,7 @@ export class Replay {
 
   async #end(): Promise<void> {
     await this.#sync(null, null, null);
-    await this.follower.timeline.finish(this.#lastNs());
+    await this.follower.finish(this.#lastNs());
     if (!this.options.onRequest) return;
     this.core.exports.endInFlight();
     this.core.exports.endElements();

@@ -13,7 +13,7 @@ const LAYERS: [RegExp, number][] = [
   [/^src\/recording\//, 3],
   [/^src\/report\//, 5],
   [/^src\/(index|cli|conformance)\.ts$|^src\/(node|commands)\//, 6],
-  [/^src\/migration\/|^src\/[^/]+\.ts$/, 4],
+  [/^src\/(migration|redact)\/|^src\/[^/]+\.ts$/, 4],
 ];
 
 const EDGE = /^src\/(node|commands)\/|^src\/(cli|conformance)\.ts$/;

@@ -76,10 +76,14 @@ export async function recordingOf(...sources: Source[]): Promise<Recording> {
 export async function replayAll(
   sources: Source[],
   options: Partial<ReplayOptions> = {},
+  more: Partial<Recording> = {},
 ): Promise<ReplayResult> {
-  return replay(await recordingOf(...sources), {
-    policies: POLICIES.map((policy) => ({ policy, alias: null })),
-    window: "recorded",
-    ...options,
-  });
+  return replay(
+    { ...(await recordingOf(...sources)), ...more },
+    {
+      policies: POLICIES.map((policy) => ({ policy, alias: null })),
+      window: "recorded",
+      ...options,
+    },
+  );
 }

@@ -223,6 +223,7 @@ export function fakeApi(result: ReplayResult = resultOf()): ReplayApi {
     surroundings: () => ({
       spool: () => Promise.reject(new Error("nothing is spooled here")),
     }),
+    plan: () => Promise.reject(new Error("not part of this fixture")),
     async replay(_, options) {
       for (const round of result.rounds) {
         if (round.index === 1) {
@@ -243,6 +244,7 @@ export function fakeApi(result: ReplayResult = resultOf()): ReplayApi {
             return { image, beyond: 0 };
           },
           pages: () => [],
+          runs: () => [],
           highestPage: (index) => (imageOf(index).some((byte) => byte > 0) ? 0x216 : -1),
         };
         await options.onSync?.(view);

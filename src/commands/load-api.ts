@@ -1,5 +1,6 @@
 /** The real library behind the commands. */
 import { dump, findPolicy, POLICIES, replay } from "../index.ts";
+import { planMerge } from "../merge-plan.ts";
 import { fileSource, loadCore, nodeSurroundings, stdinSource } from "../node/index.ts";
 import type { Tool } from "../report/result-json.ts";
 import type { ReplayApi } from "./replay-api.ts";
@@ -17,6 +18,7 @@ export async function loadApi(): Promise<ReplayApi> {
     },
     openSources: (names) => names.map((name) => (name === "-" ? stdinSource() : fileSource(name))),
     surroundings: nodeSurroundings,
+    plan: (opening) => planMerge({ ...opening, module }),
     replay: (opening, options) => replay({ ...opening, module }, options),
     dump: (opening, onEvent, signal) => dump({ ...opening, module }, onEvent, signal),
     POLICIES,

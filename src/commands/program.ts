@@ -172,6 +172,14 @@ function addQueryCommands(program: Command, run: Run): void {
   recordings(program, "dump", "normalised events as NDJSON, in time order").action(
     (names: string[], options) => run(() => import("./dump.ts"), { ...options, recordings: names }),
   );
+  recordings(program, "redact", "a recording to share: names, addresses and pages replaced")
+    .requiredOption("-o, --output <file>", "NDJSON, gzip with a name in .gz; several get numbers")
+    .option("--key-file <file>", "same key, same names; 16 bytes or more (default: random)")
+    .option("--keep-runs", "neighbouring pages stay neighbours")
+    .option("--keep-times", "times are not shifted")
+    .action((names: string[], options) =>
+      run(() => import("./redact.ts"), { ...options, recordings: names }),
+    );
   common(program.command("policies").description("the table of policies, with evidence"))
     .argument("[name]", "one policy or alias, with what it rests on")
     .action((name: string | undefined, options) =>

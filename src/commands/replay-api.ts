@@ -4,6 +4,7 @@
  */
 import type { ClockPair } from "../clocks.ts";
 import type { NormalisedEvent } from "../event.ts";
+import type { MergePlan } from "../merge-plan.ts";
 import type { BlockRange } from "../migration/ram-map.ts";
 import type { Source, Surroundings } from "../recording/source.ts";
 import type { ReplayOptions } from "../replay.ts";
@@ -32,6 +33,8 @@ export interface ReplayApi {
   openSources(names: readonly string[]): readonly Source[];
   /** `say` gets lines for the user, without a line feed; `jobs` is how many threads may work. */
   surroundings(say: (line: string) => void, jobs?: number): Surroundings;
+  /** How the recordings become one; throws RecordingError where `replay` would. */
+  plan(opening: Opening): Promise<MergePlan>;
   replay(opening: Opening, options: ReplayOptions): Promise<ReplayResult>;
   /** Hands over every event in time order; `signal` stops it. */
   dump(

@@ -6,7 +6,9 @@ import { EventKind } from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
 import { OutOfMemory } from "../core.ts";
 import type { Place } from "../place.ts";
+import { PciConfig } from "../qemu/pci-config.ts";
 import type { RecordHead } from "../recording/event-record.ts";
+import { slotBits, slotNumber, slotText } from "../recording/qemu-record.ts";
 import type { MigrationResult, Round } from "../result.ts";
 import type { Replay } from "../run.ts";
 import type { Devices, IoctlEffect } from "../vhost/device.ts";
@@ -34,6 +36,10 @@ export class MigrationFollower {
   readonly #devices: Devices;
   readonly #onSync: OnSync;
   #sentBefore = 0;
+  /** Over by QEMU's clock, and not yet by that of the writes. */
+  #ended: Migration | null = null;
+  /** By input: what drivers wrote to virtio-pci. */
+  readonly #configs = new Map<number, PciConfig>();
 
   /** `map`: RAM blocks as the user gave them. */
   constructor(run: Replay, map: readonly BlockRange[], onSync: OnSync) {
@@ -67,9 +73,34 @@ export class MigrationFollower {
       case EventKind.QUserRegion:
         this.ram.event(head.kind, at, space);
         break;
+      case EventKind.QConfigWrite:
+        this.#configWrite(head, at, space);
+        break;
+      case EventKind.QStatus:
+        this.#config(space).status(head.pid, slotBits(this.#core, at, 0));
+        break;
       default:
         await this.timeline.event(head, at, place, space);
     }
+  }
+
+  #config(space: number): PciConfig {
+    const { exports } = this.#core;
+    let config = this.#configs.get(space);
+    if (!config) {
+      config = new PciConfig(({ vdev, queue, size, used }) =>
+        exports.setQemuRing(space, vdev, queue, size, BigInt(used)),
+      );
+      this.#configs.set(space, config);
+    }
+    return config;
+  }
+
+  /** memory_region_ops_write(cpu_index, mr, addr, value, size, name) */
+  #configWrite(head: RecordHead, at: number, space: number): void {
+    if (!slotText(this.#core, at, 5).startsWith("virtio-pci-common")) return;
+    const [mr, addr] = [slotBits(this.#core, at, 1), slotBits(this.#core, at, 2)];
+    this.#config(space).write(head.pid, mr, addr, slotNumber(this.#core, at, 3));
   }
 
   /** The first page of a RAM block, or the first that a thread receives. */
@@ -87,14 +118,18 @@ export class MigrationFollower {
 
   /** An ioctl of vhost succeeded. */
   async ioctl(effect: IoctlEffect | null, ts: bigint): Promise<void> {
-    if (effect?.what === "logging") await this.timeline.logging(effect.on, effect, ts);
-    else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
+    if (effect?.what === "logging") {
+      // Within the tolerance LOG_ALL may go on after QEMU's events of the same migration are over.
+      if (this.#ended && !this.#core.exports.migrationIsOver(ts)) return;
+      await this.timeline.logging(effect.on, effect, ts);
+    } else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
     else if (effect?.what === "ring-stopped") {
       this.#core.exports.stopRings(effect.vs, effect.index);
     }
   }
 
   #begin(ts: bigint): void {
+    this.#close();
     if (!this.#core.exports.startMigration(ts)) throw new OutOfMemory();
     this.#sentBefore = 0;
   }
@@ -109,10 +144,25 @@ export class MigrationFollower {
     await this.#onSync({ number: sync.number, ...moment }, told);
   }
 
+  /** The recording is at its end. */
+  async finish(ts: bigint): Promise<void> {
+    await this.timeline.finish(ts);
+    this.#close();
+  }
+
   #end(migration: Migration, ts: bigint): void {
-    this.#core.exports.endMigration(ts);
+    this.#ended = migration;
+    if (this.#core.exports.endMigration(ts)) this.#close();
+  }
+
+  /** Reads the verdict of a migration that ended, when no write of it can follow. */
+  #close(): void {
+    const ended = this.#ended;
+    if (!ended) return;
+    this.#ended = null;
+    this.#core.exports.closeMigration();
     if (this.migrations.length < MAX_MIGRATIONS) {
-      this.migrations.push(readMigration(this.#run, this.ram, migration));
+      this.migrations.push(readMigration(this.#run, this.ram, ended));
     } else this.more++;
   }
 }

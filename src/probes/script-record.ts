@@ -124,6 +124,9 @@ stop() {
 		if [ "$(sum entries)" = 0 ]; then idle=$((idle + 1)); else idle=0; fi
 	done
 	reader_alive && end_reader
+	# Its status is written by its parent, a moment after the reader is gone.
+	n=0
+	until [ -s "$S/reader.rc" ] || [ $n -ge 10 ]; do n=$((n + 1)); sleep 1; done
 	rc=unknown
 	[ -r "$S/reader.rc" ] && read -r rc < "$S/reader.rc"
 	lost=$(($(sum overrun) + $(sum 'commit overrun') + $(sum 'dropped events')))

@@ -6,6 +6,7 @@ import {
   EVENT_CPU,
   EVENT_FLAGS,
   EVENT_HAS_VQ,
+  EVENT_IP,
   EVENT_KIND,
   EVENT_LEN,
   EVENT_LOST,
@@ -97,6 +98,18 @@ export function readEvent(core: Core, at: number, place: Place): NormalisedEvent
   return event as unknown as NormalisedEvent;
 }
 
+/** Functions of the drivers that an NDJSON recording may name; their number stands in EVENT_IP. */
+const IOCTL_FUNCTIONS: Readonly<Record<string, string>> = {
+  "vhost-scsi": "vhost_scsi_ioctl",
+  "vhost-net": "vhost_net_ioctl",
+  "vhost-vsock": "vhost_vsock_dev_ioctl",
+};
+
+/** The probed function that an EVENT_IP of `writeEvent` means. */
+export function ioctlFunction(ip: bigint): string | null {
+  return Object.values(IOCTL_FUNCTIONS)[Number(ip) - 1] ?? null;
+}
+
 const LIMITS: Record<number, [bigint, bigint]> = {
   1: [-(1n << 7n), (1n << 8n) - 1n],
   2: [-(1n << 15n), (1n << 16n) - 1n],
@@ -176,6 +189,11 @@ export function writeEvent(
   for (const field of probe.fields) {
     if (field.optional && object[field.name] === undefined) continue;
     put(field.name, field.target, field.size);
+  }
+  if (kind === EventKind.Ioctl && object.driver !== undefined) {
+    const number = Object.keys(IOCTL_FUNCTIONS).indexOf(String(object.driver)) + 1;
+    if (number === 0) fail("driver", "vhost-scsi, vhost-net or vhost-vsock");
+    core.view.setBigUint64(at + EVENT_IP, BigInt(number), true);
   }
   if (core.view.getBigUint64(at + EVENT_VQ, true) !== 0n) {
     core.view.setUint8(at + EVENT_FLAGS, EVENT_HAS_VQ);

@@ -3,7 +3,8 @@ import { EVENT_SIZE } from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
 import { OutOfMemory } from "../core.ts";
 import { atLine, type Place, quoteFound, RecordingError } from "../place.ts";
-import { writeEvent } from "./event-record.ts";
+import type { GapSummary } from "../result.ts";
+import { ioctlFunction, writeEvent } from "./event-record.ts";
 import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
 import type { ByteStream } from "./source.ts";
 
@@ -30,6 +31,10 @@ class Ndjson implements Feed {
   readonly #chunk = new Uint8Array(CHUNK);
   readonly #counts = new Map<string, number>();
   readonly #cpus = new Set<number>();
+  #muted: ReadonlySet<string> = new Set();
+  #clock: string | null = null;
+  #tolerance: bigint | null = null;
+  #gaps: GapSummary[] = [];
   #rest = new Uint8Array(0);
   #end = false;
   #line = 0;
@@ -64,14 +69,50 @@ class Ndjson implements Feed {
     if (typeof event !== "object" || event === null || Array.isArray(event)) {
       throw new RecordingError(where, "a JSON object", quoteFound(line));
     }
+    const { event: kind, name: own, cpu } = event as { event: string; name: string; cpu: number };
+    if (kind === "recording") {
+      this.#header(event as Record<string, unknown>, where);
+      return true;
+    }
+    const name = kind === "qemu" ? own : kind;
+    if (this.#muted.has(name)) {
+      this.#count(name);
+      return true;
+    }
     const at = exports.appendRecord(stream);
     if (at === 0) throw new Error("bug: no room for a record");
     writeEvent(this.#core, at, event, this.#line, where);
-    const { event: kind, name: own, cpu } = event as { event: string; name: string; cpu: number };
-    const name = kind === "qemu" ? own : kind;
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    this.#count(name);
     if (this.#cpus.size < 4096) this.#cpus.add(Number(cpu));
     return true;
+  }
+
+  #count(name: string): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+
+  /** RecordingHeader of src/event.ts. Throws RecordingError for one that is none. */
+  #header(header: Record<string, unknown>, where: Place): void {
+    const { clock, tolerance, gaps } = header;
+    const wrong = (key: string, expected: string): never => {
+      const found = quoteFound(JSON.stringify(header[key]) ?? "");
+      throw new RecordingError(where, `${expected} as "${key}"`, found);
+    };
+    if (this.#line !== 1) throw new RecordingError(where, "an event", "a header behind line 1");
+    if (typeof clock === "string") this.#clock = clock.slice(0, 64);
+    else if (clock !== undefined) wrong("clock", "the name of a clock");
+    if (typeof tolerance === "string" && /^\d{1,19}$/.test(tolerance)) {
+      this.#tolerance = BigInt(tolerance);
+    } else if (tolerance !== undefined) wrong("tolerance", "nanoseconds");
+    if (gaps === undefined) return;
+    const count = (value: unknown): boolean => value === null || Number.isSafeInteger(value);
+    if (!Array.isArray(gaps) || !gaps.every((gap) => count(gap?.cpu) && count(gap?.lost))) {
+      wrong("gaps", "a list of lost events");
+    } else this.#gaps = gaps.map(({ cpu, lost }) => ({ cpu, lost, place: where }));
+  }
+
+  mute(names: ReadonlySet<string>): void {
+    this.#muted = names;
   }
 
   /** The next whole line that is already read. */
@@ -122,19 +163,20 @@ class Ndjson implements Feed {
     return { file: this.#file, at: atLine(place) };
   }
 
-  symbol(): null {
-    return null;
+  symbol(ip: bigint): string | null {
+    return ioctlFunction(ip);
   }
 
   summary(): FeedSummary {
     return {
       format: "NDJSON",
-      clock: null,
+      clock: this.#clock,
+      ...(this.#tolerance === null ? {} : { clockTolerance: this.#tolerance }),
       cpus: [...this.#cpus].sort((a, b) => a - b),
       events: [...this.#counts].map(([name, count]) => ({ name, kind: name, count })),
       foreignLines: 0,
       notes: [],
-      gaps: [],
+      gaps: this.#gaps,
     };
   }
 

@@ -180,6 +180,7 @@ export function summarise(input: OpenInput, core: Core, sha256: string | null): 
     size: source.size ?? null,
     sha256,
     clock: rest.clock,
+    ...(rest.clockTolerance === undefined ? {} : { clockTolerance: rest.clockTolerance }),
     cpus: rest.cpus,
     firstNs: first === null ? null : first.toString(),
     lastNs: last === null ? null : last.toString(),

@@ -18,7 +18,7 @@ const FIELDS: { readonly [Kind in NormalisedEvent["event"]]: readonly string[] }
   rearm: ["vq", "num", "avail", "uflags", "logused", "logaddr", "feat"],
   uflags: ["vq", "uflags", "logused", "logaddr"],
   mem: ["iotlb", "start", "last", "addr", "perm"],
-  ioctl: ["file", "cmd", "vs", "arg", "a0", "a1", "a2", "a3", "a4"],
+  ioctl: ["file", "cmd", "vs", "arg", "a0", "a1", "a2", "a3", "a4", "driver"],
   ioctl_ret: ["ret"],
   marker: ["text"],
   gap: ["lost"],

@@ -8,9 +8,10 @@ export function verdictStatus(result: ReplayResult): 0 | 1 | 3 {
   return result.policies.some((policy) => policy.lost > 0) ? 1 : 0;
 }
 
-/** The driver's name when all devices have the same, otherwise `vhost`. */
+/** The driver's name when all devices that did something have the same, otherwise `vhost`. */
 export function driverOf(devices: readonly DeviceSummary[]): string {
-  const names = new Set(devices.map((device) => device.driver));
+  const used = devices.filter((device) => device.queues.length > 0);
+  const names = new Set((used.length > 0 ? used : devices).map((device) => device.driver));
   const [only] = names;
   return names.size === 1 && only !== undefined ? only : "vhost";
 }

@@ -1,0 +1,80 @@
+/** `redact`: recordings that can be shared, each proven to give the verdict of its original. */
+import { createHmac, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { UsageError } from "../place.ts";
+import type { Prf } from "../redact/prf.ts";
+import { redactJson, redactText } from "../report/redact.ts";
+import { jsonDocument } from "../report/result-json.ts";
+import { type CommonArguments, syncMarkerOf } from "./arguments.ts";
+import { EXIT, type Io } from "./io.ts";
+import { redactRecordings } from "./redact-recordings.ts";
+import { openRedactedFiles } from "./redacted-files.ts";
+import type { ReplayApi } from "./replay-api.ts";
+import { openSession } from "./session.ts";
+
+export interface RedactArguments extends CommonArguments {
+  output: string;
+  keyFile?: string;
+  keepRuns?: boolean;
+  keepTimes?: boolean;
+}
+
+const KEY_BYTES = 32;
+const LEAST_KEY = 16;
+const MOST_KEY = 1 << 20;
+
+/** Writes the redacted recordings; 0, or 1 when a replay of them says something else. */
+export async function run(api: ReplayApi, io: Io, args: RedactArguments): Promise<number> {
+  if (args.recordings.includes("-")) {
+    throw new UsageError("-: redact reads a recording several times; write it to a file first");
+  }
+  const prf = keyedFunction(await keyOf(args.keyFile));
+  const session = openSession(api, io, args);
+  const syncMarker = syncMarkerOf(args.syncMarker);
+  const files = await openRedactedFiles(args.output, args.recordings);
+  try {
+    const choices = {
+      prf,
+      keepRuns: args.keepRuns ?? false,
+      keepTimes: args.keepTimes ?? false,
+      ...(syncMarker ? { syncMarker } : {}),
+    };
+    const outcome = await session.read((opening) =>
+      redactRecordings(api, io.signal, opening, files.files, choices),
+    );
+    if (outcome.difference !== null) {
+      await files.discard();
+      io.err(
+        `vhost-replay: nothing written: the redacted recording replays differently: ${outcome.difference}\n`,
+      );
+      return EXIT.lost;
+    }
+    await files.commit();
+    const said = {
+      ...outcome.summary,
+      key: args.keyFile === undefined ? "random" : "file",
+    } as const;
+    await io.out(args.json ? jsonDocument(redactJson(api.tool, said)) : redactText(said));
+    return EXIT.ok;
+  } catch (error) {
+    await files.discard();
+    throw error;
+  }
+}
+
+/** The key: of a file, or random and forgotten. Throws UsageError for one that is too short. */
+async function keyOf(file: string | undefined): Promise<Uint8Array> {
+  if (file === undefined) return randomBytes(KEY_BYTES);
+  const key = await readFile(file);
+  if (key.length >= LEAST_KEY && key.length <= MOST_KEY) return key;
+  throw new UsageError(
+    `${file}: expected a key of ${LEAST_KEY} bytes to 1 MiB, found ${key.length} bytes; ` +
+      "head -c 32 /dev/urandom makes one",
+  );
+}
+
+/** HMAC-SHA-256 (RFC 2104), its first 64 bits. */
+export function keyedFunction(key: Uint8Array): Prf {
+  return (label, text) =>
+    createHmac("sha256", key).update(`${label}\0${text}`).digest().readBigUInt64BE(0);
+}

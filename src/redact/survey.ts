@@ -1,0 +1,207 @@
+/**
+ * The first reading of the recordings: which memory there is, which pages devices touch and in what
+ * pieces, which kernel addresses belong together, and when it begins.
+ */
+import type { NormalisedEvent, QemuTraceEvent } from "../event.ts";
+import { KernelObjects } from "./addresses.ts";
+import type { MapRange } from "./regions.ts";
+import { PAGES, type Tie, TouchedPages } from "./touched-pages.ts";
+
+/** A range of a map, and the recording that tells it. */
+export interface FileRange extends MapRange {
+  file: number;
+}
+
+const MAX_RANGES = 4096;
+const MAX_BLOCKS = 1024;
+/** A split ring has at most 2^15 entries (virtio 1.3, 2.7). */
+const MAX_RING = 32768;
+/** log_addr before VHOST_SET_VRING_ADDR. */
+export const NO_ADDRESS = 0xffff_ffff_ffff_ffffn;
+/** Inside struct vhost_scsi, struct vhost_dev is found within so many bytes (assembly/queue.ts). */
+const DRIVER_STRUCTURE = 4096n;
+/** Virtqueues of a device that the replay looks for (assembly/vhost.ts). */
+const ARRAY_QUEUES = 4096n;
+const MOST_STEP = 1n << 20n;
+/** pc.ram without a map lies at its own offset below 2 GiB (migration/ram-map.ts). */
+const ASSUMED_SIZE = 0x80000000n;
+
+const PAGE = 4096n;
+
+/** The page of a guest-physical address. */
+export const pageOf = (gpa: bigint): number => Number(gpa / PAGE);
+
+/** An argument of an event of QEMU as 64 bits. */
+export function argument(event: QemuTraceEvent, name: string): bigint {
+  const value = event.args[name];
+  return value === undefined ? 0n : BigInt.asUintN(64, BigInt(value));
+}
+
+/** kvm_set_user_memory that places guest RAM: not SMM's address space, not a removal. */
+export function ramSlot(event: QemuTraceEvent): { slot: number; gpa: bigint; size: bigint } | null {
+  const slot = Number(argument(event, "slot"));
+  const size = argument(event, "memory_size");
+  const space = Number(argument(event, "as")) || Math.floor(slot / 65536);
+  if (space !== 0 || size === 0n) return null;
+  return { slot: slot % 65536, gpa: argument(event, "guest_phys_addr"), size };
+}
+
+/** What all recordings of a replay tell about themselves. */
+export class Survey {
+  readonly touched = new TouchedPages();
+  readonly objects = new KernelObjects();
+  readonly ranges: FileRange[] = [];
+  readonly #known = new Set<string>();
+  /** By RAM block: base and a host address of it, of each file. */
+  readonly #blocks = new Map<string, { file: number; base: bigint; host: bigint }[]>();
+  /** Time of the earliest event on each clock. */
+  readonly firstNs = new Map<number, bigint>();
+
+  /**
+   * Looks at an event of recording number `file`, which is on clock number `clock` when `shift` is
+   * added to its time.
+   */
+  event(event: NormalisedEvent, file: number, clock: number, shift: bigint): void {
+    const ns = BigInt(event.ts) + shift;
+    const first = this.firstNs.get(clock);
+    if (first === undefined || ns < first) this.firstNs.set(clock, ns);
+    switch (event.event) {
+      case "desc":
+        this.#memory(BigInt(event.gpa), BigInt(event.len), "loose");
+        break;
+      case "used":
+      case "rearm":
+        this.#ring(event.logaddr, event.num);
+        break;
+      case "uflags":
+        this.#ring(event.logaddr, 0);
+        break;
+      case "drain":
+        this.#ring(event.logaddr, event.num);
+        this.#queues(BigInt(event.vq), BigInt(event.q0), BigInt(event.q1));
+        this.objects.add(BigInt(event.dev), BigInt(event.dev));
+        break;
+      case "ioctl":
+        this.#structure(BigInt(event.vs));
+        break;
+      case "mem": {
+        const [gpa, last] = [BigInt(event.start), BigInt(event.last)];
+        this.#range(file, { gpa, hva: BigInt(event.addr), size: last - gpa + 1n });
+        break;
+      }
+      case "qemu":
+        this.#qemu(event, file);
+        break;
+      default:
+    }
+  }
+
+  #structure(vs: bigint): void {
+    if (vs !== 0n) this.objects.add(vs, vs + DRIVER_STRUCTURE - 1n);
+  }
+
+  /** The array of a device's virtqueues, of which `vq` is one. */
+  #queues(vq: bigint, q0: bigint, q1: bigint): void {
+    const step = q1 - q0;
+    if (step > 0n && step <= MOST_STEP) this.objects.add(q0, q0 + ARRAY_QUEUES * step);
+    else this.objects.add(q0 < q1 ? q0 : q1, q0 < q1 ? q1 : q0);
+    if (step === 0n) this.objects.add(vq, vq);
+  }
+
+  #memory(gpa: bigint, length: bigint, tie: Tie): void {
+    const last = pageOf(gpa + (length > 0n ? length - 1n : 0n));
+    // What goes on behind the guest-physical space counts nowhere, as a whole.
+    this.touched.add(pageOf(gpa), last, last < PAGES ? tie : "firm");
+  }
+
+  /** The used ring: flags, index, elements, avail_event. */
+  #ring(address: string, num: number): void {
+    const gpa = BigInt(address);
+    if (gpa !== NO_ADDRESS) this.#memory(gpa, 6n + 8n * BigInt(Math.min(num, MAX_RING)), "firm");
+  }
+
+  #range(file: number, range: MapRange): void {
+    if (range.size <= 0n || this.ranges.length >= MAX_RANGES) return;
+    const key = `${file} ${range.gpa} ${range.hva} ${range.size}`;
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    this.ranges.push({ file, ...range });
+  }
+
+  #qemu(event: QemuTraceEvent, file: number): void {
+    switch (event.name) {
+      case "address_space_map":
+        this.#memory(argument(event, "addr"), argument(event, "len"), "firm");
+        break;
+      case "kvm_set_user_memory": {
+        const slot = ramSlot(event);
+        const hva = argument(event, "userspace_addr");
+        if (slot) this.#range(file, { gpa: slot.gpa, hva, size: slot.size });
+        break;
+      }
+      case "vhost_region_add_section": {
+        const [gpa, hva, size] = [
+          argument(event, "gpa"),
+          argument(event, "host"),
+          argument(event, "size"),
+        ];
+        this.#range(file, { gpa, hva, size });
+        break;
+      }
+      case "vhost_user_set_mem_table_withfd":
+        this.#range(file, {
+          gpa: argument(event, "guest_phys_addr"),
+          hva: argument(event, "userspace_addr"),
+          size: argument(event, "memory_size"),
+        });
+        break;
+      case "ram_save_page":
+        this.#block(event, file, "offset");
+        break;
+      case "ram_load_loop":
+        this.#block(event, file, "addr");
+        break;
+      default:
+    }
+  }
+
+  #block(event: QemuTraceEvent, file: number, offset: string): void {
+    const name = String(event.args.rbname);
+    const bases = this.#blocks.get(name) ?? [];
+    if (bases.some((entry) => entry.file === file)) return;
+    if (bases.length === 0 && this.#blocks.size >= MAX_BLOCKS) return;
+    const host = argument(event, "host");
+    bases.push({ file, host, base: BigInt.asUintN(64, host - argument(event, offset)) });
+    this.#blocks.set(name, bases);
+  }
+
+  /** Where each RAM block lies, once all recordings were read. Adds the range that is assumed. */
+  blocks(): Map<string, { file: number; base: bigint }> {
+    const placed = new Map<string, { file: number; base: bigint }>();
+    for (const [name, bases] of this.#blocks) {
+      const found = bases.find(({ file, host }) => rangeAt(this.ranges, file, host) !== null);
+      if (!found && name === "pc.ram" && bases[0]) {
+        const { file, base } = bases[0];
+        this.#range(file, { gpa: 0n, hva: base, size: ASSUMED_SIZE });
+      }
+      const { file, base } = found ?? bases[0]!;
+      placed.set(name, { file, base });
+    }
+    return placed;
+  }
+}
+
+/** The range that holds a host address, of its own recording where that has one. */
+export function rangeAt(
+  ranges: readonly FileRange[],
+  file: number,
+  host: bigint,
+): FileRange | null {
+  let other: FileRange | null = null;
+  for (const range of ranges) {
+    if (host < range.hva || host >= range.hva + range.size) continue;
+    if (range.file === file) return range;
+    other ??= range;
+  }
+  return other;
+}

@@ -1,0 +1,174 @@
+/**
+ * `npm run lab`: boots Debian kernels without KVM, drives their vhost devices, records with the
+ * script that `probes --script` prints, and compares the tool's answers with the kernels' own
+ * dirty logs. docs/lab.md tells what it does; exit status 1 when something is wrong, 2 when the
+ * lab cannot run.
+ */
+import { parseArgs } from "node:util";
+import { endRunning, LabError } from "./command.ts";
+import { COST_KERNELS, type Cost, costs, costText } from "./cost.ts";
+import { formsOf, KERNEL_NAMES, type Kernel, kernelNamed, QUICK_KERNELS } from "./kernels.ts";
+import { LOAD_NAMES, type Migration, migrate } from "./migration.ts";
+import { migrationFaults, migrationText } from "./migration-table.ts";
+import { QUICK, SCENARIOS } from "./scenarios.ts";
+import { fetchQemu } from "./stock-qemu.ts";
+import { runScenarios } from "./suite.ts";
+import { FORM_NAMES, type Row, tableText } from "./table.ts";
+import { requireTools } from "./tools.ts";
+
+const USAGE = `usage: npm run lab -- [options]
+Without options: every scenario on every kernel, then the migrations.
+  --quick             two kernels, the scenarios that tell most (under 5 minutes)
+  --nested            only the migrations
+  --kernel NAME       one of ${KERNEL_NAMES.join(", ")}; may be repeated
+  --scenario NAME     one of these, and no migration; may be repeated:
+                      ${SCENARIOS.map(({ name }) => name).join(" ")}
+  --form NAME         regs or btf: only this form of the probes
+  --cost              only count what recording costs, in instructions
+  --load NAME         normal or inflight: only this kind of migration
+  --recheck           boot nothing: check the results of the last run again
+  --fetch             only fetch and unpack the kernels and QEMU`;
+
+const OPTIONS = {
+  quick: { type: "boolean" },
+  kernel: { type: "string", multiple: true },
+  scenario: { type: "string", multiple: true },
+  form: { type: "string" },
+  nested: { type: "boolean" },
+  load: { type: "string" },
+  cost: { type: "boolean" },
+  fetch: { type: "boolean" },
+  recheck: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+function parse() {
+  try {
+    return parseArgs({ options: OPTIONS, strict: true }).values;
+  } catch (error) {
+    throw new LabError(`${(error as Error).message}\n${USAGE}`);
+  }
+}
+
+type Values = ReturnType<typeof parse>;
+
+/** Refuses a name that is none of these. */
+function oneOf(option: string, value: string, names: readonly string[]): void {
+  if (!names.includes(value)) {
+    throw new LabError(`--${option} ${value}: there are ${names.join(", ")}`);
+  }
+}
+
+function checkValues(values: Values): void {
+  for (const name of values.kernel ?? []) oneOf("kernel", name, KERNEL_NAMES);
+  const scenarios = SCENARIOS.map(({ name }) => name);
+  for (const name of values.scenario ?? []) oneOf("scenario", name, scenarios);
+  if (values.form !== undefined) oneOf("form", values.form, ["regs", "btf"]);
+  if (values.load !== undefined) oneOf("load", values.load, LOAD_NAMES);
+}
+
+/** Does one thing; what fails is kept, and the rest goes on. */
+async function step<T>(name: string, failures: string[], work: () => Promise<T>): Promise<T[]> {
+  const begin = Date.now();
+  console.error(`lab: ${name}`);
+  try {
+    return [await work()];
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    failures.push(`${name}: ${error.message}`);
+    return [];
+  } finally {
+    console.error(`lab: ${name}: ${Math.round((Date.now() - begin) / 1000)} s`);
+  }
+}
+
+async function scenarioRows(
+  values: Values,
+  kernels: readonly Kernel[],
+  failures: string[],
+): Promise<Row[]> {
+  const wanted = values.scenario ?? (values.quick ? QUICK : SCENARIOS.map(({ name }) => name));
+  const scenarios = SCENARIOS.filter(({ name }) => wanted.includes(name));
+  const rows: Row[] = [];
+  for (const kernel of kernels) {
+    const forms = formsOf(kernel).filter((form) => !values.form || form === values.form);
+    for (const form of values.quick ? forms.slice(-1) : forms) {
+      const name = `${kernel.release}, probes by ${FORM_NAMES[form]}`;
+      const found = await step(name, failures, () =>
+        runScenarios(kernel, form, scenarios, values.recheck ?? false),
+      );
+      rows.push(...found.flat());
+    }
+  }
+  return rows;
+}
+
+async function migrations(
+  values: Values,
+  kernels: readonly Kernel[],
+  failures: string[],
+): Promise<Migration[]> {
+  const done: Migration[] = [];
+  for (const load of LOAD_NAMES.filter((name) => !values.load || name === values.load)) {
+    for (const kernel of kernels) {
+      const form = formsOf(kernel).at(-1) ?? "regs";
+      const name = `migration on ${kernel.release}, ${load}`;
+      done.push(
+        ...(await step(name, failures, () => migrate(kernel, load, form, values.recheck ?? false))),
+      );
+    }
+  }
+  return done;
+}
+
+/** `--cost`: the table of instructions. */
+async function measureCosts(kernels: readonly Kernel[]): Promise<number> {
+  const failures: string[] = [];
+  const all: Cost[] = [];
+  for (const kernel of kernels) {
+    const found = await step(`cost on ${kernel.release}`, failures, () => costs(kernel));
+    all.push(...found.flat());
+  }
+  console.log(costText(all));
+  for (const failure of failures) console.log(`FAILED   ${failure}`);
+  return failures.length > 0 ? 1 : 0;
+}
+
+async function main(): Promise<number> {
+  const values = parse();
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  checkValues(values);
+  requireTools();
+  if (values.cost) return measureCosts((values.kernel ?? COST_KERNELS).map(kernelNamed));
+  const nested = values.nested || !(values.quick || values.scenario);
+  const names = values.kernel ?? (values.quick ? QUICK_KERNELS : KERNEL_NAMES);
+  const kernels = names.map(kernelNamed);
+  if (nested || values.fetch) fetchQemu();
+  if (values.fetch) return 0;
+  const failures: string[] = [];
+  const rows = values.nested ? [] : await scenarioRows(values, kernels, failures);
+  const moved = nested ? await migrations(values, kernels, failures) : [];
+  if (rows.length > 0) console.log(tableText(rows));
+  if (moved.length > 0) console.log(`\n${migrationText(moved)}`);
+  for (const failure of failures) console.log(`FAILED   ${failure}`);
+  const wrong =
+    rows.some(({ verdict }) => verdict.wrong.length > 0) ||
+    moved.some((one) => migrationFaults(one).length > 0);
+  return wrong || failures.length > 0 || rows.length + moved.length === 0 ? 1 : 0;
+}
+
+process.on("SIGINT", () => {
+  endRunning();
+  process.exit(130);
+});
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof LabError)) throw error;
+  console.error(`lab: ${error.message}`);
+  process.exitCode = 2;
+}
