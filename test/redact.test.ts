@@ -136,6 +136,14 @@ describe("pages", () => {
     );
   });
 
+  test("stay where an address was seen one page apart, for then all of them are one", () => {
+    const at = (first: number, host: number) => toRange({ first, host, pages: 300 });
+    const touched = new TouchedPages();
+    const pieces = piecesOf([at(0, 0), at(0, 1)], touched);
+    const pages = new PagePermutation(pieces, touched, prf, CHOICES);
+    expect(Array.from({ length: 300 }, (_, page) => pages.move(page))).toEqual(Array(300).fill(0));
+  });
+
   test("of a guest of 1 TiB move, and no list of them is kept", () => {
     const touched = new TouchedPages();
     for (let i = 0; i < 100_000; i += 1) touched.add(i * 2600, i * 2600 + (i % 3), "loose");

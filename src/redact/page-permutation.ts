@@ -165,8 +165,7 @@ function layoutOf(
 ): Layout {
   const size = members[0]!.end - members[0]!.first;
   const still: Layout = { starts: Float64Array.of(0), moves: Float64Array.of(0) };
-  // Twins of different sizes: a border could not be carried over (regions.ts).
-  if (size < 2 || members.some(({ first, end }) => end - first !== size)) return still;
+  if (size < 2 || members.some((piece) => piece.fixed)) return still;
   const held = (page: number): boolean =>
     touched.tied(page, "firm") || (keepRuns && touched.tied(page, "loose"));
   const together = (page: number): boolean =>
