@@ -197,7 +197,8 @@ function moveBack(s: Stream, tail: u32, ts: u64): void {
     return;
   }
   memory.copy(spare, recordAt(s, tail), EVENT_SIZE);
-  memory.copy(recordAt(s, i + 1), recordAt(s, i), (tail - i) * EVENT_SIZE);
+  // One after the other: the records are a ring, and need not follow each other in memory.
+  for (let k = tail; k > i; --k) memory.copy(recordAt(s, k), recordAt(s, k - 1), EVENT_SIZE);
   memory.copy(recordAt(s, i), spare, EVENT_SIZE);
 }
 

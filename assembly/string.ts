@@ -11,9 +11,27 @@ const table: usize = memory.data(4097 * 4);
 const slots: usize = memory.data(8192 * 2);
 export let strings: u32 = 0;
 
+/** The last short string and its number: page sends name the same RAM block over and over. */
+let lastText: u64 = 0;
+let lastLength: u32 = 0;
+let lastNumber: u32 = 0;
+
 /** The number of a string; longer ones are cut to 256 bytes. MAX_STRINGS: no room for a new one. */
 export function intern(p: usize, length: u32): u32 {
   if (length > MAX_LENGTH) length = MAX_LENGTH;
+  let short = length - 1 < 8;
+  let text = short ? load<u64>(p) & (~(<u64>0) >> (64 - (length << 3))) : 0;
+  if (short && text == lastText && length == lastLength) return lastNumber;
+  let number = find(p, length);
+  if (short && number < MAX_STRINGS) {
+    lastText = text;
+    lastLength = length;
+    lastNumber = number;
+  }
+  return number;
+}
+
+function find(p: usize, length: u32): u32 {
   // FNV-1a, 32 bits.
   let hash: u32 = 0x811c9dc5;
   for (let i: u32 = 0; i < length; ++i) hash = (hash ^ load<u8>(p + i)) * 0x01000193;

@@ -6,7 +6,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { statSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compileLibtracecmd, compileReference, DATA } from "./compile.mjs";
@@ -125,6 +125,9 @@ function header() {
 ${date}, ${cpus()[0].model}, ${cpus().length} CPUs; Node.js ${process.versions.node}; ${compiler.split("\n")[0]}.
 ${values.size} of text, median of ${rounds} interleaved rounds. CPU is user + system of the whole process
 tree, events/s are per CPU second, peak memory is the largest process and counts mapped files.
+Load of the machine at the end, our own included: ${loadavg()
+    .map((load) => load.toFixed(1))
+    .join(", ")}.
 
 `;
 }

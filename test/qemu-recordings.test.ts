@@ -231,7 +231,8 @@ describe.skipIf(!there)("other versions", () => {
     expect(popped).toBeGreaterThan(1000);
     const queues = seen.result.devices.flatMap(({ queues: own }) => own);
     expect(queues.reduce((sum, queue) => sum + queue.popped, 0)).toBe(popped);
-    expect(seen.result.written).toBe(0);
+    // The used rings of the two I/O queues, a page each: their addresses are in the driver's writes.
+    expect(seen.result.written).toBe(2);
     expect(seen.result.limits.map(({ text }) => text).join(" ")).toContain("address_space_map");
     expect(seen.migration).toMatchObject({ outcome: "completed", syncs: 5 });
   }, 60_000);

@@ -1,5 +1,5 @@
 /** `redact`: recordings that can be shared, each proven to give the verdict of its original. */
-import { createHmac, randomBytes } from "node:crypto";
+import { createCipheriv, createHmac, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { UsageError } from "../place.ts";
 import type { Prf } from "../redact/prf.ts";
@@ -73,8 +73,15 @@ async function keyOf(file: string | undefined): Promise<Uint8Array> {
   );
 }
 
-/** HMAC-SHA-256 (RFC 2104), its first 64 bits. */
+/** HMAC-SHA-256 (RFC 2104); streams are AES-256-CTR under a key that it makes of the label. */
 export function keyedFunction(key: Uint8Array): Prf {
-  return (label, text) =>
-    createHmac("sha256", key).update(`${label}\0${text}`).digest().readBigUInt64BE(0);
+  const hmac = (text: string): Buffer => createHmac("sha256", key).update(text).digest();
+  const value = (label: string, text: string): bigint =>
+    hmac(`value\0${label}\0${text}`).readBigUInt64BE(0);
+  const stream = (label: string, words: number): Uint32Array => {
+    const cipher = createCipheriv("aes-256-ctr", hmac(`stream\0${label}`), Buffer.alloc(16));
+    const bytes = cipher.update(Buffer.alloc(words * 4));
+    return Uint32Array.from({ length: words }, (_, i) => bytes.readUInt32LE(i * 4));
+  };
+  return Object.assign(value, { stream });
 }

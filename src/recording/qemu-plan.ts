@@ -61,10 +61,9 @@ export class QemuPlan {
   learn(text: string): void {
     const name = /^[a-z][a-z0-9]*_[a-z0-9_]{1,100}(?= |$)/.exec(text)?.[0];
     if (name === undefined || this.#events.length >= MAX_NAMES || !this.#sawQemu()) return;
-    if (this.#events.some((entry) => entry.name === name)) return;
-    this.add(name, 0, []);
-    // The one that was just seen went to the host as a marker.
-    this.#seen.set(name, 1);
+    if (!this.#events.some((entry) => entry.name === name)) this.add(name, 0, []);
+    // It went to the host as a marker, as did others that were decoded before the name was known.
+    this.#seen.set(name, (this.#seen.get(name) ?? 0) + 1);
   }
 
   /** Whether any event of QEMU was met: without one, a marker is somebody else's. */

@@ -52,6 +52,17 @@ export function readQemuEvent(
   return { event: "qemu", name: event.name, args };
 }
 
+/** Where a string of at most 256 characters lies until the core has its own copy. */
+const SCRATCH = new WeakMap<Core, number>();
+const SCRATCH_BYTES = 1024;
+
+function scratch(core: Core, bytes: Uint8Array): number {
+  const at = SCRATCH.get(core) ?? core.put(new Uint8Array(SCRATCH_BYTES));
+  SCRATCH.set(core, at);
+  core.bytes.set(bytes, at);
+  return at;
+}
+
 /** Writes the arguments of an event into the record; `fail` names the key that is wrong. */
 export function writeQemuEvent(
   core: Core,
@@ -71,7 +82,7 @@ export function writeQemuEvent(
     if (conversions.get(name) === "s") {
       if (typeof value !== "string") fail("args", `a string ${name}`);
       const bytes = new TextEncoder().encode(String(value).slice(0, 256));
-      bits = BigInt(core.exports.intern(core.put(bytes), bytes.length));
+      bits = BigInt(core.exports.intern(scratch(core, bytes), bytes.length));
     } else {
       const number: bigint = integer(value, 8) ?? fail("args", `an integer ${name}`);
       bits = BigInt.asUintN(64, number);

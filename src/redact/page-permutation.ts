@@ -14,8 +14,9 @@ import { PAGES, type TouchedPages } from "./touched-pages.ts";
 
 /** Runs of all pieces together. More give the replay's core more 2 MiB blocks to keep. */
 const MAX_RUNS = 65536;
-/** Orders that are tried for one in which every run moves. */
+/** Orders that are tried for one in which every run moves; of many runs one is a matter of course. */
 const ATTEMPTS = 8;
+const MANY_RUNS = 4096;
 /** Memory that no device touches is cut about every so many pages. */
 const STRIDE = 64;
 
@@ -164,8 +165,7 @@ function layoutOf(
 ): Layout {
   const size = members[0]!.end - members[0]!.first;
   const still: Layout = { starts: Float64Array.of(0), moves: Float64Array.of(0) };
-  // Twins of different sizes: a border could not be carried over (regions.ts).
-  if (size < 2 || members.some(({ first, end }) => end - first !== size)) return still;
+  if (size < 2 || members.some((piece) => piece.fixed)) return still;
   const held = (page: number): boolean =>
     touched.tied(page, "firm") || (keepRuns && touched.tied(page, "loose"));
   const together = (page: number): boolean =>
@@ -193,7 +193,8 @@ function layoutOf(
   starts.set(cuts, lead);
   if (tail) starts[starts.length - 1] = to;
   let least = Number.POSITIVE_INFINITY;
-  for (let attempt = 0; attempt < ATTEMPTS && least > 0; attempt += 1) {
+  const attempts = cuts.length < MANY_RUNS ? ATTEMPTS : 1;
+  for (let attempt = 0; attempt < attempts && least > 0; attempt += 1) {
     const order = shuffled(prf, `${label} order ${attempt}`, cuts.length);
     const found = movesOf(order, cuts, to);
     const still = found.filter((move) => move === 0).length;
@@ -254,8 +255,9 @@ function cutsOf(members: readonly Piece[], touched: TouchedPages, cutting: Cutti
     count += 1;
   }
   const stride = Math.max(STRIDE, Math.ceil((to - from) / most));
-  for (let base = from; base < to; base += stride) {
-    const cut = base + Number(prf(`${label} cut`, `${base}`) % BigInt(stride));
+  const steps = prf.stream(`${label} cuts`, Math.ceil((to - from) / stride));
+  for (const [i, step] of steps.entries()) {
+    const cut = from + i * stride + (step % stride);
     if (cut > from && cut < to && !firm(cut - 1)) cuts.add(cut);
   }
   return [...cuts].sort((a, b) => a - b);

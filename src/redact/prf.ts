@@ -3,8 +3,13 @@
  * hash itself comes from the edge (HMAC-SHA-256), so that nothing here needs a platform.
  */
 
-/** A pseudo-random function: 64 bits that depend on the key, the label and the text. */
-export type Prf = (label: string, text: string) => bigint;
+/** Keyed functions, all of one key. */
+export interface Prf {
+  /** 64 bits that depend on the key, the label and the text. */
+  (label: string, text: string): bigint;
+  /** So many words of 32 bits that depend on the key and the label. */
+  stream(label: string, words: number): Uint32Array;
+}
 
 /** Calls that are remembered; addresses and threads come again and again. */
 const REMEMBERED = 65536;
@@ -44,8 +49,11 @@ export function feistel(prf: Prf, label: string, half: number): (value: number) 
 
 /** Positions 0 to count - 1 in an order that the key gives. */
 export function shuffled(prf: Prf, label: string, count: number): Uint32Array {
-  const keys = new Float64Array(count);
-  for (let i = 0; i < count; i += 1) keys[i] = Number(prf(label, `${i}`) >> 11n);
+  const words = prf.stream(label, 2 * count);
+  const keys = Float64Array.from(
+    { length: count },
+    (_, i) => words[2 * i]! * 2 ** 21 + (words[2 * i + 1]! >>> 11),
+  );
   return Uint32Array.from({ length: count }, (_, i) => i).sort(
     (a, b) => keys[a]! - keys[b]! || a - b,
   );

@@ -12,19 +12,22 @@ export interface MapRange {
   size: bigint;
 }
 
-/** Pages [first, end); `twin`: an earlier piece that is the same memory. */
+/** Pages [first, end). */
 export interface Piece {
   first: number;
   end: number;
+  /** An earlier piece that is the same memory. */
   twin: Piece | null;
+  /** Maps contradict each other too often for its pages to move. */
+  fixed: boolean;
 }
 
 const PAGE = 4096n;
 const SPACE = BigInt(PAGES) * PAGE;
 /** Where no map is known, pages move inside of whole GiB around those that were touched. */
 const GIB_PAGES = 2 ** 18;
-/** A border in one alias is a border in the others; this many times it may be carried over. */
-const MOST_PASSES = 16;
+/** A border in one alias is a border in the others; looks at a border that this may take in all. */
+const MOST_LOOKS = 2e7;
 
 interface PageRange {
   first: number;
@@ -76,9 +79,12 @@ function hasAliases(ranges: readonly PageRange[]): boolean {
 const hostEnd = (range: PageRange): bigint => range.host + BigInt(range.end - range.first);
 const distance = (range: PageRange): bigint => range.host - BigInt(range.first);
 
-/** Carries borders over to the aliases of the same memory, until there are no new ones. */
-function carryOver(borders: Set<number>, ranges: readonly PageRange[]): void {
-  for (let pass = 0; pass < MOST_PASSES; pass += 1) {
+/**
+ * Carries borders over to the aliases of the same memory, until there are no new ones. False: given
+ * up, for an address was seen at too many places.
+ */
+function carryOver(borders: Set<number>, ranges: readonly PageRange[]): boolean {
+  for (let looks = 0; looks < MOST_LOOKS; looks += 2 * ranges.length * borders.size) {
     const before = borders.size;
     const hosts = new Set<bigint>();
     for (const range of ranges) {
@@ -95,15 +101,16 @@ function carryOver(borders: Set<number>, ranges: readonly PageRange[]): void {
         }
       }
     }
-    if (borders.size === before) return;
+    if (borders.size === before) return true;
   }
+  return false;
 }
 
 /** All pieces, ascending and disjoint: of the maps, and around touched pages that no map has. */
 export function piecesOf(ranges: readonly MapRange[], touched: TouchedPages): Piece[] {
   const mapped = pageRanges(ranges);
   const borders = bordersOf(ranges);
-  if (hasAliases(mapped)) carryOver(borders, mapped);
+  const fixed = hasAliases(mapped) && !carryOver(borders, mapped);
   const sorted = [...borders].sort((a, b) => a - b);
   const pieces: Piece[] = [];
   let at = 0;
@@ -115,7 +122,7 @@ export function piecesOf(ranges: readonly MapRange[], touched: TouchedPages): Pi
       break;
     }
     if (mapped.some((range) => range.first <= first && range.end >= end)) {
-      pieces.push({ first, end, twin: null });
+      pieces.push({ first, end, twin: null, fixed });
     } else addUnmapped(pieces, first, end, touched);
     at = end;
   }
@@ -138,6 +145,7 @@ function addUnmapped(pieces: Piece[], first: number, end: number, touched: Touch
     first: Math.max(first, Math.floor(low / GIB_PAGES) * GIB_PAGES),
     end: Math.min(end, (Math.floor(high / GIB_PAGES) + 1) * GIB_PAGES),
     twin: null,
+    fixed: false,
   });
 }
 

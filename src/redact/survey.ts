@@ -3,6 +3,7 @@
  * pieces, which kernel addresses belong together, and when it begins.
  */
 import type { NormalisedEvent, QemuTraceEvent } from "../event.ts";
+import { ioctlName } from "../vhost/ioctl.ts";
 import { KernelObjects } from "./addresses.ts";
 import type { MapRange } from "./regions.ts";
 import { PAGES, type Tie, TouchedPages } from "./touched-pages.ts";
@@ -83,6 +84,7 @@ export class Survey {
         break;
       case "ioctl":
         this.#structure(BigInt(event.vs));
+        if (ioctlName(event.cmd) === "SET_VRING_ADDR") this.#ring(event.a4, 0);
         break;
       case "mem": {
         const [gpa, last] = [BigInt(event.start), BigInt(event.last)];

@@ -11,7 +11,7 @@ const LINE = /^\s*(.*)-(\d+)\s+\[(\d+)\]\s+(?:\S+\s+)?(\d+)\.(\d+): ([A-Za-z_]\w
 const MASK64 = (1n << 64n) - 1n;
 /** Fields that stay 64-bit hex strings; every other number is a JavaScript number. */
 const WIDE = new Set(
-  "vq gpa iov iotlb start last addr file vs arg a0 a1 a2 a3 a4 logaddr feat logbase dev q0 q1".split(
+  "vq gpa iov iotlb nheads start last addr file vs arg a0 a1 a2 a3 a4 logaddr feat logbase dev q0 q1".split(
     " ",
   ),
 );
