@@ -42,9 +42,6 @@ export { mark, setRows, useRows } from "./planes";
 export { addStream } from "./stream";
 export { setSlack } from "./flight";
 export {
-  addRamBlock,
-  addRange,
-  clearRanges,
   closeMigration,
   endMigration,
   migrationGap,
@@ -57,6 +54,7 @@ export {
   setZeros,
   startMigration,
 } from "./migration";
+export { addRamBlock, addRange, clearRanges } from "./ram-ranges";
 export { findEntry, keepEntries } from "./stale-entry";
 export { stopRings } from "./device";
 export { setProfiling } from "./profile";

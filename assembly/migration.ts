@@ -29,7 +29,6 @@ import {
 } from "./abi";
 import { afterSlack, clearFlight, flushed, holdFlight, landUntil, takeOff } from "./flight";
 import { NO_ADDRESS } from "./log-state";
-import { reserve } from "./memory";
 import {
   clearPages,
   firstKept,
@@ -51,6 +50,7 @@ import {
 } from "./migration-page";
 import { activeRows, rowLogs, rowTable } from "./planes";
 import { HASHED, hashPage } from "./profile";
+import { gpaIn, ramBlockKnown, rangeCount } from "./ram-ranges";
 import { clearEntries, keepsEntries, noteEntry } from "./stale-entry";
 import { streamAt } from "./stream";
 
@@ -79,73 +79,6 @@ export let cpuDirtied: u64 = 0;
 /** Only the destination was recorded: a send was some time before the page arrived. */
 let byArrival: bool = false;
 
-// ---------------------------------------------------------------- where RAM lies
-
-/** Ranges of QEMU's RAM: {u64 hva, u64 size, u64 gpa, u32 space, u32 RAM block or 0 for any}. */
-const MAX_RANGES: u32 = 4096;
-const RANGE: u32 = 32;
-let ranges: usize = 0;
-let rangeCount: u32 = 0;
-/** RAM blocks that the host has placed: {u32 space, u32 name}. */
-const MAX_RAM_BLOCKS: u32 = 1024;
-const ramBlocks: usize = memory.data(1024 * 8);
-let ramBlockCount: u32 = 0;
-
-/**
- * Host-virtual [hva, hva+size) of a QEMU is guest-physical [gpa, …), of one RAM block where it is
- * told by the block. False: too many.
- */
-export function addRange(space: u32, block: u32, hva: u64, size: u64, gpa: u64): bool {
-  if (!ranges) ranges = reserve(MAX_RANGES * RANGE);
-  if (!ranges || rangeCount == MAX_RANGES) return false;
-  let at = ranges + rangeCount++ * RANGE;
-  store<u64>(at, hva);
-  store<u64>(at + 8, size);
-  store<u64>(at + 16, gpa);
-  store<u32>(at + 24, space);
-  store<u32>(at + 28, block);
-  return true;
-}
-
-// @ts-ignore: decorator
-@inline
-function ofBlock(range: usize, space: u32, block: u32): bool {
-  let own = load<u32>(range + 28);
-  return load<u32>(range + 24) == space && (own == 0 || own == block);
-}
-
-/** Before the ranges of this QEMU are given anew. */
-export function clearRanges(space: u32): void {
-  let kept: u32 = 0;
-  for (let i: u32 = 0; i < rangeCount; ++i) {
-    let at = ranges + i * RANGE;
-    if (load<u32>(at + 24) == space) continue;
-    memory.copy(ranges + kept++ * RANGE, at, RANGE);
-  }
-  rangeCount = kept;
-}
-
-export function addRamBlock(space: u32, name: u32): void {
-  if (ramBlockCount == MAX_RAM_BLOCKS) return;
-  let at = ramBlocks + (ramBlockCount++ << 3);
-  store<u32>(at, space);
-  store<u32>(at + 4, name);
-}
-
-let knownBlock: u64 = ~(<u64>0);
-
-function ramBlockKnown(space: u32, name: u32): bool {
-  let key = (<u64>space << 32) | name;
-  if (key == knownBlock) return true;
-  for (let i: u32 = 0; i < ramBlockCount; ++i) {
-    let at = ramBlocks + (i << 3);
-    if (load<u32>(at) != space || load<u32>(at + 4) != name) continue;
-    knownBlock = key;
-    return true;
-  }
-  return ramBlockCount == MAX_RAM_BLOCKS;
-}
-
 // ---------------------------------------------------------------- begin and end
 
 /** The dirty log goes on: from here on an unlogged write may be lost. False: out of memory. */
@@ -169,7 +102,6 @@ export function startMigration(ts: u64): bool {
   byArrival = false;
   startTs = ts;
   lastSendTs = ts;
-  knownBlock = ~(<u64>0);
   recentCount = 0;
   recentFull = false;
   zeroNext = 0;
@@ -402,10 +334,9 @@ export function onSave(event: usize, stream: u32): bool {
   let found = false;
   // An alias of RAM has two guest-physical addresses: both were sent.
   for (let i: u32 = 0; i < rangeCount; ++i) {
-    let at = ranges + i * RANGE;
-    let distance = host - load<u64>(at);
-    if (distance >= load<u64>(at + 8) || !ofBlock(at, space, name)) continue;
-    sendPage(<u32>((load<u64>(at + 16) + distance) >> PAGE_SHIFT), ts);
+    let gpa = gpaIn(i, space, name, host);
+    if (gpa == NO_ADDRESS) continue;
+    sendPage(<u32>(gpa >> PAGE_SHIFT), ts);
     found = true;
   }
   if (!found) ++unplacedSends;
@@ -447,10 +378,8 @@ export function onLoad(event: usize, stream: u32): bool {
   byArrival = true;
   let host = load<u64>(event + EVENT_SLOT + 24);
   for (let i: u32 = 0; i < rangeCount; ++i) {
-    let at = ranges + i * RANGE;
-    let distance = host - load<u64>(at);
-    if (distance >= load<u64>(at + 8) || !ofBlock(at, space, name)) continue;
-    arrive(<u32>((load<u64>(at + 16) + distance) >> PAGE_SHIFT), load<u64>(event + EVENT_TS));
+    let gpa = gpaIn(i, space, name, host);
+    if (gpa != NO_ADDRESS) arrive(<u32>(gpa >> PAGE_SHIFT), load<u64>(event + EVENT_TS));
   }
   return false;
 }
@@ -533,24 +462,29 @@ function sendZeros(before: u64, ts: u64): void {
     let name = load<u32>(entry + 4);
     let count = load<u32>(entry + 12);
     zeroSends += count;
+    let based = false;
     for (let b: u32 = 0; b < baseCount; ++b) {
       let base = bases + (b << 4);
       if (load<u32>(base) != name) continue;
       let hva = load<u64>(base + 8) + (<u64>load<u32>(entry + 8) << PAGE_SHIFT);
       sendZeroRun(load<u32>(base + 4), name, hva, count, ts);
+      based = true;
       break;
     }
+    if (!based) unplacedSends += count;
   }
 }
 
 function sendZeroRun(space: u32, name: u32, hva: u64, count: u32, ts: u64): void {
   for (let k: u32 = 0; k < count; ++k) {
+    let found = false;
     for (let i: u32 = 0; i < rangeCount; ++i) {
-      let at = ranges + i * RANGE;
-      let distance = hva + (<u64>k << PAGE_SHIFT) - load<u64>(at);
-      if (distance >= load<u64>(at + 8) || !ofBlock(at, space, name)) continue;
-      sendZero(<u32>((load<u64>(at + 16) + distance) >> PAGE_SHIFT), ts);
+      let gpa = gpaIn(i, space, name, hva + (<u64>k << PAGE_SHIFT));
+      if (gpa == NO_ADDRESS) continue;
+      sendZero(<u32>(gpa >> PAGE_SHIFT), ts);
+      found = true;
     }
+    if (!found) ++unplacedSends;
   }
 }
 

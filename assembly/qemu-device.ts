@@ -22,7 +22,6 @@ import {
   QUEUE_DEV,
   QUEUE_DRIVER,
   QUEUE_DROPPED,
-  QUEUE_ID,
   QUEUE_INDEX,
   QUEUE_IN_FLIGHT,
   QUEUE_LOGADDR,
@@ -47,17 +46,11 @@ import {
   REQUEST_DESC_COUNT,
   REQUEST_ELEMENT,
   REQUEST_FLAGS,
-  REQUEST_HEAD,
   REQUEST_LUN,
   REQUEST_NAMED,
   REQUEST_OPCODE,
-  REQUEST_POP_PLACE,
-  REQUEST_POP_STREAM,
-  REQUEST_POP_TS,
   REQUEST_QUEUE,
   REQUEST_RESPONSE,
-  REQUEST_SERIAL,
-  REQUEST_SIZE,
   REQUEST_STATUS,
   REQUEST_TAG,
   REQUEST_UNMAPPED,
@@ -72,10 +65,11 @@ import { NO_ADDRESS, noteLogAll } from "./log-state";
 import { capacityOf, enlarge, reserve, take } from "./memory";
 import { lengthSeen, startParts } from "./planes";
 import { addCount, countUnknownHead, firstQueue, freeRequest, queueById, queueOf } from "./queue";
+import { popped } from "./request";
 import { streamAt } from "./stream";
 import { Thread, threadOf } from "./thread";
 import { markParts } from "./used";
-import { finish, nextSerial, noMemory, write, writePrefix } from "./write";
+import { finish, noMemory, write, writePrefix } from "./write";
 
 /** VIRTQUEUE_MAX_SIZE; each mapping may be cut in two by a border of memory regions. */
 const MAX_MAPS: u32 = 4096;
@@ -218,19 +212,8 @@ export function onElementPop(event: usize, stream: u32): void {
     store<u32>(queue + QUEUE_IN_FLIGHT, load<u32>(queue + QUEUE_IN_FLIGHT) - 1);
     finish(old, RequestState.Dropped);
   }
-  let request = take(REQUEST_SIZE);
-  if (!request) {
-    noMemory();
-    return;
-  }
-  store<u64>(request + REQUEST_SERIAL, nextSerial());
-  store<u64>(request + REQUEST_POP_TS, load<u64>(event + EVENT_TS));
-  store<u64>(request + REQUEST_POP_PLACE, load<u64>(event + EVENT_PLACE));
-  store<u16>(request + REQUEST_POP_STREAM, <u16>stream);
-  store<u16>(request + REQUEST_USED_STREAM, 0xffff);
-  store<u32>(request + REQUEST_QUEUE, load<u32>(q + QUEUE_ID));
-  store<i32>(request + REQUEST_HEAD, -1);
-  store<i32>(request + REQUEST_CAUSE, -1);
+  let request = popped(q, -1, event, stream);
+  if (!request) return;
   store<u64>(request + REQUEST_ELEMENT, slot(event, 1));
   let flags: u32 = space < 128 && load<u8>(logging + space) ? REQUEST_CAPTURED : 0;
   let count = inNum + outNum;

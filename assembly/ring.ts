@@ -16,6 +16,7 @@ import {
   EventKind,
   Status,
 } from "./abi";
+import { u32At, u64At } from "./byte-order";
 import { MARKER_REFUSED, readMarker } from "./marker";
 import { EventPlan, FieldPlan, Plan } from "./plan";
 import { clearRecord, makeRoom, recordAt, Stream } from "./stream";
@@ -47,21 +48,7 @@ export enum Damage {
 
 // @ts-ignore: decorator
 @inline
-function u32At(p: usize, be: u32): u32 {
-  let v = load<u32>(p);
-  return be ? bswap<u32>(v) : v;
-}
-
-// @ts-ignore: decorator
-@inline
-function u64At(p: usize, be: u32): u64 {
-  let v = load<u64>(p);
-  return be ? bswap<u64>(v) : v;
-}
-
-// @ts-ignore: decorator
-@inline
-function sizedAt(p: usize, size: u32, signed: u32, be: u32): u64 {
+function sizedAt(p: usize, size: u32, signed: u32, be: bool): u64 {
   if (size == 8) return u64At(p, be);
   if (size == 4) {
     let v = u32At(p, be);
@@ -126,7 +113,7 @@ function readRingMarker(
 // @ts-ignore: decorator
 @inline
 function decodeEvent(plan: Plan, event: EventPlan, payload: usize, record: usize): void {
-  let be = plan.bigEndian;
+  let be = plan.bigEndian != 0;
   let fields = event.fields;
   for (let i: u32 = 0, n = event.fieldCount; i < n; ++i) {
     let field = changetype<FieldPlan>(fields + i * offsetof<FieldPlan>());
@@ -216,7 +203,7 @@ function scanPlain(s: Stream, plan: Plan, tail: u32): u32 {
  */
 export function scanRing(s: Stream): u32 {
   let plan = changetype<Plan>(s.plan);
-  let be = plan.bigEndian;
+  let be = plan.bigEndian != 0;
   makeRoom(s);
   let tail: u32 = 0;
   let cap = s.recordCap;

@@ -12,6 +12,7 @@ import {
   EventKind,
   Status,
 } from "./abi";
+import { u32At, u64At } from "./byte-order";
 import { EventPlan, Plan } from "./plan";
 import { readBinaryArguments } from "./qemu-arguments";
 import { clearRecord, makeRoom, placeRecord, recordAt, Stream } from "./stream";
@@ -36,20 +37,6 @@ export enum SimpleDamage {
   Length,
   Arguments,
   Torn,
-}
-
-// @ts-ignore: decorator
-@inline
-function u64At(p: usize, swap: bool): u64 {
-  let v = load<u64>(p);
-  return swap ? bswap<u64>(v) : v;
-}
-
-// @ts-ignore: decorator
-@inline
-function u32At(p: usize, swap: bool): u32 {
-  let v = load<u32>(p);
-  return swap ? bswap<u32>(v) : v;
 }
 
 function damaged(s: Stream, kind: u32): u32 {

@@ -21,7 +21,6 @@ import {
   EVENT_LUN,
   EVENT_NUM,
   EVENT_PID,
-  EVENT_PLACE,
   EVENT_Q0,
   EVENT_Q1,
   EVENT_TS,
@@ -36,7 +35,6 @@ import {
   QUEUE_DROPPED,
   QUEUE_FEAT,
   QUEUE_FEAT_KNOWN,
-  QUEUE_ID,
   QUEUE_INDEX,
   QUEUE_LOGBASE,
   QUEUE_LOGBASE_KNOWN,
@@ -49,29 +47,22 @@ import {
   REQUEST_CAPTURED,
   REQUEST_CAPTURE_UNKNOWN,
   REQUEST_CAPTURE_UNSEEN,
-  REQUEST_CAUSE,
   REQUEST_CDB,
   REQUEST_DESCS,
   REQUEST_DESC_CAP,
   REQUEST_DESC_COUNT,
   REQUEST_FLAGS,
   REQUEST_HAS_CDB,
-  REQUEST_HEAD,
   REQUEST_LUN,
-  REQUEST_POP_PLACE,
-  REQUEST_POP_STREAM,
-  REQUEST_POP_TS,
-  REQUEST_QUEUE,
   REQUEST_SERIAL,
-  REQUEST_SIZE,
-  REQUEST_USED_STREAM,
   RequestState,
 } from "./abi";
 import { driverOf } from "./device";
 import { LOG_ALL, learn, NO_ADDRESS } from "./log-state";
-import { capacityOf, take, takeDirty } from "./memory";
+import { capacityOf, takeDirty } from "./memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "./queue";
+import { popped } from "./request";
 import { onDirtied, onFlushed, onLoad, onSave } from "./migration";
 import {
   onBlk,
@@ -86,7 +77,7 @@ import {
 import { addDesc, hold, orphan, Thread, threadOf } from "./thread";
 import { onUsed } from "./used";
 import { onRearm, onUflags } from "./used-ring";
-import { finish, nextSerial, noMemory } from "./write";
+import { finish, noMemory } from "./write";
 
 /** Pops for which no queue is known. */
 export let popsWithoutQueue: u64 = 0;
@@ -196,19 +187,8 @@ function onPop(event: usize, stream: u32): void {
     setInFlight(q, head, 0);
     finish(old, RequestState.Dropped);
   }
-  let request = take(REQUEST_SIZE);
-  if (!request) {
-    noMemory();
-    return;
-  }
-  store<u64>(request + REQUEST_SERIAL, nextSerial());
-  store<u64>(request + REQUEST_POP_TS, load<u64>(event + EVENT_TS));
-  store<u64>(request + REQUEST_POP_PLACE, load<u64>(event + EVENT_PLACE));
-  store<u16>(request + REQUEST_POP_STREAM, <u16>stream);
-  store<u16>(request + REQUEST_USED_STREAM, 0xffff);
-  store<u32>(request + REQUEST_QUEUE, load<u32>(q + QUEUE_ID));
-  store<i32>(request + REQUEST_HEAD, head);
-  store<i32>(request + REQUEST_CAUSE, -1);
+  let request = popped(q, head, event, stream);
+  if (!request) return;
   let flags: u32 = 0;
   if (hasFlag(q, QUEUE_DRAINED)) {
     if (hasFlag(q, QUEUE_CAPTURE_ON)) flags = REQUEST_CAPTURED;

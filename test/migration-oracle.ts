@@ -184,7 +184,9 @@ export function oracleVerdict(ops: readonly Op[], logs: ReadonlySet<Kind>): Orac
       // Not sent as far as is known, and the first pass is not over: sent now or sent later.
       const secondSync = syncs[1] ?? Number.POSITIVE_INFINITY;
       if (w < secondSync && !ownSends.some((s) => s < w)) return true;
-      if (sendTimes) return false;
+      // Harvested and not sent yet. A send would show it, once sends are known to be recorded; before
+      // the first one it may wait unseen (as a page of zeros it is never seen at all).
+      if (sends.some((t) => t < w)) return false;
       const last = syncs.filter((t) => t < w).length - 1;
       return last >= 1 && harvests(last);
     };

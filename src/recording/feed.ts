@@ -5,6 +5,7 @@
 import type { Core } from "../core.ts";
 import type { Place } from "../place.ts";
 import type { GapSummary, InputSummary } from "../result.ts";
+import type { ByteStream } from "./source.ts";
 
 export interface Feed {
   /** First of the core's streams that belong to this feed, and how many. */
@@ -44,4 +45,15 @@ export interface FeedContext {
   file: string;
   /** Position of the input: user-space addresses of two inputs are not the same memory. */
   space: number;
+}
+
+/** Puts the next bytes of an input into the core's stream as they are, or ends it. */
+export async function fillStream(core: Core, stream: number, bytes: ByteStream): Promise<void> {
+  const { exports } = core;
+  const at = exports.fillPtr(stream);
+  const room = exports.fillRoom(stream);
+  const got = bytes.read(core.bytes.subarray(at, at + room));
+  const count = typeof got === "number" ? got : await got;
+  if (count > 0) exports.filled(stream, count);
+  else exports.ended(stream);
 }

@@ -6,7 +6,7 @@
 import type { Core } from "../core.ts";
 import { OutOfMemory } from "../core.ts";
 import { atLine, quoteFound, RecordingError } from "../place.ts";
-import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
+import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import { QemuPlan } from "./qemu-plan.ts";
 import type { ByteStream } from "./source.ts";
 
@@ -56,14 +56,8 @@ class QemuLog implements Feed {
     this.firstStream = stream;
   }
 
-  async fill(stream: number): Promise<void> {
-    const { exports } = this.#core;
-    const at = exports.fillPtr(stream);
-    const room = exports.fillRoom(stream);
-    const got = this.#bytes.read(this.#core.bytes.subarray(at, at + room));
-    const count = typeof got === "number" ? got : await got;
-    if (count > 0) exports.filled(stream, count);
-    else exports.ended(stream);
+  fill(stream: number): Promise<void> {
+    return fillStream(this.#core, stream, this.#bytes);
   }
 
   line(stream: number, newName: boolean): void {

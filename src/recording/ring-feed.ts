@@ -6,7 +6,7 @@ import { EVENT_IP, EventKind } from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
 import { OutOfMemory } from "../core.ts";
 import { type Place, RecordingError } from "../place.ts";
-import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
+import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import type { EventFormat, FormatField } from "./format-file.ts";
 import { classifyEvent, type ProbeKind } from "./probe-fields.ts";
 import { QemuPlan } from "./qemu-plan.ts";
@@ -182,15 +182,8 @@ class RingFeed implements Feed {
     });
   }
 
-  async fill(stream: number): Promise<void> {
-    const { exports } = this.#core;
-    const at = exports.fillPtr(stream);
-    const room = exports.fillRoom(stream);
-    const ring = this.#rings[stream - this.firstStream]!;
-    const got = ring.bytes.read(this.#core.bytes.subarray(at, at + room));
-    const count = typeof got === "number" ? got : await got;
-    if (count > 0) exports.filled(stream, count);
-    else exports.ended(stream);
+  fill(stream: number): Promise<void> {
+    return fillStream(this.#core, stream, this.#rings[stream - this.firstStream]!.bytes);
   }
 
   line(): void {

@@ -8,7 +8,7 @@ import { OutOfMemory } from "../core.ts";
 import { atByte, type Place, RecordingError } from "../place.ts";
 import { qemuEvent } from "../qemu/events.ts";
 import { schemaFormat, type TraceEvents } from "../qemu/trace-events.ts";
-import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
+import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import { QemuPlan } from "./qemu-plan.ts";
 import type { ByteStream } from "./source.ts";
 
@@ -85,14 +85,8 @@ class Simpletrace implements Feed {
     this.firstStream = stream;
   }
 
-  async fill(stream: number): Promise<void> {
-    const { exports } = this.#core;
-    const at = exports.fillPtr(stream);
-    const room = exports.fillRoom(stream);
-    const got = this.#bytes.read(this.#core.bytes.subarray(at, at + room));
-    const count = typeof got === "number" ? got : await got;
-    if (count > 0) exports.filled(stream, count);
-    else exports.ended(stream);
+  fill(stream: number): Promise<void> {
+    return fillStream(this.#core, stream, this.#bytes);
   }
 
   /** A mapping: u64 type, u64 number, u32 length, the name. */
