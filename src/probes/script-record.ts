@@ -77,7 +77,7 @@ prologue() {
 about() {
 	echo "kernel $(uname -s -r -v -m)"
 	echo "clock mono"
-	echo "form $used_form"
+	echo "form \${used_form:-not known, the probes were defined before}"
 	echo "buffer_kb $buffer"
 	[ -n "$pid" ] && echo "filter one process and its vhost workers"
 	[ -n "$writes_only" ] && echo "filter acc==2"
