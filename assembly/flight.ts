@@ -30,6 +30,11 @@ export function setSlack(ns: u64): void {
   slack = ns;
 }
 
+/** Whether two clocks may disagree about the order of a send and a write. */
+export function hasSlack(): bool {
+  return slack != 0;
+}
+
 /** What is at `ts` on the clock of the sends may be that much later on the clock of the writes. */
 export function afterSlack(ts: u64): u64 {
   return ts + slack;

@@ -27,7 +27,7 @@ import {
   ROW_SIZE,
   ROW_WINDOW,
 } from "./abi";
-import { afterSlack, clearFlight, flushed, holdFlight, landUntil, takeOff } from "./flight";
+import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
 import { NO_ADDRESS } from "./log-state";
 import {
   clearPages,
@@ -48,6 +48,7 @@ import {
   sentTimes,
   setPendingRound,
 } from "./migration-page";
+import { beginInside, beginRound, byRound, takeRound } from "./migration-round";
 import { activeRows, rowLogs, rowTable } from "./planes";
 import { HASHED, hashPage } from "./profile";
 import { gpaIn, ramBlockKnown, rangeCount } from "./ram-ranges";
@@ -107,7 +108,26 @@ export function startMigration(ts: u64): bool {
   zeroNext = 0;
   pageHash = 0;
   misaligned = false;
+  beginInside(roundsSuffice());
+  forgetRecent();
   return true;
+}
+
+/** Nothing was seen that decides inside a round, and nobody asks for the single writes. */
+function roundsSuffice(): bool {
+  return !saves && !byArrival && !keepsEntries && !hasSlack();
+}
+
+/** A sync has taken the planes: a new round begins. */
+export function migrationRoundEnd(): void {
+  if (!migrating) return;
+  beginRound(!endTs && roundsSuffice(), firstPass, syncs);
+  forgetRecent();
+}
+
+/** Writes that are left in the planes are not among `recent`: any page may be one of them. */
+function forgetRecent(): void {
+  if (byRound) recentFull = true;
 }
 
 /**
@@ -117,6 +137,7 @@ export function startMigration(ts: u64): bool {
  */
 export function endMigration(ts: u64): bool {
   if (!migrating || endTs) return !migrating;
+  takeRound();
   sendZeros(~(<u64>0), ts);
   endTs = afterSlack(ts);
   if (endTs == ts) migrating = false;
@@ -130,6 +151,7 @@ export function migrationIsOver(ts: u64): bool {
 
 /** Nothing follows that could be a part of it. */
 export function closeMigration(): void {
+  takeRound();
   migrating = false;
 }
 
@@ -150,6 +172,7 @@ export function onFlushed(ts: u64): void {
 /** Events were lost: a send may be among them, so nothing that is missing is certain. */
 export function migrationGap(ts: u64): void {
   if (!migrating) return;
+  takeRound();
   gapEnd = afterSlack(ts);
   for (let at = firstKept; at; at = nextKept(at)) {
     for (let row: u32 = 0; row < activeRows; ++row) {
@@ -329,6 +352,7 @@ export function onSave(event: usize, stream: u32): bool {
   let name = <u32>load<u64>(event + EVENT_SLOT);
   if (!ramBlockKnown(space, name)) return true;
   let ts = load<u64>(event + EVENT_TS);
+  takeRound();
   sendZeros(saves, ts);
   let host = load<u64>(event + EVENT_SLOT + 16);
   let found = false;
@@ -375,6 +399,7 @@ export function onLoad(event: usize, stream: u32): bool {
     else --loads;
     return true;
   }
+  takeRound();
   byArrival = true;
   let host = load<u64>(event + EVENT_SLOT + 24);
   for (let i: u32 = 0; i < rangeCount; ++i) {
@@ -532,6 +557,7 @@ function sendZero(page: u32, ts: u64): void {
 
 /** QEMU marks [first, last] dirty itself, and sends these pages again. */
 function cover(first: u32, last: u32, healer: u32): void {
+  takeRound();
   for (let page = first; page <= last; ++page) {
     let kept = keptAt(page >> 9);
     if (!kept) continue;

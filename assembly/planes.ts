@@ -159,6 +159,20 @@ function makeLine(block: u32, plane: u32): usize {
   return lineOf(entry, plane);
 }
 
+/** What nextTouched() returns when there is none. */
+export const NO_BLOCK: u32 = BLOCKS;
+
+/** The first block at or after `from` that was touched in this round. */
+export function nextTouched(from: u32): u32 {
+  from = max<u32>(from, roundFirst);
+  while (from < roundEnd) {
+    let bits = load<u64>(roundSummary + ((from >> 6) << 3)) >> (from & 63);
+    if (bits) return from + <u32>ctz<u64>(bits);
+    from = (from | 63) + 1;
+  }
+  return NO_BLOCK;
+}
+
 /** Empties the planes of this round in a block. */
 export function clearBlock(block: u32): void {
   let entry = entryOf(block);

@@ -63,12 +63,12 @@ import {
 import { addElement, dropElement, elementAt, elementOf, elementSlots } from "./element-table";
 import { NO_ADDRESS, noteLogAll } from "./log-state";
 import { capacityOf, enlarge, reserve, take } from "./memory";
-import { lengthSeen, startParts } from "./planes";
+import { lengthSeen } from "./planes";
 import { addCount, countUnknownHead, firstQueue, freeRequest, queueById, queueOf } from "./queue";
 import { popped } from "./request";
 import { streamAt } from "./stream";
 import { Thread, threadOf } from "./thread";
-import { markParts } from "./used";
+import { markParts, tellLengths } from "./used";
 import { finish, noMemory, write, writePrefix } from "./write";
 
 /** VIRTQUEUE_MAX_SIZE; each mapping may be cut in two by a border of memory regions. */
@@ -382,7 +382,7 @@ export function onElementFill(event: usize, stream: u32): void {
   store<u16>(request + REQUEST_USED_STREAM, <u16>stream);
   store<u32>(request + REQUEST_USED_LEN, <u32>len);
   store<u32>(request + REQUEST_CAUSE, cause);
-  if (markParts && !lengthSeen && !startParts()) noMemory();
+  if (markParts && !lengthSeen) tellLengths();
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
   for (; desc < end; desc += DESC_SIZE) {

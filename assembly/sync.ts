@@ -24,7 +24,8 @@ import {
   ROW_WINDOW,
   RowSet,
 } from "./abi";
-import { migrating, migrationHarvest } from "./migration";
+import { migrating, migrationHarvest, migrationRoundEnd } from "./migration";
+import { byRound, findLeftOut, takeBlock } from "./migration-round";
 import { migrationWord } from "./migration-set";
 import {
   activeRows,
@@ -35,6 +36,8 @@ import {
   exists,
   firstBlock,
   keptLine,
+  nextTouched,
+  NO_BLOCK,
   orPlanes,
   planesIn,
   planesOf,
@@ -64,6 +67,7 @@ function takePlanes(row: u32): void {
 
 function syncBlock(block: u32, entry: usize): void {
   let present = planesIn(entry);
+  if (byRound) takeBlock(block, entry);
   for (let row: u32 = 0; row < activeRows; ++row) {
     let windowMask = load<u32>(masks + (row << 3)) & present;
     let logsMask = load<u32>(masks + (row << 3), 4) & present;
@@ -119,6 +123,7 @@ function add(at: usize, n: u64): void {
 export function sync(): void {
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
   for (let row: u32 = 0; row < activeRows; ++row) takePlanes(row);
+  if (byRound) findLeftOut();
   let endWord = (roundEnd + 63) >> 6;
   for (let word = roundFirst >> 6; word < endWord; ++word) {
     let bits = load<u64>(roundSummary + (<usize>word << 3));
@@ -128,6 +133,7 @@ export function sync(): void {
       syncBlock(block, entryOf(block));
     }
   }
+  migrationRoundEnd();
   for (let row: u32 = 0; row < rows; ++row) {
     let count = counts + row * COUNTS_SIZE;
     store<u64>(count + COUNT_STALE, load<u64>(staleTotal + row * 8));
@@ -177,17 +183,16 @@ export function exportSet(row: u32, set: u32, from: u32, blocks: u32, into: usiz
   }
 }
 
-/** The first touched block at or after `from`, or the number of blocks when there is none. */
+/** The first touched block at or after `from`, NO_BLOCK when there is none. */
 export function nextBlock(from: u32, ever: bool): u32 {
-  let summary = ever ? everSummary : roundSummary;
-  let end = ever ? endBlock : roundEnd;
-  from = max<u32>(from, ever ? firstBlock : roundFirst);
-  while (from < end) {
-    let bits = load<u64>(summary + ((from >> 6) << 3)) >> (from & 63);
+  if (!ever) return nextTouched(from);
+  from = max<u32>(from, firstBlock);
+  while (from < endBlock) {
+    let bits = load<u64>(everSummary + ((from >> 6) << 3)) >> (from & 63);
     if (bits) return from + <u32>ctz<u64>(bits);
     from = (from | 63) + 1;
   }
-  return 1 << 23;
+  return NO_BLOCK;
 }
 
 /**
@@ -201,7 +206,7 @@ export function setRuns(row: u32, set: u32, from: u32, cap: u32, into: usize): u
   let length: u32 = 0;
   takePlanes(row);
   let block = nextBlock(from >> 9, ever);
-  while (block < 1 << 23) {
+  while (block != NO_BLOCK) {
     let entry = entryOf(block);
     for (let w: u32 = 0; w < <u32>BLOCK_WORDS; ++w) {
       let bits = setWord(block, entry, row, set, w);

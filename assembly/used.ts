@@ -61,6 +61,7 @@ import { learnDriver } from "./device";
 import { LOG_ALL, learn, noBase } from "./log-state";
 import { take } from "./memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
+import { takeRound } from "./migration-round";
 import { lengthSeen, startParts } from "./planes";
 import { addCount, countLostCompletions, countUnknownHead, inFlight, queueOf, setFlag, setInFlight } from "./queue";
 import { usedRing } from "./used-ring";
@@ -117,6 +118,13 @@ export let markParts: bool = false;
 
 export function setParts(on: bool): void {
   markParts = on;
+}
+
+/** The first used length: from here on a part is not the whole. */
+export function tellLengths(): void {
+  // What a policy left out so far goes by the planes as they are.
+  takeRound();
+  if (!startParts()) noMemory();
 }
 
 /** vu_queue_fill(), libvhost-user: descriptors up to the used length. */
@@ -198,7 +206,7 @@ export function onUsed(event: usize, stream: u32): void {
   store<u32>(request + REQUEST_USED_LEN, len);
   store<u32>(request + REQUEST_USED_IDX, idx);
   // Before this request's own marks: what is marked so far had no length.
-  if (markParts && len != 0 && !lengthSeen && !startParts()) noMemory();
+  if (markParts && len != 0 && !lengthSeen) tellLengths();
   store<u32>(request + REQUEST_CAUSE, cause);
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;

@@ -38,6 +38,7 @@ import {
 import { newEvidence } from "./evidence";
 import { enlarge } from "./memory";
 import { migrating, migrationWrite } from "./migration";
+import { byRound } from "./migration-round";
 import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "./planes";
 import { addCount, freeRequest } from "./queue";
 
@@ -188,7 +189,7 @@ export function write(
     if (found == NO_MEMORY) outOfMemory = true;
     return;
   }
-  if (migrating) migrationWrite(cause, gpa, len, q, request, event, stream);
+  if (migrating && !byRound) migrationWrite(cause, gpa, len, q, request, event, stream);
   if (
     watching &&
     len != 0 &&

@@ -174,11 +174,12 @@ export async function replayMigration(
   guest: MigrationGuest,
   policies: readonly Policy[] = [findPolicy("unpatched"), findPolicy("patched")],
   ran: Policy = policies[0]!,
+  stalePages = true,
 ): Promise<ReplayResult> {
   return replayAll([memorySource("case", guest.ndjson())], {
     policies: policies.map((policy) => ({ policy, alias: null })),
     window: "auto",
-    stalePages: true,
+    stalePages,
     ran,
   });
 }
