@@ -2,15 +2,16 @@
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { portableCodecs } from "../recording/codecs.ts";
+import { discard } from "../recording/discard.ts";
 import type { Codecs, Decoded, Frame } from "../recording/source.ts";
-import type { Reply, Request } from "./zstd-worker.ts";
+import { COUNT_WORDS, FRAME_WORDS, type Reply, type Request } from "./zstd-request.ts";
 
 /** A thread costs about 100 ms of CPU to start: smaller recordings are done before (measured). */
 const WORTH_IT = 64 << 20;
 /** The replay itself keeps up with no more. */
 const MAX_THREADS = 4;
-/** Shared memory is taken in pieces of at least this, bytes. */
-const PIECE = 1 << 20;
+/** Memory is taken in pieces of at least this, bytes. */
+const PIECE = 2 << 20;
 
 /**
  * Decoders for a compressed recording of `bytes`. `jobs` is how many threads may work, this one
@@ -19,9 +20,15 @@ const PIECE = 1 << 20;
  */
 export function codecsFor(bytes: number, jobs: number | undefined): Codecs {
   const zstd: Codecs["zstd"] = async (compressed, size) => (await decoder())(compressed, size);
-  const threads = Math.min((jobs ?? defaultJobs(bytes)) - 1, MAX_THREADS);
-  if (threads < 1) return { ...portableCodecs, zstd };
-  return { ...portableCodecs, zstd, zstdAhead: decoderThreads(threads) };
+  const count = Math.min((jobs ?? defaultJobs(bytes)) - 1, MAX_THREADS);
+  if (count < 1) return { ...portableCodecs, zstd };
+  const threads = new DecoderThreads(count);
+  return {
+    ...portableCodecs,
+    zstd,
+    zstdAhead: (frames) => threads.decode(frames),
+    zstdSoon: () => void threads.start(),
+  };
 }
 
 function defaultJobs(bytes: number): number {
@@ -37,7 +44,6 @@ function decoder(): Promise<Codecs["zstd"]> {
 
 interface Asked {
   frames: readonly Frame[];
-  into: Uint8Array;
   settle: (decoded: Decoded) => void;
 }
 
@@ -47,61 +53,97 @@ interface Thread {
   waiting: Asked[];
 }
 
-/** Threads are started at the first request, and do not keep the process when nothing is asked. */
-function decoderThreads(count: number): NonNullable<Codecs["zstdAhead"]> {
-  let starting: Promise<Thread[]> | undefined;
-  // Memory that was given back. New memory for every batch costs more than decompressing it (measured).
-  const free: Uint8Array[] = [];
-  return async (frames) => {
-    starting ??= startThreads(count, free);
-    const threads = await starting;
+/** Threads do not keep the process when nothing is asked of them. */
+class DecoderThreads {
+  readonly #count: number;
+  #starting: Promise<Thread[]> | undefined;
+  /** Memory that was given back. New memory for every request costs more than decompressing (measured). */
+  readonly #free: ArrayBuffer[] = [];
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  start(): Promise<Thread[]> {
+    this.#starting ??= this.#startAll();
+    return this.#starting;
+  }
+
+  async decode(frames: readonly Frame[]): Promise<Decoded> {
+    const threads = await this.start();
     const thread = threads.reduce((a, b) => (b.waiting.length < a.waiting.length ? b : a));
-    const bytes = frames.reduce((sum, frame) => sum + frame.size, 0);
-    const fits = free.findIndex((piece) => piece.length >= bytes);
-    const into =
-      fits < 0
-        ? new Uint8Array(new SharedArrayBuffer(Math.max(bytes, PIECE)))
-        : free.splice(fits, 1)[0]!;
+    const memory: Request = this.#pack(frames);
     return new Promise((settle) => {
       if (thread.waiting.length === 0) thread.worker.ref();
-      thread.waiting.push({ frames, into, settle });
-      const plain = frames.map(({ compressed, size }) => ({ compressed, size }));
-      const request: Request = { frames: plain, into };
-      thread.worker.postMessage(
-        request,
-        plain.map(({ compressed }) => compressed.buffer as ArrayBuffer),
-      );
+      thread.waiting.push({ frames, settle });
+      thread.worker.postMessage(memory, [memory]);
     });
-  };
+  }
+
+  /** Puts the frames into a piece of memory: table, then compressed bytes and room of each. */
+  #pack(frames: readonly Frame[]): ArrayBuffer {
+    const head = (COUNT_WORDS + frames.length * FRAME_WORDS) * 4;
+    const wanted = frames.reduce((sum, frame) => sum + frame.compressed.length + frame.size, head);
+    const fits = this.#free.findIndex((piece) => piece.byteLength >= wanted);
+    const memory =
+      fits < 0
+        ? // A whole number of words, for the table.
+          new ArrayBuffer((Math.max(wanted, PIECE) + 3) & ~3)
+        : this.#free.splice(fits, 1)[0]!;
+    const bytes = new Uint8Array(memory);
+    const table = new Int32Array(memory);
+    table[0] = frames.length;
+    let at = head;
+    frames.forEach(({ compressed, size }, i) => {
+      const room = at + compressed.length;
+      bytes.set(compressed, at);
+      table.set([at, compressed.length, room, size], COUNT_WORDS + i * FRAME_WORDS);
+      discard(compressed);
+      at = room + size;
+    });
+    return memory;
+  }
+
+  async #startAll(): Promise<Thread[]> {
+    const { Worker } = await import("node:worker_threads");
+    return Array.from({ length: this.#count }, () => {
+      const worker = new Worker(new URL(import.meta.resolve("#zstd-worker")));
+      const thread: Thread = { worker, waiting: [] };
+      const next = (): Asked => {
+        const asked = thread.waiting.shift()!;
+        if (thread.waiting.length === 0) worker.unref();
+        return asked;
+      };
+      worker.on("message", ({ memory, errors }: Reply) => {
+        const { frames, settle } = next();
+        settle({
+          frames: frames.map(({ size }, i) => result(memory, i, size, errors?.[i])),
+          release: () => void this.#free.push(memory),
+        });
+      });
+      worker.on("error", ({ message }) => {
+        while (thread.waiting.length > 0) {
+          const { frames, settle } = next();
+          settle({ frames: frames.map(() => new Error(message)), release: () => {} });
+        }
+      });
+      worker.unref();
+      return thread;
+    });
+  }
 }
 
-async function startThreads(count: number, free: Uint8Array[]): Promise<Thread[]> {
-  const { Worker } = await import("node:worker_threads");
-  return Array.from({ length: count }, () => {
-    const worker = new Worker(new URL(import.meta.resolve("#zstd-worker")));
-    const thread: Thread = { worker, waiting: [] };
-    const answer = (reply: Reply): void => {
-      const { frames, into, settle } = thread.waiting.shift()!;
-      if (thread.waiting.length === 0) worker.unref();
-      settle({ frames: results(reply, frames, into), release: () => void free.push(into) });
-    };
-    worker.on("message", answer);
-    worker.on("error", ({ message }) => {
-      for (const { frames } of [...thread.waiting]) answer(frames.map(() => message));
-    });
-    worker.unref();
-    return thread;
-  });
-}
-
-function results(reply: Reply, frames: readonly Frame[], into: Uint8Array): Decoded["frames"] {
-  let at = 0;
-  return reply.map((got, i) => {
-    const { size } = frames[i]!;
-    const part = into.subarray(at, at + size);
-    at += size;
-    if (typeof got === "string") return new Error(got);
-    if (got > size) return new Error(`more than ${size} bytes`);
-    return part.subarray(0, got);
-  });
+/** What frame `i` of a piece gave, or why nothing. */
+function result(
+  memory: ArrayBuffer,
+  i: number,
+  size: number,
+  error: string | undefined,
+): Uint8Array | Error {
+  if (error !== undefined) return new Error(error);
+  const at = COUNT_WORDS + i * FRAME_WORDS;
+  const [, , to, got] = new Int32Array(memory, at * 4, FRAME_WORDS) as unknown as number[];
+  return got! > size
+    ? new Error(`more than ${size} bytes`)
+    : new Uint8Array(memory).subarray(to, to! + got!);
 }

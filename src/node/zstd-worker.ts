@@ -1,33 +1,34 @@
 /** A thread that decompresses zstd frames: what node/zstd-threads.ts asks of it. */
 import { parentPort } from "node:worker_threads";
 import { discard } from "../recording/discard.ts";
-import type { Frame } from "../recording/source.ts";
 import { nodeZstd } from "./zstd.ts";
-
-/** Frames to decompress into `into`, which is shared memory with room for all of them. */
-export interface Request {
-  frames: Frame[];
-  into: Uint8Array;
-}
-/** How many bytes each frame gave, each at the end of those before; a text where one gave none. */
-export type Reply = (number | string)[];
+import { COUNT_WORDS, FRAME_WORDS, type Reply, type Request } from "./zstd-request.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("bug: not started as a thread");
 const decode = await nodeZstd();
-port.on("message", async ({ frames, into }: Request) => {
-  const reply: Reply = [];
-  let at = 0;
-  for (const { compressed, size } of frames) {
+
+port.on("message", async (memory: Request) => {
+  const reply: Reply = { memory, errors: await decompress(memory) };
+  port.postMessage(reply, [memory]);
+});
+
+async function decompress(memory: ArrayBuffer): Promise<Reply["errors"]> {
+  const bytes = new Uint8Array(memory);
+  const table = new Int32Array(memory);
+  let errors: Reply["errors"] = null;
+  for (let i = 0; i < table[0]!; i++) {
+    const at = COUNT_WORDS + i * FRAME_WORDS;
+    const [from, length, to, size] = table.subarray(at, at + FRAME_WORDS) as unknown as number[];
     try {
-      const got = await decode(compressed, size);
-      into.set(got.length > size ? got.subarray(0, size) : got, at);
-      reply.push(got.length);
+      const got = await decode(bytes.subarray(from, from! + length!), size!);
+      bytes.set(got.length > size! ? got.subarray(0, size) : got, to);
+      table[at + FRAME_WORDS - 1] = got.length;
       discard(got);
     } catch (error) {
-      reply.push(error instanceof Error ? error.message : String(error));
+      errors ??= {};
+      errors[i] = error instanceof Error ? error.message : String(error);
     }
-    at += size;
   }
-  port.postMessage(reply);
-});
+  return errors;
+}

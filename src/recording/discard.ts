@@ -8,7 +8,7 @@ let drain: MessagePort | undefined;
 /** Frees the memory behind `bytes`, which must be the whole of its buffer and not be used again. */
 export function discard(bytes: Uint8Array): void {
   if (bytes.byteLength !== bytes.buffer.byteLength || bytes.byteLength === 0) return;
-  // Shared memory is its owner's.
+  // Shared memory cannot be handed over.
   if (!(bytes.buffer instanceof ArrayBuffer)) return;
   if (drain === undefined) {
     const { port1, port2 } = new MessageChannel();

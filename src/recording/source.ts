@@ -53,6 +53,8 @@ export interface Codecs {
    * what is in the frames.
    */
   readonly zstdAhead?: (frames: readonly Frame[]) => Promise<Decoded>;
+  /** Says that it will be asked for: what takes a while to start may start. */
+  readonly zstdSoon?: () => void;
 }
 
 /** What frames gave, in their order. */

@@ -24,6 +24,7 @@ export async function openTraceDat(input: TraceDatInput, codecs: Codecs): Promis
   const { version, bigEndian, compression } = initial;
   const file: SeekableFile | null =
     random === null ? null : { name, random, bigEndian, compression, codecs };
+  if (file !== null && compression === "zstd") codecs.zstdSoon?.();
   const notes: string[] = [];
   const contents =
     version === 7 && file !== null
