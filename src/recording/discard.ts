@@ -5,9 +5,16 @@
  */
 let drain: MessagePort | undefined;
 
-/** Frees the memory behind `bytes`, which must be the whole of its buffer and not be used again. */
+/** Bytes that a decoder may leave free behind what it gives. */
+export const SPARE = 64;
+
+/**
+ * Frees the memory behind `bytes`, which must be the whole of its buffer, up to SPARE bytes behind it,
+ * and not be used again. Views of a larger buffer are left alone.
+ */
 export function discard(bytes: Uint8Array): void {
-  if (bytes.byteLength !== bytes.buffer.byteLength || bytes.byteLength === 0) return;
+  const rest = bytes.buffer.byteLength - bytes.byteLength;
+  if (bytes.byteLength === 0 || bytes.byteOffset !== 0 || rest > SPARE) return;
   // Shared memory cannot be handed over.
   if (!(bytes.buffer instanceof ArrayBuffer)) return;
   if (drain === undefined) {
