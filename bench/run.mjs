@@ -11,12 +11,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compileLibtracecmd, compileReference, DATA } from "./compile.mjs";
 import { CLI, contendersFor, qemuContendersFor } from "./contenders.mjs";
-import { benchCore } from "./core.mjs";
+import { benchCore, LEAST_ROUNDS as CORE_ROUNDS } from "./core.mjs";
 import { makeInputs, parseSize } from "./make-input.mjs";
 import { makeQemuInputs } from "./make-qemu-input.mjs";
 import { isThere, measure, measureInTurn, median } from "./measure.mjs";
 import { compareImages, compareQemuForms, sameAnswers } from "./same-sets.mjs";
-import { benchStartUp, LEAST_ROUNDS } from "./start-up.mjs";
+import { benchStartUp, LEAST_ROUNDS as START_UP_ROUNDS } from "./start-up.mjs";
 import { ratio, table } from "./table.mjs";
 
 const KERNEL = { text: "ftrace text", none: "trace.dat v7, none", zstd: "trace.dat v7, zstd" };
@@ -56,12 +56,13 @@ for (const form of forms) {
     if (form in KERNEL) benchKernelForm(form);
     else if (form in QEMU) benchQemuForm(form);
     else if (form === "start-up") {
-      const many = Math.max(rounds, LEAST_ROUNDS);
+      const many = Math.max(rounds, START_UP_ROUNDS);
       title(`${OTHERS[form]}: median of ${many} rounds`);
       print(...benchStartUp(many));
     } else {
-      title(`${OTHERS[form]}: least CPU time of ${rounds} rounds, ${CORE_COUNT} descriptors`);
-      print(...(await benchCore({ rounds, count: CORE_COUNT })));
+      const many = Math.max(rounds, CORE_ROUNDS);
+      title(`${OTHERS[form]}: least CPU time of ${many} rounds, ${CORE_COUNT} descriptors`);
+      print(...(await benchCore({ rounds: many, count: CORE_COUNT })));
     }
   } catch (error) {
     failed = true;

@@ -1,6 +1,6 @@
 /** Do the product and the C reference find the same pages, and the product in both QEMU forms? */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { CLI } from "./contenders.mjs";
 import { measure } from "./measure.mjs";
 
@@ -66,7 +66,7 @@ function reportOf(file, { elements, syncs, events }) {
   };
   const expected = { elements, syncs, events, strange: 0, foreign: 0 };
   const [a, b] = [expected, found].map((counts) => JSON.stringify(counts));
-  if (a !== b) throw new Error(`${file}: expected ${a}, found ${b}`);
+  if (a !== b) throw new Error(`${basename(file)}: expected ${a}, found ${b}`);
   return JSON.stringify(report, (key, value) => (/place$/i.test(key) ? undefined : value));
 }
 
