@@ -1,13 +1,13 @@
 /**
- * Who runs on which form of the input. `needs` is the program or file without which a contender
- * is skipped by name; `shell` marks a pipeline. The first one of a form is what the others' ratio
- * refers to.
+ * Who runs on which form of the input. `needs` are the programs or files without which a contender
+ * is skipped by name; `once` marks one that is too slow for more than one round. The first one of a
+ * form is what the others' ratio refers to.
  */
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
 export const CLI = join(ROOT, "dist/cli/cli.js");
-const COUNT = `mawk '/ desc: /{n++} END{print n+0}'`;
 
 /** Different masks, so that none is computed for another. */
 const EIGHT = [
@@ -19,7 +19,7 @@ function product(file, out) {
   // Status 1 is the answer "pages lost".
   const own = (name, ...args) => ({
     name,
-    needs: CLI,
+    needs: [CLI],
     statuses: [0, 1],
     command: [process.execPath, CLI, ...args],
   });
@@ -36,16 +36,32 @@ function shell(name, needs, line) {
   return { name, needs, command: ["sh", "-c", line] };
 }
 
-function traceCmd(file) {
+/** `wanted` is a fixed string; mawk takes it as a pattern. */
+function floor(file, wanted) {
   return [
-    shell("trace-cmd report", "trace-cmd", `trace-cmd report ${quote(file)} | cat >/dev/null`),
-    shell("trace-cmd report, mawk count", "mawk", `trace-cmd report ${quote(file)} | ${COUNT}`),
+    shell("mawk count", ["mawk"], `${mawkCount(wanted)} ${quote(file)}`),
+    { name: "grep -c", needs: ["grep"], command: ["grep", "-c", wanted, file] },
+    { name: "wc -l", needs: ["wc"], command: ["wc", "-l", file] },
+  ];
+}
+
+function mawkCount(wanted) {
+  return `mawk '/${wanted}/{n++} END{print n+0}'`;
+}
+
+function traceCmd(file) {
+  const report = `trace-cmd report ${quote(file)}`;
+  const count = `${report} | ${mawkCount(" desc: ")}`;
+  return [
+    shell("trace-cmd report", ["trace-cmd"], `${report} | cat >/dev/null`),
+    shell("trace-cmd report, mawk count", ["trace-cmd", "mawk"], count),
   ];
 }
 
 /**
- * Contenders for a form: `text`, `none` or `zstd` (trace.dat); `out` is a folder for images.
- * `programs`: paths of `replay` and `libtracecmd`, the latter null where it cannot be compiled.
+ * Contenders for a form of the kernel's recording: `text`, `none` or `zstd` (trace.dat); `out` is a
+ * folder for images. `programs`: paths of `replay` and `libtracecmd`, the latter null where it
+ * cannot be compiled.
  */
 export function contendersFor(form, file, out, { replay, libtracecmd }) {
   if (form === "text") {
@@ -53,23 +69,44 @@ export function contendersFor(form, file, out, { replay, libtracecmd }) {
       { name: "C reference (mmap)", command: [replay, file] },
       { name: "C reference (read)", command: [replay, "--read", file] },
       ...product(file, out),
-      { name: "mawk count", needs: "mawk", command: ["sh", "-c", `${COUNT} ${quote(file)}`] },
-      { name: "grep -c", needs: "grep", command: ["grep", "-c", " desc: ", file] },
-      { name: "wc -l", needs: "wc", command: ["wc", "-l", file] },
+      ...floor(file, " desc: "),
     ];
   }
   const reference = [{ name: "C reference (read)", command: [replay, "--read", file] }];
   if (form === "none") reference.push({ name: "C reference (mmap)", command: [replay, file] });
   const library = {
     name: "libtracecmd reader",
-    needs: libtracecmd ?? "libtracecmd-dev",
+    needs: [libtracecmd ?? "libtracecmd-dev"],
     command: [libtracecmd, "--quiet", file],
   };
   return [...reference, ...product(file, out), library, ...traceCmd(file)];
 }
 
-/** Contenders of the issue that no command on this system provides; named in the results. */
-export const NEVER_RUN = ["QEMU log and simpletrace: no such input is built yet"];
+/**
+ * Contenders for QEMU's forms, `log` or `simple`; `inputs` of make-qemu-input.mjs. QEMU's own reader
+ * knows its binary form only: what it is compared with in both are the same events.
+ */
+export function qemuContendersFor(form, inputs, out) {
+  const script = simpletraceScript();
+  const reference = {
+    ...shell(
+      "simpletrace.py (of the simpletrace)",
+      ["python3", script],
+      `python3 ${quote(script)} ${quote(inputs.schema)} ${quote(inputs.simple)} >/dev/null`,
+    ),
+    once: true,
+  };
+  const last = form === "log" ? floor(inputs.log, ":virtqueue_pop ") : [];
+  return [reference, ...product(inputs[form], out), ...last];
+}
+
+/** scripts/simpletrace.py of a QEMU tree: no package installs it, and none of it is copied here. */
+function simpletraceScript() {
+  const { SIMPLETRACE_PY } = process.env;
+  if (SIMPLETRACE_PY) return SIMPLETRACE_PY;
+  const found = spawnSync("sh", ["-c", "command -v simpletrace.py"], { encoding: "utf8" });
+  return found.stdout.trim() || "simpletrace.py";
+}
 
 function quote(path) {
   return `'${path.replaceAll("'", "'\\''")}'`;

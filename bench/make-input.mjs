@@ -8,19 +8,12 @@
  * DIR holds trace.txt.gz and trace.dat of a recording in which every queue is idle at each sync.
  */
 import { execFileSync } from "node:child_process";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { compileMkdat, DATA } from "./compile.mjs";
+import { make, openOutput } from "./output.mjs";
 
 const FROM = join(import.meta.dirname, "../traces/vhost-scsi-variants/6.1-long");
 /** Addresses of the recording's buffers from here on are moved; the rings lie below. */
@@ -56,14 +49,6 @@ export function makeInputs({ size, from = FROM }) {
   return paths;
 }
 
-/** An input that was cut off while being made does not count as made. */
-function make(path, write) {
-  if (existsSync(path)) return;
-  const part = `${path}.part`;
-  write(part);
-  renameSync(part, path);
-}
-
 function writeText(path, size, from) {
   const recording = readFileSync(join(from, "trace.txt.gz"));
   const lines = gunzipSync(recording)
@@ -73,8 +58,7 @@ function writeText(path, size, from) {
   const start = lines.findIndex((line) => line.includes("dirty_sync_end 0")) + 1;
   if (start === 0) throw new Error(`${from}: no sync 0`);
   const { events, rounds, span, popped, completed } = prepare(lines.slice(start));
-  const out = openSync(path, "w");
-  const { flush, add, written } = buffered(out);
+  const { add, written, close } = openOutput(path);
   for (const line of lines.slice(0, start)) add(`${widenMemory(line)}\n`);
   for (let repeat = 0; written() < size; repeat++) {
     for (const event of events) {
@@ -86,8 +70,7 @@ function writeText(path, size, from) {
       add(`${event.rest(repeat * rounds + event.round, pops, used, repeat)}\n`);
     }
   }
-  flush();
-  closeSync(out);
+  close();
 }
 
 /** Lines as functions of the repetition, and what one repetition adds to time and indices. */
@@ -172,25 +155,6 @@ function widenMemory(line) {
     new RegExp(`(: mem: .* start=0x${MOVED_FROM.toString(16)} last=)0x[0-9a-f]+`),
     `$10x${(GUEST_END - 1n).toString(16)}`,
   );
-}
-
-/** Collects pieces and writes about a megabyte at a time. */
-function buffered(file) {
-  let pieces = [];
-  let pending = 0;
-  let total = 0;
-  function flush() {
-    if (pending > 0) writeSync(file, Buffer.from(pieces.join(""), "latin1"));
-    pieces = [];
-    pending = 0;
-  }
-  function add(piece) {
-    pieces.push(piece);
-    pending += piece.length;
-    total += piece.length;
-    if (pending > 1 << 20) flush();
-  }
-  return { flush, add, written: () => total };
 }
 
 if (process.argv[1] === import.meta.filename) {

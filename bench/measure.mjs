@@ -22,9 +22,37 @@ export function measure(command, statuses = [0]) {
   return { cpu: usage.user + usage.sys, wall: usage.wall, peak: usage.peak, out: `${run.stdout}` };
 }
 
+/**
+ * Runs the contenders in turn, round after round, and those that are too slow for it `once`: its
+ * sample is kept, because another form may run the same command. Returns the samples of each; one
+ * that fails is left out, and `failed(contender, error)` told.
+ */
+export function measureInTurn(contenders, rounds, failed) {
+  const samples = new Map(contenders.map((contender) => [contender, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [contender, taken] of [...samples]) {
+      try {
+        if (!contender.once) taken.push(measure(contender.command, contender.statuses));
+        else if (round === 0) taken.push(measureOnce(contender));
+      } catch (error) {
+        samples.delete(contender);
+        failed(contender, error);
+      }
+    }
+  }
+  return samples;
+}
+
+const kept = new Map();
+
+function measureOnce({ command, statuses }) {
+  const key = command.join("\0");
+  if (!kept.has(key)) kept.set(key, measure(command, statuses));
+  return kept.get(key);
+}
+
 /** Whether a program is on the PATH, or a file exists. */
 export function isThere(program) {
-  if (program === undefined) return true;
   if (program.includes("/")) return existsSync(program);
   return spawnSync("sh", ["-c", 'command -v "$1"', "sh", program]).status === 0;
 }

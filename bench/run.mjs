@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: builds the inputs when missing, runs every contender in turn on the same input,
- * interleaved, and prints one table a form.
+ * interleaved, and prints one table a form; then start-up, and the core's operations alone.
  *
- *   node bench/run.mjs [--size 1G] [--rounds 5] [--only text,none,zstd] [--from DIR] [--write]
+ *   node bench/run.mjs [--size 1G] [--rounds 5] [--only text,none,…] [--from DIR] [--write]
  */
 import { execFileSync } from "node:child_process";
 import { statSync, writeFileSync } from "node:fs";
@@ -10,12 +10,22 @@ import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compileLibtracecmd, compileReference, DATA } from "./compile.mjs";
-import { CLI, contendersFor, NEVER_RUN } from "./contenders.mjs";
+import { CLI, contendersFor, qemuContendersFor } from "./contenders.mjs";
+import { benchCore, LEAST_ROUNDS as CORE_ROUNDS } from "./core.mjs";
 import { makeInputs, parseSize } from "./make-input.mjs";
-import { isThere, measure, median } from "./measure.mjs";
-import { compareImages, sameAnswers } from "./same-sets.mjs";
+import { makeQemuInputs } from "./make-qemu-input.mjs";
+import { isThere, measure, measureInTurn, median } from "./measure.mjs";
+import { compareImages, compareQemuForms, sameAnswers } from "./same-sets.mjs";
+import { benchStartUp, LEAST_ROUNDS as START_UP_ROUNDS } from "./start-up.mjs";
+import { ratio, table } from "./table.mjs";
 
-const FORMS = { text: "ftrace text", none: "trace.dat v7, none", zstd: "trace.dat v7, zstd" };
+const KERNEL = { text: "ftrace text", none: "trace.dat v7, none", zstd: "trace.dat v7, zstd" };
+const QEMU = { log: "QEMU log", simple: "simpletrace v4" };
+const OTHERS = { "start-up": "Start-up", core: "Core operations alone" };
+const FORMS = { ...KERNEL, ...QEMU, ...OTHERS };
+/** QEMU's inputs are a fourth of the size: its own reader needs half a minute for 256 MB. */
+const QEMU_SHARE = 4;
+const CORE_COUNT = 200_000;
 
 const { values } = parseArgs({
   options: {
@@ -28,86 +38,116 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds);
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds: expected 1 or more");
+const size = parseSize(values.size);
 const forms = values.only.split(",");
 for (const form of forms) {
   if (!(form in FORMS)) throw new Error(`--only: expected ${Object.keys(FORMS)}, found ${form}`);
 }
 
-const { replay } = compileReference();
-const libtracecmd = compileLibtracecmd();
-const inputs = makeInputs({
-  size: parseSize(values.size),
-  ...(values.from === undefined ? {} : { from: values.from }),
-});
 const report = [];
 let failed = false;
+/** The reference's answer to the first form: the others have to give the same. */
 let answer;
+/** Made and compared with the first form of each kind. */
+let kernel;
+let qemu;
 for (const form of forms) {
   try {
-    benchForm(form, inputs[form]);
+    if (form in KERNEL) benchKernelForm(form);
+    else if (form in QEMU) benchQemuForm(form);
+    else if (form === "start-up") {
+      const many = Math.max(rounds, START_UP_ROUNDS);
+      title(`${OTHERS[form]}: median of ${many} rounds`);
+      print(...benchStartUp(many));
+    } else {
+      const many = Math.max(rounds, CORE_ROUNDS);
+      title(`${OTHERS[form]}: least CPU time of ${many} rounds, ${CORE_COUNT} descriptors`);
+      print(...(await benchCore({ rounds: many, count: CORE_COUNT })));
+    }
   } catch (error) {
     failed = true;
     print(`\nFAILED: ${error.message}`);
   }
 }
-print("", ...NEVER_RUN.map((what) => `- not run: ${what}`));
 if (values.write)
   writeFileSync(join(import.meta.dirname, "RESULTS.md"), `${header()}${report.join("\n")}\n`);
 if (failed) process.exitCode = 1;
 
-function benchForm(form, file) {
-  const bytes = statSync(file).size;
+function benchKernelForm(form) {
+  kernel ??= {
+    inputs: makeInputs({ size, ...(values.from === undefined ? {} : { from: values.from }) }),
+    programs: { ...compileReference(), libtracecmd: compileLibtracecmd() },
+  };
+  const file = kernel.inputs[form];
+  const { replay, libtracecmd } = kernel.programs;
   const first = measure([replay, file]);
   const events = Number(/^total events=(\d+)/m.exec(first.out)[1]);
-  print(
-    `${report.length > 0 ? "\n" : ""}## ${FORMS[form]}: ${(bytes / 1e6).toFixed(0)} MB, ${(events / 1e6).toFixed(2)} M events\n`,
-  );
+  titleOf(form, file, events);
   answer ??= first.out;
   if (libtracecmd !== null && form !== "text") {
     const { out } = measure([libtracecmd, file]);
     if (!sameAnswers(answer, out)) throw new Error("libtracecmd reader and reference differ");
   }
   if (!sameAnswers(answer, first.out)) throw new Error("the forms do not hold the same events");
-  const all = contendersFor(form, file, join(DATA, "out"), { replay, libtracecmd });
-  const present = all.filter((contender) => isThere(contender.needs));
-  for (const { name } of all.filter((one) => !present.includes(one))) print(`- skipped: ${name}`);
   if (isThere(CLI)) print(`- sets: ${compareImages(file, replay, join(DATA, "sets"))}`);
-  const runs = new Map(present.map((contender) => [contender, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const contender of [...present]) {
-      try {
-        runs.get(contender).push(measure(contender.command, contender.statuses));
-      } catch (error) {
-        failed = true;
-        present.splice(present.indexOf(contender), 1);
-        runs.delete(contender);
-        print(`- FAILED: ${contender.name}: ${error.message.split("\n").at(-2) ?? error.message}`);
-      }
-    }
+  benchAll(contendersFor(form, file, join(DATA, "out"), kernel.programs), events);
+}
+
+function benchQemuForm(form) {
+  qemu ??= makeQemuInputs(Math.round(size / QEMU_SHARE));
+  titleOf(form, qemu[form], qemu.events);
+  if (isThere(CLI)) {
+    qemu.same ??= compareQemuForms(qemu, join(DATA, "sets"));
+    print(`- sets: ${qemu.same}`);
   }
-  printTable(runs, events);
+  const times = benchAll(qemuContendersFor(form, qemu, join(DATA, "out")), qemu.events);
+  const [[slowest, slow], ...others] = times;
+  if (!slowest.startsWith("simpletrace.py")) return;
+  print("");
+  for (const [name, cpu] of others.filter(([name]) => name.startsWith("vhost-replay"))) {
+    print(`- ${name}: ${(slow / cpu).toFixed(0)} x the events of simpletrace.py per CPU second`);
+  }
+}
+
+/** Runs who is there, says who is not, prints the table. Returns [name, CPU seconds] of each. */
+function benchAll(contenders, events) {
+  const isPresent = ({ needs = [] }) => needs.every(isThere);
+  const present = contenders.filter(isPresent);
+  for (const one of contenders) if (!isPresent(one)) print(`- skipped: ${one.name}`);
+  for (const one of present) if (one.once) print(`- one round: ${one.name}`);
+  const runs = measureInTurn(present, rounds, ({ name }, error) => {
+    failed = true;
+    print(`- FAILED: ${name}: ${error.message.split("\n").at(-2) ?? error.message}`);
+  });
+  return printTable(runs, events);
 }
 
 function printTable(runs, events) {
   const rows = [["contender", "CPU s", "wall s", "M events/s", "peak MB", "x reference"]];
-  let reference;
+  const times = [];
   for (const [contender, samples] of runs) {
     const cpu = median(samples.map((sample) => sample.cpu));
-    reference ??= cpu;
+    times.push([contender.name, cpu]);
     rows.push([
       contender.name,
       cpu.toFixed(3),
       median(samples.map((sample) => sample.wall)).toFixed(3),
       (events / cpu / 1e6).toFixed(2),
       (Math.max(...samples.map((sample) => sample.peak)) / 1e6).toFixed(0),
-      (cpu / reference).toFixed(2),
+      ratio(cpu / times[0][1]),
     ]);
   }
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const line = (row) =>
-    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(" | ")} |`;
-  const dashes = widths.map((width, i) => `${"-".repeat(width - 1)}${i === 0 ? "-" : ":"}`);
-  print("", line(rows[0]), line(dashes), ...rows.slice(1).map(line));
+  print("", ...table(rows));
+  return times;
+}
+
+function titleOf(form, file, events) {
+  const megabytes = (statSync(file).size / 1e6).toFixed(0);
+  title(`${FORMS[form]}: ${megabytes} MB, ${(events / 1e6).toFixed(2)} M events`);
+}
+
+function title(text) {
+  print(...(report.length > 0 ? [""] : []), `## ${text}`, "");
 }
 
 function print(...lines) {

@@ -1,6 +1,6 @@
-/** Do the product and the C reference find the same pages? */
+/** Do the product and the C reference find the same pages, and the product in both QEMU forms? */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { CLI } from "./contenders.mjs";
 import { measure } from "./measure.mjs";
 
@@ -16,13 +16,62 @@ export function compareImages(file, replay, scratch) {
     let images = 0;
     for (const policy of POLICIES) {
       const ours = join(scratch, policy);
-      measure([process.execPath, CLI, "log", file, "--policy", policy, "-o", ours, "--quiet"]);
+      writeImages(file, policy, ours);
       images += compareFolders(ours, join(reference, policy));
     }
     return `${images} images of two policies equal those of the C reference`;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/**
+ * Compares what the product says of a QEMU log and of its simpletrace: the report, but for places
+ * in the files, and every image of both policies. Both have to hold all of the `inputs`' elements,
+ * syncs and events, and nothing unknown. Returns one line; throws at the first difference.
+ */
+export function compareQemuForms(inputs, scratch) {
+  const [log, simple] = [inputs.log, inputs.simple].map((file) => reportOf(file, inputs));
+  if (log !== simple) throw new Error("the report of the QEMU log and of the simpletrace differ");
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(scratch, { recursive: true });
+  try {
+    let images = 0;
+    for (const policy of POLICIES) {
+      const folders = ["log", "simple"].map((form) => {
+        const folder = join(scratch, `${policy}-${form}`);
+        writeImages(inputs[form], policy, folder);
+        return folder;
+      });
+      images += compareFolders(...folders);
+    }
+    return `reports and ${images} images of two policies are equal in both QEMU forms, ${inputs.elements} requests`;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** What a report says without its places; throws when it does not hold what was put in. */
+function reportOf(file, { elements, syncs, events }) {
+  const run = measure([process.execPath, CLI, "report", file, "--json", "--quiet"], [0, 1]);
+  const { inputs, ...report } = JSON.parse(run.out);
+  const queues = report.devices.flatMap((device) => device.queues);
+  const sum = (count) => queues.reduce((total, queue) => total + count(queue), 0);
+  const found = {
+    elements: sum(({ completed }) => completed),
+    syncs: report.rounds.length + report.moreRounds,
+    events: inputs[0].events.reduce((total, { count }) => total + count, 0),
+    strange: sum((q) => q.unknownHead + q.rejected + q.dropped + q.inFlightAtEnd),
+    foreign: inputs[0].foreignLines + inputs[0].gaps.length,
+  };
+  const expected = { elements, syncs, events, strange: 0, foreign: 0 };
+  const [a, b] = [expected, found].map((counts) => JSON.stringify(counts));
+  if (a !== b) throw new Error(`${basename(file)}: expected ${a}, found ${b}`);
+  return JSON.stringify(report, (key, value) => (/place$/i.test(key) ? undefined : value));
+}
+
+function writeImages(file, policy, folder) {
+  measure([process.execPath, CLI, "log", file, "--policy", policy, "-o", folder, "--quiet"]);
 }
 
 /** The reference's own answers to two forms of one input: everything but the line counts. */

@@ -5,15 +5,20 @@
  *   core.load(bytes)                       16-byte descriptors: u64 gpa, u32 length, u32 cause
  *   core.mark()                            marks all of them
  *   core.sync()                            → [{ written, logged, lost, stale }] per row
+ *   core.differences()                     → pages written and not logged, per row
+ *   core.runs()                            → runs of these pages of row 0: { runs, pages, starts }
  *   core.clear()                           empties the round's planes
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { addRun } from "./run-totals.mjs";
 
 const ROOT = join(import.meta.dirname, "../..");
 const BUILD = join(ROOT, "build/bench");
 const BATCH = 4096;
+/** src/core.ts, RUN_BATCH. */
+const RUN_BATCH = 1024;
 // assembly/abi.ts: ROW_*, COUNT_*.
 const ROW_SIZE = 8;
 const COUNTS_SIZE = 56;
@@ -52,6 +57,8 @@ export async function openCore(rows) {
     view.setUint32(core.rowTablePtr() + i * ROW_SIZE, window, true);
     view.setUint32(core.rowTablePtr() + i * ROW_SIZE + 4, logs, true);
   }
+  const scratch = core.allocate(RUN_BATCH * 8);
+  if (scratch === 0) throw new Error("out of memory");
   let at = 0;
   let count = 0;
   return {
@@ -76,6 +83,23 @@ export async function openCore(rows) {
           Object.entries(COUNTS).map(([name, offset]) => [name, read(offset)]),
         );
       });
+    },
+    differences: () => rows.map((_, i) => core.differences(i)),
+    /** As src/core.ts reads runs. */
+    runs() {
+      const result = { runs: 0, pages: 0, starts: 0 };
+      let from = 0;
+      while (true) {
+        const n = core.runs(0, from, RUN_BATCH, scratch);
+        const view = new DataView(core.memory.buffer);
+        for (let i = 0; i < n; i++) {
+          const first = view.getUint32(scratch + i * 8, true);
+          const pages = view.getUint32(scratch + i * 8 + 4, true);
+          addRun(result, first, pages);
+          from = first + pages;
+        }
+        if (n < RUN_BATCH || from > 0xffffffff) return result;
+      }
     },
     clear: () => core.clear(),
   };

@@ -2,9 +2,19 @@
  * The core's own bit-planes and sync, called in batches: a call from JavaScript a descriptor would
  * measure the call. Compiled next to assembly/ by bench/core/adapter.mjs with the core's settings.
  */
+import { BLOCK_BYTES, RowSet, ROW_SIZE, ROW_WINDOW } from "ASSEMBLY/abi";
 import { take } from "ASSEMBLY/memory";
-import { mark, rowTable, setRows } from "ASSEMBLY/planes";
-import { clearRound, counts, sync } from "ASSEMBLY/sync";
+import {
+  entryOf,
+  mark,
+  orPlanes,
+  planesIn,
+  planesOf,
+  rowLogs,
+  rowTable,
+  setRows,
+} from "ASSEMBLY/planes";
+import { clearRound, counts, nextBlock, setRuns, sync } from "ASSEMBLY/sync";
 
 export function prepare(rows: u32): bool {
   return setRows(rows);
@@ -26,6 +36,25 @@ export function markBatch(at: usize, count: u32): void {
 }
 export function syncRound(): void {
   sync();
+}
+/** Pages written and not logged in this round: what sync() counts among other things, alone. */
+export function differences(row: u32): u32 {
+  let windowMask = planesOf(load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW));
+  let logsMask = planesOf(rowLogs(row));
+  let pages: u64 = 0;
+  for (let block = nextBlock(0, false); block < 1 << 23; block = nextBlock(block + 1, false)) {
+    let entry = entryOf(block);
+    let written = windowMask & planesIn(entry);
+    let logged = logsMask & planesIn(entry);
+    for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
+      pages += popcnt<u64>(orPlanes(entry, w, written) & ~orPlanes(entry, w, logged));
+    }
+  }
+  return <u32>pages;
+}
+/** Runs of the same pages, at most `cap` from page `from` on, as the product reads them. */
+export function runs(row: u32, from: u32, cap: u32, into: usize): u32 {
+  return setRuns(row, <u32>RowSet.Lost, from, cap, into);
 }
 export function clear(): void {
   clearRound();

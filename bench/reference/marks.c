@@ -3,8 +3,9 @@
  *
  * The core operations in plain C: marks the descriptors of a file (16 bytes each: u64 gpa, u32
  * length, u32 cause) in flat bit-planes, one a cause, then ends the round for each row (two masks
- * of causes, decimal), then clears. Prints JSON: nanoseconds per descriptor, microseconds per sync
- * and per clear of every round, and the last counts of each row.
+ * of causes, decimal), counts and lists the pages that were written and not logged, and clears.
+ * Prints JSON: nanoseconds per descriptor, microseconds of every other step of every round, and the
+ * last counts of each row, and of the runs of the first one.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -21,7 +22,7 @@ enum { CAUSES = 18, ROWS_MAX = 16, BLOCK_WORDS = 8, GPA_BITS = 44 };
 #define WORDS (1ull << (GPA_BITS - 18))
 
 struct descriptor { u64 gpa; u32 len, cause; };
-struct row { u32 window, logs; u64 *ever_lost, *stale, written_n, logged_n, lost_n, stale_n; };
+struct row { u32 window, logs; u64 *ever_lost, *stale, written_n, logged_n, lost_n, stale_n, differences; };
 
 static u64 *planes[CAUSES], *touched, touched_words;
 static struct row rows[ROWS_MAX];
@@ -85,6 +86,56 @@ static void sync_rows(u32 row_count, u32 causes) {
   }
 }
 
+static u64 lost_word(const struct row *row, u64 w, u32 causes) {
+  return any(w, row->window & causes) & ~any(w, row->logs & causes);
+}
+
+/* Pages written and not logged, counted alone. */
+static void differences(u32 row_count, u32 causes) {
+  for (u32 r = 0; r < row_count; r++) rows[r].differences = 0;
+  for (u64 t = 0; t < touched_words; t++) {
+    for (u64 rest = touched[t]; rest; rest &= rest - 1) {
+      u64 w = (t * 64 + (u64)__builtin_ctzll(rest)) * BLOCK_WORDS;
+      for (u32 r = 0; r < row_count; r++)
+        for (u64 i = w; i < w + BLOCK_WORDS; i++)
+          rows[r].differences += __builtin_popcountll(lost_word(&rows[r], i, causes));
+    }
+  }
+}
+
+static struct { u64 runs, pages, starts, last, first; } listed;
+
+static void run_ends(void) {
+  if (listed.last == listed.first) return;
+  listed.runs++;
+  listed.pages += listed.last - listed.first;
+  listed.starts += listed.first;
+}
+
+/* Runs of the same pages of the first row, ascending. */
+static void list_runs(u32 causes) {
+  listed.runs = listed.pages = listed.starts = listed.first = listed.last = 0;
+  for (u64 t = 0; t < touched_words; t++) {
+    for (u64 rest = touched[t]; rest; rest &= rest - 1) {
+      u64 w = (t * 64 + (u64)__builtin_ctzll(rest)) * BLOCK_WORDS;
+      for (u64 i = w; i < w + BLOCK_WORDS; i++) {
+        u64 bits = lost_word(&rows[0], i, causes);
+        while (bits) {
+          u64 bit = (u64)__builtin_ctzll(bits), rising = bits + (1ull << bit);
+          u64 end = rising ? (u64)__builtin_ctzll(rising) : 64;
+          if (i * 64 + bit != listed.last) {
+            run_ends();
+            listed.first = i * 64 + bit;
+          }
+          listed.last = i * 64 + end;
+          bits = rising ? bits & rising : 0;
+        }
+      }
+    }
+  }
+  run_ends();
+}
+
 static void clear(u32 causes) {
   for (u64 t = 0; t < touched_words; t++) {
     for (u64 rest = touched[t]; rest; rest &= rest - 1) {
@@ -123,15 +174,25 @@ int main(int argc, char **argv) {
     double marked = now();
     sync_rows(row_count, causes);
     double synced = now();
+    differences(row_count, causes);
+    double counted = now();
+    list_runs(causes);
+    double walked = now();
     clear(causes);
-    printf("%s{\"mark\":%.3f,\"sync\":%.3f,\"clear\":%.3f}", round ? "," : "",
-           (marked - start) / (double)count, (synced - marked) / 1e3, (now() - synced) / 1e3);
+    printf("%s{\"mark\":%.3f,\"sync\":%.3f,\"differences\":%.3f,\"runs\":%.3f,\"clear\":%.3f}",
+           round ? "," : "", (marked - start) / (double)count, (synced - marked) / 1e3,
+           (counted - synced) / 1e3, (walked - counted) / 1e3, (now() - walked) / 1e3);
   }
   printf("],\"rows\":[");
   for (u32 r = 0; r < row_count; r++)
     printf("%s{\"written\":%llu,\"logged\":%llu,\"lost\":%llu,\"stale\":%llu}", r ? "," : "",
            (unsigned long long)rows[r].written_n, (unsigned long long)rows[r].logged_n,
            (unsigned long long)rows[r].lost_n, (unsigned long long)rows[r].stale_n);
-  printf("]}\n");
+  printf("],\"differences\":[");
+  for (u32 r = 0; r < row_count; r++)
+    printf("%s%llu", r ? "," : "", (unsigned long long)rows[r].differences);
+  printf("],\"runs\":{\"runs\":%llu,\"pages\":%llu,\"starts\":%llu}}\n",
+         (unsigned long long)listed.runs, (unsigned long long)listed.pages,
+         (unsigned long long)listed.starts);
   return 0;
 }
