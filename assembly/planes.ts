@@ -381,9 +381,9 @@ export function mark(cause: u32, gpa: u64, len: u64): i32 {
 }
 
 function markRange(plane: u32, page: u32, lastPage: u32): i32 {
-  let none: u32 = 0xffffffff;
-  let first = none;
+  let first: u32 = 0;
   let last: u32 = 0;
+  let any: u64 = 0;
   while (true) {
     let block = page >> 9;
     let end = min<u32>(lastPage, page | 511);
@@ -399,17 +399,18 @@ function markRange(plane: u32, page: u32, lastPage: u32): i32 {
       let old = load<u64>(at);
       let added = mask & ~old;
       store<u64>(at, old | mask);
+      first = select<u32>(base + <u32>ctz<u64>(added), first, !(any | fresh));
       fresh |= added;
-      first = select<u32>(base + <u32>ctz<u64>(added), first, first == none && added != 0);
       last = select<u32>(base + 63 - <u32>clz<u64>(added), last, added != 0);
       if (end - base < 64) break;
       mask = ~(<u64>0);
     }
     if (fresh) touch(entryOf(block), block, plane);
+    any |= fresh;
     if (end == lastPage) break;
     page = end + 1;
   }
-  if (first == none) return 0;
+  if (!any) return 0;
   freshFirst = first;
   freshLast = last;
   return 1;

@@ -81,12 +81,14 @@ function syncBlock(block: u32, entry: usize): void {
   let present = planesIn(entry);
   if (byRound) takeBlock(block, entry);
   let inWindow: u32 = 0;
+  let known = false;
   for (let row: u32 = 0; row < activeRows; ++row) {
     let windowMask = load<u32>(masks + (row << 3)) & present;
     let logsMask = load<u32>(masks + (row << 3), 4) & present;
     if (!(windowMask | logsMask)) continue;
     // Most rows have the same window (measured: a fifth of a sync of 8 rows).
-    if (windowMask != inWindow || !row) orLine(entry, windowMask, writtenLine);
+    if (!known || windowMask != inWindow) orLine(entry, windowMask, writtenLine);
+    known = true;
     inWindow = windowMask;
     orLine(entry, logsMask, loggedLine);
     let count = counts + row * COUNTS_SIZE;
