@@ -12,6 +12,7 @@
  * sync walks a page for each of them: slower, measured.
  */
 import { BLOCK_BYTES, Cause, CAUSES, GPA_BITS, PAGE_SHIFT, ROW_LOGS, ROW_SIZE } from "./abi";
+import { openSlots, slotKept, slotLines, takeSlot } from "./block-slots";
 import { reserve } from "./memory";
 
 const BLOCKS: u32 = 1 << (GPA_BITS - 21);
@@ -41,11 +42,6 @@ let directory: usize = 0;
 /** One bit a block: touched in this round; touched ever. */
 export let roundSummary: usize = 0;
 export let everSummary: usize = 0;
-/** Memory for blocks, taken in slabs: lines, kept sets. */
-let slab: usize = 0;
-let slabEnd: usize = 0;
-let keptSlab: usize = 0;
-let keptBytes: u32 = 0;
 
 /** Blocks below `firstBlock` and from `endBlock` on were never touched. */
 export let firstBlock: u32 = BLOCKS;
@@ -73,8 +69,8 @@ export function setRows(count: u32): bool {
   directory = reserve((BLOCKS >> PART_SHIFT) * 4);
   roundSummary = reserve(BLOCKS / 8);
   everSummary = reserve(BLOCKS / 8);
-  keptBytes = (1 + KEPT_SETS * count) * BLOCK_BYTES;
   if (!rowTable || !directory || !roundSummary || !everSummary) return false;
+  if (!openSlots(FIRST_PLANES, 1 + KEPT_SETS * count)) return false;
   for (let i: u32 = 0; i < BLOCKS >> PART_SHIFT; ++i) store<u32>(directory + (i << 2), <u32>NONE);
   return true;
 }
@@ -99,6 +95,18 @@ export function startRound(): void {
 export function entryOf(block: u32): usize {
   let part = <usize>load<u32>(directory + ((block >> PART_SHIFT) << 2));
   return part + (block & (PART_BLOCKS - 1)) * ENTRY;
+}
+
+/** Gives a block its lines, and its kept sets: both hold nothing now. */
+// @ts-ignore: decorator
+@inline
+export function setLines(entry: usize, at: u32): void {
+  store<u32>(entry, at);
+}
+// @ts-ignore: decorator
+@inline
+export function setKept(entry: usize, at: u32): void {
+  store<u32>(entry, at, ENTRY_KEPT);
 }
 
 /** Whether something was ever written in the block of this entry. */
@@ -297,30 +305,18 @@ export function keptLine(entry: usize, row: u32, set: u32): usize {
   return <usize>load<u32>(entry, ENTRY_KEPT) + (1 + row * KEPT_SETS + set) * BLOCK_BYTES;
 }
 
-/** Takes memory for 64 blocks at a time. */
-function newSlab(): bool {
-  let lines = reserve(64 * FIRST_PLANES * BLOCK_BYTES);
-  let kept = lines ? reserve(64 * keptBytes) : 0;
-  if (!kept) return false;
-  slab = lines;
-  slabEnd = lines + 64 * FIRST_PLANES * BLOCK_BYTES;
-  keptSlab = kept;
-  return true;
-}
-
 function newBlock(block: u32): bool {
-  if (slab == slabEnd && !newSlab()) return false;
   let part = directory + ((block >> PART_SHIFT) << 2);
   if (<usize>load<u32>(part) == NONE) {
     let entries = reserve(PART_BLOCKS * ENTRY);
     if (!entries) return false;
     store<u32>(part, <u32>entries);
   }
+  let slot = takeSlot(block);
+  if (slot < 0) return false;
   let entry = entryOf(block);
-  store<u32>(entry, <u32>slab);
-  store<u32>(entry, <u32>keptSlab, ENTRY_KEPT);
-  slab += FIRST_PLANES * BLOCK_BYTES;
-  keptSlab += keptBytes;
+  setLines(entry, slotLines(slot));
+  setKept(entry, slotKept(slot));
   let word = everSummary + ((block >> 6) << 3);
   store<u64>(word, load<u64>(word) | ((<u64>1) << (block & 63)));
   if (block < firstBlock) firstBlock = block;

@@ -24,6 +24,7 @@ import {
   ROW_WINDOW,
   RowSet,
 } from "./abi";
+import { orderKept, orderLines } from "./block-order";
 import { migrating, migrationHarvest, migrationRoundEnd } from "./migration";
 import { byRound, findLeftOut, takeBlock } from "./migration-round";
 import { migrationWord } from "./migration-set";
@@ -156,6 +157,7 @@ export function sync(): void {
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
   for (let row: u32 = 0; row < activeRows; ++row) takePlanes(row);
   if (byRound) findLeftOut();
+  orderKept();
   let endWord = (roundEnd + 63) >> 6;
   for (let word = roundFirst >> 6; word < endWord; ++word) {
     let bits = load<u64>(roundSummary + (<usize>word << 3));
@@ -186,6 +188,7 @@ export function clearRound(): void {
       bits &= bits - 1;
     }
   }
+  orderLines();
   startRound();
 }
 
