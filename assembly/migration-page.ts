@@ -6,11 +6,10 @@
  *
  * Both are found by a directory over the guest-physical space, as the planes are (planes.ts).
  */
-import { BLOCK_BYTES, GPA_BITS } from "./abi";
+import { BLOCK_BYTES } from "./abi";
+import { blockValue, newDirectory, setBlockValue } from "./block-directory";
 import { reserve } from "./memory";
 import { rows } from "./planes";
-
-const BLOCKS: u32 = 1 << (GPA_BITS - 21);
 
 /** Lines of 512 bits that a row keeps of a block. */
 export enum Line {
@@ -58,8 +57,8 @@ let keptBytes: u32 = 0;
 /** Takes the directories; false: out of memory. Touched only where something lies. */
 export function openPages(): bool {
   if (sentDirectory) return true;
-  sentDirectory = reserve(BLOCKS * 4);
-  keptDirectory = reserve(BLOCKS * 4);
+  sentDirectory = newDirectory();
+  keptDirectory = newDirectory();
   keptBytes = HEADER + rows * LINES * BLOCK_BYTES;
   return sentDirectory != 0 && keptDirectory != 0;
 }
@@ -67,7 +66,7 @@ export function openPages(): bool {
 // @ts-ignore: decorator
 @inline
 export function keptAt(block: u32): usize {
-  return keptDirectory ? load<u32>(keptDirectory + (<usize>block << 2)) : 0;
+  return keptDirectory ? blockValue(keptDirectory, block) : 0;
 }
 
 /** The kept block, made when there is none; 0: out of memory. */
@@ -75,8 +74,7 @@ export function keptMake(block: u32): usize {
   let at = keptAt(block);
   if (at || !keptDirectory) return at;
   at = reserve(keptBytes);
-  if (!at) return 0;
-  store<u32>(keptDirectory + (<usize>block << 2), <u32>at);
+  if (!at || !setBlockValue(keptDirectory, block, <u32>at)) return 0;
   store<u32>(at, <u32>firstKept);
   store<u32>(at + 4, block);
   firstKept = at;
@@ -109,15 +107,14 @@ export function lineOf(at: usize, row: u32, line: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function sentAt(block: u32): usize {
-  return sentDirectory ? load<u32>(sentDirectory + (<usize>block << 2)) : 0;
+  return sentDirectory ? blockValue(sentDirectory, block) : 0;
 }
 
 export function sentMake(block: u32): usize {
   let at = sentAt(block);
   if (at || !sentDirectory) return at;
   at = reserve(SENT_BYTES);
-  if (!at) return 0;
-  store<u32>(sentDirectory + (<usize>block << 2), <u32>at);
+  if (!at || !setBlockValue(sentDirectory, block, <u32>at)) return 0;
   store<u32>(at + SENT_NEXT, <u32>firstSent);
   firstSent = at;
   return at;

@@ -45,12 +45,10 @@ async function loadBlocks(file: MappedRamFile): Promise<LoadedBlock[]> {
 function inGuestPages(pages: PageRuns, pageSize: number): PageRuns {
   if (pageSize === PAGE_BYTES) return pages;
   return PageRuns.from(
-    (function* () {
-      for (const { gfn, pages: count } of pages) {
-        const first = Math.floor((gfn * pageSize) / PAGE_BYTES);
-        yield { gfn: first, pages: Math.ceil(((gfn + count) * pageSize) / PAGE_BYTES) - first };
-      }
-    })(),
+    [...pages].map(({ gfn, pages: count }) => {
+      const first = Math.floor((gfn * pageSize) / PAGE_BYTES);
+      return { gfn: first, pages: Math.ceil(((gfn + count) * pageSize) / PAGE_BYTES) - first };
+    }),
   );
 }
 

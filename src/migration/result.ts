@@ -97,13 +97,15 @@ function isWhatIf(
   });
 }
 
-const union = (a: readonly PageRun[], b: readonly PageRun[]): PageRun[] => [
-  ...PageRuns.from([...a, ...b]),
-];
+function union(a: PageRun[], b: PageRun[]): PageRun[] {
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
+  return PageRuns.from(a).union(PageRuns.from(b)).toArray();
+}
 
-const difference = (a: readonly PageRun[], b: readonly PageRun[]): PageRun[] => [
-  ...PageRuns.from(a).subtract(PageRuns.from(b)),
-];
+function difference(a: PageRun[], b: PageRun[]): PageRun[] {
+  if (a.length === 0 || b.length === 0) return a;
+  return PageRuns.from(a).subtract(PageRuns.from(b)).toArray();
+}
 
 /** What a policy logs, in the window of this row. */
 function maskOf(policy: Policy, row: Row): number {
@@ -123,7 +125,7 @@ function verdictOf(
   read: RowVerdict,
   { migration, sendTimes, whatIf, gaps }: Circumstances,
 ): MigrationVerdict {
-  const unsent = whatIf ? difference(read.resendless, read.possible) : [];
+  const unsent = whatIf ? difference(read.resendless(), read.possible) : [];
   const unsure = sendTimes === "none" || migration.outcome === "unfinished";
   const stale = unsure ? [] : read.stale;
   const possiblyStale = union(union(read.possible, unsent), unsure ? read.stale : []);

@@ -20,7 +20,7 @@ export interface RowVerdict {
   /** Logged by the policy and never sent again. */
   pending: number;
   /** Would be stale had no page been sent again, beside those that are. */
-  resendless: PageRun[];
+  resendless(): PageRun[];
   pages: StalePage[];
   /** Stale or possibly stale pages of which no write is kept. */
   pagesWithoutEvidence: number;
@@ -77,7 +77,7 @@ export function readVerdict(
       ({ runs }) => runs.length > 0,
     ),
     pending: core.count(row, RowSet.MigPending),
-    resendless: runsOf(RowSet.MigResendless),
+    resendless: () => runsOf(RowSet.MigResendless),
     pages,
     pagesWithoutEvidence: without,
   };
