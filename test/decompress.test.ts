@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { RecordingError } from "../src/place.ts";
 import { unwrap } from "../src/recording/decompress.ts";
 import type { Source } from "../src/recording/source.ts";
+import { startZstddec } from "../src/recording/start-zstddec.ts";
 import { asUtf8 } from "../src/recording/text-encoding.ts";
 import { memorySource } from "./memory-source.ts";
 
@@ -169,5 +170,31 @@ describe("UTF-16", () => {
       }
       expect(Buffer.concat(parts).toString()).toBe(`${TEXT}é`);
     }
+  });
+});
+
+describe("a decoder that would fetch its own code", () => {
+  test("starts without fetch where it can, and leaves fetch as it was", async () => {
+    const before = globalThis.fetch;
+    let seen: unknown = before;
+    const decoder = {
+      async init(): Promise<void> {
+        seen = globalThis.fetch;
+      },
+    };
+    await startZstddec(decoder);
+    expect(seen).toBeUndefined();
+    expect(globalThis.fetch).toBe(before);
+  });
+
+  test("leaves fetch as it was when it fails", () => {
+    const before = globalThis.fetch;
+    const decoder = {
+      init(): Promise<void> {
+        throw new Error("no memory");
+      },
+    };
+    expect(() => startZstddec(decoder)).toThrow("no memory");
+    expect(globalThis.fetch).toBe(before);
   });
 });

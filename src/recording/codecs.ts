@@ -1,5 +1,6 @@
 /** The decompression that every surroundings has. */
 import type { Codecs } from "./source.ts";
+import { startZstddec } from "./start-zstddec.ts";
 
 export type { Codecs } from "./source.ts";
 
@@ -15,7 +16,7 @@ let zstdDecoder: Promise<(compressed: Uint8Array, size: number) => Uint8Array> |
 async function loadZstd(): Promise<(compressed: Uint8Array, size: number) => Uint8Array> {
   const { ZSTDDecoder } = await import("zstddec");
   const decoder = new ZSTDDecoder();
-  await decoder.init();
+  await startZstddec(decoder);
   return (compressed, size) => decoder.decode(compressed, size);
 }
 

@@ -2,6 +2,7 @@
 import { atByte, RecordingError } from "../place.ts";
 import { CompressedInput, concatenated, pieces } from "./compressed-input.ts";
 import type { ByteStream } from "./source.ts";
+import { startZstddec } from "./start-zstddec.ts";
 
 /** Largest window accepted, RFC 8878 3.1.1.1.2: the decoder needs as much memory. */
 const WINDOW_LIMIT = 1 << 27;
@@ -19,7 +20,7 @@ const STALLS = 8;
 export async function openZstd(name: string, compressed: ByteStream): Promise<ByteStream> {
   const { ZSTDDecoder } = await import("zstddec/stream");
   const decoder = new ZSTDDecoder();
-  await decoder.init();
+  await startZstddec(decoder);
   const input = new CompressedInput(name, "zstd", compressed);
   const parts = frameParts(input);
   let part: Uint8Array | null = null;
