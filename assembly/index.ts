@@ -13,7 +13,17 @@ import {
   zeroRuns,
   zeroRunsFull,
 } from "./profile";
-import { cpuDirtied, loads, misaligned, saves, unplacedSends, zeroLoads, zeroSends } from "./migration";
+import {
+  cpuDirtied,
+  loads,
+  markedSend,
+  misaligned,
+  resends,
+  saves,
+  unplacedSends,
+  zeroLoads,
+  zeroSends,
+} from "./migration";
 import { entriesRefused } from "./stale-entry";
 import { take as takeMemory } from "./memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
@@ -44,6 +54,7 @@ export { setSlack } from "./flight";
 export {
   closeMigration,
   endMigration,
+  markSends,
   migrationGap,
   migrationIsOver,
   migrationSync,
@@ -78,6 +89,13 @@ import { Plan } from "./plan";
 
 export function pagesSaved(): f64 {
   return <f64>saves;
+}
+export function pagesResent(): f64 {
+  return <f64>resends;
+}
+/** Time of the first send since markSends(); 0: none. */
+export function firstSendTs(): u64 {
+  return markedSend;
 }
 export function zerosSent(): f64 {
   return <f64>zeroSends;

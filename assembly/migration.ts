@@ -51,6 +51,7 @@ import {
 import { activeRows, rowLogs, rowTable } from "./planes";
 import { HASHED, hashPage } from "./profile";
 import { gpaIn, ramBlockKnown, rangeCount } from "./ram-ranges";
+import { clearSent, sendAgain } from "./resend";
 import { clearEntries, keepsEntries, noteEntry } from "./stale-entry";
 import { streamAt } from "./stream";
 
@@ -67,10 +68,14 @@ let gapEnd: u64 = 0;
 let syncs: u32 = 0;
 let startTs: u64 = 0;
 let lastSendTs: u64 = 0;
+/** The first send since `markSends()`; 0: none. */
+export let markedSend: u64 = 0;
 /** Sends seen: pages with data, pages of zeros, pages outside of every known region. */
 export let saves: u64 = 0;
 export let zeroSends: u64 = 0;
 export let unplacedSends: u64 = 0;
+/** Sends with data of a page that had been sent with data before. */
+export let resends: u64 = 0;
 /** Pages received by a destination. */
 export let loads: u64 = 0;
 export let zeroLoads: u64 = 0;
@@ -87,6 +92,7 @@ export function startMigration(ts: u64): bool {
   clearPages();
   clearFlight();
   clearEntries();
+  clearSent();
   migrating = true;
   firstPass = true;
   firstPassEnd = 0;
@@ -96,6 +102,7 @@ export function startMigration(ts: u64): bool {
   saves = 0;
   zeroSends = 0;
   unplacedSends = 0;
+  resends = 0;
   cpuDirtied = 0;
   loads = 0;
   zeroLoads = 0;
@@ -322,6 +329,11 @@ function sendPage(page: u32, ts: u64): void {
   }
 }
 
+/** From here on the first send is of interest: it follows a sync. */
+export function markSends(): void {
+  markedSend = 0;
+}
+
 /** ram_save_page(rbname, offset, host). True: the host must place this RAM block first. */
 export function onSave(event: usize, stream: u32): bool {
   if (!migrating || endTs) return false;
@@ -340,6 +352,8 @@ export function onSave(event: usize, stream: u32): bool {
     found = true;
   }
   if (!found) ++unplacedSends;
+  if (sendAgain(space, host)) ++resends;
+  if (!markedSend) markedSend = ts;
   ++saves;
   if (zeros && !misaligned) checkPages(event);
   lastSendTs = ts;

@@ -42,6 +42,7 @@ export function readMigration(run: Replay, ram: RamMap, migration: Migration): M
     states: migration.states,
     sends: { data, zero, unplaced: exports.pagesUnplaced() },
     sendTimes,
+    zeroResendsAtMost: zeroResends(run, migration, sendTimes),
     blocks: [...ram.placed].map(([key, placed]) => ({
       block: key.slice(key.indexOf(" ") + 1),
       placed,
@@ -63,6 +64,35 @@ export function readMigration(run: Replay, ram: RamMap, migration: Migration): M
     result.verdicts.push(verdictOf(run, row, read[i]!, { migration, sendTimes, whatIf, gaps }));
   });
   return result;
+}
+
+/**
+ * How many pages may have been sent again as pages of zeros without being seen, at most. A send
+ * clears a page's bit in QEMU's bitmap, which is set at the beginning and at each sync that finds
+ * the page newly dirty; so a page that was sent again was found before, and pages that were sent
+ * again with data, which are seen, are no others. migration/ram.c migration_bitmap_clear_dirty(),
+ * save_zero_page(), ram_save_page(). null: not known.
+ */
+function zeroResends(
+  run: Replay,
+  migration: Migration,
+  sendTimes: MigrationResult["sendTimes"],
+): number | null {
+  const { exports } = run.core;
+  if (sendTimes === "destination") return 0;
+  if (sendTimes === "none") return null;
+  const { zeros } = run.plan;
+  const data = exports.pagesSaved();
+  if (zeros && !zeros.incomplete && !zeros.lossy && zeros.data === data) {
+    if (!exports.destinationDiffers()) return 0;
+  }
+  // Post-copy marks whole huge pages once more, COLO resets the counter at checkpoints.
+  if (migration.postcopy || migration.states.some(({ state }) => state === "colo")) return null;
+  if (run.inputs.some(({ feed }) => feed.summary().gaps.length > 0)) return null;
+  const most = migration.newlyDirty.most;
+  const seen = exports.pagesResent();
+  // More than QEMU found is no recording of one migration.
+  return most === null || most < seen ? null : most - seen;
 }
 
 /** The rows of the window that counts now: recorded, once logging was seen. */
