@@ -61,10 +61,10 @@ export {
   onLoad,
   onSave,
   setRamBase,
-  setSlot,
   setZeros,
   startMigration,
 } from "./migration";
+export { setSlot } from "./kvm-slots";
 export { addRamBlock, addRange, clearRanges } from "./ram-ranges";
 export { findEntry, keepEntries } from "./stale-entry";
 export { stopRings } from "./device";
@@ -207,6 +207,10 @@ export function setQemu(stream: u32, shape: u32, space: u32, markers: usize, off
 /** Adds to the times of a stream, before its first record. */
 export function shiftStream(stream: u32, offset: i64): void {
   streamAt(stream).offset += offset;
+}
+/** What is added to the times of a stream: for records that the host makes. */
+export function streamOffset(stream: u32): i64 {
+  return streamAt(stream).offset;
 }
 export function foreignLines(stream: u32): f64 {
   return <f64>streamAt(stream).foreignLines;

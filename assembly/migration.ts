@@ -27,7 +27,9 @@ import {
   ROW_SIZE,
   ROW_WINDOW,
 } from "./abi";
+import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, holdFlight, landUntil, takeOff } from "./flight";
+import { firstPage, nextPage, NO_PAGE, onePage } from "./kvm-slots";
 import { NO_ADDRESS } from "./log-state";
 import {
   clearPages,
@@ -91,6 +93,7 @@ export function startMigration(ts: u64): bool {
   if (!openPages()) return false;
   clearPages();
   clearFlight();
+  clearEarly();
   clearEntries();
   clearSent();
   migrating = true;
@@ -126,6 +129,8 @@ export function endMigration(ts: u64): bool {
   if (!migrating || endTs) return !migrating;
   sendZeros(~(<u64>0), ts);
   endTs = afterSlack(ts);
+  // What is written until then may be after the end.
+  gapEnd = endTs;
   if (endTs == ts) migrating = false;
   return !migrating;
 }
@@ -135,8 +140,13 @@ export function migrationIsOver(ts: u64): bool {
   return !migrating || (endTs != 0 && ts >= endTs);
 }
 
+export function migrationEnded(): bool {
+  return endTs != 0;
+}
+
 /** Nothing follows that could be a part of it. */
 export function closeMigration(): void {
+  if (migrating) beginFetch(endTs != 0);
   migrating = false;
 }
 
@@ -144,6 +154,8 @@ export function closeMigration(): void {
 export function migrationSync(ts: u64): void {
   if (!migrating || endTs) return;
   flushed(ts);
+  let end = afterSlack(ts);
+  if (end != ts) fetchEndsBy(end);
   if (++syncs != 2) return;
   firstPassEnd = afterSlack(ts);
   if (firstPassEnd == ts) firstPass = false;
@@ -560,32 +572,35 @@ function cover(first: u32, last: u32, healer: u32): void {
   }
 }
 
-/** Guest frames of KVM's memory slots: {u32 slot, u32 first frame}. */
-const MAX_SLOTS: u32 = 512;
-const slots: usize = memory.data(512 * 8);
-let slotCount: u32 = 0;
-
-export function setSlot(slot: u32, gfn: u32): void {
-  let i: u32 = 0;
-  while (i < slotCount && load<u32>(slots + (i << 3)) != slot) ++i;
-  if (i == MAX_SLOTS) return;
-  if (i == slotCount) ++slotCount;
-  store<u32>(slots + (i << 3), slot);
-  store<u32>(slots + (i << 3) + 4, gfn);
-}
-
-/** kvm_dirty_ring_page(vcpu, slot, offset): a vCPU wrote the page, some time before. */
-export function onDirtied(event: usize): void {
+/**
+ * kvm_dirty_ring_page(vcpu, fetch index, offset): a vCPU wrote the page, some time before. Where the
+ * offset fits several slots it is one of their pages, so none of them is certainly missing.
+ */
+export function onDirtied(event: usize, stream: u32): void {
   if (!migrating || endTs) return;
   ++cpuDirtied;
-  let slot = <u32>load<u64>(event + EVENT_SLOT + 8);
-  for (let i: u32 = 0; i < slotCount; ++i) {
-    if (load<u32>(slots + (i << 3)) != slot) continue;
-    let page = load<u32>(slots + (i << 3) + 4) + <u32>load<u64>(event + EVENT_SLOT + 16);
-    cover(page, page, Healer.Cpu);
-    sentMake(page >> 9);
-    holdFlight(page, load<u64>(event + EVENT_TS));
-    return;
+  let space = streamAt(stream).space;
+  let offset = load<u64>(event + EVENT_SLOT + 16);
+  for (let page = firstPage(space, offset); page != NO_PAGE; page = nextPage(space, offset)) {
+    if (onePage()) {
+      cover(page, page, Healer.Cpu);
+      sentMake(page >> 9);
+      holdFlight(page, load<u64>(event + EVENT_TS));
+      return;
+    }
+    doubt(page);
+  }
+}
+
+/** Whatever is missing of a page may have been covered. */
+function doubt(page: u32): void {
+  let kept = keptAt(page >> 9);
+  if (!kept) return;
+  let offset: usize = ((page & 511) >> 6) << 3;
+  let bit = (<u64>1) << (page & 63);
+  for (let row: u32 = 0; row < activeRows; ++row) {
+    let sure = lineOf(kept, row, Line.Sure) + offset;
+    store<u64>(sure, load<u64>(sure) & ~bit);
   }
 }
 

@@ -24,7 +24,8 @@ import {
   ROW_WINDOW,
   RowSet,
 } from "./abi";
-import { migrating, migrationHarvest } from "./migration";
+import { beginFetch, endFetch } from "./early";
+import { migrating, migrationEnded, migrationHarvest } from "./migration";
 import { migrationWord } from "./migration-set";
 import {
   activeRows,
@@ -117,6 +118,7 @@ function add(at: usize, n: u64): void {
 
 /** Ends the round for every row and leaves the counts; the planes stay until `clearRound()`. */
 export function sync(): void {
+  beginFetch(migrationEnded());
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
   for (let row: u32 = 0; row < activeRows; ++row) takePlanes(row);
   let endWord = (roundEnd + 63) >> 6;
@@ -133,6 +135,7 @@ export function sync(): void {
     store<u64>(count + COUNT_STALE, load<u64>(staleTotal + row * 8));
     store<u64>(count + COUNT_EVER_LOST, load<u64>(everLostTotal + row * 8));
   }
+  endFetch();
 }
 
 /** Leaves the planes of this round empty. */

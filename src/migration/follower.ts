@@ -71,7 +71,7 @@ export class MigrationFollower {
       case EventKind.QSlot:
       case EventKind.QRegion:
       case EventKind.QUserRegion:
-        this.ram.event(head.kind, at, space);
+        this.ram.event(head.kind, at, space, head.pid);
         break;
       case EventKind.QConfigWrite:
         this.#configWrite(head, at, space);

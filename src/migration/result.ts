@@ -1,6 +1,6 @@
 /** From a migration that ended to its result: the verdict of every policy. */
 import { RowSet } from "../../assembly/abi.ts";
-import type { MigrationResult, MigrationVerdict, PageRun, StalePage } from "../result.ts";
+import type { Doubt, MigrationResult, MigrationVerdict, PageRun, StalePage } from "../result.ts";
 import type { Row } from "../rows.ts";
 import type { Replay } from "../run.ts";
 import { assumeLogging, type Policy } from "../vhost/policy.ts";
@@ -60,8 +60,7 @@ export function readMigration(run: Replay, ram: RamMap, migration: Migration): M
   );
   rows.forEach(({ row }, i) => {
     const whatIf = isWhatIf(run, rows, i, read, sendTimes);
-    const gaps = run.gapCount > 0;
-    result.verdicts.push(verdictOf(run, row, read[i]!, { migration, sendTimes, whatIf, gaps }));
+    result.verdicts.push(verdictOf(run, row, read[i]!, { migration, sendTimes, whatIf }));
   });
   return result;
 }
@@ -140,18 +139,23 @@ function maskOf(policy: Policy, row: Row): number {
   return row.window === "recorded" ? policy.logs : assumeLogging(policy.logs);
 }
 
+/** Why a page is possibly stale when that came after its last write. */
+function laterDoubt(run: Replay, sendTimes: MigrationResult["sendTimes"]): Doubt {
+  if (run.gapCount > 0) return "events-lost";
+  return run.plan.tolerance > 0n && sendTimes !== "destination" ? "in-flight" : "arrival";
+}
+
 interface Circumstances {
   migration: Migration;
   sendTimes: MigrationResult["sendTimes"];
   whatIf: boolean;
-  gaps: boolean;
 }
 
 function verdictOf(
   run: Replay,
   row: Row,
   read: RowVerdict,
-  { migration, sendTimes, whatIf, gaps }: Circumstances,
+  { migration, sendTimes, whatIf }: Circumstances,
 ): MigrationVerdict {
   const unsent = whatIf ? difference(read.resendless, read.possible) : [];
   const unsure = sendTimes === "none" || migration.outcome === "unfinished";
@@ -165,8 +169,7 @@ function verdictOf(
     if (verdict === "possibly-stale") {
       if (sendTimes === "none") doubts.push("no-send-times");
       if (migration.outcome === "unfinished") doubts.push("unfinished");
-      if (doubts.length === 0 && gaps) doubts.push("events-lost");
-      if (doubts.length === 0) doubts.push("arrival");
+      if (doubts.length === 0) doubts.push(laterDoubt(run, sendTimes));
     }
     return { ...page, verdict, doubts };
   });
