@@ -13,7 +13,17 @@ import {
   zeroRuns,
   zeroRunsFull,
 } from "./profile";
-import { cpuDirtied, loads, misaligned, saves, unplacedSends, zeroLoads, zeroSends } from "./migration";
+import {
+  cpuDirtied,
+  loads,
+  markedSend,
+  misaligned,
+  resends,
+  saves,
+  unplacedSends,
+  zeroLoads,
+  zeroSends,
+} from "./migration";
 import { entriesRefused } from "./stale-entry";
 import { take as takeMemory } from "./memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
@@ -44,16 +54,17 @@ export { setSlack } from "./flight";
 export {
   closeMigration,
   endMigration,
+  markSends,
   migrationGap,
   migrationIsOver,
   migrationSync,
   onLoad,
   onSave,
   setRamBase,
-  setSlot,
   setZeros,
   startMigration,
 } from "./migration";
+export { setSlot } from "./kvm-slots";
 export { addRamBlock, addRange, clearRanges } from "./ram-ranges";
 export { findEntry, keepEntries } from "./stale-entry";
 export { stopRings } from "./device";
@@ -78,6 +89,13 @@ import { Plan } from "./plan";
 
 export function pagesSaved(): f64 {
   return <f64>saves;
+}
+export function pagesResent(): f64 {
+  return <f64>resends;
+}
+/** Time of the first send since markSends(); 0: none. */
+export function firstSendTs(): u64 {
+  return markedSend;
 }
 export function zerosSent(): f64 {
   return <f64>zeroSends;
@@ -189,6 +207,10 @@ export function setQemu(stream: u32, shape: u32, space: u32, markers: usize, off
 /** Adds to the times of a stream, before its first record. */
 export function shiftStream(stream: u32, offset: i64): void {
   streamAt(stream).offset += offset;
+}
+/** What is added to the times of a stream: for records that the host makes. */
+export function streamOffset(stream: u32): i64 {
+  return streamAt(stream).offset;
 }
 export function foreignLines(stream: u32): f64 {
   return <f64>streamAt(stream).foreignLines;

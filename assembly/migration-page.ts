@@ -25,8 +25,10 @@ export enum Line {
   Pending,
   /** As All, had no page been sent again: for a policy that did not make the recording. */
   Resendless,
+  /** Logged in this round so early that the last fetch may have found it (early.ts). */
+  Early,
 }
-export const LINES: u32 = 7;
+export const LINES: u32 = 8;
 const HEADER: u32 = BLOCK_BYTES;
 const SENT_BYTES: u32 = 3 * BLOCK_BYTES;
 const SENT_TIMES: u32 = 2 * BLOCK_BYTES;
@@ -95,6 +97,16 @@ export function pendingRound(at: usize): u32 {
 }
 export function setPendingRound(at: usize, round: u32): void {
   store<u32>(at + 8, round);
+}
+
+/** Round that Line.Early is of. */
+// @ts-ignore: decorator
+@inline
+export function earlyRound(at: usize): u32 {
+  return load<u32>(at + 12);
+}
+export function setEarlyRound(at: usize, round: u32): void {
+  store<u32>(at + 12, round);
 }
 
 /** The line of a row in a kept block. */

@@ -27,7 +27,9 @@ import {
   ROW_SIZE,
   ROW_WINDOW,
 } from "./abi";
+import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
+import { firstPage, nextPage, NO_PAGE, onePage } from "./kvm-slots";
 import { NO_ADDRESS } from "./log-state";
 import {
   clearPages,
@@ -52,6 +54,7 @@ import { beginInside, beginRound, byRound, takeRound } from "./migration-round";
 import { activeRows, rowLogs, rowTable } from "./planes";
 import { HASHED, hashPage } from "./profile";
 import { gpaIn, ramBlockKnown, rangeCount } from "./ram-ranges";
+import { clearSent, sendAgain } from "./resend";
 import { clearEntries, keepsEntries, noteEntry } from "./stale-entry";
 import { streamAt } from "./stream";
 
@@ -68,10 +71,14 @@ let gapEnd: u64 = 0;
 let syncs: u32 = 0;
 let startTs: u64 = 0;
 let lastSendTs: u64 = 0;
+/** The first send since `markSends()`; 0: none. */
+export let markedSend: u64 = 0;
 /** Sends seen: pages with data, pages of zeros, pages outside of every known region. */
 export let saves: u64 = 0;
 export let zeroSends: u64 = 0;
 export let unplacedSends: u64 = 0;
+/** Sends with data of a page that had been sent with data before. */
+export let resends: u64 = 0;
 /** Pages received by a destination. */
 export let loads: u64 = 0;
 export let zeroLoads: u64 = 0;
@@ -87,7 +94,9 @@ export function startMigration(ts: u64): bool {
   if (!openPages()) return false;
   clearPages();
   clearFlight();
+  clearEarly();
   clearEntries();
+  clearSent();
   migrating = true;
   firstPass = true;
   firstPassEnd = 0;
@@ -97,6 +106,7 @@ export function startMigration(ts: u64): bool {
   saves = 0;
   zeroSends = 0;
   unplacedSends = 0;
+  resends = 0;
   cpuDirtied = 0;
   loads = 0;
   zeroLoads = 0;
@@ -140,6 +150,8 @@ export function endMigration(ts: u64): bool {
   takeRound();
   sendZeros(~(<u64>0), ts);
   endTs = afterSlack(ts);
+  // What is written until then may be after the end.
+  gapEnd = endTs;
   if (endTs == ts) migrating = false;
   return !migrating;
 }
@@ -149,9 +161,14 @@ export function migrationIsOver(ts: u64): bool {
   return !migrating || (endTs != 0 && ts >= endTs);
 }
 
+export function migrationEnded(): bool {
+  return endTs != 0;
+}
+
 /** Nothing follows that could be a part of it. */
 export function closeMigration(): void {
   takeRound();
+  if (migrating) beginFetch(endTs != 0);
   migrating = false;
 }
 
@@ -159,6 +176,8 @@ export function closeMigration(): void {
 export function migrationSync(ts: u64): void {
   if (!migrating || endTs) return;
   flushed(ts);
+  let end = afterSlack(ts);
+  if (end != ts) fetchEndsBy(end);
   if (++syncs != 2) return;
   firstPassEnd = afterSlack(ts);
   if (firstPassEnd == ts) firstPass = false;
@@ -345,6 +364,11 @@ function sendPage(page: u32, ts: u64): void {
   }
 }
 
+/** From here on the first send is of interest: it follows a sync. */
+export function markSends(): void {
+  markedSend = 0;
+}
+
 /** ram_save_page(rbname, offset, host). True: the host must place this RAM block first. */
 export function onSave(event: usize, stream: u32): bool {
   if (!migrating || endTs) return false;
@@ -364,6 +388,8 @@ export function onSave(event: usize, stream: u32): bool {
     found = true;
   }
   if (!found) ++unplacedSends;
+  if (sendAgain(space, host)) ++resends;
+  if (!markedSend) markedSend = ts;
   ++saves;
   if (zeros && !misaligned) checkPages(event);
   lastSendTs = ts;
@@ -572,32 +598,35 @@ function cover(first: u32, last: u32, healer: u32): void {
   }
 }
 
-/** Guest frames of KVM's memory slots: {u32 slot, u32 first frame}. */
-const MAX_SLOTS: u32 = 512;
-const slots: usize = memory.data(512 * 8);
-let slotCount: u32 = 0;
-
-export function setSlot(slot: u32, gfn: u32): void {
-  let i: u32 = 0;
-  while (i < slotCount && load<u32>(slots + (i << 3)) != slot) ++i;
-  if (i == MAX_SLOTS) return;
-  if (i == slotCount) ++slotCount;
-  store<u32>(slots + (i << 3), slot);
-  store<u32>(slots + (i << 3) + 4, gfn);
-}
-
-/** kvm_dirty_ring_page(vcpu, slot, offset): a vCPU wrote the page, some time before. */
-export function onDirtied(event: usize): void {
+/**
+ * kvm_dirty_ring_page(vcpu, fetch index, offset): a vCPU wrote the page, some time before. Where the
+ * offset fits several slots it is one of their pages, so none of them is certainly missing.
+ */
+export function onDirtied(event: usize, stream: u32): void {
   if (!migrating || endTs) return;
   ++cpuDirtied;
-  let slot = <u32>load<u64>(event + EVENT_SLOT + 8);
-  for (let i: u32 = 0; i < slotCount; ++i) {
-    if (load<u32>(slots + (i << 3)) != slot) continue;
-    let page = load<u32>(slots + (i << 3) + 4) + <u32>load<u64>(event + EVENT_SLOT + 16);
-    cover(page, page, Healer.Cpu);
-    sentMake(page >> 9);
-    holdFlight(page, load<u64>(event + EVENT_TS));
-    return;
+  let space = streamAt(stream).space;
+  let offset = load<u64>(event + EVENT_SLOT + 16);
+  for (let page = firstPage(space, offset); page != NO_PAGE; page = nextPage(space, offset)) {
+    if (onePage()) {
+      cover(page, page, Healer.Cpu);
+      sentMake(page >> 9);
+      holdFlight(page, load<u64>(event + EVENT_TS));
+      return;
+    }
+    doubt(page);
+  }
+}
+
+/** Whatever is missing of a page may have been covered. */
+function doubt(page: u32): void {
+  let kept = keptAt(page >> 9);
+  if (!kept) return;
+  let offset: usize = ((page & 511) >> 6) << 3;
+  let bit = (<u64>1) << (page & 63);
+  for (let row: u32 = 0; row < activeRows; ++row) {
+    let sure = lineOf(kept, row, Line.Sure) + offset;
+    store<u64>(sure, load<u64>(sure) & ~bit);
   }
 }
 

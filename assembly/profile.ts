@@ -97,6 +97,6 @@ export function profile(event: usize): bool {
     return false;
   }
   if (kind == EventKind.QPop) return ++profilePops <= 64;
-  if (kind == EventKind.Ioctl || kind == EventKind.IoctlRet) return true;
+  if (kind == EventKind.Ioctl || kind == EventKind.IoctlRet || kind == EventKind.Gap) return true;
   return kind > <u32>EventKind.QFlushed && kind != EventKind.QConfigWrite;
 }

@@ -25,7 +25,8 @@ import {
   RowSet,
 } from "./abi";
 import { orderKept, orderLines } from "./block-order";
-import { migrating, migrationHarvest, migrationRoundEnd } from "./migration";
+import { beginFetch, endFetch } from "./early";
+import { migrating, migrationEnded, migrationHarvest, migrationRoundEnd } from "./migration";
 import { byRound, findLeftOut, takeBlock } from "./migration-round";
 import { migrationWord } from "./migration-set";
 import {
@@ -154,6 +155,7 @@ function add(at: usize, n: u64): void {
 
 /** Ends the round for every row and leaves the counts; the planes stay until `clearRound()`. */
 export function sync(): void {
+  beginFetch(migrationEnded());
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
   for (let row: u32 = 0; row < activeRows; ++row) takePlanes(row);
   if (byRound) findLeftOut();
@@ -173,6 +175,7 @@ export function sync(): void {
     store<u64>(count + COUNT_STALE, load<u64>(staleTotal + row * 8));
     store<u64>(count + COUNT_EVER_LOST, load<u64>(everLostTotal + row * 8));
   }
+  endFetch();
 }
 
 /** Leaves the planes of this round empty. */

@@ -2,7 +2,7 @@
 import { Status } from "./abi";
 import { lineEnd } from "./line-end";
 import { HELD, makeRoom, sortRecords, Stream } from "./stream";
-import { LINE_SKIP, MAX_LINE } from "./text";
+import { cutLine, LINE_SKIP, MAX_LINE } from "./text";
 
 /** Before a batch: room for records; a line that the host has seen is behind us. */
 export function firstUnread(s: Stream): void {
@@ -20,7 +20,8 @@ export function skipSeen(s: Stream): void {
 
 /**
  * Finds the next line: `lineLength` with its newline (0 at the end of what there is), and `lineEnd`,
- * the address behind its last character. NeedBytes: it may go on in the next chunk.
+ * the address behind its last character. NeedBytes: it may go on in the next chunk. HostLine: the
+ * file ends before the line does.
  */
 // @ts-ignore: decorator
 @inline
@@ -36,7 +37,8 @@ export function nextLine(s: Stream): u32 {
   s.lineLength = <u32>(stop - line) + (whole ? 1 : 0);
   if (stop > line && load<u8>(stop - 1) == 0x0d) --stop;
   s.lineEnd = <u32>stop;
-  return Status.Ok;
+  if (whole || !s.ended) return Status.Ok;
+  return cutLine(s);
 }
 
 /** After a batch: how many of the records [0, tail) may be taken, and what run() is to return. */

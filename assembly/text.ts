@@ -236,6 +236,19 @@ function scanAlike(s: Stream, tail: u32): u32 {
   return tail;
 }
 
+/** `problem` of a stream: its last line has no end. */
+const PROBLEM_CUT: u32 = 4;
+
+/**
+ * The last line, which has no end. Whoever writes lines ends each of them: it is cut, and the host
+ * says so, though what is left of it may read well.
+ */
+export function cutLine(s: Stream): u32 {
+  s.problem = PROBLEM_CUT;
+  s.problemAt = 0;
+  return Status.HostLine;
+}
+
 /**
  * Scans lines into records until the room for records is used up. Ok: there are records to take,
  * or the stream is at its end.
@@ -267,6 +280,10 @@ export function scanText(s: Stream): u32 {
     }
     if (line >= end) break;
     s.lineLength = <u32>(stop - line) + (whole ? 1 : 0);
+    if (!whole && s.ended) {
+      status = cutLine(s);
+      break;
+    }
     let last = stop;
     if (last > line && load<u8>(last - 1) == 0x0d) --last;
     let record = recordAt(s, tail);

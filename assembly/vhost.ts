@@ -307,7 +307,7 @@ export function apply(event: usize, stream: u32): bool {
     case EventKind.QLoad:
       return onLoad(event, stream);
     case EventKind.QDirtied:
-      onDirtied(event);
+      onDirtied(event, stream);
       return false;
     case EventKind.QFlushed:
       onFlushed(load<u64>(event + EVENT_TS));

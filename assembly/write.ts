@@ -35,6 +35,7 @@ import {
   REQUEST_SERIAL,
   REQUEST_STATE,
 } from "./abi";
+import { beforeMark } from "./early";
 import { newEvidence } from "./evidence";
 import { enlarge } from "./memory";
 import { migrating, migrationWrite } from "./migration";
@@ -176,6 +177,7 @@ export function write(
   event: usize,
   stream: u32,
 ): void {
+  beforeMark(cause, gpa, len, load<u64>(event + EVENT_TS));
   let found = mark(cause, gpa, len);
   if (found > 0) {
     let at = newEvidence();

@@ -32,6 +32,10 @@ export interface ZeroPages {
   hashCount: number;
   /** The list was too long to keep whole. */
   incomplete: boolean;
+  /** Pages with data that were received. */
+  data: number;
+  /** The recorder lost events. */
+  lossy: boolean;
 }
 
 export interface FirstLook {
@@ -64,10 +68,12 @@ export async function firstLook(recording: Recording, source: Source): Promise<F
   const [input] = await openInputs(core, [source], surroundings, traceEvents);
   const anchors: Anchor[] = [];
   let syncs = 0;
+  let gaps = 0;
   try {
     core.exports.setProfiling(true);
     await decode(core, input!, (at) => {
       const { kind, ts } = readHead(core, at);
+      if (kind === EventKind.Gap) gaps++;
       if (kind <= EventKind.Other) return;
       if (kind === EventKind.QSyncStart) syncs++;
       if (anchors.length >= MAX_ANCHORS || !qemuEventOfKind(kind)) return;
@@ -76,14 +82,15 @@ export async function firstLook(recording: Recording, source: Source): Promise<F
       const key = `${name} ${JSON.stringify(args)}`;
       anchors.push({ key, ns: ts, own: WITH_ADDRESS.has(kind) });
     });
+    const summary = summarise(input!, core, null);
     return {
       source,
-      summary: summarise(input!, core, null),
+      summary,
       saves: core.exports.profiledSaves(),
       loads: core.exports.profiledLoads() + core.exports.profiledZeros(),
       syncs,
       anchors,
-      zeros: readZeros(core),
+      zeros: readZeros(core, gaps + summary.gaps.length > 0),
     };
   } finally {
     input!.feed.close();
@@ -109,7 +116,7 @@ async function decode(core: Core, input: OpenInput, onEvent: (at: number) => voi
   }
 }
 
-function readZeros(core: Core): ZeroPages | null {
+function readZeros(core: Core, lossy: boolean): ZeroPages | null {
   const { exports } = core;
   if (exports.profiledLoads() === 0) return null;
   const count = exports.zeroRunsLength();
@@ -130,6 +137,8 @@ function readZeros(core: Core): ZeroPages | null {
     hashes: core.bytes.slice(hashes, hashes + hashCount * 8),
     hashCount,
     incomplete: exports.zeroRunsIncomplete(),
+    data: exports.profiledLoads(),
+    lossy,
   };
 }
 

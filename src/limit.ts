@@ -135,6 +135,15 @@ export function findLimits(
       `${counted(run.core.exports.orphans(), "descriptor")} were translated without a pop that takes them.`,
     );
   }
+  const cut = run.inputs.filter(({ feed }) => feed.summary().cut).map(({ source }) => source.name);
+  if (cut.length > 0) {
+    add(
+      "cut-short",
+      null,
+      `${cut.join(", ")} ends in the middle of a line or record, which is not replayed: what came then is ` +
+        "missing.",
+    );
+  }
   const refused = run.core.exports.refusedThreads() + run.core.exports.refusedQueues();
   if (refused > 0) {
     add(

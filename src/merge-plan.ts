@@ -2,7 +2,13 @@
  * How several recordings become one: which are replayed on which clock, which is a destination's and
  * only tells what arrived, and which events two recordings of one QEMU both have.
  */
-import { type ClockPair, type ClockShift, sameQemu, shiftOf } from "./clocks.ts";
+import {
+  type ClockPair,
+  type ClockShift,
+  type CommonClock,
+  joinClocks,
+  sameQemu,
+} from "./clocks.ts";
 import { type FirstLook, firstLook, type ZeroPages } from "./first-look.ts";
 import type { Source } from "./recording/source.ts";
 import type { Recording } from "./replay-options.ts";
@@ -54,7 +60,11 @@ export async function planMerge(recording: Recording): Promise<MergePlan> {
   const hasSource = looks.some((look) => look.saves > 0);
   const receivers = looks.filter((look) => hasSource && look.loads > 0 && look.saves === 0);
   const replayed = looks.filter((look) => !receivers.includes(look));
-  const reference = replayed[0]!;
+  const clock = joinClocks(
+    replayed,
+    (look) => recording.clockOffsets?.get(look.source.name),
+    recording.clockPairs ?? [],
+  );
   const plan: MergePlan = {
     inputs: [],
     destinations: receivers.map((look) => look.summary),
@@ -67,29 +77,48 @@ export async function planMerge(recording: Recording): Promise<MergePlan> {
     ),
   };
   replayed.forEach((look, i) => {
-    const given = recording.clockOffsets?.get(look.source.name);
-    const shift =
-      look === reference && !given && look.summary.clockTolerance === undefined
-        ? REFERENCE
-        : shiftOf(look, reference, given, recording.clockPairs ?? []);
-    const twin = replayed.findIndex((other, j) => j < i && sameQemu(other.anchors, look.anchors));
+    const shift = clock.shifts[i]!;
+    const twins = twinsBefore(i, replayed, clock);
     const muted = new Set<string>();
-    if (twin >= 0) {
-      for (const { name, kind, count } of replayed[twin]!.summary.events) {
-        if (kind !== null && count > 0) muted.add(name);
-      }
+    for (const { name, kind, count } of twins.flatMap((twin) => replayed[twin]!.summary.events)) {
+      if (kind !== null && count > 0) muted.add(name);
+    }
+    const [first] = twins;
+    if (first !== undefined) {
       plan.notes.push(
-        `${look.source.name} is of the same QEMU as ${replayed[twin]!.source.name}: what both have is ` +
-          "taken from the first.",
+        `${look.source.name} is of the same QEMU as ${replayed[first]!.source.name}: what both have is ` +
+          "taken from the latter.",
       );
     }
-    if (look !== reference) plan.notes.push(clockNote(look, reference, shift));
-    const space = twin >= 0 ? twin : i;
+    if (i !== clock.reference) plan.notes.push(clockNote(i, replayed, clock));
     const sends = has(look, SENDS, muted);
-    plan.inputs.push({ source: look.source, shift, space, muted, sends });
+    plan.inputs.push({ source: look.source, shift, space: first ?? i, muted, sends });
   });
-  plan.tolerance = toleranceOf(plan.inputs, replayed);
+  plan.tolerance = toleranceOf(plan.inputs, replayed, clock);
   return plan;
+}
+
+/**
+ * Recordings of the same QEMU from which its events are rather taken, best first: those whose
+ * distance from the device's writes is better known; where it is the same, by name, for the order of
+ * the inputs must not show.
+ */
+function twinsBefore(own: number, looks: readonly FirstLook[], clock: CommonClock): number[] {
+  const off = looks.map((_, i) =>
+    looks.reduce((most, look, writer) => {
+      const tolerance = has(look, WRITES, new Set()) ? clock.tolerance(writer, i) : 0n;
+      return tolerance > most ? tolerance : most;
+    }, 0n),
+  );
+  const nameOf = (i: number): string => looks[i]!.source.name;
+  const better = (a: number, b: number): boolean => {
+    if (off[a] !== off[b]) return off[a]! < off[b]!;
+    return nameOf(a) === nameOf(b) ? a < b : nameOf(a) < nameOf(b);
+  };
+  return looks
+    .map((_, i) => i)
+    .filter((i) => i !== own && sameQemu(looks[i]!.anchors, looks[own]!.anchors) && better(i, own))
+    .sort((a, b) => (better(a, b) ? -1 : 1));
 }
 
 const SENDS = ["ram_save_page", "ram_load_loop"];
@@ -104,35 +133,44 @@ function has(look: FirstLook, kinds: readonly string[], muted: ReadonlySet<strin
 }
 
 /** How well the order of a send and a write is known: exactly where one input has both. */
-function toleranceOf(inputs: readonly PlannedInput[], looks: readonly FirstLook[]): bigint {
+function toleranceOf(
+  inputs: readonly PlannedInput[],
+  looks: readonly FirstLook[],
+  clock: CommonClock,
+): bigint {
   let most = 0n;
-  for (const sender of inputs.filter((input) => input.sends)) {
-    inputs.forEach((writer, i) => {
-      if (writer === sender || !has(looks[i]!, WRITES, writer.muted)) return;
-      const tolerance = sender.shift.tolerance + writer.shift.tolerance;
+  inputs.forEach((sender, s) => {
+    inputs.forEach((writer, w) => {
+      if (w === s || !sender.sends || !has(looks[w]!, WRITES, writer.muted)) return;
+      const tolerance = clock.tolerance(s, w);
       if (tolerance > most) most = tolerance;
     });
-  }
+  });
   return most;
 }
 
-function clockNote(look: FirstLook, reference: FirstLook, shift: ClockShift): string {
-  const seconds = (ns: bigint): string => {
-    const digits = (ns < 0n ? -ns : ns).toString().padStart(10, "0");
-    return `${ns < 0n ? "-" : ""}${digits.slice(0, -9)}.${digits.slice(-9)}`;
-  };
+function clockNote(i: number, looks: readonly FirstLook[], clock: CommonClock): string {
+  const { offset, tolerance, why, events } = clock.shifts[i]!;
+  const between = clock.by[i] ?? null;
+  const other = between === null ? "both" : looks[between]!.source.name;
+  const added = `${signedSeconds(offset)} s are added`;
   const how: Record<ClockShift["why"], string> = {
     reference: "",
-    "same-clock": "the same clock",
-    given: `${seconds(shift.offset)} s are added, as given`,
-    "common-events": `${seconds(shift.offset)} s are added, from ${shift.events} events in both`,
-    "clock-pairs": `${seconds(shift.offset)} s are added, from ${shift.events} clock pairs`,
+    "same-clock": between === null ? "the same clock" : `that of ${other}, ${added}`,
+    given: `${added}, as given`,
+    "common-events": `${added}, from ${events} events in ${between === null ? "both" : `it and ${other}`}`,
+    "clock-pairs": `${added}, from ${events} clock pairs${between === null ? "" : ` and ${other}`}`,
     unknown: "taken for the same clock: not both say which it is",
   };
   return (
-    `Clock of ${look.source.name} against ${reference.source.name}: ${how[shift.why]}; events closer ` +
-    `than ${Number(shift.tolerance) / 1000} us have no order.`
+    `Clock of ${looks[i]!.source.name} against ${looks[clock.reference]!.source.name}: ${how[why]}; ` +
+    `events closer than ${Number(tolerance) / 1000} us have no order.`
   );
+}
+
+function signedSeconds(ns: bigint): string {
+  const digits = (ns < 0n ? -ns : ns).toString().padStart(10, "0");
+  return `${ns < 0n ? "-" : ""}${digits.slice(0, -9)}.${digits.slice(-9)}`;
 }
 
 export type { ClockPair };

@@ -39,12 +39,17 @@ function elementLimits(queues: readonly Queue[], add: Add): void {
 function sendLimits(run: Replay, add: Add): void {
   const told = run.follower.migrations.filter((migration) => migration.verdicts.length > 0);
   const sources = new Set(told.map((migration) => migration.sendTimes));
-  if (sources.has("source")) {
+  const unseen = told
+    .filter(({ sendTimes }) => sendTimes !== "none")
+    .map(({ zeroResendsAtMost }) => zeroResendsAtMost);
+  if (unseen.some((most) => most !== 0)) {
+    const most = unseen.includes(null) ? null : Math.max(...unseen.map(Number));
     add(
       "zero-pages-unseen",
       "fewer",
       "A page of zeros is sent unseen at the source: one that was stale and was sent again as zeros " +
-        "counts as stale (the destination's recording shows it).",
+        `counts as stale${most === null ? "" : `, at most ${most} of these stale pages`} (the ` +
+        "destination's recording shows it).",
     );
   }
   if (sources.has("destination")) {

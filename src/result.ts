@@ -267,6 +267,11 @@ export interface MigrationResult {
   sends: { data: number; zero: number; unplaced: number };
   /** Where the times of sends come from. */
   sendTimes: "source" | "source-and-destination" | "destination" | "none";
+  /**
+   * Pages that were sent again as pages of zeros unseen, at most: so many stale pages may be none.
+   * 0: none was, or the destination's recording shows them. null: not known.
+   */
+  zeroResendsAtMost: number | null;
   /** How each RAM block was placed in guest-physical memory. */
   blocks: { block: string; placed: string }[];
   /** Pages that vCPUs wrote, as QEMU fetched them from KVM's dirty ring. */

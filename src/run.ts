@@ -185,7 +185,7 @@ export class Replay {
     this.gapCount++;
     this.#roundGaps++;
     this.lostEvents += lost ?? 0;
-    this.core.exports.migrationGap(ts);
+    this.follower.gap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
   }

@@ -264,3 +264,21 @@ describe("ftrace text", () => {
     }
   });
 });
+
+test("a last line without an end is cut, even where what is left reads well", async () => {
+  const counts = async (text: string): Promise<[number, boolean, boolean]> => {
+    const { inputs, limits } = await replayAll([memorySource("trace.txt", text)]);
+    const [input] = inputs;
+    return [
+      input!.events.reduce((sum, { count }) => sum + count, 0),
+      input!.notes.some((note) => note.includes("ends in the middle of line")),
+      limits.some(({ code }) => code === "cut-short"),
+    ];
+  };
+  const whole = TEXT.endsWith("\n") ? TEXT : `${TEXT}\n`;
+  const [all, ...none] = await counts(whole);
+  expect(none).toEqual([false, false]);
+  for (const end of [1, 2]) {
+    expect(await counts(whole.slice(0, -end))).toEqual([all - 1, true, true]);
+  }
+});

@@ -1,8 +1,8 @@
 /** Recordings on one clock and on several: offsets that are given, found, paired, or not to be had. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ClockPair } from "../src/clocks.ts";
 import type { NormalisedEvent } from "../src/event.ts";
+import { planMerge } from "../src/merge-plan.ts";
 import { RecordingError } from "../src/place.ts";
 import { type Recording, replay } from "../src/replay.ts";
 import type { MigrationResult, ReplayResult } from "../src/result.ts";
@@ -10,63 +10,12 @@ import { findPolicy } from "../src/vhost/policy.ts";
 import { qemuLog, type TraceLine } from "./make-qemu-log.ts";
 import { simpletrace } from "./make-simpletrace.ts";
 import { memorySource, recordingOf } from "./memory-source.ts";
-import { HVA, MigrationGuest, verdictOf } from "./migration-guest.ts";
+import { HVA, MigrationGuest, type Verdict, verdictOf } from "./migration-guest.ts";
+import { split } from "./split-recording.ts";
 
 const [A, B] = [0x202, 0x303] as const;
 /** Realtime minus monotonic clock of these recordings. */
 const APART = 1_795_398_785_914_295_400n;
-
-/** Names of the arguments in the order of trace-events. */
-const ORDER: Record<string, string[]> = {
-  migrate_set_state: ["new_state"],
-  global_dirty_changed: ["bitmask"],
-  memory_region_sync_dirty: ["mr", "listener", "global"],
-  migration_bitmap_sync_start: [],
-  migration_bitmap_sync_end: ["dirty_pages"],
-  ram_save_page: ["rbname", "offset", "host"],
-  ram_load_loop: ["rbname", "addr", "flags", "host"],
-  savevm_section_end: ["id", "section_id", "ret"],
-  migration_completion_vm_stop: ["ret"],
-  kvm_set_user_memory: [
-    "as",
-    "slot",
-    "flags",
-    "guest_phys_addr",
-    "memory_size",
-    "userspace_addr",
-    "fd",
-    "fd_offset",
-    "ret",
-  ],
-};
-
-/** Numbers stay numbers, hex strings become them; names stay names. */
-const value = (raw: string | number): string | bigint =>
-  typeof raw === "number" || /^0x[0-9a-f]+$/.test(raw) ? BigInt(raw) : raw;
-
-interface Parts {
-  probes: string;
-  lines: TraceLine[];
-  /** Both in one file. */
-  whole: string;
-}
-
-/** A recording taken apart: the kernel's probes, and QEMU's events on a clock that is `shift` ahead. */
-function split(events: readonly NormalisedEvent[], shift: bigint): Parts {
-  const lines: TraceLine[] = [];
-  const probes: string[] = [];
-  for (const event of events) {
-    if (event.event !== "qemu") {
-      probes.push(`${JSON.stringify(event)}\n`);
-      continue;
-    }
-    const { name, args, ts, pid } = event;
-    const ns = BigInt(ts) + shift;
-    lines.push({ ns, tid: pid, name, args: ORDER[name]!.map((key) => value(args[key]!)) });
-  }
-  const whole = events.map((event) => `${JSON.stringify(event)}\n`).join("");
-  return { probes: probes.join(""), lines, whole };
-}
 
 async function read(
   sources: Recording["sources"],
@@ -99,6 +48,15 @@ function recording(spread: bigint): NormalisedEvent[] {
 }
 
 const WIDE = 1_000_000n;
+
+/** Events with addresses, in all recordings of one QEMU. */
+const fillers = (shift: bigint): TraceLine[] =>
+  [1n, 2n, 3n, 4n].map((n) => ({
+    ns: 900_000_000n + n * WIDE + shift,
+    tid: 1,
+    name: "kvm_set_user_memory",
+    args: [0n, n, 1n, n << 32n, 0x1000n, 0x7a0000000000n + (n << 32n), -1n, 0n, 0n],
+  }));
 const pair = (at: bigint, off = 0n, spread = 1000n): ClockPair => ({
   monotonic: at,
   realtime: at + APART + off,
@@ -140,6 +98,17 @@ describe("two recordings", () => {
     expect(JSON.stringify(result)).toContain("as given");
   });
 
+  test("QEMU's events as NDJSON are shifted too, and are of that input's QEMU", async () => {
+    const moved = recording(WIDE)
+      .filter(({ event }) => event === "qemu")
+      .map((event) => `${JSON.stringify({ ...event, ts: `${BigInt(event.ts) + APART}` })}\n`);
+    const clockOffsets = new Map([["src.ndjson", { offset: -APART, tolerance: null }]]);
+    const source = memorySource("src.ndjson", moved.join(""));
+    const { migration } = await read([probes, source], { clockOffsets });
+    expect(migration.sends).toMatchObject({ data: 3, unplaced: 0 });
+    expect(verdictOf(migration, "linux-6.1")).toMatchObject({ stale: [A], possible: [] });
+  });
+
   test("clock pairs", async () => {
     const clockPairs = [pair(1_000_000_000n), pair(2_000_000_000n, 5000n)];
     const { migration, result } = await read([probes, log], { clockPairs });
@@ -154,6 +123,88 @@ describe("two recordings", () => {
     expect(migration.sends.data).toBe(3);
     expect(migration.syncs).toBe(3);
     expect(JSON.stringify(result)).toMatch(/src\.log.*from \d+ events in both|same QEMU/);
+  });
+
+  test("one that is placed by way of another, whichever stands first", async () => {
+    // Not all at the same distance: the log's clock is read a little later each time.
+    const jitter = late.lines.map((line, i) => ({ ...line, ns: line.ns + BigInt(i % 7) * 2000n }));
+    const sources = [
+      memorySource("host", `{"event":"recording","clock":"mono"}\n${wide.probes}`),
+      memorySource("src.simpletrace", simpletrace(wide.lines)),
+      memorySource("src.log", qemuLog(jitter, "tid@time")),
+    ];
+    const orders = [
+      [0, 1, 2],
+      [0, 2, 1],
+      [1, 0, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ].map((order) => order.map((i) => sources[i]!));
+    const seen = new Set<string>();
+    for (const order of orders) {
+      const plan = await planMerge(await recordingOf(...order));
+      const offsets = new Map(plan.inputs.map(({ source, shift }) => [source.name, shift.offset]));
+      const { migration } = await read(order);
+      const { stale, possible, healed } = verdictOf(migration, "linux-6.1");
+      expect(stale).toEqual([A]);
+      seen.add(
+        JSON.stringify({
+          ...{ stale, possible, healed, sent: migration.sends, syncs: migration.syncs },
+          tolerance: `${plan.tolerance}`,
+          apart: `${offsets.get("src.log")! - offsets.get("host")!}`,
+          same: `${offsets.get("src.simpletrace")! - offsets.get("host")!}`,
+          sends: plan.inputs.filter(({ sends }) => sends).map(({ source }) => source.name),
+        }),
+      );
+    }
+    expect([...seen]).toHaveLength(1);
+    const [only] = [...seen].map((text) => JSON.parse(text));
+    // The simpletrace is on the clock of the probes: its sends count, not those of the log.
+    expect(only).toMatchObject({ sends: ["src.simpletrace"], same: "0", tolerance: "5000" });
+    expect(Math.abs(Number(BigInt(only.apart) + APART))).toBeLessThan(20_000);
+    const notes = (await planMerge(await recordingOf(...orders[1]!))).notes.join("\n");
+    // 5 us between the clock of the probes and that of the simpletrace, and those of the log.
+    expect(notes).toMatch(
+      /Clock of src\.log against host: .* from \d+ events in it and src\.simpletrace; .* than 12 us/,
+    );
+  });
+
+  test("by way of another the tolerances add up", async () => {
+    // Without sends of its own the simpletrace only joins the two clocks.
+    const few = wide.lines.filter(({ name }) => name !== "ram_save_page");
+    const sources = [
+      memorySource("host", `{"event":"recording","clock":"mono"}\n${wide.probes}`),
+      memorySource("src.simpletrace", simpletrace([...few, ...fillers(0n)])),
+      memorySource("src.log", qemuLog([...late.lines, ...fillers(APART)], "tid@time")),
+    ];
+    for (const order of [sources, [...sources].reverse()]) {
+      const plan = await planMerge(await recordingOf(...order));
+      expect(plan.inputs.filter(({ sends }) => sends).map(({ source }) => source.name)).toEqual([
+        "src.log",
+      ]);
+      // 5 us and 1 us.
+      expect(plan.tolerance).toBe(6000n);
+    }
+  });
+
+  test("offsets that are given count from an input that has none", async () => {
+    const clockOffsets = new Map([["src.log", { offset: -APART, tolerance: 10_000n }]]);
+    for (const order of [
+      [probes, log],
+      [log, probes],
+    ]) {
+      const { migration } = await read(order, { clockOffsets });
+      expect(verdictOf(migration, "linux-6.1")).toMatchObject({ stale: [A], possible: [] });
+      const plan = await planMerge({ ...(await recordingOf(...order)), clockOffsets });
+      expect(plan.tolerance).toBe(10_000n);
+      const both = new Map([...clockOffsets, ["host", { offset: 5n, tolerance: 1000n }]]);
+      const shifted = await planMerge({ ...(await recordingOf(...order)), clockOffsets: both });
+      expect(shifted.tolerance).toBe(11_000n);
+      expect(shifted.inputs.map(({ shift }) => shift.offset)).toEqual(
+        order[0] === probes ? [5n, -APART] : [-APART, 5n],
+      );
+    }
   });
 
   test("a tolerance makes the verdict possible, not another one, and says so", async () => {
@@ -171,52 +222,140 @@ describe("two recordings", () => {
   });
 });
 
-test("narrowing the tolerance turns possibly stale into another verdict, and nothing else", async () => {
-  type Act = { act: "save" | "write"; page: number } | { act: "sync" | "flush" };
-  const page = fc.constantFrom(A, B, 0x304);
-  const acts = fc.array(
-    fc.oneof(
-      fc.record({ act: fc.constantFrom("save" as const, "write" as const), page }),
-      fc.record({ act: fc.constantFrom("sync" as const, "flush" as const) }),
-    ),
-    { maxLength: 14 },
-  );
-  await fc.assert(
-    fc.asyncProperty(acts, fc.bigInt({ min: 1000n, max: 60_000n }), async (list, spread) => {
-      const guest = new MigrationGuest().slot().start().bitmapSync().save(A);
-      for (const act of list as Act[]) {
-        if (act.act === "save") guest.save(act.page);
-        else if (act.act === "write") guest.writePages(act.page);
-        else if (act.act === "sync") guest.bitmapSync();
-        else guest.flush();
+describe("a fetch of the log within the tolerance", () => {
+  const TOLERANCE = 40_000n;
+
+  /** Steps with the time before each, their events a microsecond apart; exact, and in two files. */
+  async function both(
+    ...steps: [bigint, (guest: MigrationGuest) => unknown][]
+  ): Promise<{ exact: Verdict; merged: Verdict; verdict: string }> {
+    const guest = new MigrationGuest();
+    const times: bigint[] = [];
+    let now = 1_000_000_000n;
+    for (const [pause, act] of steps) {
+      now += pause;
+      act(guest);
+      while (times.length < guest.events.length) {
+        now += 1000n;
+        times.push(now);
       }
-      guest.bitmapSync().end();
-      const events = guest
-        .timed()
-        .map((event, i) => ({ ...event, ts: (1_000_000_000n + BigInt(i) * spread).toString() }));
-      const parts = split(events, APART);
-      const sources = [
-        memorySource("host", parts.probes),
-        memorySource("src", qemuLog(parts.lines, "tid@time")),
-      ];
-      const exact = (await read([memorySource("whole", parts.whole)])).migration;
-      let narrower = verdictOf(exact, "linux-6.1");
-      // Times of the log are whole microseconds.
-      for (const tolerance of [2000n, 40_000n, 400_000n, 1_000_000_000n]) {
-        const clockOffsets = new Map([["src", { offset: -APART, tolerance }]]);
-        const { migration } = await read(sources, { clockOffsets });
-        const wider = verdictOf(migration, "linux-6.1");
-        for (const own of wider.stale) expect(narrower.stale).toContain(own);
-        const open = new Set([...wider.stale, ...wider.possible]);
-        for (const own of [...narrower.stale, ...narrower.possible]) {
-          expect(open.has(own)).toBe(true);
-        }
-        narrower = wider;
-      }
-    }),
-    { numRuns: Number(process.env.CLOCK_RUNS ?? 25) },
-  );
-}, 120_000);
+    }
+    const events = guest.timed().map((event, i) => ({ ...event, ts: `${times[i]}` }));
+    const parts = split(events, APART);
+    const whole = await read([memorySource("whole", parts.whole)]);
+    const clockOffsets = new Map([["src", { offset: -APART, tolerance: TOLERANCE }]]);
+    const src = memorySource("src", qemuLog(parts.lines, "tid@time"));
+    const apart = await read([memorySource("host", parts.probes), src], { clockOffsets });
+    return {
+      exact: verdictOf(whole.migration, "linux-6.16"),
+      merged: verdictOf(apart.migration, "linux-6.16"),
+      verdict: JSON.stringify(apart.migration.verdicts[1]!.pages.map(({ doubts }) => doubts)),
+    };
+  }
+
+  const MS = 1_000_000n;
+  /** Popped before the log was on, so that a patched vhost does not log their writes. */
+  const begin: [bigint, (guest: MigrationGuest) => unknown] = [
+    0n,
+    (g) => g.slot().popPages(1, A).popPages(2, A).start().bitmapSync().save(A, B).flush(),
+  ];
+  const late = (head: number) => (g: MigrationGuest) => g.used(2, head);
+  const logged = (g: MigrationGuest) => g.writePages(A);
+  const fetch = (g: MigrationGuest) => g.bitmapSync();
+  const end = (g: MigrationGuest) => g.end();
+
+  test("only the last fetch found the entry, and may not have: possibly stale", async () => {
+    const { exact, merged, verdict } = await both(
+      begin,
+      [MS, fetch],
+      [MS, late(1)],
+      [MS, fetch],
+      [MS, logged],
+      [0n, fetch],
+      [MS, end],
+    );
+    expect([exact.stale, exact.possible, exact.healed]).toEqual([[], [], [A]]);
+    expect([merged.stale, merged.possible]).toEqual([[], [A]]);
+    expect(verdict).toBe('[["in-flight"]]');
+  });
+
+  test("the entry came long before the last fetch: healed", async () => {
+    const { exact, merged } = await both(
+      begin,
+      [MS, fetch],
+      [MS, late(1)],
+      [MS, fetch],
+      [MS, logged],
+      [MS, fetch],
+      [MS, end],
+    );
+    for (const { stale, possible, healed } of [exact, merged]) {
+      expect([stale, possible, healed]).toEqual([[], [], [A]]);
+    }
+  });
+
+  test("the entry came long after the last fetch: stale", async () => {
+    const { exact, merged } = await both(
+      begin,
+      [MS, fetch],
+      [MS, late(1)],
+      [MS, fetch],
+      [MS, logged],
+      [MS, end],
+    );
+    for (const { stale, possible } of [exact, merged]) expect([stale, possible]).toEqual([[A], []]);
+  });
+
+  test("an entry, a fetch perhaps, the write: the next fetch does not cover it for certain", async () => {
+    const { exact, merged } = await both(
+      begin,
+      [MS, fetch],
+      [0n, logged],
+      [0n, late(1)],
+      [MS, fetch],
+      [MS, end],
+    );
+    expect([exact.stale, exact.possible, exact.healed]).toEqual([[], [], [A]]);
+    expect([merged.stale, merged.possible]).toEqual([[], [A]]);
+  });
+
+  test("unless there is a later entry", async () => {
+    const { merged } = await both(
+      begin,
+      [MS, fetch],
+      [0n, logged],
+      [0n, late(1)],
+      [MS, logged],
+      [MS, fetch],
+      [MS, end],
+    );
+    expect([merged.stale, merged.possible, merged.healed]).toEqual([[], [], [A]]);
+  });
+
+  test("written when what was fetched may wait to be sent: possibly stale, later it is stale", async () => {
+    for (const [pause, certain] of [
+      [0n, false],
+      [MS, true],
+    ] as const) {
+      const { exact, merged } = await both(
+        begin,
+        [MS, fetch],
+        [MS, logged],
+        [MS, fetch],
+        [pause, late(1)],
+        [MS, end],
+      );
+      expect(exact.stale).toEqual([A]);
+      expect([merged.stale, merged.possible]).toEqual(certain ? [[A], []] : [[], [A]]);
+    }
+  });
+
+  test("written when the migration may be over: possibly stale", async () => {
+    const { exact, merged } = await both(begin, [MS, fetch], [MS, end], [0n, late(1)]);
+    expect([exact.stale, exact.possible]).toEqual([[], []]);
+    expect([merged.stale, merged.possible]).toEqual([[], [A]]);
+  });
+});
 
 describe("zeros, which only the destination shows", () => {
   const load = (page: number, zero: boolean): TraceLine => ({

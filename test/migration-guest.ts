@@ -14,6 +14,14 @@ export const SOURCE_TID = 7001;
 const VHOST_GET_VRING_BASE = 0xc008af12;
 const MIB = 1 << 20;
 
+interface Slot {
+  slot: number;
+  gpa: number;
+  hva: bigint;
+  /** Address space: 1 is that of SMM. */
+  as: number;
+}
+
 export class MigrationGuest extends Guest {
   constructor(options: GuestOptions = {}) {
     super({ logAll: false, logused: false, ...options });
@@ -65,24 +73,29 @@ export class MigrationGuest extends Guest {
     return this.qemu("savevm_section_end", { id: "ram", section_id: 2, ret: 0 });
   }
 
-  /** KVM's dirty ring gives the page to QEMU. Slot 0 begins at guest address 0. */
+  #fetched = 1000;
+
+  /**
+   * KVM's dirty ring gives the page to QEMU. Slot 0 begins at guest address 0. What is called the
+   * slot is the ring's fetch index: accel/kvm/kvm-all.c kvm_dirty_ring_reap_one().
+   */
   cpuDirtied(page: number): this {
-    return this.qemu("kvm_dirty_ring_page", { vcpu: 0, slot: 0, offset: `0x${page.toString(16)}` });
+    const args = { vcpu: 0, slot: this.#fetched++, offset: `0x${page.toString(16)}` };
+    return this.qemu("kvm_dirty_ring_page", args);
   }
 
-  /** KVM's memory slot 0: all of the guest's RAM. */
-  slot(bytes = 64 * MIB): this {
-    return this.qemu("kvm_set_user_memory", {
-      as: 0,
-      slot: 0,
-      flags: "0x1",
-      guest_phys_addr: "0x0",
-      memory_size: `0x${bytes.toString(16)}`,
-      userspace_addr: `0x${HVA.toString(16)}`,
-      fd: -1,
-      fd_offset: "0x0",
-      ret: 0,
-    });
+  /** KVM's memory slot 0, all of the guest's RAM; or another one. */
+  slot(
+    bytes = 64 * MIB,
+    { slot = 0, gpa = 0, hva = HVA, as = 0 }: Partial<Slot> = {},
+    pid = SOURCE_TID,
+  ): this {
+    const args = {
+      ...{ as, slot, flags: "0x1", guest_phys_addr: `0x${gpa.toString(16)}` },
+      ...{ memory_size: `0x${bytes.toString(16)}`, userspace_addr: `0x${hva.toString(16)}` },
+      ...{ fd: -1, fd_offset: "0x0", ret: 0 },
+    };
+    return this.qemu("kvm_set_user_memory", args, pid);
   }
 
   /** A request that writes these pages; it stays in flight. */

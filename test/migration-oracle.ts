@@ -10,12 +10,16 @@ import { MigrationGuest } from "./migration-guest.ts";
 
 /** What the guest, its device and QEMU do. */
 export type Op =
-  | { op: "start" | "sync" | "flush" | "gap" | "stop" | "end" }
+  | { op: "start" | "flush" | "gap" | "stop" | "end" }
+  /** `found`: pages that QEMU finds newly dirty. */
+  | { op: "sync"; found?: number }
   | { op: "pop"; head: number; pages: readonly number[] }
   | { op: "used"; head: number }
   /** A request of the control queue: the response lies in this page. */
   | { op: "control"; page: number }
   | { op: "save"; pages: readonly number[] }
+  /** Sent as a page of zeros, of which only the destination knows. */
+  | { op: "zero"; page: number }
   | { op: "cpu"; page: number };
 
 type Kind = "io" | "late" | "control" | "ring" | "off";
@@ -23,7 +27,7 @@ type Kind = "io" | "late" | "control" | "ring" | "off";
 /** What happened to pages, in order; the position in the list is the time. */
 type Happening =
   | { what: "write"; pages: readonly number[]; kind: Kind }
-  | { what: "send"; page: number }
+  | { what: "send" | "zero"; page: number }
   | { what: "tracked"; pages: readonly number[] }
   | { what: "start" | "sync" | "flush" | "gap" | "end" };
 
@@ -56,7 +60,7 @@ export function record(ops: readonly Op[]): MigrationGuest {
   guest.slot();
   for (const op of ops) {
     if (op.op === "start") guest.start();
-    else if (op.op === "sync") guest.bitmapSync();
+    else if (op.op === "sync") guest.bitmapSync(op.found);
     else if (op.op === "flush") guest.flush();
     else if (op.op === "gap") guest.gap(1);
     else if (op.op === "stop") guest.stopDevice();
@@ -107,6 +111,9 @@ function happenings(ops: readonly Op[]): Happening[] {
       case "save":
         for (const page of op.pages) list.push({ what: "send", page });
         break;
+      case "zero":
+        list.push({ what: "zero", page: op.page });
+        break;
       case "cpu":
         list.push({ what: "tracked", pages: [op.page] });
         break;
@@ -129,8 +136,12 @@ export interface OracleVerdict {
   likely: number[];
 }
 
-/** The verdict of one policy, page by page. */
-export function oracleVerdict(ops: readonly Op[], logs: ReadonlySet<Kind>): OracleVerdict {
+/** The verdict of one policy, page by page; with what the destination shows, or without. */
+export function oracleVerdict(
+  ops: readonly Op[],
+  logs: ReadonlySet<Kind>,
+  destination = false,
+): OracleVerdict {
   const all = happenings(ops);
   const start = all.findIndex(({ what }) => what === "start");
   const end = all.findIndex(({ what }) => what === "end");
@@ -142,6 +153,8 @@ export function oracleVerdict(ops: readonly Op[], logs: ReadonlySet<Kind>): Orac
   // What is in the log when the recording ends before the migration is fetched later.
   const fetches = end < 0 ? [...syncs, list.length] : syncs;
   const sends = list.flatMap((entry, t) => (entry.what === "send" ? [t] : []));
+  /** Of a page of zeros it is known between which two sends of the source it was sent. */
+  const between = (t: number): number => sends.filter((s) => s < t).length;
   const pages = new Set(list.flatMap((entry) => (entry.what === "write" ? entry.pages : [])));
 
   for (const page of [...pages].sort((a, b) => a - b)) {
@@ -168,8 +181,12 @@ export function oracleVerdict(ops: readonly Op[], logs: ReadonlySet<Kind>): Orac
       for (let t = k === 0 ? 0 : fetches[k - 1]!; t < fetches[k]!; t++) if (logged(t)) return true;
       return false;
     };
+    const ownZeros = list.flatMap((entry, t) =>
+      destination && entry.what === "zero" && entry.page === page ? [between(t)] : [],
+    );
     const covered = (w: number): boolean =>
       ownSends.some((t) => t > w) ||
+      ownZeros.some((z) => z > between(w)) ||
       ownTracked.some((t) => t > w) ||
       fetches.some((t, k) => t > w && harvests(k));
     /** Until when a page sent at `s` may still be read. */
@@ -181,9 +198,11 @@ export function oracleVerdict(ops: readonly Op[], logs: ReadonlySet<Kind>): Orac
     const doubtful = (w: number): boolean => {
       if (list.some(({ what }, t) => what === "gap" && t > w)) return true;
       if (ownSends.some((s) => s < w && readBy(s) > w)) return true;
+      if (ownZeros.some((z) => z === between(w))) return true;
       // Not sent as far as is known, and the first pass is not over: sent now or sent later.
       const secondSync = syncs[1] ?? Number.POSITIVE_INFINITY;
-      if (w < secondSync && !ownSends.some((s) => s < w)) return true;
+      const sent = ownSends.some((s) => s < w) || ownZeros.some((z) => z < between(w));
+      if (w < secondSync && !sent) return true;
       // Harvested and not sent yet. A send would show it, once sends are known to be recorded; before
       // the first one it may wait unseen (as a page of zeros it is never seen at all).
       if (sends.some((t) => t < w)) return false;
@@ -201,27 +220,56 @@ export function oracleVerdict(ops: readonly Op[], logs: ReadonlySet<Kind>): Orac
   return verdict;
 }
 
+/**
+ * When a page was sent as zeros against its last write that a policy leaves out, in sends of the
+ * source between the two; and whether it had been sent before.
+ */
+export function lastZero(
+  ops: readonly Op[],
+  page: number,
+  logs: ReadonlySet<Kind>,
+): { order: number; again: boolean } {
+  let before = 0;
+  let sent = false;
+  let zero = { at: -1, again: false };
+  let writtenAt = 0;
+  for (const entry of happenings(ops)) {
+    if (entry.what === "end") break;
+    if (entry.what === "send") {
+      before++;
+      sent ||= entry.page === page;
+    } else if (entry.what === "zero" && entry.page === page) {
+      zero = { at: before, again: sent };
+      sent = true;
+    } else if (entry.what === "write" && entry.pages.includes(page) && !logs.has(entry.kind)) {
+      if (entry.kind !== "off") writtenAt = before;
+    }
+  }
+  return { order: zero.at - writtenAt, again: zero.again };
+}
+
 /** Pages on both sides of a word's and of a block's border, a page of the used ring, any other. */
 const page = fc.constantFrom(0x15, 0x23f, 0x240, 0x241, 0x3ff, 0x400, 0x802);
 const runs = fc
   .tuple(page, fc.constantFrom(1, 1, 2, 3))
   .map(([first, count]) => Array.from({ length: count }, (_, i) => first + i));
 
-const some = (withSends: boolean): fc.Arbitrary<Op> =>
+const some = (withSends: boolean, withZeros = false): fc.Arbitrary<Op> =>
   fc.oneof(
     {
-      weight: 5,
+      weight: 20,
       arbitrary: fc.record({ op: fc.constant("pop" as const), head: fc.nat(2), pages: runs }),
     },
-    { weight: 7, arbitrary: fc.record({ op: fc.constant("used" as const), head: fc.nat(2) }) },
-    { weight: 2, arbitrary: fc.record({ op: fc.constant("control" as const), page }) },
-    { weight: 3, arbitrary: fc.constant<Op>({ op: "sync" }) },
+    { weight: 28, arbitrary: fc.record({ op: fc.constant("used" as const), head: fc.nat(2) }) },
+    { weight: 8, arbitrary: fc.record({ op: fc.constant("control" as const), page }) },
+    { weight: 12, arbitrary: fc.constant<Op>({ op: "sync" }) },
+    // Rare: what came before it is not certain any more.
     { weight: 1, arbitrary: fc.constant<Op>({ op: "gap" }) },
-    { weight: 1, arbitrary: fc.constant<Op>({ op: "stop" }) },
+    { weight: 2, arbitrary: fc.constant<Op>({ op: "stop" }) },
     ...(withSends
       ? [
           {
-            weight: 6,
+            weight: 24,
             arbitrary: fc.array(page, { minLength: 1, maxLength: 3 }).map<Op>((pages) => ({
               op: "save",
               pages,
@@ -229,24 +277,57 @@ const some = (withSends: boolean): fc.Arbitrary<Op> =>
           },
           {
             // As many as fill the iovec, or nearly.
-            weight: 2,
+            weight: 8,
             arbitrary: fc.integer({ min: 29, max: 33 }).map<Op>((count) => ({
               op: "save",
               pages: Array.from({ length: count }, (_, i) => 0x1000 + i),
             })),
           },
-          { weight: 2, arbitrary: fc.constant<Op>({ op: "flush" }) },
-          { weight: 1, arbitrary: page.map<Op>((own) => ({ op: "cpu", page: own })) },
+          { weight: 8, arbitrary: fc.constant<Op>({ op: "flush" }) },
+          { weight: 4, arbitrary: page.map<Op>((own) => ({ op: "cpu", page: own })) },
+          ...(withZeros
+            ? [{ weight: 20, arbitrary: page.map<Op>((own) => ({ op: "zero", page: own })) }]
+            : []),
         ]
       : []),
   );
 
+/** A page that is sent, written, found dirty for another reason and sent again as zeros, or nearly so. */
+const zeroed: fc.Arbitrary<Op[]> = fc
+  .tuple(page, page, fc.array(fc.boolean(), { minLength: 9, maxLength: 9 }))
+  .map(([own, other, drop]) => {
+    const story: Op[] = [
+      { op: "save", pages: [own] },
+      { op: "flush" },
+      { op: "pop", head: 0, pages: [own] },
+      { op: "used", head: 0 },
+      { op: "sync" },
+      { op: "zero", page: own },
+      { op: "save", pages: [other] },
+      { op: "sync" },
+      { op: "save", pages: [other] },
+    ];
+    // Each step is left out now and then.
+    return story.filter((_, i) => !drop[i] || !drop[(i + 4) % 9] || !drop[(i + 7) % 9]);
+  });
+
 /** One migration: pops before it, what happens in it, its end or none. */
-export function migrations(withSends = true): fc.Arbitrary<Op[]> {
+export function migrations(withSends = true, withZeros = false): fc.Arbitrary<Op[]> {
   return fc
     .tuple(
       fc.array(some(false), { maxLength: 4 }),
-      fc.array(some(withSends), { maxLength: 40 }),
+      // All lengths are as likely: few pages are certainly stale in a short one.
+      withZeros
+        ? fc
+            .array(
+              fc.oneof(
+                some(true, true).map((op) => [op]),
+                zeroed,
+              ),
+              { maxLength: 20, size: "max" },
+            )
+            .map((parts) => parts.flat())
+        : fc.array(some(withSends), { maxLength: 40, size: "max" }),
       fc.boolean(),
       fc.array(some(withSends), { maxLength: 3 }),
     )
@@ -256,4 +337,38 @@ export function migrations(withSends = true): fc.Arbitrary<Op[]> {
       ...during,
       ...(ends ? [{ op: "end" as const }, ...after] : []),
     ]);
+}
+
+/**
+ * The same as QEMU could have done it: a page is sent again only if a sync found it dirty since its
+ * last send, and as zeros for the first time only before the second sync. `found` of each sync is
+ * the number of these pages, and some that are never sent again.
+ */
+export function plausible(ops: readonly Op[], spare: (sync: number) => number): Op[] {
+  const found: number[] = [];
+  /** The first sync since a page was sent last; Infinity: none yet. */
+  const dirtyAt = new Map<number, number>();
+  const send = (page: number, zero: boolean): boolean => {
+    const at = dirtyAt.get(page);
+    if (at === undefined ? zero && found.length >= 2 : at === Number.POSITIVE_INFINITY)
+      return false;
+    if (at !== undefined) found[at]!++;
+    dirtyAt.set(page, Number.POSITIVE_INFINITY);
+    return true;
+  };
+  const kept: Op[] = [];
+  for (const op of ops) {
+    if (op.op === "sync") {
+      for (const [page, at] of dirtyAt) {
+        if (at === Number.POSITIVE_INFINITY) dirtyAt.set(page, found.length);
+      }
+      found.push(found.length === 0 ? 0 : spare(found.length));
+      kept.push({ op: "sync" });
+    } else if (op.op === "save") {
+      const pages = op.pages.filter((page) => send(page, false));
+      if (pages.length > 0) kept.push({ op: "save", pages });
+    } else if (op.op !== "zero" || send(op.page, true)) kept.push(op);
+  }
+  let sync = 0;
+  return kept.map((op) => (op.op === "sync" ? { op: "sync", found: found[sync++]! } : op));
 }

@@ -8,9 +8,10 @@ import { describe, expect, test } from "vitest";
 import type { ClockPair } from "../src/clocks.ts";
 import { eachPage } from "../src/migration/page-runs.ts";
 import { fileSource } from "../src/node/file-source.ts";
+import { dump } from "../src/replay.ts";
 import type { MigrationResult, MigrationVerdict } from "../src/result.ts";
 import { findPolicy } from "../src/vhost/policy.ts";
-import { replayAll } from "./memory-source.ts";
+import { recordingOf, replayAll } from "./memory-source.ts";
 
 const ROOT = join(import.meta.dirname, "..", "traces", "migration");
 
@@ -73,6 +74,35 @@ describe("6.1, unpatched: 1899 pages differ", () => {
     const migration = await migrationOf("6.1", ["trace.txt.gz", "dst.simpletrace.gz"]);
     // query-migrate of that run: normal 4843, duplicate 4783.
     expect(migration.sends).toMatchObject({ data: 4843, zero: 4783 });
+  });
+});
+
+describe("pages sent again as zeros", () => {
+  /** How many of them the destination received. */
+  async function received(run: string, file: string): Promise<number> {
+    const seen = new Set<string>();
+    let again = 0;
+    await dump(await recordingOf(fileSource(join(ROOT, run, file))), (event) => {
+      if (event.event !== "qemu" || event.name !== "ram_load_loop") return;
+      const { rbname, addr, flags } = event.args;
+      const page = `${rbname} ${addr}`;
+      if (Number(flags) & 2 && seen.has(page)) again++;
+      seen.add(page);
+    });
+    return again;
+  }
+
+  test.each([
+    ["6.1", ["trace.txt.gz"], "dst.simpletrace.gz", 50],
+    ["6.1-inflight", ["trace.txt.gz", "src.log.gz"], "dst.log.gz", 8],
+    ["6.16-inflight", ["trace.txt.gz", "src.log.gz"], "dst.log.gz", 8],
+  ])("%s: at most as many as the destination shows", async (run, files, destination, truth) => {
+    const pairs = files.length > 1 ? { clockPairs: clockPairs(run) } : {};
+    const alone = await migrationOf(run, files, pairs);
+    expect(await received(run, destination)).toBe(truth);
+    expect(alone).toMatchObject({ sendTimes: "source", zeroResendsAtMost: truth });
+    const both = await migrationOf(run, [...files, destination], pairs);
+    expect(both).toMatchObject({ sendTimes: "source-and-destination", zeroResendsAtMost: 0 });
   });
 });
 

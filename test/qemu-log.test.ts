@@ -76,15 +76,35 @@ describe.each(SHAPES)("shape %s", (shape) => {
     expect(input.foreignLines).toBe(0);
   });
 
-  test("ends of lines with carriage return, and none at the end", async () => {
+  test("ends of lines with carriage return", async () => {
     const expected = (await requestsOf(text)).requests.map(({ writes, status }) => [
       writes,
       status,
     ]);
-    for (const other of [qemuLog(GUEST.lines, shape, "\r\n"), text.slice(0, -1)]) {
-      const { requests, input } = await requestsOf(other);
-      expect(requests.map(({ writes, status }) => [writes, status])).toEqual(expected);
-      expect(input.foreignLines).toBe(0);
+    const { requests, input } = await requestsOf(qemuLog(GUEST.lines, shape, "\r\n"));
+    expect(requests.map(({ writes, status }) => [writes, status])).toEqual(expected);
+    expect(input.foreignLines).toBe(0);
+  });
+
+  test("a last line without an end is cut, even where what is left reads well", async () => {
+    const save = { ns: 9_000_000_000n, tid: 9, name: "ram_save_page" };
+    const args = ["pc.ram", 0x123000n, 0x7f0000123000n];
+    const whole = qemuLog([...GUEST.lines, { ...save, args }], shape);
+    const counted = async (content: string): Promise<[number, string[], string[]]> => {
+      const { inputs, limits } = await replayAll([memorySource("case", content)]);
+      const [input] = inputs;
+      const saves = input!.events.find(({ name }) => name === save.name)?.count ?? 0;
+      return [saves, input!.notes, limits.map(({ code }) => code)];
+    };
+    const [saves, notes, limits] = await counted(whole);
+    expect(saves).toBe(1);
+    expect(limits).not.toContain("cut-short");
+    expect(notes.join(" ")).not.toContain("middle");
+    for (const end of [1, 4]) {
+      const [left, why, codes] = await counted(whole.slice(0, -end));
+      expect(left).toBe(0);
+      expect(why.join(" ")).toContain(`ends in the middle of line ${GUEST.lines.length + 1};`);
+      expect(codes).toContain("cut-short");
     }
   });
 

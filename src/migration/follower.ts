@@ -48,7 +48,7 @@ export class MigrationFollower {
     this.#devices = run.devices;
     this.#onSync = onSync;
     this.ram = new RamMap(run.core, map);
-    this.timeline = new Timeline(run.core, {
+    this.timeline = new Timeline(run.core, run.plan.tolerance, {
       start: (_, ts) => this.#begin(ts),
       sync: (moment, sync) => this.#sync(moment, sync),
       end: async (migration, ts) => this.#end(migration, ts),
@@ -71,7 +71,7 @@ export class MigrationFollower {
       case EventKind.QSlot:
       case EventKind.QRegion:
       case EventKind.QUserRegion:
-        this.ram.event(head.kind, at, space);
+        this.ram.event(head.kind, at, space, head.pid);
         break;
       case EventKind.QConfigWrite:
         this.#configWrite(head, at, space);
@@ -142,6 +142,12 @@ export class MigrationFollower {
     const told = Object.assign(sync, { sent: sent - this.#sentBefore });
     this.#sentBefore = sent;
     await this.#onSync({ number: sync.number, ...moment }, told);
+  }
+
+  /** Events were lost. */
+  gap(ts: bigint): void {
+    this.timeline.current?.newlyDirty.give();
+    this.#core.exports.migrationGap(ts);
   }
 
   /** The recording is at its end. */

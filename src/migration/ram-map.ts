@@ -25,6 +25,8 @@ interface Range {
   gpa: bigint;
   /** Number of the RAM block that it is of; 0 when the range was told without one. */
   block: number;
+  /** The thread that told it last; null for what no event of QEMU told. */
+  teller: number | null;
 }
 
 /** How the pages of a RAM block were placed. */
@@ -54,39 +56,55 @@ export class RamMap {
   }
 
   /** An event that places memory: kvm_set_user_memory, vhost_region_add_section, vhost_user_*. */
-  event(kind: EventKind, at: number, space: number): void {
+  event(kind: EventKind, at: number, space: number, teller: number): void {
     if (kind === EventKind.QSlot) {
       // AddrSpace# is the first slot of the newest format; the address spaces above 0 are SMM's.
       const slot = slotNumber(this.#core, at, 1);
       const addressSpace = slotNumber(this.#core, at, 0) || slot >> 16;
       const gpa = slotBits(this.#core, at, 3);
       const size = slotBits(this.#core, at, 4);
+      const number = (addressSpace << 16) | (slot & 0xffff);
+      // A size of 0 takes the slot away; the ranges stay until other RAM has their place (#add).
+      this.#core.exports.setSlot(space, number, Number(gpa / PAGE), Number(size / PAGE));
       if (addressSpace !== 0 || size === 0n) return;
-      this.#core.exports.setSlot(slot & 0xffff, Number(gpa / PAGE));
-      this.#add(space, { hva: slotBits(this.#core, at, 5), size, gpa, block: 0 });
+      this.#add(space, { hva: slotBits(this.#core, at, 5), size, gpa, block: 0, teller });
     } else if (kind === EventKind.QRegion) {
       const [gpa, size, hva] = [1, 2, 3].map((slot) => slotBits(this.#core, at, slot));
-      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0 });
+      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0, teller });
     } else {
       // vhost_user_set_mem_table_withfd(index, name, memory_size, guest_phys_addr, userspace_addr, …)
       const [size, gpa, hva] = [2, 3, 4].map((slot) => slotBits(this.#core, at, slot));
-      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0 });
+      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0, teller });
     }
   }
 
   /**
    * Sections of one piece of RAM come and go as the map changes, and overlap: they are joined, so
-   * that an address is found once, unless the guest has it twice.
+   * that an address is found once, unless the guest has it twice. No event says that a section is
+   * gone, and a slot is taken away for a moment while it changes; so RAM stays where it was until
+   * the same thread says that other RAM lies there. (Two QEMUs of one ring are two threads.)
    */
   #add(space: number, range: Range): void {
+    if (range.size === 0n) return;
     const { exports } = this.#core;
-    const ranges = this.#ranges.get(space) ?? [];
+    const before = this.#ranges.get(space) ?? [];
+    const ranges = before.flatMap((other) =>
+      replaces(range, other) ? without(other, range) : [other],
+    );
     const touching = ranges.filter((other) => touches(range, other));
     const apart = ranges.filter((other) => !touches(range, other));
-    if (range.size === 0n || touching.some((other) => inside(range, other))) return;
     if (apart.length >= MAX_RANGES) return;
+    const known = touching.some((other) => inside(range, other));
     const joined = [...apart, joinAll([range, ...touching])];
     this.#ranges.set(space, joined);
+    // Mostly they are told once more as they are.
+    if (
+      known &&
+      joined.length === before.length &&
+      ranges.every((other) => before.includes(other))
+    ) {
+      return;
+    }
     exports.clearRanges(space);
     for (const { hva, size, gpa, block } of joined) {
       exports.addRange(space, block, hva, size, gpa);
@@ -121,7 +139,7 @@ export class RamMap {
     const own = this.mtree.filter((range) => range.block === block);
     for (const { offset, gpa, size } of own) {
       const hva = base + BigInt(offset);
-      this.#add(space, { hva, size: BigInt(size), gpa: BigInt(gpa), block: number });
+      this.#add(space, { hva, size: BigInt(size), gpa: BigInt(gpa), block: number, teller: null });
     }
     if (own.length > 0) return "mtree";
     if (this.mtree.length > 0) return "nowhere";
@@ -133,7 +151,7 @@ export class RamMap {
       return "mem-table";
     }
     if (tables.some((regions) => regions.length > 0) || block !== PC_RAM) return "nowhere";
-    this.#add(space, { hva: base, size: SAME_ADDRESS, gpa: 0n, block: number });
+    this.#add(space, { hva: base, size: SAME_ADDRESS, gpa: 0n, block: number, teller: null });
     return "assumed";
   }
 
@@ -159,7 +177,8 @@ export class RamMap {
 }
 
 function toRange(region: MemoryRegion): Range {
-  return { hva: region.hva, size: region.last - region.first + 1n, gpa: region.first, block: 0 };
+  const { hva, first, last } = region;
+  return { hva, size: last - first + 1n, gpa: first, block: 0, teller: null };
 }
 
 function holds(range: Range, host: bigint): boolean {
@@ -172,10 +191,28 @@ function touches(a: Range, b: Range): boolean {
   return a.hva - a.gpa === b.hva - b.gpa && a.gpa <= b.gpa + b.size && b.gpa <= a.gpa + a.size;
 }
 
+/** Whether the guest has other RAM now where it had this. */
+function replaces(now: Range, before: Range): boolean {
+  if (now.teller === null || now.teller !== before.teller || before.block !== 0) return false;
+  return now.size > 0n && now.hva - now.gpa !== before.hva - before.gpa;
+}
+
+/** What is left of a range outside of another one's place in the guest. */
+function without(range: Range, taken: Range): Range[] {
+  const end = range.gpa + range.size;
+  if (taken.gpa >= end || taken.gpa + taken.size <= range.gpa) return [range];
+  const to = taken.gpa + taken.size;
+  const left: Range[] = [];
+  if (taken.gpa > range.gpa) left.push({ ...range, size: taken.gpa - range.gpa });
+  if (to < end) left.push({ ...range, hva: range.hva + (to - range.gpa), gpa: to, size: end - to });
+  return left;
+}
+
 function joinAll(ranges: readonly Range[]): Range {
   const first = ranges.reduce((low, range) => (range.gpa < low.gpa ? range : low));
   const end = ranges.reduce((high, { gpa, size }) => (gpa + size > high ? gpa + size : high), 0n);
-  return { ...first, size: end - first.gpa };
+  // The one that is told now comes first.
+  return { ...first, size: end - first.gpa, teller: ranges[0]!.teller ?? first.teller };
 }
 
 /** Whether one range is part of another, with the same distance between the addresses. */

@@ -1,6 +1,6 @@
 /** From a migration that ended to its result: the verdict of every policy. */
 import { RowSet } from "../../assembly/abi.ts";
-import type { MigrationResult, MigrationVerdict, PageRun, StalePage } from "../result.ts";
+import type { Doubt, MigrationResult, MigrationVerdict, PageRun, StalePage } from "../result.ts";
 import type { Row } from "../rows.ts";
 import type { Replay } from "../run.ts";
 import { assumeLogging, type Policy } from "../vhost/policy.ts";
@@ -42,6 +42,7 @@ export function readMigration(run: Replay, ram: RamMap, migration: Migration): M
     states: migration.states,
     sends: { data, zero, unplaced: exports.pagesUnplaced() },
     sendTimes,
+    zeroResendsAtMost: zeroResends(run, migration, sendTimes),
     blocks: [...ram.placed].map(([key, placed]) => ({
       block: key.slice(key.indexOf(" ") + 1),
       placed,
@@ -59,10 +60,38 @@ export function readMigration(run: Replay, ram: RamMap, migration: Migration): M
   );
   rows.forEach(({ row }, i) => {
     const whatIf = isWhatIf(run, rows, i, read, sendTimes);
-    const gaps = run.gapCount > 0;
-    result.verdicts.push(verdictOf(run, row, read[i]!, { migration, sendTimes, whatIf, gaps }));
+    result.verdicts.push(verdictOf(run, row, read[i]!, { migration, sendTimes, whatIf }));
   });
   return result;
+}
+
+/**
+ * How many pages may have been sent again as pages of zeros without being seen, at most. A send
+ * clears a page's bit in QEMU's bitmap, which is set at the beginning and at each sync that finds
+ * the page newly dirty; so a page that was sent again was found before, and pages that were sent
+ * again with data, which are seen, are no others. migration/ram.c migration_bitmap_clear_dirty(),
+ * save_zero_page(), ram_save_page(). null: not known.
+ */
+function zeroResends(
+  run: Replay,
+  migration: Migration,
+  sendTimes: MigrationResult["sendTimes"],
+): number | null {
+  const { exports } = run.core;
+  if (sendTimes === "destination") return 0;
+  if (sendTimes === "none") return null;
+  const { zeros } = run.plan;
+  const data = exports.pagesSaved();
+  if (zeros && !zeros.incomplete && !zeros.lossy && zeros.data === data) {
+    if (!exports.destinationDiffers()) return 0;
+  }
+  // Post-copy marks whole huge pages once more, COLO resets the counter at checkpoints.
+  if (migration.postcopy || migration.states.some(({ state }) => state === "colo")) return null;
+  if (run.inputs.some(({ feed }) => feed.summary().gaps.length > 0)) return null;
+  const most = migration.newlyDirty.most;
+  const seen = exports.pagesResent();
+  // More than QEMU found is no recording of one migration.
+  return most === null || most < seen ? null : most - seen;
 }
 
 /** The rows of the window that counts now: recorded, once logging was seen. */
@@ -112,18 +141,23 @@ function maskOf(policy: Policy, row: Row): number {
   return row.window === "recorded" ? policy.logs : assumeLogging(policy.logs);
 }
 
+/** Why a page is possibly stale when that came after its last write. */
+function laterDoubt(run: Replay, sendTimes: MigrationResult["sendTimes"]): Doubt {
+  if (run.gapCount > 0) return "events-lost";
+  return run.plan.tolerance > 0n && sendTimes !== "destination" ? "in-flight" : "arrival";
+}
+
 interface Circumstances {
   migration: Migration;
   sendTimes: MigrationResult["sendTimes"];
   whatIf: boolean;
-  gaps: boolean;
 }
 
 function verdictOf(
   run: Replay,
   row: Row,
   read: RowVerdict,
-  { migration, sendTimes, whatIf, gaps }: Circumstances,
+  { migration, sendTimes, whatIf }: Circumstances,
 ): MigrationVerdict {
   const unsent = whatIf ? difference(read.resendless(), read.possible) : [];
   const unsure = sendTimes === "none" || migration.outcome === "unfinished";
@@ -137,8 +171,7 @@ function verdictOf(
     if (verdict === "possibly-stale") {
       if (sendTimes === "none") doubts.push("no-send-times");
       if (migration.outcome === "unfinished") doubts.push("unfinished");
-      if (doubts.length === 0 && gaps) doubts.push("events-lost");
-      if (doubts.length === 0) doubts.push("arrival");
+      if (doubts.length === 0) doubts.push(laterDoubt(run, sendTimes));
     }
     return { ...page, verdict, doubts };
   });

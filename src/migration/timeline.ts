@@ -8,6 +8,7 @@ import type { Core } from "../core.ts";
 import type { Place } from "../place.ts";
 import type { RecordHead } from "../recording/event-record.ts";
 import { slotNumber, slotText } from "../recording/qemu-record.ts";
+import { NewlyDirty } from "./newly-dirty.ts";
 
 /** How a migration ended. `unfinished`: the recording ends before it does. */
 export type Outcome = "completed" | "cancelled" | "failed" | "unfinished";
@@ -26,6 +27,8 @@ export interface Migration {
   firstSync: Moment | null;
   /** Syncs of the dirty bitmap. */
   syncs: number;
+  /** Pages that these found newly dirty, as QEMU counts them. */
+  newlyDirty: NewlyDirty;
   /** The source's CPUs were stopped for the switchover. */
   stopped: Moment | null;
   postcopy: Moment | null;
@@ -66,16 +69,22 @@ export interface TimelineHooks {
 /** Follows the events of one recording. */
 export class Timeline {
   readonly #core: Core;
+  readonly #tolerance: bigint;
   readonly #hooks: TimelineHooks;
   readonly migrations: Migration[] = [];
   #current: Migration | null = null;
   #sync: BitmapSync | null = null;
   #cut = false;
+  /** Who tells of the syncs. */
+  #syncThread: string | null = null;
+  #lastSyncEnd = 0n;
   /** Threads that receive pages: their states are those of a destination. */
   readonly #destinations = new Set<string>();
 
-  constructor(core: Core, hooks: TimelineHooks) {
+  /** `tolerance`: of the clocks of several recordings, ns. */
+  constructor(core: Core, tolerance: bigint, hooks: TimelineHooks) {
     this.#core = core;
+    this.#tolerance = tolerance;
     this.#hooks = hooks;
   }
 
@@ -121,6 +130,8 @@ export class Timeline {
         if (this.#current) this.#current.postcopy ??= moment;
         break;
       case EventKind.QSyncStart:
+        // One whose end is missing: what it found is not known.
+        if (this.#sync || !this.#sentNothingBefore()) this.#current?.newlyDirty.give();
         await this.#cutOpenSync(moment);
         this.#sync = {
           number: this.#current?.syncs ?? 0,
@@ -140,6 +151,7 @@ export class Timeline {
           this.#sync.endNs = moment.ns;
           this.#sync.dirtyPages = slotNumber(this.#core, at, 0);
         }
+        this.#count(this.#sync, head, space);
         this.#sync = null;
         break;
       default:
@@ -155,6 +167,34 @@ export class Timeline {
       this.#current.firstSync ??= moment;
     }
     await this.#hooks.sync(moment, sync);
+  }
+
+  /** The first sync comes before the first page: if not, it was not recorded. */
+  #sentNothingBefore(): boolean {
+    return (this.#current?.syncs ?? 0) > 0 || this.#core.exports.pagesSaved() === 0;
+  }
+
+  /** What QEMU says at the end of a sync goes into the sum of its migration. */
+  #count(sync: BitmapSync | null, head: RecordHead, space: number): void {
+    const newlyDirty = this.#current?.newlyDirty;
+    if (!newlyDirty) return;
+    const thread = `${space} ${head.pid}`;
+    const other = this.#syncThread !== null && this.#syncThread !== thread;
+    this.#syncThread = thread;
+    if (!sync || sync.dirtyPages === null || other) newlyDirty.give();
+    else newlyDirty.sync(BigInt(sync.startNs), head.ts, sync.dirtyPages, this.#readBy(sync));
+    this.#core.exports.markSends();
+    this.#lastSyncEnd = head.ts;
+  }
+
+  /** What QEMU's thread did first between two syncs: sent a page, stopped the guest, or nothing. */
+  #readBy(sync: BitmapSync): bigint {
+    const sent = this.#core.exports.firstSendTs();
+    const stopped = BigInt(this.#current?.stopped?.ns ?? 0);
+    return [sent, stopped]
+      .filter((ns) => ns > this.#lastSyncEnd)
+      .map((ns) => ns + 2n * this.#tolerance)
+      .reduce((first, ns) => (ns < first ? ns : first), BigInt(sync.startNs));
   }
 
   async #state(at: number, moment: Moment, ts: bigint, space: number): Promise<void> {
@@ -179,6 +219,7 @@ export class Timeline {
       logOn: moment,
       firstSync: null,
       syncs: 0,
+      newlyDirty: new NewlyDirty(ts - this.#tolerance),
       stopped: null,
       postcopy: null,
       end: null,
@@ -186,6 +227,9 @@ export class Timeline {
       states: [],
     };
     this.#current = migration;
+    this.#sync = null;
+    this.#syncThread = null;
+    this.#lastSyncEnd = ts;
     this.migrations.push(migration);
     this.#hooks.start(migration, ts);
   }
@@ -193,6 +237,7 @@ export class Timeline {
   async #end(outcome: Outcome, moment: Moment | null, ts: bigint, space: number): Promise<void> {
     const current = this.#current;
     if (!current) return;
+    if (this.#sync) current.newlyDirty.give();
     current.outcome = outcome;
     current.end = moment;
     this.#current = null;

@@ -36,6 +36,8 @@ export type FeedSummary = Pick<
 > & {
   /** Losses that stand in headers, not among the events. */
   gaps: GapSummary[];
+  /** It ends in the middle of a line or record, which is not replayed. */
+  cut?: boolean;
 };
 
 /** What a format needs to open a feed. */

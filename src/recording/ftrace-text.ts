@@ -75,6 +75,7 @@ class FtraceText implements Feed {
   readonly #qemu: QemuPlan;
   readonly #names: NamedEvent[] = [];
   readonly #headerGaps: GapSummary[] = [];
+  #cut = false;
   readonly #notes: string[] = [];
   #foreign = 0;
   #firstForeign: number | null = null;
@@ -159,6 +160,7 @@ class FtraceText implements Feed {
     const { exports } = this.#core;
     if (exports.atEndOfInput(stream) && !this.#endsWithNewline(stream)) {
       this.#notes.push(`The recording ends in the middle of line ${number}; it is not replayed.`);
+      this.#cut = true;
       return;
     }
     const column = exports.problemAt(stream);
@@ -297,6 +299,7 @@ class FtraceText implements Feed {
       foreignLines: this.#foreign,
       notes,
       gaps: this.#headerGaps,
+      cut: this.#cut,
     };
   }
 

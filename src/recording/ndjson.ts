@@ -1,5 +1,5 @@
 /** Normalised events, one JSON object a line: what `dump` writes. The format is `src/event.ts`. */
-import { EVENT_SIZE } from "../../assembly/abi.ts";
+import { EVENT_SIZE, EVENT_TS } from "../../assembly/abi.ts";
 import type { Core } from "../core.ts";
 import { OutOfMemory } from "../core.ts";
 import { atLine, type Place, quoteFound, RecordingError } from "../place.ts";
@@ -19,6 +19,7 @@ const LINE_LIMIT = 1 << 16;
 export function openNdjson(context: FeedContext, bytes: ByteStream): Feed {
   const stream = context.core.exports.addStream(RECORDS_KIND, 0, 0, EVENT_SIZE, RECORDS);
   if (stream < 0) throw new OutOfMemory();
+  context.core.exports.setQemu(stream, 0, context.space, 0, 0n);
   return new Ndjson(context.core, context.file, bytes, stream);
 }
 
@@ -82,6 +83,11 @@ class Ndjson implements Feed {
     const at = exports.appendRecord(stream);
     if (at === 0) throw new Error("bug: no room for a record");
     writeEvent(this.#core, at, event, this.#line, where);
+    const offset = exports.streamOffset(stream);
+    if (offset !== 0n) {
+      const ts = this.#core.view.getBigUint64(at + EVENT_TS, true);
+      this.#core.view.setBigUint64(at + EVENT_TS, BigInt.asUintN(64, ts + offset), true);
+    }
     this.#count(name);
     if (this.#cpus.size < 4096) this.#cpus.add(Number(cpu));
     return true;

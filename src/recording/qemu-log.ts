@@ -39,6 +39,7 @@ class QemuLog implements Feed {
   readonly #plan: QemuPlan;
   readonly #shape: string;
   readonly #notes: string[] = [];
+  #cut = false;
 
   constructor(
     core: Core,
@@ -77,6 +78,7 @@ class QemuLog implements Feed {
     }
     if (exports.atEndOfInput(stream) && !this.#endsWithNewline(stream)) {
       this.#notes.push(`The log ends in the middle of line ${number}; it is not replayed.`);
+      this.#cut = true;
       exports.lineVerdict(stream, LINE_SKIP);
       return;
     }
@@ -125,6 +127,7 @@ class QemuLog implements Feed {
       foreignLines: foreign,
       notes,
       gaps: [],
+      cut: this.#cut,
     };
   }
 

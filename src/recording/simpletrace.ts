@@ -156,6 +156,7 @@ class Simpletrace implements Feed {
       foreignLines: 0,
       notes,
       gaps: [],
+      cut: torn > 0,
     };
   }
 

@@ -216,7 +216,7 @@ export class ReplayDigest {
 
   #migration(name: string, migration: MigrationResult): void {
     const { ns, state, ramBlock } = this.#renaming;
-    const { from, outcome, syncs, sends, sendTimes, cpuDirtied } = migration;
+    const { from, outcome, syncs, sends, sendTimes, zeroResendsAtMost, cpuDirtied } = migration;
     const times = [
       ...[migration.logOn.ns, migration.firstSyncNs, migration.stoppedNs],
       ...[migration.postcopyNs, migration.endNs],
@@ -226,7 +226,7 @@ export class ReplayDigest {
       `${name}: states`,
       migration.states.map((entry) => [state(entry.state), ns(entry.ns)]),
     );
-    this.#fact(`${name}: sends`, [sends, sendTimes, cpuDirtied]);
+    this.#fact(`${name}: sends`, [sends, sendTimes, zeroResendsAtMost, cpuDirtied]);
     this.#fact(
       `${name}: blocks`,
       migration.blocks.map(({ block, placed }) => `${ramBlock(block)} ${placed}`).sort(),

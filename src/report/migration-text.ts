@@ -52,6 +52,14 @@ const SEND_TIMES: Record<MigrationResult["sendTimes"], string> = {
   none: "no send times",
 };
 
+/** Where the times of sends come from, and how much they can hide. */
+function sendTimesText({ sendTimes, zeroResendsAtMost: most }: MigrationResult): string {
+  if (sendTimes !== "source" || most === null) return SEND_TIMES[sendTimes];
+  const again =
+    most === 0 ? "no page was" : `at most ${countOf(most, "page")} ${most === 1 ? "was" : "were"}`;
+  return `send times from the source (zero pages are not in it; ${again} sent again as zeros)`;
+}
+
 /** The time line of a migration in a paragraph, and the counts of each policy. */
 export function migrationText(migration: MigrationResult, style: TextStyle): string[] {
   const end = migration.endNs === null ? "the end of the recording" : seconds(migration.endNs);
@@ -64,7 +72,7 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
   const { data, zero } = migration.sends;
   if (data > 0)
     parts.push(`${countOf(data, "page")} sent${zero > 0 ? ` and ${zero} of zeros` : ""}`);
-  parts.push(SEND_TIMES[migration.sendTimes]);
+  parts.push(sendTimesText(migration));
   const lines = wrapText(`${parts.join(", ")}.`, "", "  ");
   if (migration.verdicts.length === 0) return lines;
   const rows = migration.verdicts.map((verdict) => [

@@ -123,6 +123,7 @@ function timelineJson(migration: MigrationResult) {
     states: migration.states.map(({ state, ns }) => ({ state, ns })),
     sends: { ...migration.sends },
     sendTimes: migration.sendTimes,
+    zeroResendsAtMost: migration.zeroResendsAtMost,
     blocks: migration.blocks.map(({ block, placed }) => ({ block, placed })),
     cpuDirtied: migration.cpuDirtied,
   };
