@@ -170,6 +170,18 @@ describe("two recordings", () => {
     );
   });
 
+  test("what two have in common counts, though both were placed against a third", async () => {
+    const mono = '{"event":"recording","clock":"mono"}\n';
+    const sources = [
+      memorySource("a", `${mono}{"event":"marker","ts":"1000000000","cpu":0,"pid":1,"text":"x"}\n`),
+      memorySource("b", `${mono}${wide.probes}`),
+      memorySource("c", simpletrace(wide.lines)),
+    ];
+    const plan = await planMerge(await recordingOf(...sources));
+    expect(plan.inputs.map(({ shift }) => shift.tolerance)).toEqual([0n, 5000n, 5000n]);
+    expect(plan.tolerance).toBe(5000n);
+  });
+
   test("by way of another the tolerances add up", async () => {
     // Without sends of its own the simpletrace only joins the two clocks.
     const few = wide.lines.filter(({ name }) => name !== "ram_save_page");

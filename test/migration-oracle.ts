@@ -293,7 +293,7 @@ const some = (withSends: boolean, withZeros = false): fc.Arbitrary<Op> =>
   );
 
 /** A page that is sent, written, found dirty for another reason and sent again as zeros, or nearly so. */
-const zeroed: fc.Arbitrary<Op[]> = fc
+export const zeroed: fc.Arbitrary<Op[]> = fc
   .tuple(page, page, fc.array(fc.boolean(), { minLength: 9, maxLength: 9 }))
   .map(([own, other, drop]) => {
     const story: Op[] = [

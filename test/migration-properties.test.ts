@@ -20,6 +20,7 @@ import {
   oracleVerdict,
   plausible,
   record,
+  zeroed,
 } from "./migration-oracle.ts";
 import { split } from "./split-recording.ts";
 
@@ -116,7 +117,7 @@ describe("the clock", () => {
       ),
       { numRuns: RUNS },
     );
-    expect(changed).toBeGreaterThan(RUNS);
+    expect(changed).toBeGreaterThan(RUNS / 2);
   }, 240_000);
 });
 
@@ -139,7 +140,7 @@ describe("page sends of the source", () => {
       }),
       { numRuns: RUNS },
     );
-    expect(stale).toBeGreaterThan(RUNS / 2);
+    expect(stale).toBeGreaterThan(RUNS / 5);
   }, 120_000);
 });
 
@@ -147,7 +148,16 @@ describe("the destination", () => {
   /** A migration that QEMU could have made, with pages of zeros. */
   const withZeros = fc
     .tuple(
-      migrations(true, true),
+      fc.oneof(
+        { weight: 2, arbitrary: migrations(true, true) },
+        // Nothing else is sent again: the number is reached.
+        {
+          weight: 1,
+          arbitrary: fc
+            .array(zeroed, { minLength: 1, maxLength: 2 })
+            .map((parts): Op[] => [{ op: "start" }, ...parts.flat(), { op: "end" }]),
+        },
+      ),
       fc.array(fc.constantFrom(0, 0, 0, 2), { minLength: 1, maxLength: 5 }),
     )
     .map(([ops, spare]) => {
