@@ -620,6 +620,7 @@ export function onDirtied(event: usize, stream: u32): void {
 
 /** Whatever is missing of a page may have been covered. */
 function doubt(page: u32): void {
+  takeRound();
   let kept = keptAt(page >> 9);
   if (!kept) return;
   let offset: usize = ((page & 511) >> 6) << 3;

@@ -3,8 +3,8 @@
  * `rs->num_dirty_pages_period`: the pages whose bit was clear and is set now, summed over the syncs
  * of a period. A period ends behind the event of a sync at which more than a second has passed since
  * the last period ended, or since the first sync began; then the counter starts at 0 again. QEMU
- * migration/ram.c ramblock_sync_dirty_bitmap(), migration_bitmap_sync(): the same in 7.2, 10.0 and
- * 11.1. COLO resets it at other times (mig_throttle_counter_reset()).
+ * migration/ram.c ramblock_sync_dirty_bitmap(), migration_bitmap_sync(): checked on recordings of 7.2
+ * and 10.0. COLO resets it at other times (mig_throttle_counter_reset()).
  *
  * QEMU reads its clock a little after the event, and before what its thread does next. So whether a
  * period ended is not always known: then both ways are followed. A counter that fell rules one of
