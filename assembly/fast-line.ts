@@ -12,9 +12,18 @@
 import { EVENT_CPU, EVENT_PID, EVENT_TS } from "./abi";
 import { lineEnd } from "./line-end";
 import { take } from "./memory";
-import { isDigit, SPACE, storeSized } from "./number";
+import {
+  hexDigits,
+  hexValue,
+  isDigit,
+  notDigits,
+  packDigits,
+  SPACE,
+  storeSized,
+} from "./number";
 import { EventPlan, FieldPlan, Plan } from "./plan";
 import { Stream } from "./stream";
+import { equal, equalUnder } from "./vector";
 
 const NEWLINE: u32 = 10;
 const BRACKET: u32 = 0x5b;
@@ -66,31 +75,6 @@ function slotOf(text: v128): u32 {
   return <u32>(<u64>mixed >> 56);
 }
 
-// @ts-ignore: decorator
-@inline
-function equal(a: v128, b: v128): bool {
-  return !v128.any_true(v128.xor(a, b));
-}
-
-/** Eight digits, the first in the low byte, as 0 to 9 each, to a number. */
-// @ts-ignore: decorator
-@inline
-function packDigits(x: u64): u64 {
-  x = x * 10 + (x >> 8);
-  return (
-    ((x & 0x000000ff000000ff) * 0x000f424000000064 +
-      ((x >> 16) & 0x000000ff000000ff) * 0x0000271000000001) >>
-    32
-  );
-}
-
-/** The high bit of every byte that is no digit, from values 0 to 9 up; exact up to the first one. */
-// @ts-ignore: decorator
-@inline
-function notDigits(x: u64): u64 {
-  return ((x + 0x7676767676767676) | x) & 0x8080808080808080;
-}
-
 /** Stores pid, CPU and time of a line that has the known columns; where its name starts, or 0. */
 // @ts-ignore: decorator
 @inline
@@ -103,11 +87,10 @@ export function fastPrefix(columns: Columns, line: usize, record: usize): usize 
   let close = line + columns.close;
   let flags = load<u64>(close);
   let visible = ((flags & 0x7f7f7f7f7f7f7f7f) + 0x5f5f5f5f5f5f5f5f) | flags;
-  let second = v128.xor(v128.load(line + dot - 15), columns.second);
   if (
     !equal(text, window.text) ||
     window.close + anchor != columns.close ||
-    v128.any_true(v128.and(second, columns.secondMask)) ||
+    !equalUnder(columns.secondMask, v128.load(line + dot - 15), columns.second) ||
     // A line break before the window: a shorter line stands in front of another one.
     v128.any_true(i8x16.eq(v128.load(line), i8x16.splat(<i8>NEWLINE)))
   ) {
@@ -256,12 +239,6 @@ class Step {
 }
 const MAX_STEPS: u32 = 24;
 
-/** For `n` digits, from 16 - n on: n-1, n-2 … 0, then indexes of no byte. */
-const REVERSED: usize = memory.data<u8>([
-  15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0,
-  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-]);
-
 /**
  * Stores the fields of an event whose tokens are those of `event.steps`, each after one blank, with
  * numbers as the kernel prints them. Returns where the line ends, 0 when it is not like that.
@@ -303,20 +280,9 @@ export function fastFields(event: EventPlan, start: usize, end: usize, record: u
     let value: u64 = 0;
     if (load<u16>(p) == 0x7830) {
       let text = v128.load(p, 2);
-      let letter = i8x16.lt_u(
-        i8x16.sub(v128.or(text, i8x16.splat(0x20)), i8x16.splat(0x61)),
-        i8x16.splat(6),
-      );
-      let digit = i8x16.lt_u(i8x16.sub(text, i8x16.splat(0x30)), i8x16.splat(10));
-      let digits = ctz<u32>(~i8x16.bitmask(v128.or(digit, letter)));
+      let digits = hexDigits(text);
       if (!digits) return 0;
-      // The value of a digit is its low nibble, of a letter 9 more. Least significant first.
-      let nibbles = i8x16.swizzle(
-        i8x16.add(v128.and(text, i8x16.splat(0x0f)), v128.and(letter, i8x16.splat(9))),
-        v128.load(REVERSED + 16 - digits),
-      );
-      let pairs = v128.and(v128.or(nibbles, i16x8.shr_u(nibbles, 4)), i16x8.splat(0xff));
-      value = i64x2.extract_lane(i8x16.narrow_i16x8_u(pairs, pairs), 0);
+      value = hexValue(text, digits);
       // Addresses have as many digits as the one before: guessing that, the next field is looked
       // at before this one is parsed (measured).
       if (digits == step.digits) {

@@ -14,43 +14,66 @@ export function isDigit(c: u32): bool {
 export let number: u64 = 0;
 export let numberEnd: usize = 0;
 
+/** How many of the 16 bytes, from the first on, are hex digits. */
+// @ts-ignore: decorator
+@inline
+export function hexDigits(text: v128): u32 {
+  let lower = v128.or(text, i8x16.splat(0x20));
+  let letter = i8x16.lt_u(i8x16.sub(lower, i8x16.splat(0x61)), i8x16.splat(6));
+  let digit = i8x16.lt_u(i8x16.sub(text, i8x16.splat(0x30)), i8x16.splat(10));
+  return ctz<u32>(~i8x16.bitmask(v128.or(digit, letter)));
+}
+
+/** For `n` digits, from 16 - n on: n-1, n-2 … 0, then indexes of no byte. */
+const REVERSED: usize = memory.data<u8>([
+  15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0,
+  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+]);
+
 /**
- * Up to 16 hex digits at once: kernel addresses have 16, and one digit after the other was the
- * largest part of reading a line (measured).
+ * The value of the first `digits` bytes, hex digits all: kernel addresses have 16, and one digit
+ * after the other was the largest part of reading a line (measured).
  */
+// @ts-ignore: decorator
+@inline
+export function hexValue(text: v128, digits: u32): u64 {
+  // The value of a digit is its low nibble, of a letter 9 more. Least significant first.
+  let letter = i8x16.gt_s(text, i8x16.splat(0x39));
+  let nibbles = i8x16.swizzle(
+    i8x16.add(v128.and(text, i8x16.splat(0x0f)), v128.and(letter, i8x16.splat(9))),
+    v128.load(REVERSED + 16 - digits),
+  );
+  let pairs = v128.and(v128.or(nibbles, i16x8.shr_u(nibbles, 4)), i16x8.splat(0xff));
+  return i64x2.extract_lane(i8x16.narrow_i16x8_u(pairs, pairs), 0);
+}
+
+/** Eight digits, the first in the low byte, as 0 to 9 each, to a number. */
+// @ts-ignore: decorator
+@inline
+export function packDigits(x: u64): u64 {
+  x = x * 10 + (x >> 8);
+  return (
+    ((x & 0x000000ff000000ff) * 0x000f424000000064 +
+      ((x >> 16) & 0x000000ff000000ff) * 0x0000271000000001) >>
+    32
+  );
+}
+
+/** The high bit of every byte that is no digit, from values 0 to 9 up; exact up to the first one. */
+// @ts-ignore: decorator
+@inline
+export function notDigits(x: u64): u64 {
+  return ((x + 0x7676767676767676) | x) & 0x8080808080808080;
+}
+
 // @ts-ignore: decorator
 @inline
 function parseHex(p: usize, end: usize): bool {
   let text = v128.load(p);
-  let lower = v128.or(text, i8x16.splat(0x20));
-  let digit = i8x16.lt_u(i8x16.sub(text, i8x16.splat(0x30)), i8x16.splat(10));
-  let letter = i8x16.lt_u(i8x16.sub(lower, i8x16.splat(0x61)), i8x16.splat(6));
-  let digits = min<u32>(ctz<u32>(~i8x16.bitmask(v128.or(digit, letter))), <u32>(end - p));
-  // The value of a digit is its low nibble, of a letter 9 more.
-  let nibbles = i8x16.add(
-    v128.and(text, i8x16.splat(0x0f)),
-    v128.and(letter, i8x16.splat(9)),
-  );
-  // Right-aligned: indexes beyond 15 give zeros.
-  let indexes = i8x16.add(
-    i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-    i8x16.splat(<i8>(digits - 16)),
-  );
-  let aligned = i8x16.swizzle(nibbles, indexes);
-  number =
-    (packNibbles(i64x2.extract_lane(aligned, 0)) << 32) |
-    packNibbles(i64x2.extract_lane(aligned, 1));
+  let digits = min<u32>(hexDigits(text), <u32>(end - p));
+  number = hexValue(text, digits);
   numberEnd = p + digits;
   return digits != 0 && (numberEnd >= end || load<u8>(numberEnd) == SPACE);
-}
-
-/** Eight nibbles, one a byte, the first the most significant, to 32 bits. */
-// @ts-ignore: decorator
-@inline
-function packNibbles(x: u64): u64 {
-  x = ((x << 4) | (x >> 8)) & 0x00ff00ff00ff00ff;
-  x = ((x << 8) | (x >> 16)) & 0x0000ffff0000ffff;
-  return ((x << 16) | (x >> 32)) & 0xffffffff;
 }
 
 /** A value up to a space or the end of the line: 0x hex, decimal, negative, or bare hex. */

@@ -4,6 +4,7 @@
  */
 import { EventKind } from "./abi";
 import { reserve, take } from "./memory";
+import { sameText } from "./vector";
 
 /** One kind of line or record. */
 @unmanaged
@@ -141,7 +142,7 @@ export function findName(plan: Plan, name: usize, length: u32): usize {
     if (
       event.nameLength == length &&
       event.first8 == first8 &&
-      (length <= 8 || memory.compare(event.name, name, length) == 0)
+      (length <= 8 || sameText(event.name, name, length))
     ) {
       return at;
     }

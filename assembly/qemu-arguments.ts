@@ -8,9 +8,10 @@
  */
 import { EVENT_SLOT } from "./abi";
 import { take } from "./memory";
-import { isDigit, SPACE } from "./number";
+import { hexDigits, hexValue, isDigit, notDigits, packDigits, SPACE } from "./number";
 import { EventPlan } from "./plan";
 import { intern } from "./string";
+import { equalUnder, firstBytes, sameText } from "./vector";
 
 /** Conversions; the host's names for them are in src/qemu/pattern.ts. */
 export enum Conversion {
@@ -39,6 +40,9 @@ export class Pattern {
 
 @unmanaged
 class Piece {
+  /** The first 16 bytes of the literal text, and which of them there are. */
+  first: v128;
+  firstMask: v128;
   /** Literal text in front of the conversion. */
   text: usize;
   length: u32;
@@ -78,6 +82,8 @@ export function setPiece(
   let piece = changetype<Piece>(pattern.pieces + i * offsetof<Piece>());
   piece.text = text;
   piece.length = length;
+  memory.copy(changetype<usize>(piece) + offsetof<Piece>("first"), text, min<u32>(length, 16));
+  piece.firstMask = firstBytes(min<u32>(length, 16));
   piece.conversion = conversion;
   piece.slot = slot;
   if (conversion != Conversion.None) pattern.bytes += conversion == Conversion.Text ? 4 : 8;
@@ -85,83 +91,104 @@ export function setPiece(
 
 let value: u64 = 0;
 
+/** Reads hex digits, at most 16, at `p`; returns where they end, 0 when it is no such number. */
 // @ts-ignore: decorator
 @inline
-function hexDigit(c: u32): u32 {
-  if (isDigit(c)) return c - 0x30;
-  c = (c | 0x20) - 0x61;
-  return c < 6 ? c + 10 : 16;
+function readHex(p: usize, end: usize): usize {
+  let text = v128.load(p);
+  let digits = min<u32>(hexDigits(text), <u32>(end - p));
+  if (digits == 16 && p + 16 < end && hexDigits(v128.load(p, 16))) return 0;
+  value = hexValue(text, digits);
+  return digits ? p + digits : 0;
+}
+
+/** Reads decimal digits, at most 20, at `p`; returns where they end, 0 when it is no such number. */
+// @ts-ignore: decorator
+@inline
+function readDecimal(p: usize, end: usize): usize {
+  let x = load<u64>(p) ^ 0x3030303030303030;
+  let wrong = notDigits(x);
+  let bits = <u32>ctz<u64>(wrong) & 0x38;
+  if (!wrong || p + (bits >> 3) > end) return readLongDecimal(p, end);
+  if (!bits) return 0;
+  value = packDigits(x << (64 - bits));
+  return p + (bits >> 3);
+}
+
+function readLongDecimal(p: usize, end: usize): usize {
+  let start = p;
+  let v: u64 = 0;
+  while (p < end && isDigit(load<u8>(p))) v = v * 10 + (load<u8>(p++) - 0x30);
+  value = v;
+  return p > start && p - start <= 20 ? p : 0;
 }
 
 /** Reads one value at `p`; returns where it ends, 0 when there is none. */
 // @ts-ignore: decorator
 @inline
 function readValue(conversion: u32, p: usize, end: usize): usize {
-  let start = p;
-  let v: u64 = 0;
   if (conversion == Conversion.Pointer) {
-    if (p + 2 < end && load<u16>(p) == 0x7830) {
-      p += 2;
-      start = p;
-      conversion = Conversion.Hex;
-    } else if (p + 5 <= end && load<u32>(p) == 0x6c696e28 && load<u8>(p + 4) == 0x29) {
-      value = 0; // "(nil)"
-      return p + 5;
-    } else return 0;
+    if (p + 2 < end && load<u16>(p) == 0x7830) return readHex(p + 2, end);
+    if (p + 5 > end || load<u32>(p) != 0x6c696e28 || load<u8>(p + 4) != 0x29) return 0;
+    value = 0; // "(nil)"
+    return p + 5;
   }
-  if (conversion == Conversion.Hex) {
-    while (p < end) {
-      let digit = hexDigit(load<u8>(p));
-      if (digit > 15) break;
-      v = (v << 4) | digit;
-      ++p;
-    }
-    value = v;
-    return p > start && p - start <= 16 ? p : 0;
+  if (conversion == Conversion.Hex) return readHex(p, end);
+  if (conversion != Conversion.Signed || p == end || load<u8>(p) != 0x2d) {
+    return readDecimal(p, end);
   }
-  let negative = conversion == Conversion.Signed && p < end && load<u8>(p) == 0x2d;
-  if (negative) start = ++p;
-  while (p < end && isDigit(load<u8>(p))) v = v * 10 + (load<u8>(p++) - 0x30);
-  value = negative ? 0 - v : v;
-  return p > start && p - start <= 20 ? p : 0;
+  p = readDecimal(p + 1, end);
+  value = 0 - value;
+  return p;
 }
 
+/** Whether the literal text of a piece stands at `p`. */
 // @ts-ignore: decorator
 @inline
-function isText(p: usize, text: usize, length: u32): bool {
-  let i: u32 = 0;
-  for (; i + 8 <= length; i += 8) if (load<u64>(p + i) != load<u64>(text + i)) return false;
-  for (; i < length; ++i) if (load<u8>(p + i) != load<u8>(text + i)) return false;
-  return true;
+function isLiteral(piece: Piece, p: usize, end: usize): bool {
+  let length = piece.length;
+  if (p + length > end) return false;
+  if (length > 16) return sameText(p, piece.text, length);
+  return equalUnder(piece.firstMask, v128.load(p), piece.first);
+}
+
+/** The first place from `p` on where the literal text of a piece stands, 0 when there is none. */
+// @ts-ignore: decorator
+@inline
+function findLiteral(piece: Piece, p: usize, end: usize): usize {
+  if (!piece.length) return p;
+  let first = i8x16.splat(i8x16.extract_lane_s(piece.first, 0));
+  for (; p < end; p += 16) {
+    let hits = i8x16.bitmask(i8x16.eq(v128.load(p), first));
+    for (; hits; hits &= hits - 1) {
+      let at = p + ctz<u32>(hits);
+      if (isLiteral(piece, at, end)) return at;
+    }
+  }
+  return 0;
 }
 
 function fits(pattern: Pattern, p: usize, end: usize, record: usize): bool {
   let at = pattern.pieces;
   for (let i: u32 = 0, n = pattern.count; i < n; ++i, at += offsetof<Piece>()) {
     let piece = changetype<Piece>(at);
-    let length = piece.length;
-    if (p + length > end || !isText(p, piece.text, length)) return false;
-    p += length;
+    if (!isLiteral(piece, p, end)) return false;
+    p += piece.length;
     let conversion = piece.conversion;
     if (conversion == Conversion.None) continue;
+    let slot = record + EVENT_SLOT + (<usize>piece.slot << 3);
     if (conversion == Conversion.Text) {
-      let stop = end;
-      if (i + 1 < n) {
-        // The first place where the next literal stands; names hold no such text.
-        let next = changetype<Piece>(at + offsetof<Piece>());
-        stop = p;
-        while (stop + next.length <= end && !isText(stop, next.text, next.length)) ++stop;
-        if (stop + next.length > end) return false;
-      }
-      if (piece.slot >= 0) {
-        store<u64>(record + EVENT_SLOT + (<usize>piece.slot << 3), intern(p, <u32>(stop - p)));
-      }
+      // Names hold no such text as the literal that follows.
+      let stop =
+        i + 1 < n ? findLiteral(changetype<Piece>(at + offsetof<Piece>()), p, end) : end;
+      if (!stop) return false;
+      if (piece.slot >= 0) store<u64>(slot, intern(p, <u32>(stop - p)));
       p = stop;
       continue;
     }
     p = readValue(conversion, p, end);
     if (!p) return false;
-    if (piece.slot >= 0) store<u64>(record + EVENT_SLOT + (<usize>piece.slot << 3), value);
+    if (piece.slot >= 0) store<u64>(slot, value);
   }
   while (p < end && load<u8>(p) == SPACE) ++p;
   return p == end;

@@ -19,6 +19,9 @@ export const BUFFER_SLACK: u32 = 256;
 export const HELD: u32 = 1024;
 /** Room for fast-line.ts Columns. */
 const COLUMNS_BYTES: u32 = 128;
+/** Prefixes that a stream of QEMU's log keeps, and room for one: qemu-prefix.ts. */
+export const SECONDS: u32 = 64;
+const SECOND_BYTES: u32 = 80;
 
 @unmanaged
 export class Stream {
@@ -56,7 +59,7 @@ export class Stream {
 
   /** Text: column of `[` in the last event line. */
   anchor: u32;
-  /** Text: the columns of its lines, see fast-line.ts. */
+  /** Text: the columns of its lines, see fast-line.ts; QEMU's log: see qemu-prefix.ts. */
   columns: usize;
   /** Text: a line that the host looked at is taken as this, see text.ts. */
   verdict: u32;
@@ -75,7 +78,7 @@ export class Stream {
   /** Set when a time was printed without a dot. */
   rawClock: u32;
   subBuffer: u32;
-  /** QEMU's log: LOG_TID_TIME, LOG_ISO or LOG_BARE of qemu-log.ts. */
+  /** QEMU's log: LOG_TID_TIME, LOG_ISO or LOG_BARE of qemu-prefix.ts. */
   shape: u32;
   /** Text: the address behind the last character of the line at `pos`. */
   lineEnd: u32;
@@ -124,7 +127,9 @@ export function addStream(
   s.buf = reserve(bufferBytes + BUFFER_SLACK);
   s.recordCap = recordCap > 1 ? 1 << (32 - clz<u32>(recordCap - 1)) : 1;
   s.records = reserve(s.recordCap * EVENT_SIZE);
-  s.columns = kind == TEXT ? reserve(COLUMNS_BYTES) : 1;
+  s.columns = 1;
+  if (kind == TEXT) s.columns = reserve(COLUMNS_BYTES);
+  else if (kind == QEMU_LOG) s.columns = reserve(SECONDS * SECOND_BYTES);
   if (!s.buf || !s.records || !s.columns) return -1;
   s.id = streamCount;
   s.place = kind == TEXT || kind == QEMU_LOG ? 1 : 0;

@@ -10,6 +10,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RecordingError } from "../src/place.ts";
 import { dump } from "../src/replay.ts";
+import { EDITS, type Edit } from "./line-edits.ts";
 import { coreModule, memorySource, memorySurroundings } from "./memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "..", "traces");
@@ -76,12 +77,8 @@ async function readable(first: string[], lines: string[]): Promise<string[]> {
   return good;
 }
 
-const RECIPES: ((line: string, at: number, char: string) => string)[] = [
-  (line) => line,
-  (line, at, char) => line.slice(0, at) + char + line.slice(at + 1),
-  (line, at, char) => line.slice(0, at) + char + line.slice(at),
-  (line, at) => line.slice(0, at) + line.slice(at + 1),
-  (line, at) => line.slice(0, at),
+const RECIPES: Edit[] = [
+  ...EDITS,
   (line) => `${line} more=12`,
   (line) => `${line} name="a b" x=0x1`,
   (line) => line.replace(/ len=\d+/, " len=4294967295"),

@@ -10,7 +10,7 @@ import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./fee
 import { QemuPlan } from "./qemu-plan.ts";
 import type { ByteStream } from "./source.ts";
 
-/** Stream kind, shapes and verdicts of assembly/stream.ts, qemu-log.ts and text.ts. */
+/** Stream kind, shapes and verdicts of assembly/stream.ts, qemu-prefix.ts and text.ts. */
 const QEMU_LOG = 4;
 const SHAPES: Readonly<Record<string, number>> = { "tid@time": 1, "ISO 8601": 2, "no time": 3 };
 const LINE_SKIP = 1;
