@@ -49,13 +49,15 @@ export interface FeedContext {
   space: number;
 }
 
-/** Puts the next bytes of an input into the core's stream as they are, or ends it. */
-export async function fillStream(core: Core, stream: number, bytes: ByteStream): Promise<void> {
+/** Puts the next bytes of an input into the core's stream as they are, or ends it; waits only where it must. */
+export function fillStream(core: Core, stream: number, bytes: ByteStream): void | Promise<void> {
   const { exports } = core;
   const at = exports.fillPtr(stream);
   const room = exports.fillRoom(stream);
+  const filled = (count: number): void => {
+    if (count > 0) exports.filled(stream, count);
+    else exports.ended(stream);
+  };
   const got = bytes.read(core.bytes.subarray(at, at + room));
-  const count = typeof got === "number" ? got : await got;
-  if (count > 0) exports.filled(stream, count);
-  else exports.ended(stream);
+  return typeof got === "number" ? filled(got) : got.then(filled);
 }

@@ -33,7 +33,7 @@ const LINE_AGAIN = 2;
 const PROBLEM_VALUE = 1;
 const PROBLEM_ARGUMENTS = 3;
 
-const BUFFER_BYTES = 1 << 18;
+const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
 /** CPU of a loss that names none. */
 const NO_CPU = 0xffff;
@@ -98,7 +98,7 @@ class FtraceText implements Feed {
     this.firstStream = stream;
   }
 
-  fill(stream: number): Promise<void> {
+  fill(stream: number): void | Promise<void> {
     return fillStream(this.#core, stream, this.#bytes);
   }
 

@@ -57,7 +57,7 @@ class QemuLog implements Feed {
     this.firstStream = stream;
   }
 
-  fill(stream: number): Promise<void> {
+  fill(stream: number): void | Promise<void> {
     return fillStream(this.#core, stream, this.#bytes);
   }
 

@@ -182,7 +182,7 @@ class RingFeed implements Feed {
     });
   }
 
-  fill(stream: number): Promise<void> {
+  fill(stream: number): void | Promise<void> {
     return fillStream(this.#core, stream, this.#rings[stream - this.firstStream]!.bytes);
   }
 

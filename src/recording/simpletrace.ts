@@ -85,7 +85,7 @@ class Simpletrace implements Feed {
     this.firstStream = stream;
   }
 
-  fill(stream: number): Promise<void> {
+  fill(stream: number): void | Promise<void> {
     return fillStream(this.#core, stream, this.#bytes);
   }
 
