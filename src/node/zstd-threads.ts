@@ -6,8 +6,8 @@ import { discard } from "../recording/discard.ts";
 import type { Codecs, Decoded, Frame } from "../recording/source.ts";
 import { COUNT_WORDS, FRAME_WORDS, type Reply, type Request } from "./zstd-request.ts";
 
-/** A thread costs about 100 ms of CPU to start: smaller recordings are done before (measured). */
-const WORTH_IT = 64 << 20;
+/** A thread costs about 100 ms of CPU to start: smaller recordings are done hardly sooner (measured). */
+const WORTH_IT = 32 << 20;
 /** The replay itself keeps up with no more. */
 const MAX_THREADS = 4;
 /** Memory is taken in pieces of at least this, bytes. */
