@@ -98,5 +98,5 @@ export function elementSlots(): u32 {
   return slots;
 }
 export function elementAt(i: u32): usize {
-  return load<u64>(table + i * ENTRY) ? load<u32>(table + i * ENTRY + 8) : 0;
+  return load<u64>(table + i * ENTRY) ? <usize>load<u32>(table + i * ENTRY + 8) : 0;
 }

@@ -68,7 +68,7 @@ export function openPages(): bool {
 // @ts-ignore: decorator
 @inline
 export function keptAt(block: u32): usize {
-  return keptDirectory ? blockValue(keptDirectory, block) : 0;
+  return keptDirectory ? <usize>blockValue(keptDirectory, block) : 0;
 }
 
 /** The kept block, made when there is none; 0: out of memory. */
@@ -119,7 +119,7 @@ export function lineOf(at: usize, row: u32, line: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function sentAt(block: u32): usize {
-  return sentDirectory ? blockValue(sentDirectory, block) : 0;
+  return sentDirectory ? <usize>blockValue(sentDirectory, block) : 0;
 }
 
 export function sentMake(block: u32): usize {

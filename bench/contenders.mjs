@@ -15,14 +15,13 @@ const EIGHT = [
   ...["series:1-7", "spdk-split", "libvhost-user", "vhost-vsock"],
 ];
 
+/** Our own command. Status 1 is the answer "pages lost". */
+function own(name, ...args) {
+  const command = [process.execPath, CLI, ...args];
+  return { name, needs: [CLI], statuses: [0, 1], command };
+}
+
 function product(file, out) {
-  // Status 1 is the answer "pages lost".
-  const own = (name, ...args) => ({
-    name,
-    needs: [CLI],
-    statuses: [0, 1],
-    command: [process.execPath, CLI, ...args],
-  });
   const eight = EIGHT.flatMap((name) => ["--policy", name]);
   return [
     own("vhost-replay report", "report", file, "--quiet"),
@@ -79,7 +78,15 @@ export function contendersFor(form, file, out, { replay, libtracecmd }) {
     needs: [libtracecmd ?? "libtracecmd-dev"],
     command: [libtracecmd, "--quiet", file],
   };
-  return [...reference, ...product(file, out), library, ...traceCmd(file)];
+  return [...reference, ...product(file, out), ...jobs(form, file), library, ...traceCmd(file)];
+}
+
+/** The same report on one thread and on two: the rows to compare by wall time. */
+function jobs(form, file) {
+  if (form !== "zstd") return [];
+  return ["1", "2"].map((n) =>
+    own(`vhost-replay report, --jobs ${n}`, "report", file, "--quiet", "--jobs", n),
+  );
 }
 
 /**
