@@ -62,7 +62,7 @@ function landed(page: u32): void {
 function delay(page: u32, until: u64): void {
   if (delayedCount == delayedCap) {
     let cap = delayedCap ? delayedCap << 1 : 256;
-    let bigger = cap > MAX_DELAYED ? 0 : enlarge(delayed, delayedCap << 4, cap << 4);
+    let bigger = cap > MAX_DELAYED ? <usize>0 : enlarge(delayed, delayedCap << 4, cap << 4);
     // Without room the page stays in flight for good: doubt, not certainty.
     if (!bigger) return;
     // The ring's end moves behind its beginning.

@@ -64,7 +64,7 @@ function addZero(name: u32, page: u32): void {
   }
   if (zeroRunCount == zeroRunCap) {
     let cap = zeroRunCap ? zeroRunCap << 1 : 1024;
-    let bigger = cap > MAX_ZERO_RUNS ? 0 : enlarge(zeroRuns, zeroRunCap << 4, cap << 4);
+    let bigger = cap > MAX_ZERO_RUNS ? <usize>0 : enlarge(zeroRuns, zeroRunCap << 4, cap << 4);
     if (!bigger) {
       zeroRunsFull = true;
       return;

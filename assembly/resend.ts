@@ -39,7 +39,7 @@ function entryOf(key: u64): usize {
 
 function grow(): bool {
   let wanted = slots ? slots << 1 : MIN_SLOTS;
-  let bigger = wanted > MAX_SLOTS ? 0 : take(wanted * ENTRY);
+  let bigger = wanted > MAX_SLOTS ? <usize>0 : take(wanted * ENTRY);
   if (!bigger) return false;
   let old = table;
   let oldSlots = slots;
