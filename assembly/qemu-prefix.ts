@@ -70,6 +70,8 @@ function isoTime(p: usize, end: usize, record: usize): usize {
   if (!allDigits(p, 4) || !allDigits(p + 5, 2) || !allDigits(p + 8, 2)) return 0;
   if (!allDigits(p + 11, 2) || !allDigits(p + 14, 2) || !allDigits(p + 17, 2)) return 0;
   if (!allDigits(p + 20, 6) || load<u8>(p + 27) != SPACE) return 0;
+  if (load<u8>(p + 4) != 0x2d || load<u8>(p + 7) != 0x2d) return 0;
+  if (load<u8>(p + 13) != 0x3a || load<u8>(p + 16) != 0x3a || load<u8>(p + 19) != 0x2e) return 0;
   let year = two(p) * 100 + two(p + 2);
   let month = two(p + 5);
   let day = two(p + 8);
