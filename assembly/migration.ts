@@ -641,5 +641,8 @@ export function stopRing(q: usize): void {
   let num = min<u32>(load<u32>(q + QUEUE_NUM), MAX_HEADS);
   let last = used + 4 + 8 * <u64>num + 1;
   if (last >> GPA_BITS) return;
-  cover(<u32>(used >> PAGE_SHIFT), <u32>(last >> PAGE_SHIFT), Healer.Stop);
+  let lastPage = <u32>(last >> PAGE_SHIFT);
+  if (!endTs) cover(<u32>(used >> PAGE_SHIFT), lastPage, Healer.Stop);
+  // Within the tolerance it may have come after the end, when nothing is sent any more.
+  else for (let page = <u32>(used >> PAGE_SHIFT); page <= lastPage; ++page) doubt(page);
 }

@@ -318,6 +318,19 @@ describe("a fetch of the log within the tolerance", () => {
     for (const { stale, possible } of [exact, merged]) expect([stale, possible]).toEqual([[A], []]);
   });
 
+  test("the device stops about when the migration ends: its used ring is possibly stale", async () => {
+    const RING = 0x15;
+    const { exact, merged } = await both(
+      [0n, (g) => g.slot().popPages(1, RING).start().bitmapSync().save(RING).flush()],
+      [MS, fetch],
+      [MS, late(1)],
+      [MS, end],
+      [0n, (g) => g.stopDevice()],
+    );
+    expect([exact.stale, exact.possible]).toEqual([[RING], []]);
+    expect([merged.stale, merged.possible]).toEqual([[], [RING]]);
+  });
+
   test("an entry, a fetch perhaps, the write: the next fetch does not cover it for certain", async () => {
     const { exact, merged } = await both(
       begin,
