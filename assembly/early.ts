@@ -10,18 +10,18 @@
  *
  * In both cases the page is possibly stale. semantics.md E.4, 2 to 4.
  */
-import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT, ROW_SIZE, ROW_WINDOW } from "./abi";
+import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "./abi";
 import { earlyRound, keptAt, keptMake, Line, lineOf, setEarlyRound } from "./migration-page";
 import {
   activeRows,
   entryOf,
+  leftOutPlanes,
   nextTouched,
   NO_BLOCK,
   orPlanes,
   planesIn,
   planesOf,
   rowLogs,
-  rowTable,
 } from "./planes";
 
 /** The time around the last fetch is over then; 0: it is over. */
@@ -61,16 +61,26 @@ function lateWrite(cause: u32, gpa: u64, len: u64, ts: u64): void {
   if (!len || end < gpa || end >> GPA_BITS) return;
   // An entry of now is one that the next fetch finds.
   let last = <u32>(end >> PAGE_SHIFT);
-  for (let page = <u32>(gpa >> PAGE_SHIFT); page <= last; page = (page | 63) + 1) {
-    let kept = keptAt(page >> 9);
-    if (!kept || earlyRound(kept) != round) continue;
-    let mask = (~(<u64>0) >> (63 - (min<u32>(last, page | 63) - page))) << (page & 63);
-    let offset: usize = ((page & 511) >> 6) << 3;
-    for (let row: u32 = 0; row < activeRows; ++row) {
-      if (!((rowLogs(row) >> cause) & 1)) continue;
-      let line = lineOf(kept, row, Line.Early) + offset;
-      store<u64>(line, load<u64>(line) & ~mask);
-    }
+  let page = <u32>(gpa >> PAGE_SHIFT);
+  while (true) {
+    let wordEnd = min<u32>(last, page | 63);
+    forgetEarly(cause, page, wordEnd);
+    // Not by comparing the next page: behind the last one of all there is none.
+    if (wordEnd == last) return;
+    page = wordEnd + 1;
+  }
+}
+
+/** The pages [page, wordEnd] of one word were logged again by the rows that log this cause. */
+function forgetEarly(cause: u32, page: u32, wordEnd: u32): void {
+  let kept = keptAt(page >> 9);
+  if (!kept || earlyRound(kept) != round) return;
+  let mask = (~(<u64>0) >> (63 - (wordEnd - page))) << (page & 63);
+  let offset: usize = ((page & 511) >> 6) << 3;
+  for (let row: u32 = 0; row < activeRows; ++row) {
+    if (!((rowLogs(row) >> cause) & 1)) continue;
+    let line = lineOf(kept, row, Line.Early) + offset;
+    store<u64>(line, load<u64>(line) & ~mask);
   }
 }
 
@@ -123,18 +133,12 @@ function logsOf(row: u32): u32 {
   return planesOf(rowLogs(row));
 }
 
-// @ts-ignore: decorator
-@inline
-function leftOutOf(row: u32): u32 {
-  return planesOf(load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW)) & ~logsOf(row);
-}
-
 /** A page that is written while it may wait to be sent is not certainly missing. */
 function doubtQueued(block: u32, row: u32): void {
   let kept = keptAt(block);
   if (!kept) return;
   let entry = entryOf(block);
-  let planes = leftOutOf(row) & planesIn(entry);
+  let planes = leftOutPlanes(row) & planesIn(entry);
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
     let sure = lineOf(kept, row, Line.Sure) + w;
     let pending = load<u64>(lineOf(kept, row, Line.Pending) + w);
@@ -166,7 +170,7 @@ function keepUnsure(block: u32, row: u32, ended: bool): void {
   let kept = keptAt(block);
   if (!kept || earlyRound(kept) != round) return;
   let entry = entryOf(block);
-  let leftOut = leftOutOf(row) & planesIn(entry);
+  let leftOut = leftOutPlanes(row) & planesIn(entry);
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
     let line = lineOf(kept, row, Line.Early) + w;
     let early = load<u64>(line);

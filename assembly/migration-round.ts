@@ -7,18 +7,16 @@
  * Most recordings of a host have no sends; taking their writes one by one cost a twelfth of the replay
  * (measured).
  */
-import { BLOCK_BYTES, MAX_ROWS, ROW_SIZE, ROW_WINDOW } from "./abi";
+import { BLOCK_BYTES, MAX_ROWS } from "./abi";
 import { keptMake, Line, lineOf, pendingRound } from "./migration-page";
 import {
   activeRows,
   entryOf,
+  leftOutPlanes,
   nextTouched,
   NO_BLOCK,
   orPlanes,
   planesIn,
-  planesOf,
-  rowLogs,
-  rowTable,
 } from "./planes";
 
 /** Writes of this round are left in the planes. */
@@ -57,8 +55,7 @@ export function beginInside(possible: bool): void {
 /** Before a sync's masks are used: which planes each row leaves out. */
 export function findLeftOut(): void {
   for (let row: u32 = 0; row < activeRows; ++row) {
-    let window = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW);
-    store<u32>(leftOut + (row << 2), planesOf(window & ~rowLogs(row)));
+    store<u32>(leftOut + (row << 2), leftOutPlanes(row));
   }
 }
 

@@ -243,7 +243,7 @@ export function migrationWrite(
   let lost: u64 = ts < gapEnd ? ~0 : 0;
   let page = <u32>(gpa >> PAGE_SHIFT);
   let last = <u32>((gpa + len - 1) >> PAGE_SHIFT);
-  let lastNoted = min<u32>(last, page + MAX_NOTED - 1);
+  let lastNoted = last - page < MAX_NOTED ? last : page + MAX_NOTED - 1;
   if (recentCount == MAX_RECENT) recentFull = true;
   else {
     let at = recent + recentCount++ * 12;
@@ -272,14 +272,16 @@ export function migrationWrite(
       store<u64>(sure, load<u64>(sure) | (mask & ~doubt));
       let resendless = line + Line.Resendless * BLOCK_BYTES;
       store<u64>(resendless, load<u64>(resendless) | mask);
-      if (!keepsEntries) continue;
-      for (let p = page, end = min<u32>(wordEnd, lastNoted); p <= end; ++p) {
+      if (!keepsEntries || page > lastNoted) continue;
+      // Behind the last page of all there is none to compare with.
+      for (let p = page, end = min<u32>(wordEnd, lastNoted); ; ++p) {
         let bit = (<u64>1) << (p & 63);
         let why: u32 = 0;
         if (unsent & bit) why |= MIG_DOUBT_FIRST_PASS;
         if (flight & bit) why |= MIG_DOUBT_FLIGHT;
         if (queued & bit) why |= MIG_DOUBT_QUEUED;
         noteEntry(p, row, cause, why, (fresh & bit) != 0, sendTime(sent, p), q, request, event, stream);
+        if (p == end) break;
       }
     }
     if (wordEnd == last) break;
@@ -584,17 +586,22 @@ function sendZero(page: u32, ts: u64): void {
 /** QEMU marks [first, last] dirty itself, and sends these pages again. */
 function cover(first: u32, last: u32, healer: u32): void {
   takeRound();
-  for (let page = first; page <= last; ++page) {
-    let kept = keptAt(page >> 9);
-    if (!kept) continue;
-    let offset: usize = ((page & 511) >> 6) << 3;
-    let bit = (<u64>1) << (page & 63);
-    for (let row: u32 = 0; row < activeRows; ++row) {
-      let line = lineOf(kept, row, Line.All) + offset;
-      if (load<u64>(line) & bit) heal(line, bit, healer);
-      let resendless = line + Line.Resendless * BLOCK_BYTES;
-      store<u64>(resendless, load<u64>(resendless) & ~bit);
-    }
+  for (let page = first; ; ++page) {
+    coverPage(page, healer);
+    if (page == last) return;
+  }
+}
+
+function coverPage(page: u32, healer: u32): void {
+  let kept = keptAt(page >> 9);
+  if (!kept) return;
+  let offset: usize = ((page & 511) >> 6) << 3;
+  let bit = (<u64>1) << (page & 63);
+  for (let row: u32 = 0; row < activeRows; ++row) {
+    let line = lineOf(kept, row, Line.All) + offset;
+    if (load<u64>(line) & bit) heal(line, bit, healer);
+    let resendless = line + Line.Resendless * BLOCK_BYTES;
+    store<u64>(resendless, load<u64>(resendless) & ~bit);
   }
 }
 
@@ -640,9 +647,10 @@ export function stopRing(q: usize): void {
   if (!migrating || used == NO_ADDRESS) return;
   let num = min<u32>(load<u32>(q + QUEUE_NUM), MAX_HEADS);
   let last = used + 4 + 8 * <u64>num + 1;
-  if (last >> GPA_BITS) return;
+  if (last < used || last >> GPA_BITS) return;
   let lastPage = <u32>(last >> PAGE_SHIFT);
-  if (!endTs) cover(<u32>(used >> PAGE_SHIFT), lastPage, Healer.Stop);
+  let page = <u32>(used >> PAGE_SHIFT);
+  if (!endTs) cover(page, lastPage, Healer.Stop);
   // Within the tolerance it may have come after the end, when nothing is sent any more.
-  else for (let page = <u32>(used >> PAGE_SHIFT); page <= lastPage; ++page) doubt(page);
+  else for (let n = lastPage - page + 1; n; --n) doubt(page++);
 }

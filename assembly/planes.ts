@@ -11,7 +11,7 @@
  * behind them, marking and syncs wait for memory). Plane after plane in slabs of blocks instead, a
  * sync walks a page for each of them: slower, measured.
  */
-import { BLOCK_BYTES, Cause, CAUSES, GPA_BITS, PAGE_SHIFT, ROW_LOGS, ROW_SIZE } from "./abi";
+import { BLOCK_BYTES, Cause, CAUSES, GPA_BITS, PAGE_SHIFT, ROW_LOGS, ROW_SIZE, ROW_WINDOW } from "./abi";
 import { openSlots, slotKept, slotLines, takeSlot } from "./block-slots";
 import { reserve } from "./memory";
 
@@ -228,6 +228,13 @@ export function rowLogs(row: u32): u32 {
   if (logs & (1 << Cause.PartLogged)) logs |= WHOLE;
   if (logs & (1 << Cause.PartOff)) logs |= WHOLE_OFF;
   return logs;
+}
+
+/** Planes of the causes inside a row's window that it does not log. */
+// @ts-ignore: decorator
+@inline
+export function leftOutPlanes(row: u32): u32 {
+  return planesOf(load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW) & ~rowLogs(row));
 }
 
 /** From now on Part is marked: so far, in this round, it is the whole. False: out of memory. */

@@ -318,6 +318,17 @@ describe("a fetch of the log within the tolerance", () => {
     for (const { stale, possible } of [exact, merged]) expect([stale, possible]).toEqual([[A], []]);
   });
 
+  test("writes to the last pages of the guest-physical space come to an end", async () => {
+    const { exact, merged } = await both(
+      begin,
+      [MS, fetch],
+      [MS, (g) => g.submit(3, [[2 ** 44 - (16 << 20), 16 << 20]]).used(2, 3)],
+      [MS, fetch],
+      [MS, end],
+    );
+    expect([merged.stale, merged.possible]).toEqual([exact.stale, exact.possible]);
+  });
+
   test("the device stops about when the migration ends: its used ring is possibly stale", async () => {
     const RING = 0x15;
     const { exact, merged } = await both(
