@@ -271,7 +271,7 @@ export enum RowSet {
   EverLogged,
   EverLost,
   Stale,
-  // Of the last migration, see assembly/migration.ts.
+  // Of the last migration, see assembly/migration/migration.ts.
   MigStale,
   MigPossible,
   /** Left out of the log and covered later, by whom: Healer of migration-page.ts, from 1. */

@@ -1,8 +1,8 @@
 /** The exports of the core, and nothing else. Words in, words out: addresses, numbers, statuses. */
 import { ABI, EVENT_SIZE } from "./abi";
-import { evidenceRefused, firstFinding } from "./evidence";
+import { evidenceRefused, firstFinding } from "./pages/evidence";
 import { current, currentEvent, replayed } from "./merge";
-import { blockCount, roundEnd } from "./planes";
+import { blockCount, roundEnd } from "./pages/planes";
 import {
   hashCount,
   hashes,
@@ -12,7 +12,7 @@ import {
   zeroRunCount,
   zeroRuns,
   zeroRunsFull,
-} from "./profile";
+} from "./migration/profile";
 import {
   cpuDirtied,
   loads,
@@ -23,20 +23,20 @@ import {
   unplacedSends,
   zeroLoads,
   zeroSends,
-} from "./migration";
-import { entriesRefused } from "./stale-entry";
-import { take as takeMemory } from "./memory";
-import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./queue";
-import { abandon as abandonStream } from "./ring";
-import { compact as compactStream, cpuSet, makeRoom, recordAt, Stream, streamAt } from "./stream";
-import { orphanDescs, threadsRefused } from "./thread";
-import { sawLogAll, sawLogUsed } from "./log-state";
-import { popsWithoutQueue } from "./vhost";
+} from "./migration/migration";
+import { entriesRefused } from "./migration/stale-entry";
+import { take as takeMemory } from "./base/memory";
+import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./known/queue";
+import { abandon as abandonStream } from "./decode/ring";
+import { compact as compactStream, cpuSet, makeRoom, recordAt, Stream, streamAt } from "./decode/stream";
+import { orphanDescs, threadsRefused } from "./known/thread";
+import { sawLogAll, sawLogUsed } from "./known/log-state";
+import { popsWithoutQueue } from "./device/vhost";
 
-export { setParts } from "./used";
-import { done, doneCount, watched, watchedCount } from "./write";
+export { setParts } from "./device/used";
+import { done, doneCount, watched, watchedCount } from "./device/write";
 
-export { attribute, dropEvidence } from "./evidence";
+export { attribute, dropEvidence } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
   addEvent,
@@ -47,10 +47,10 @@ export {
   setPageLayout,
   setRingField,
   setTextField,
-} from "./plan";
-export { mark, setRows, useRows } from "./planes";
-export { addStream } from "./stream";
-export { setSlack } from "./flight";
+} from "./decode/plan";
+export { mark, setRows, useRows } from "./pages/planes";
+export { addStream } from "./decode/stream";
+export { setSlack } from "./migration/flight";
 export {
   closeMigration,
   endMigration,
@@ -63,15 +63,15 @@ export {
   setRamBase,
   setZeros,
   startMigration,
-} from "./migration";
-export { setSlot } from "./kvm-slots";
-export { addRamBlock, addRange, clearRanges } from "./ram-ranges";
-export { findEntry, keepEntries } from "./stale-entry";
-export { stopRings } from "./device";
-export { setProfiling } from "./profile";
-export { mute } from "./plan";
-export { addPattern, setPiece } from "./qemu-arguments";
-export { intern, stringPtr } from "./string";
+} from "./migration/migration";
+export { setSlot } from "./known/kvm-slots";
+export { addRamBlock, addRange, clearRanges } from "./known/ram-ranges";
+export { findEntry, keepEntries } from "./migration/stale-entry";
+export { stopRings } from "./device/device";
+export { setProfiling } from "./migration/profile";
+export { mute } from "./decode/plan";
+export { addPattern, setPiece } from "./decode/qemu-arguments";
+export { intern, stringPtr } from "./known/string";
 export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
 export {
   clearEndpoint,
@@ -79,13 +79,13 @@ export {
   inFlightWriteBytes,
   setDriver,
   setFeatures,
-} from "./device";
-export { setLogBase } from "./log-state";
-export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./qemu-device";
-export { dropDone, dropWatched, nextRound, observe, watch } from "./write";
+} from "./device/device";
+export { setLogBase } from "./known/log-state";
+export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./device/qemu-device";
+export { dropDone, dropWatched, nextRound, observe, watch } from "./device/write";
 import { counts } from "./sync";
-import { rowTable } from "./planes";
-import { Plan } from "./plan";
+import { rowTable } from "./pages/planes";
+import { Plan } from "./decode/plan";
 
 export function pagesSaved(): f64 {
   return <f64>saves;

@@ -3,15 +3,15 @@
  * and replays them. Returns to the host whenever it has something to do.
  */
 import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
-import { give } from "./memory";
-import { profile, profiling } from "./profile";
-import { scanQemuLog } from "./qemu-log";
-import { scanRing } from "./ring";
-import { scanSimple } from "./simpletrace";
-import { QEMU_LOG, RECORDS, RING, SIMPLETRACE, recordAt, Stream, streamAt, streamCount } from "./stream";
-import { scanText } from "./text";
-import { apply } from "./vhost";
-import { doneCount, outOfMemory, watchedCount } from "./write";
+import { give } from "./base/memory";
+import { profile, profiling } from "./migration/profile";
+import { scanQemuLog } from "./decode/qemu-log";
+import { scanRing } from "./decode/ring";
+import { scanSimple } from "./decode/simpletrace";
+import { QEMU_LOG, RECORDS, RING, SIMPLETRACE, recordAt, Stream, streamAt, streamCount } from "./decode/stream";
+import { scanText } from "./decode/text";
+import { apply } from "./device/vhost";
+import { doneCount, outOfMemory, watchedCount } from "./device/write";
 
 /** The stream that the host must look at, and the record. */
 export let current: u32 = 0;

@@ -24,11 +24,11 @@ import {
   ROW_WINDOW,
   RowSet,
 } from "./abi";
-import { orderKept, orderLines } from "./block-order";
-import { beginFetch, endFetch } from "./early";
-import { migrating, migrationEnded, migrationHarvest, migrationRoundEnd } from "./migration";
-import { byRound, findLeftOut, takeBlock } from "./migration-round";
-import { migrationWord } from "./migration-set";
+import { orderKept, orderLines } from "./pages/block-order";
+import { beginFetch, endFetch } from "./migration/early";
+import { migrating, migrationEnded, migrationHarvest, migrationRoundEnd } from "./migration/migration";
+import { byRound, findLeftOut, takeBlock } from "./migration/migration-round";
+import { migrationWord } from "./migration/migration-set";
 import {
   activeRows,
   clearBlock,
@@ -51,7 +51,7 @@ import {
   rows,
   rowTable,
   startRound,
-} from "./planes";
+} from "./pages/planes";
 
 /** Counts of every row after `sync()`. */
 export const counts: usize = memory.data(32 * 56);

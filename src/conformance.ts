@@ -5,9 +5,9 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { comparedImage } from "./compared-image.ts";
+import { comparedImage } from "./answers/compared-image.ts";
 import { fileSource, loadCore, nodeSurroundings } from "./node/index.ts";
-import { replay } from "./replay.ts";
+import { replay } from "./replay/replay.ts";
 import { findPolicy } from "./vhost/policy.ts";
 
 /** Recordings whose log cannot be predicted, and why the tool must say so: docs/recording.md. */

@@ -3,10 +3,13 @@
  * different vhost implementations would produce. Nothing here needs a file system; `./node` has
  * sources for files and the prebuilt core.
  */
-export { type CoreModule, compileCore, OutOfMemory } from "./core.ts";
-export type { NormalisedEvent } from "./event.ts";
-export { formatPlace, type Place, RecordingError, UsageError } from "./place.ts";
-export type { ByteStream, RandomAccess, Source, Surroundings } from "./recording/source.ts";
+
+export type { ByteStream, RandomAccess, Source, Surroundings } from "./bytes/source.ts";
+export { type CoreModule, compileCore, OutOfMemory } from "./core/core.ts";
+export { DEFAULT_SYNC_MARKER } from "./core/round.ts";
+export type { NormalisedEvent } from "./model/event.ts";
+export { formatPlace, type Place, RecordingError, UsageError } from "./model/place.ts";
+export type * from "./model/result.ts";
 export {
   type ChosenPolicy,
   dump,
@@ -14,9 +17,7 @@ export {
   type Recording,
   type ReplayOptions,
   replay,
-} from "./replay.ts";
-export type * from "./result.ts";
-export { DEFAULT_SYNC_MARKER } from "./round.ts";
+} from "./replay/replay.ts";
 export {
   findPolicy,
   POLICIES,

@@ -17,7 +17,7 @@ import { addRun } from "./run-totals.mjs";
 const ROOT = join(import.meta.dirname, "../..");
 const BUILD = join(ROOT, "build/bench");
 const BATCH = 4096;
-/** src/core.ts, RUN_BATCH. */
+/** src/core/core.ts, RUN_BATCH. */
 const RUN_BATCH = 1024;
 // assembly/abi.ts: ROW_*, COUNT_*.
 const ROW_SIZE = 8;
@@ -85,7 +85,7 @@ export async function openCore(rows) {
       });
     },
     differences: () => rows.map((_, i) => core.differences(i)),
-    /** As src/core.ts reads runs. */
+    /** As src/core/core.ts reads runs. */
     runs() {
       const result = { runs: 0, pages: 0, starts: 0 };
       let from = 0;

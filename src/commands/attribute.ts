@@ -1,13 +1,13 @@
 /** `attribute`: which patches of the series save which lost pages. */
-import { ATTRIBUTE_RUNS, attributePages, attributionPolicies } from "../attribute.ts";
-import { attributeJson } from "../report/attribute-json.ts";
-import { attributeStatus, attributeText } from "../report/attribute-text.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { textStyle } from "../report/text-layout.ts";
-import { type CommonArguments, windowOf } from "./arguments.ts";
-import type { Io } from "./io.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
-import { openSession } from "./session.ts";
+import { ATTRIBUTE_RUNS, attributePages, attributionPolicies } from "../answers/attribute.ts";
+import { attributeJson } from "../report/json/attribute-json.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { attributeStatus, attributeText } from "../report/text/attribute-text.ts";
+import { textStyle } from "../report/text/text-layout.ts";
+import { type CommonArguments, windowOf } from "./shared/arguments.ts";
+import type { Io } from "./shared/io.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession } from "./shared/session.ts";
 
 export interface AttributeArguments extends CommonArguments {
   assumeLogging?: boolean;

@@ -1,14 +1,19 @@
 /** `explain`: the life of some guest pages. */
-import { UsageError } from "../place.ts";
-import { explainJson, explainText, recordLife } from "../report/explain.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { textStyle } from "../report/text-layout.ts";
-import { type CommonArguments, replayablePolicies, wholeNumber, windowOf } from "./arguments.ts";
-import { parseGpaRange, wholePages } from "./gpa-range.ts";
-import { EXIT, type Io } from "./io.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
+import { UsageError } from "../model/place.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { explainJson, explainText, recordLife } from "../report/text/explain.ts";
+import { textStyle } from "../report/text/text-layout.ts";
 import { DEFAULT_POLICIES } from "./report.ts";
-import { openSession } from "./session.ts";
+import {
+  type CommonArguments,
+  replayablePolicies,
+  wholeNumber,
+  windowOf,
+} from "./shared/arguments.ts";
+import { parseGpaRange, wholePages } from "./shared/gpa-range.ts";
+import { EXIT, type Io } from "./shared/io.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession } from "./shared/session.ts";
 
 export interface ExplainArguments extends CommonArguments {
   gpa: string;

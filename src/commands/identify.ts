@@ -1,18 +1,18 @@
 /** `identify`: which policy explains an observed dirty log. */
-import { comparedImage } from "../compared-image.ts";
-import { type Identification, startIdentifier } from "../identify.ts";
-import { RecordingError, UsageError } from "../place.ts";
-import { identifyJson } from "../report/identify-json.ts";
-import { type IdentifyAnswer, identifyStatus, identifyText } from "../report/identify-text.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { textStyle } from "../report/text-layout.ts";
-import { causePolicies, type ResidueCause, startResidue } from "../residue.ts";
+import { comparedImage } from "../answers/compared-image.ts";
+import { type Identification, startIdentifier } from "../answers/identify.ts";
+import { causePolicies, type ResidueCause, startResidue } from "../answers/residue.ts";
+import { RecordingError, UsageError } from "../model/place.ts";
+import { identifyJson } from "../report/json/identify-json.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { type IdentifyAnswer, identifyStatus, identifyText } from "../report/text/identify-text.ts";
+import { textStyle } from "../report/text/text-layout.ts";
 import { type Policy, refusal } from "../vhost/policy.ts";
-import { type CommonArguments, policiesNamed, windowOf } from "./arguments.ts";
-import type { Io } from "./io.ts";
-import { observedImages } from "./observed.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
-import { openSession, type Session } from "./session.ts";
+import { type CommonArguments, policiesNamed, windowOf } from "./shared/arguments.ts";
+import type { Io } from "./shared/io.ts";
+import { observedImages } from "./shared/observed.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession, type Session } from "./shared/session.ts";
 
 export interface IdentifyArguments extends CommonArguments {
   observed: string;

@@ -1,13 +1,14 @@
 /** `info`: what is in a recording, and which questions it can answer. */
-import { infoText } from "../report/info-text.ts";
-import { infoJson } from "../report/report-json.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { textStyle } from "../report/text-layout.ts";
-import { type CommonArguments, policiesNamed } from "./arguments.ts";
-import { EXIT, type Io } from "./io.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
+
+import { infoJson } from "../report/json/report-json.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { infoText } from "../report/text/info-text.ts";
+import { textStyle } from "../report/text/text-layout.ts";
 import { DEFAULT_POLICIES } from "./report.ts";
-import { openSession } from "./session.ts";
+import { type CommonArguments, policiesNamed } from "./shared/arguments.ts";
+import { EXIT, type Io } from "./shared/io.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession } from "./shared/session.ts";
 
 /** Prints what the recordings hold; returns 0. */
 export async function run(api: ReplayApi, io: Io, args: CommonArguments): Promise<number> {

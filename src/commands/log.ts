@@ -1,16 +1,21 @@
 /** `log`: the dirty log that a policy would have written, one image a sync. */
 import { createHash } from "node:crypto";
-import { UsageError } from "../place.ts";
-import { imageName, type LogImage, logIndexJson } from "../report/log-index.ts";
-import { countOf } from "../report/number-text.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { printable } from "../report/text-layout.ts";
-import type { ReplayResult, SyncView } from "../result.ts";
-import { type CommonArguments, replayablePolicies, wholeNumber, windowOf } from "./arguments.ts";
-import { EXIT, type Io } from "./io.ts";
-import { type LogDirectory, openLogDirectory } from "./log-directory.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
-import { openSession } from "./session.ts";
+import { UsageError } from "../model/place.ts";
+import type { ReplayResult, SyncView } from "../model/result.ts";
+import { imageName, type LogImage, logIndexJson } from "../report/json/log-index.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { countOf } from "../report/text/number-text.ts";
+import { printable } from "../report/text/text-layout.ts";
+import {
+  type CommonArguments,
+  replayablePolicies,
+  wholeNumber,
+  windowOf,
+} from "./shared/arguments.ts";
+import { EXIT, type Io } from "./shared/io.ts";
+import { type LogDirectory, openLogDirectory } from "./shared/log-directory.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession } from "./shared/session.ts";
 
 export interface LogArguments extends CommonArguments {
   policy: string;

@@ -1,7 +1,7 @@
 /** The command line on the real process and the real library. */
 import { runCommandLine } from "./program.ts";
-import { openTerminal } from "./terminal.ts";
-import { readTool } from "./tool.ts";
+import { openTerminal } from "./shared/terminal.ts";
+import { readTool } from "./shared/tool.ts";
 
 /** Runs the arguments of `host`; returns the exit status. */
 export async function main(host: NodeJS.Process): Promise<number> {
@@ -9,7 +9,7 @@ export async function main(host: NodeJS.Process): Promise<number> {
   const status = await runCommandLine(host.argv.slice(2), {
     io: terminal.io,
     tool: readTool,
-    load: async () => (await import("./load-api.ts")).loadApi(),
+    load: async () => (await import("./shared/load-api.ts")).loadApi(),
   });
   return terminal.closed ? 0 : status;
 }

@@ -1,10 +1,11 @@
 /** `policies`: the table, with what each row rests on. */
-import { policiesJson, policiesText } from "../report/policies.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { textStyle } from "../report/text-layout.ts";
-import { policiesNamed } from "./arguments.ts";
-import { EXIT, type Io } from "./io.ts";
-import type { ReplayApi } from "./replay-api.ts";
+
+import { jsonDocument } from "../report/json/result-json.ts";
+import { policiesJson, policiesText } from "../report/text/policies.ts";
+import { textStyle } from "../report/text/text-layout.ts";
+import { policiesNamed } from "./shared/arguments.ts";
+import { EXIT, type Io } from "./shared/io.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
 
 export interface PoliciesArguments {
   name?: string;

@@ -1,16 +1,17 @@
 /** `probes`: the kprobe definitions for a kernel, as lines or as a script that records. */
-import { ARCHITECTURES, type Architecture } from "../btf/calling-convention.ts";
-import { defineProbes } from "../node/define-probes.ts";
-import { thisHost } from "../node/host.ts";
-import { type KernelProbes, kernelProbes, MACHINES } from "../node/kernel-probes.ts";
-import { TraceFs } from "../node/tracefs.ts";
-import { UsageError } from "../place.ts";
+
+import { UsageError } from "../model/place.ts";
+import { defineProbes } from "../node/record/define-probes.ts";
+import { thisHost } from "../node/record/host.ts";
+import { type KernelProbes, kernelProbes, MACHINES } from "../node/record/kernel-probes.ts";
+import { TraceFs } from "../node/record/tracefs.ts";
+import { ARCHITECTURES, type Architecture } from "../probes/btf/calling-convention.ts";
 import { definition, FORMS, type Form } from "../probes/definition.ts";
 import { DRIVER_MODULES, DRIVERS, type DriverName } from "../probes/recipe.ts";
 import { renderScript } from "../probes/script.ts";
-import { printable } from "../report/text-layout.ts";
-import { EXIT, type Io } from "./io.ts";
-import type { ReplayApi } from "./replay-api.ts";
+import { printable } from "../report/text/text-layout.ts";
+import { EXIT, type Io } from "./shared/io.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
 
 /** Options that say which probes. */
 export interface ProbeArguments {

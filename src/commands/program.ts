@@ -1,9 +1,9 @@
 /** The command line: names, options and help. Each command's code is loaded when it is used. */
 import { Command, CommanderError, Option } from "commander";
-import type { Tool } from "../report/result-json.ts";
-import { failureStatus } from "./failure.ts";
-import { type ColorChoice, EXIT, type Io } from "./io.ts";
-import type { ReplayApi } from "./replay-api.ts";
+import type { Tool } from "../report/json/result-json.ts";
+import { failureStatus } from "./shared/failure.ts";
+import { type ColorChoice, EXIT, type Io } from "./shared/io.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
 
 /** What the command line runs on. */
 export interface Environment {
@@ -73,7 +73,7 @@ async function runWith<Arguments extends SharedOptions>(
   args: Arguments,
 ): Promise<number> {
   if (!args.policyFile) return module.run(api, io, args);
-  const { readPolicyFiles, withPolicies } = await import("./policy-files.ts");
+  const { readPolicyFiles, withPolicies } = await import("./shared/policy-files.ts");
   const policies = await readPolicyFiles(args.policyFile);
   const names = policies.map((policy) => policy.name);
   const policy = args.policy ?? names;

@@ -1,25 +1,25 @@
 /** `record`: records this host's virtqueues into a bundle. */
 import { join } from "node:path";
 import process from "node:process";
-import { type Host, thisHost } from "../node/host.ts";
-import type { KernelProbes } from "../node/kernel-probes.ts";
-import { cleanUp } from "../node/record-cleanup.ts";
+import { UsageError } from "../model/place.ts";
+import { type Host, thisHost } from "../node/record/host.ts";
+import type { KernelProbes } from "../node/record/kernel-probes.ts";
+import { cleanUp } from "../node/record/record-cleanup.ts";
 import {
   plainly,
   type Recorded,
   type RecordOptions,
   recordBundle,
-} from "../node/record-session.ts";
-import { TraceFs } from "../node/tracefs.ts";
-import { UsageError } from "../place.ts";
+} from "../node/record/record-session.ts";
+import { TraceFs } from "../node/record/tracefs.ts";
 import type { DriverName } from "../probes/recipe.ts";
-import { bundleJson } from "../report/bundle-json.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { printable } from "../report/text-layout.ts";
+import { bundleJson } from "../report/json/bundle-json.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { printable } from "../report/text/text-layout.ts";
 import { run as info } from "./info.ts";
-import { EXIT, type Io } from "./io.ts";
 import { driversNamed, findProbes, type ProbeArguments, remarks } from "./probes.ts";
-import type { ReplayApi } from "./replay-api.ts";
+import { EXIT, type Io } from "./shared/io.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
 
 export interface RecordArguments extends ProbeArguments {
   output?: string;

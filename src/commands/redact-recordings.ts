@@ -2,10 +2,12 @@
  * The passes of `redact`: what is in the recordings, the redacted ones, and a replay of both. A
  * recording is never in memory; what is kept of it stands in src/redact.
  */
-import type { NormalisedEvent, RecordingHeader } from "../event.ts";
-import type { MergePlan } from "../merge-plan.ts";
-import { UsageError } from "../place.ts";
-import type { Source } from "../recording/source.ts";
+
+import type { Source } from "../bytes/source.ts";
+import { DEFAULT_SYNC_MARKER, matchSync } from "../core/round.ts";
+import type { MergePlan } from "../join/merge-plan.ts";
+import type { NormalisedEvent, RecordingHeader } from "../model/event.ts";
+import { UsageError } from "../model/place.ts";
 import { distinctPolicies } from "../redact/compared-policies.ts";
 import {
   firstDifference,
@@ -18,11 +20,10 @@ import { Mapping } from "../redact/mapping.ts";
 import type { Prf } from "../redact/prf.ts";
 import { EventRedactor, type SyncOf } from "../redact/redact-event.ts";
 import { Survey } from "../redact/survey.ts";
-import { eventJsonLine } from "../report/event-json.ts";
-import type { RedactedRecording, RedactSummary } from "../report/redact.ts";
-import { DEFAULT_SYNC_MARKER, matchSync } from "../round.ts";
-import type { RedactedFile } from "./redacted-files.ts";
-import type { Opening, ReplayApi, ReplayOptions } from "./replay-api.ts";
+import { eventJsonLine } from "../report/json/event-json.ts";
+import type { RedactedRecording, RedactSummary } from "../report/text/redact.ts";
+import type { RedactedFile } from "./shared/redacted-files.ts";
+import type { Opening, ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
 
 /** What the user chose. */
 export interface RedactChoices {

@@ -1,16 +1,16 @@
 /** `redact`: recordings that can be shared, each proven to give the verdict of its original. */
 import { createCipheriv, createHmac, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { UsageError } from "../place.ts";
+import { UsageError } from "../model/place.ts";
 import type { Prf } from "../redact/prf.ts";
-import { redactJson, redactText } from "../report/redact.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { type CommonArguments, syncMarkerOf } from "./arguments.ts";
-import { EXIT, type Io } from "./io.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { redactJson, redactText } from "../report/text/redact.ts";
 import { redactRecordings } from "./redact-recordings.ts";
-import { openRedactedFiles } from "./redacted-files.ts";
-import type { ReplayApi } from "./replay-api.ts";
-import { openSession } from "./session.ts";
+import { type CommonArguments, syncMarkerOf } from "./shared/arguments.ts";
+import { EXIT, type Io } from "./shared/io.ts";
+import { openRedactedFiles } from "./shared/redacted-files.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
+import { openSession } from "./shared/session.ts";
 
 export interface RedactArguments extends CommonArguments {
   output: string;

@@ -1,13 +1,13 @@
 /** `report`: which pages each policy would have left out of the dirty log. */
-import { reportJson } from "../report/report-json.ts";
-import { reportText, SHOWN_FINDINGS } from "../report/report-text.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { textStyle } from "../report/text-layout.ts";
-import { verdictStatus } from "../report/verdict.ts";
-import { type CommonArguments, replayablePolicies, windowOf } from "./arguments.ts";
-import type { Io } from "./io.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
-import { openSession } from "./session.ts";
+import { reportJson } from "../report/json/report-json.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { reportText, SHOWN_FINDINGS } from "../report/text/report-text.ts";
+import { textStyle } from "../report/text/text-layout.ts";
+import { verdictStatus } from "../report/text/verdict.ts";
+import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
+import type { Io } from "./shared/io.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession } from "./shared/session.ts";
 
 export interface ReportArguments extends CommonArguments {
   policy?: string[];

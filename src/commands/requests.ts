@@ -1,14 +1,19 @@
 /** `requests`: one line a request. */
-import { UsageError } from "../place.ts";
-import { REQUEST_HEADING, requestJsonLine, requestText } from "../report/request-line.ts";
-import type { RequestRecord } from "../result.ts";
-import { type CommonArguments, nanoseconds, policiesNamed, wholeNumber } from "./arguments.ts";
-import { overlaps, parseGpaRange } from "./gpa-range.ts";
-import { EXIT, type Io } from "./io.ts";
-import { lineWriter } from "./line-writer.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
+import { UsageError } from "../model/place.ts";
+import type { RequestRecord } from "../model/result.ts";
+import { REQUEST_HEADING, requestJsonLine, requestText } from "../report/text/request-line.ts";
 import { DEFAULT_POLICIES } from "./report.ts";
-import { openSession } from "./session.ts";
+import {
+  type CommonArguments,
+  nanoseconds,
+  policiesNamed,
+  wholeNumber,
+} from "./shared/arguments.ts";
+import { overlaps, parseGpaRange } from "./shared/gpa-range.ts";
+import { EXIT, type Io } from "./shared/io.ts";
+import { lineWriter } from "./shared/line-writer.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession } from "./shared/session.ts";
 
 export interface RequestsArguments extends CommonArguments {
   queue?: string;

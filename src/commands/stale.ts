@@ -1,15 +1,21 @@
 /** `stale`: which guest pages are stale at the destination of a live migration, page by page. */
-import { jsonDocument } from "../report/result-json.ts";
-import { staleJson } from "../report/stale-json.ts";
-import { staleStatus } from "../report/stale-status.ts";
-import { staleText } from "../report/stale-text.ts";
-import { textStyle } from "../report/text-layout.ts";
-import { type CommonArguments, replayablePolicies, wholeNumber, windowOf } from "./arguments.ts";
-import type { Io } from "./io.ts";
-import { type MigrationArguments, ownersOption, ranOption } from "./migration-options.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
+
+import { staleStatus } from "../answers/stale-status.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { staleJson } from "../report/json/stale-json.ts";
+import { staleText } from "../report/text/stale-text.ts";
+import { textStyle } from "../report/text/text-layout.ts";
 import { DEFAULT_POLICIES } from "./report.ts";
-import { openSession } from "./session.ts";
+import {
+  type CommonArguments,
+  replayablePolicies,
+  wholeNumber,
+  windowOf,
+} from "./shared/arguments.ts";
+import type { Io } from "./shared/io.ts";
+import { type MigrationArguments, ownersOption, ranOption } from "./shared/migration-options.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession } from "./shared/session.ts";
 
 export interface StaleArguments extends CommonArguments, MigrationArguments {
   policy?: string[];

@@ -2,32 +2,33 @@
  * `verify --source-dump A --destination-dump B`: memory images of both sides against the stale
  * verdict. The verdict comes from the caller; this opens the files, compares and prints.
  */
-import { compareGuestImages } from "../migration/compare-guest-images.ts";
-import type { GuestImage } from "../migration/guest-image.ts";
-import { imageVerdict, type VerdictPages } from "../migration/image-verdict.ts";
-import { type SentPages, sentPages } from "../migration/mapped-ram-image.ts";
-import type { MemoryMap } from "../migration/memory-map.ts";
-import { type ImageOptions, openGuestImage, openSentPages } from "../migration/open-guest-image.ts";
-import type { Owners } from "../migration/owners.ts";
-import { readMemoryMap } from "../migration/read-memory-map.ts";
-import { readOwners } from "../migration/read-owners.ts";
+
+import { imageVerdict, type VerdictPages } from "../answers/image-verdict.ts";
+import type { Source, Surroundings } from "../bytes/source.ts";
+import { compareGuestImages } from "../memory/compare-guest-images.ts";
+import type { GuestImage } from "../memory/guest-image.ts";
+import { type SentPages, sentPages } from "../memory/mapped-ram-image.ts";
+import type { MemoryMap } from "../memory/memory-map.ts";
+import { type ImageOptions, openGuestImage, openSentPages } from "../memory/open-guest-image.ts";
+import type { Owners } from "../memory/owners/owners.ts";
+import { readOwners } from "../memory/owners/read-owners.ts";
+import { readMemoryMap } from "../memory/read-memory-map.ts";
+import { UsageError } from "../model/place.ts";
+import type { ReplayResult } from "../model/result.ts";
 import { sameBytes } from "../node/same-bytes.ts";
-import { UsageError } from "../place.ts";
-import type { Source, Surroundings } from "../recording/source.ts";
-import { type AskedOptions, jsonDocument } from "../report/result-json.ts";
-import { textStyle } from "../report/text-layout.ts";
+import { type AskedOptions, jsonDocument } from "../report/json/result-json.ts";
+import { textStyle } from "../report/text/text-layout.ts";
 import {
   type ImageFacts,
   imagesStatus,
   type VerifiedImages,
   verifyImagesJson,
   verifyImagesText,
-} from "../report/verify-images.ts";
-import type { ReplayResult } from "../result.ts";
-import { parseGpaRange } from "./gpa-range.ts";
-import { interruptibleSource } from "./interruptible-source.ts";
-import type { Io } from "./io.ts";
-import type { ReplayApi } from "./replay-api.ts";
+} from "../report/text/verify-images.ts";
+import { parseGpaRange } from "./shared/gpa-range.ts";
+import { interruptibleSource } from "./shared/interruptible-source.ts";
+import type { Io } from "./shared/io.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
 
 /** Options of `verify` that are about memory images. */
 export interface ImageArguments {

@@ -1,13 +1,13 @@
 /** The stale verdict of a replay, to be held against memory images of both sides. */
-import { PageRuns } from "../migration/page-runs.ts";
-import { RecordingError } from "../place.ts";
-import { mainMigration } from "../report/migration-text.ts";
+import { PageRuns } from "../model/page-runs.ts";
+import { RecordingError } from "../model/place.ts";
+import { mainMigration } from "../report/text/migration-text.ts";
 import type { Policy } from "../vhost/policy.ts";
-import { windowOf } from "./arguments.ts";
-import type { Io } from "./io.ts";
-import { ranOption } from "./migration-options.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
-import { openSession } from "./session.ts";
+import { windowOf } from "./shared/arguments.ts";
+import type { Io } from "./shared/io.ts";
+import { ranOption } from "./shared/migration-options.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession } from "./shared/session.ts";
 import type { VerifyArguments } from "./verify.ts";
 import type { ReplayVerdict } from "./verify-images.ts";
 

@@ -1,10 +1,12 @@
 /** `verify`: predicted dirty logs against images that were observed. */
-import { comparedImage } from "../compared-image.ts";
-import { RecordingError, UsageError } from "../place.ts";
-import { compareImages, firstDifference } from "../report/compare-images.ts";
-import { PAGE_BYTES } from "../report/number-text.ts";
-import { jsonDocument } from "../report/result-json.ts";
-import { textStyle } from "../report/text-layout.ts";
+
+import { compareImages, firstDifference } from "../answers/compare-images.ts";
+import { comparedImage } from "../answers/compared-image.ts";
+import { RecordingError, UsageError } from "../model/place.ts";
+import type { SyncView } from "../model/result.ts";
+import { jsonDocument } from "../report/json/result-json.ts";
+import { PAGE_BYTES } from "../report/text/number-text.ts";
+import { textStyle } from "../report/text/text-layout.ts";
 import {
   type Comparison,
   comparisonStatus,
@@ -12,15 +14,14 @@ import {
   type PolicyComparison,
   verifyJson,
   verifyText,
-} from "../report/verify.ts";
-import type { SyncView } from "../result.ts";
-import { type CommonArguments, replayablePolicies, windowOf } from "./arguments.ts";
-import type { Io } from "./io.ts";
-import type { MigrationArguments } from "./migration-options.ts";
-import { type ObservedImages, observedImages } from "./observed.ts";
-import type { ReplayApi, ReplayOptions } from "./replay-api.ts";
+} from "../report/text/verify.ts";
 import { DEFAULT_POLICIES } from "./report.ts";
-import { openSession, type Session } from "./session.ts";
+import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
+import type { Io } from "./shared/io.ts";
+import type { MigrationArguments } from "./shared/migration-options.ts";
+import { type ObservedImages, observedImages } from "./shared/observed.ts";
+import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import { openSession, type Session } from "./shared/session.ts";
 import type { ImageArguments } from "./verify-images.ts";
 
 export interface VerifyArguments

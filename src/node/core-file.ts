@@ -1,7 +1,7 @@
 /** The prebuilt core, from the package's own files. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { type CoreModule, compileCore } from "../core.ts";
+import { type CoreModule, compileCore } from "../core/core.ts";
 
 /** Path of `core.wasm`; the same from the sources and from an installed package. */
 export function corePath(): string {

@@ -1,7 +1,7 @@
 /** Files as sources. */
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
-import { RecordingError } from "../place.ts";
-import type { ByteStream, RandomAccess, Source } from "../recording/source.ts";
+import type { ByteStream, RandomAccess, Source } from "../bytes/source.ts";
+import { RecordingError } from "../model/place.ts";
 
 const FILE = "a readable file";
 

@@ -1,7 +1,7 @@
 /** Standard input as a source. */
 import { read } from "node:fs";
-import { RecordingError } from "../place.ts";
-import type { Source } from "../recording/source.ts";
+import type { Source } from "../bytes/source.ts";
+import { RecordingError } from "../model/place.ts";
 
 const STDIN = 0;
 /** Milliseconds to wait when a non-blocking pipe is empty. */

@@ -11,8 +11,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { RecordingError } from "../place.ts";
-import type { RandomAccess, Surroundings } from "../recording/source.ts";
+import type { RandomAccess, Surroundings } from "../bytes/source.ts";
+import { RecordingError } from "../model/place.ts";
 import { fileSource } from "./file-source.ts";
 import { codecsFor } from "./zstd-threads.ts";
 

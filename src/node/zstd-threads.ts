@@ -1,9 +1,9 @@
 /** Decompression on other threads, so that reading and replaying go on beside it. */
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
-import { portableCodecs } from "../recording/codecs.ts";
-import { discard } from "../recording/discard.ts";
-import type { Codecs, Decoded, Frame } from "../recording/source.ts";
+import { portableCodecs } from "../bytes/codecs.ts";
+import { discard } from "../bytes/discard.ts";
+import type { Codecs, Decoded, Frame } from "../bytes/source.ts";
 import { COUNT_WORDS, FRAME_WORDS, type Reply, type Request } from "./zstd-request.ts";
 
 /** A thread costs about 100 ms of CPU to start: smaller recordings are done hardly sooner (measured). */

@@ -1,6 +1,6 @@
 /** A thread that decompresses zstd frames: what node/zstd-threads.ts asks of it. */
 import { parentPort } from "node:worker_threads";
-import { discard } from "../recording/discard.ts";
+import { discard } from "../bytes/discard.ts";
 import { nodeZstd } from "./zstd.ts";
 import { COUNT_WORDS, FRAME_WORDS, type Reply, type Request } from "./zstd-request.ts";
 

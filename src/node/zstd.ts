@@ -1,7 +1,7 @@
 /** zstd by Node.js itself where it has it (22.15, 23.8 and later), otherwise by the portable decoder. */
-import { portableCodecs } from "../recording/codecs.ts";
-import { SPARE } from "../recording/discard.ts";
-import type { Codecs } from "../recording/source.ts";
+import { portableCodecs } from "../bytes/codecs.ts";
+import { SPARE } from "../bytes/discard.ts";
+import type { Codecs } from "../bytes/source.ts";
 
 type NativeZstd = (
   bytes: Uint8Array,

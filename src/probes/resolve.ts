@@ -1,13 +1,14 @@
 /** Puts the recipe on one kernel: looks functions, parameters and members up in its BTF. */
-import type { Btf } from "../btf/btf.ts";
+
+import { quoteFound } from "../model/place.ts";
+import type { Btf } from "./btf/btf.ts";
 import {
   type Architecture,
   argumentRegister,
   type Signature,
   signatureOf,
-} from "../btf/calling-convention.ts";
-import { memberOf } from "../btf/layout.ts";
-import { quoteFound } from "../place.ts";
+} from "./btf/calling-convention.ts";
+import { memberOf } from "./btf/layout.ts";
 import type { Fetch, Field, Point, Probe } from "./recipe.ts";
 
 /** A field with the numbers of this kernel. */

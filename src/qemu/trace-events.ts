@@ -4,7 +4,7 @@
  *
  *   ram_save_page(const char *rbname, uint64_t offset, void *host) "%s: offset: 0x%" PRIx64 …
  */
-import { atLine, quoteFound, RecordingError } from "../place.ts";
+import { atLine, quoteFound, RecordingError } from "../model/place.ts";
 
 /** Arguments of one event: `s` a string, `u` anything else (8 bytes in a record). */
 export interface SchemaArgument {

@@ -3,7 +3,7 @@
  * are, sets of pages and lists of requests as hashes that do not depend on their order. The names of
  * pages, words and times of the one replay go through a renaming first.
  */
-import { eachPage } from "../migration/page-runs.ts";
+import { eachPage } from "../model/page-runs.ts";
 import type {
   MigrationResult,
   MigrationVerdict,
@@ -11,7 +11,7 @@ import type {
   ReplayResult,
   RequestRecord,
   SyncView,
-} from "../result.ts";
+} from "../model/result.ts";
 
 import type { Mapping } from "./mapping.ts";
 

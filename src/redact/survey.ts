@@ -2,7 +2,7 @@
  * The first reading of the recordings: which memory there is, which pages devices touch and in what
  * pieces, which kernel addresses belong together, and when it begins.
  */
-import type { NormalisedEvent, QemuTraceEvent } from "../event.ts";
+import type { NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
 import { KernelObjects } from "./addresses.ts";
 import type { MapRange } from "./regions.ts";
@@ -19,9 +19,9 @@ const MAX_BLOCKS = 1024;
 const MAX_RING = 32768;
 /** log_addr before VHOST_SET_VRING_ADDR. */
 export const NO_ADDRESS = 0xffff_ffff_ffff_ffffn;
-/** Inside struct vhost_scsi, struct vhost_dev is found within so many bytes (assembly/queue.ts). */
+/** Inside struct vhost_scsi, struct vhost_dev is found within so many bytes (assembly/known/queue.ts). */
 const DRIVER_STRUCTURE = 4096n;
-/** Virtqueues of a device that the replay looks for (assembly/vhost.ts). */
+/** Virtqueues of a device that the replay looks for (assembly/device/vhost.ts). */
 const ARRAY_QUEUES = 4096n;
 const MOST_STEP = 1n << 20n;
 /** pc.ram without a map lies at its own offset below 2 GiB (migration/ram-map.ts). */

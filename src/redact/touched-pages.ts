@@ -2,7 +2,7 @@
  * Guest pages that devices touch, and which neighbours one buffer or ring lies over. A bit each per
  * page, for the 2 MiB blocks where anything lies: 192 bytes a block.
  */
-import { UsageError } from "../place.ts";
+import { UsageError } from "../model/place.ts";
 
 const BLOCK_PAGES = 512;
 const WORDS = BLOCK_PAGES / 32;

@@ -2,7 +2,7 @@
  * A policy described by its user: a vendor's kernel as a base and the patches that it took, or as
  * the causes that it logs. Schema: schema/policy-file.schema.json.
  */
-import { type Place, quoteFound, RecordingError, UsageError } from "../place.ts";
+import { type Place, quoteFound, RecordingError, UsageError } from "../model/place.ts";
 import { causeMask } from "./causes.ts";
 import { findPolicy, type Policy } from "./policy.ts";
 import { seriesPolicy } from "./policy-row.ts";

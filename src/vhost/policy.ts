@@ -2,7 +2,7 @@
  * The policies: which writes a given vhost logs. A kernel is a row of data; nothing in the code
  * asks which kernel it is. docs/model.md defines the causes.
  */
-import { UsageError } from "../place.ts";
+import { UsageError } from "../model/place.ts";
 import { BACK_ENDS } from "./backends.ts";
 import { KERNELS } from "./kernels.ts";
 import { type Policy, seriesPolicy } from "./policy-row.ts";

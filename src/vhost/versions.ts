@@ -1,5 +1,5 @@
 /** From the version of a kernel to its row: which tree took which change, as data. */
-import { UsageError } from "../place.ts";
+import { UsageError } from "../model/place.ts";
 
 /** The row that a version has, and why. */
 export interface VersionRow {

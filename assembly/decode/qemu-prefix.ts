@@ -1,0 +1,180 @@
+/**
+ * What stands before the name in a line of QEMU's log: thread and time. A second has thousands of
+ * lines, so the bytes up to its dot are kept for each thread and only compared; the readers of whole
+ * prefixes read the first line, and every one that does not compare: only they say what a line is.
+ */
+import { EVENT_PID, EVENT_TS } from "../abi";
+import { isDigit, notDigits, packDigits, SPACE } from "./number";
+import { SECONDS, Stream } from "./stream";
+import { equalUnder, firstBytes } from "../base/vector";
+
+/** Shapes of a line; the host tells which one a file has (src/bytes/sniff-text.ts). */
+export const LOG_TID_TIME: u32 = 1;
+export const LOG_ISO: u32 = 2;
+export const LOG_BARE: u32 = 3;
+
+// @ts-ignore: decorator
+@inline
+function two(p: usize): u32 {
+  return (<u32>load<u8>(p) - 0x30) * 10 + (<u32>load<u8>(p + 1) - 0x30);
+}
+
+/** Days from 1970-01-01 to a date of the Gregorian calendar. */
+function daysOf(year: u32, month: u32, day: u32): u64 {
+  // The year begins in March, so that the leap day is its last.
+  let y = month < 3 ? year - 1 : year;
+  let era = y / 400;
+  let ofEra = y - era * 400;
+  let ofYear = (153 * (month < 3 ? month + 9 : month - 3) + 2) / 5 + day - 1;
+  return <u64>era * 146097 + ofEra * 365 + ofEra / 4 - ofEra / 100 + ofYear - 719468;
+}
+
+function allDigits(p: usize, n: u32): bool {
+  for (let i: u32 = 0; i < n; ++i) if (!isDigit(load<u8>(p + i))) return false;
+  return true;
+}
+
+/** `24371@1795394503.432892:`; returns where the name starts, 0 when the line is none. */
+function tidTime(p: usize, end: usize, record: usize): usize {
+  let start = p;
+  let tid: u32 = 0;
+  while (p < end && isDigit(load<u8>(p))) tid = tid * 10 + (load<u8>(p++) - 0x30);
+  if (p == start || p - start > 10 || load<u8>(p) != 0x40) return 0;
+  start = ++p;
+  let seconds: u64 = 0;
+  while (p < end && isDigit(load<u8>(p))) seconds = seconds * 10 + (load<u8>(p++) - 0x30);
+  if (p == start || p - start > 12 || p + 8 > end || load<u8>(p) != 0x2e) return 0;
+  ++p;
+  let micros: u64 = 0;
+  for (let i = 0; i < 6; ++i) {
+    let c = <u32>load<u8>(p++);
+    if (!isDigit(c)) return 0;
+    micros = micros * 10 + (c - 0x30);
+  }
+  if (load<u8>(p) != 0x3a) return 0;
+  store<i32>(record + EVENT_PID, <i32>tid);
+  store<u64>(record + EVENT_TS, (seconds * 1000000 + micros) * 1000);
+  return p + 1;
+}
+
+/** `2026-11-23T00:56:10.525334Z `, after an optional guest name. */
+function isoTime(p: usize, end: usize, record: usize): usize {
+  if (p + 28 > end) return 0;
+  if (load<u8>(p + 10) != 0x54 || load<u8>(p + 26) != 0x5a) {
+    // -msg guest-name=on
+    let q = p;
+    while (q < end && load<u8>(q) != SPACE) ++q;
+    p = q + 1;
+    if (p + 28 > end || load<u8>(p + 10) != 0x54 || load<u8>(p + 26) != 0x5a) return 0;
+  }
+  if (!allDigits(p, 4) || !allDigits(p + 5, 2) || !allDigits(p + 8, 2)) return 0;
+  if (!allDigits(p + 11, 2) || !allDigits(p + 14, 2) || !allDigits(p + 17, 2)) return 0;
+  if (!allDigits(p + 20, 6) || load<u8>(p + 27) != SPACE) return 0;
+  if (load<u8>(p + 4) != 0x2d || load<u8>(p + 7) != 0x2d) return 0;
+  if (load<u8>(p + 13) != 0x3a || load<u8>(p + 16) != 0x3a || load<u8>(p + 19) != 0x2e) return 0;
+  let year = two(p) * 100 + two(p + 2);
+  let month = two(p + 5);
+  let day = two(p + 8);
+  if (year < 1970 || month - 1 > 11 || day - 1 > 30) return 0;
+  let seconds = daysOf(year, month, day) * 86400 + two(p + 11) * 3600 + two(p + 14) * 60 + two(p + 17);
+  let micros = <u64>two(p + 20) * 10000 + two(p + 22) * 100 + two(p + 24);
+  store<u64>(record + EVENT_TS, (seconds * 1000000 + micros) * 1000);
+  return p + 28;
+}
+
+
+/** A thread and second that were met: the bytes up to the dot, and what they say. Direct mapped. */
+@unmanaged
+class Second {
+  /** Up to 32 bytes, and which of them. */
+  text: v128;
+  rest: v128;
+  textMask: v128;
+  restMask: v128;
+  /** The second in nanoseconds. */
+  base: u64;
+  tid: i32;
+  /** Bytes up to the dot, with it; 0: free. */
+  length: u32;
+}
+
+/** One of SECONDS, by the first eight bytes, which tell threads apart and not the seconds of one. */
+// @ts-ignore: decorator
+@inline
+function secondOf(s: Stream, line: usize): Second {
+  let slot = <u32>((load<u64>(line) * 0x9e3779b97f4a7c15) >> 56) & (SECONDS - 1);
+  return changetype<Second>(s.columns + slot * offsetof<Second>());
+}
+
+/** What stands behind the microseconds of a shape: `:`, or `Z `. */
+// @ts-ignore: decorator
+@inline
+function isAfterTime(shape: u32, bytes: u64): bool {
+  return shape == LOG_TID_TIME ? (bytes & 0xff) == 0x3a : bytes == 0x205a;
+}
+
+/** The six digits of microseconds in the first bytes, as 0 to 9 each, in nanoseconds. */
+// @ts-ignore: decorator
+@inline
+function sixDigits(digits: u64): u64 {
+  return packDigits(digits << 16) * 1000;
+}
+
+/** As the readers of whole prefixes, for a thread and second that were met; 0: for those to say. */
+// @ts-ignore: decorator
+@inline
+function knownSecond(s: Stream, line: usize, end: usize, record: usize): usize {
+  let second = secondOf(s, line);
+  let length = second.length;
+  let raw = load<u64>(line + length);
+  let digits = raw ^ 0x3030303030303030;
+  let after = s.shape == LOG_TID_TIME ? 7 : 8;
+  if (
+    !length ||
+    !equalUnder(second.textMask, v128.load(line), second.text) ||
+    !equalUnder(second.restMask, v128.load(line, 16), second.rest) ||
+    (notDigits(digits) & 0x0000ffffffffffff) != 0 ||
+    !isAfterTime(s.shape, raw >> 48) ||
+    // Of a line that the end of the file cuts, the bytes behind it are none of its own.
+    line + length + after > end
+  ) {
+    return 0;
+  }
+  store<i32>(record + EVENT_PID, second.tid);
+  store<u64>(record + EVENT_TS, second.base + sixDigits(digits));
+  return line + length + after;
+}
+
+/** Keeps thread and second of a line whose prefix was read and ends at `name`. */
+function learnSecond(s: Stream, line: usize, name: usize, record: usize): void {
+  let length = <u32>(name - line) - (s.shape == LOG_TID_TIME ? 7 : 8);
+  if (length > 32) return;
+  let second = secondOf(s, line);
+  let digits = load<u64>(line + length) ^ 0x3030303030303030;
+  second.text = v128.load(line);
+  second.rest = v128.load(line, 16);
+  second.textMask = firstBytes(min<u32>(length, 16));
+  second.restMask = firstBytes(length - min<u32>(length, 16));
+  second.base = load<u64>(record + EVENT_TS) - sixDigits(digits);
+  second.tid = load<i32>(record + EVENT_PID);
+  second.length = length;
+}
+
+/** Where the event's name starts, after thread and time are stored; 0 when it is no event line. */
+// @ts-ignore: decorator
+@inline
+export function logPrefix(s: Stream, line: usize, end: usize, record: usize): usize {
+  if (s.shape == LOG_BARE) {
+    // Without a time the order of the lines is all there is.
+    store<u64>(record + EVENT_TS, s.place);
+    return line;
+  }
+  let name = knownSecond(s, line, end, record);
+  return name ? name : newSecond(s, line, end, record);
+}
+
+function newSecond(s: Stream, line: usize, end: usize, record: usize): usize {
+  let name = s.shape == LOG_ISO ? isoTime(line, end, record) : tidTime(line, end, record);
+  if (name) learnSecond(s, line, name, record);
+  return name;
+}

@@ -1,0 +1,363 @@
+/**
+ * Ring-buffer pages (sub-buffers) to records: the page header, the event header with its type_len
+ * and time delta, and the payload by the plan. kernel/trace/ring_buffer.c, include/linux/ring_buffer.h
+ * (enum ring_buffer_type).
+ */
+import {
+  EVENT_CPU,
+  EVENT_FLAGS,
+  EVENT_HAS_VQ,
+  EVENT_KIND,
+  EVENT_LOST,
+  EVENT_PID,
+  EVENT_PLACE,
+  EVENT_TS,
+  EVENT_VQ,
+  EventKind,
+  Status,
+} from "../abi";
+import { u32At, u64At } from "../base/byte-order";
+import { MARKER_REFUSED, readMarker } from "./marker";
+import { EventPlan, FieldPlan, Plan } from "./plan";
+import { clearRecord, makeRoom, recordAt, Stream } from "./stream";
+import { keepText } from "./text";
+
+const TYPE_PADDING: u32 = 29;
+const TYPE_TIME_EXTEND: u32 = 30;
+const TYPE_TIME_STAMP: u32 = 31;
+const MISSED_EVENTS: u32 = 1 << 31;
+const MISSED_STORED: u32 = 1 << 30;
+const COMMIT_LENGTH: u32 = (1 << 27) - 1;
+/** Top bits of an absolute time that a TIME_STAMP event does not carry. */
+const TS_MSB: u64 = 0xf8 << 56;
+
+/** What is wrong with a page; the host has the words. */
+export enum Damage {
+  None = 0,
+  /** commit says more bytes than the page has. */
+  Commit,
+  /** An event ends behind the committed data. */
+  EventEnd,
+  /** A record is shorter than its format says. */
+  Short,
+  /** The data ends in the middle of a page. */
+  Torn,
+  /** A marker names an event of QEMU and has other arguments. */
+  Marker,
+}
+
+// @ts-ignore: decorator
+@inline
+function sizedAt(p: usize, size: u32, signed: u32, be: bool): u64 {
+  if (size == 8) return u64At(p, be);
+  if (size == 4) {
+    let v = u32At(p, be);
+    return signed ? <u64>(<i64>(<i32>v)) : <u64>v;
+  }
+  if (size == 1) return signed ? <u64>(<i64>load<i8>(p)) : <u64>load<u8>(p);
+  let v = load<u16>(p);
+  if (be) v = bswap<u16>(v);
+  return signed ? <u64>(<i64>(<i16>v)) : <u64>v;
+}
+
+/** The stream's time of a raw ring-buffer time: conversion of x86-tsc, then the offset. */
+// @ts-ignore: decorator
+@inline
+function toNs(s: Stream, raw: u64): u64 {
+  if (s.mult) {
+    // 64 x 32 bits, in two halves: the product does not fit 64 bits.
+    let high = (raw >> 32) * s.mult;
+    let low = (raw & 0xffffffff) * s.mult;
+    raw = s.shift >= 32
+      ? (high + (low >> 32)) >> (s.shift - 32)
+      : (high << (32 - s.shift)) + (low >> s.shift);
+  }
+  return raw + <u64>s.offset;
+}
+
+function damaged(s: Stream, kind: u32, p: usize): u32 {
+  s.problem = kind;
+  s.problemAt = <u32>(p - s.buf);
+  return Status.Damaged;
+}
+
+function addGap(s: Stream, tail: u32, page: usize, lost: i64): void {
+  let record = recordAt(s, tail);
+  clearRecord(record);
+  store<u64>(record + EVENT_TS, toNs(s, s.ts));
+  store<u64>(record + EVENT_PLACE, s.place + <u64>(page - s.buf));
+  store<u16>(record + EVENT_CPU, <u16>s.cpu);
+  store<u8>(record + EVENT_KIND, EventKind.Gap);
+  store<i64>(record + EVENT_LOST, lost);
+}
+
+/** The text of a marker: one of QEMU's events, or kept as it is. Returns the kind of the record. */
+function readRingMarker(
+  s: Stream,
+  event: EventPlan,
+  payload: usize,
+  length: u32,
+  record: usize,
+): u32 {
+  let text = payload + event.textOffset;
+  let max = length - event.textOffset;
+  let n: u32 = 0;
+  while (n < max && load<u8>(text + n) != 0) ++n;
+  if (n && load<u8>(text + n - 1) == 10) --n;
+  let kind = readMarker(s, record, text, text + n);
+  // Without memory for its text the marker counts and says nothing.
+  return kind != EventKind.Marker || keepText(record, text, n) ? kind : <u32>EventKind.Other;
+}
+
+/** Copies the fields that the plan names into the record. */
+// @ts-ignore: decorator
+@inline
+function decodeEvent(plan: Plan, event: EventPlan, payload: usize, record: usize): void {
+  let be = plan.bigEndian != 0;
+  let fields = event.fields;
+  for (let i: u32 = 0, n = event.fieldCount; i < n; ++i) {
+    let field = changetype<FieldPlan>(fields + i * offsetof<FieldPlan>());
+    let value = sizedAt(payload + field.source, field.sourceSize, field.signed, be);
+    let at = record + field.target;
+    let size = field.targetSize;
+    if (size == 8) store<u64>(at, value);
+    else if (size == 4) store<u32>(at, <u32>value);
+    else if (size == 2) store<u16>(at, <u16>value);
+    else store<u8>(at, <u8>value);
+  }
+}
+
+/**
+ * Decodes what most of a page is made of: data events of up to 112 bytes whose fields are moves. Stops
+ * at anything else, at the page's end, or when the room for records is used up; returns the new tail.
+ */
+function scanPlain(s: Stream, plan: Plan, tail: u32): u32 {
+  if (plan.bigEndian) return tail;
+  let buf = s.buf;
+  let p = buf + s.pos;
+  let end = buf + s.pageEnd;
+  let ts = s.ts;
+  let place = s.place - <u64>buf;
+  let table = plan.table;
+  let typeOffset = plan.typeOffset;
+  let pidOffset = plan.pidOffset;
+  let least = max<u32>(typeOffset + 2, pidOffset + 4);
+  let decoded: u64 = 0;
+  while (p + 4 <= end && tail < s.recordCap) {
+    let word = load<u32>(p);
+    let length = (word & 31) << 2;
+    let payload = p + 4;
+    let next = payload + length;
+    // Not type_len 0 and not 29 and above, where the length stands elsewhere.
+    if ((word & 31) - 1 > 27 || next > end || length < least) break;
+    let id = <u32>load<u16>(payload + typeOffset);
+    let at = <usize>load<u32>(table + (id << 2));
+    if (!at) {
+      plan.unknownIds++;
+    } else {
+      let event = changetype<EventPlan>(at);
+      if (event.kind != EventKind.Other) {
+        let move = event.moves;
+        if (!move || length < event.bytes) break;
+        let record = recordAt(s, tail);
+        clearRecord(record);
+        let stop = move + (event.moves8 << 3);
+        for (; move < stop; move += 8) {
+          store<u64>(record + load<u32>(move, 4), load<u64>(payload + load<u32>(move)));
+        }
+        stop += event.moves4 << 3;
+        for (; move < stop; move += 8) {
+          store<u32>(record + load<u32>(move, 4), load<u32>(payload + load<u32>(move)));
+        }
+        stop += event.moves2 << 3;
+        for (; move < stop; move += 8) {
+          store<u16>(record + load<u32>(move, 4), load<u16>(payload + load<u32>(move)));
+        }
+        stop += event.moves1 << 3;
+        for (; move < stop; move += 8) {
+          store<u8>(record + load<u32>(move, 4), load<u8>(payload + load<u32>(move)));
+        }
+        store<u64>(record + EVENT_TS, toNs(s, ts + <u64>(word >> 5)));
+        store<u64>(record + EVENT_PLACE, place + <u64>p);
+        store<i32>(record + EVENT_PID, load<i32>(payload + pidOffset));
+        store<u16>(record + EVENT_CPU, <u16>s.cpu);
+        store<u8>(record + EVENT_KIND, <u8>event.kind);
+        store<u8>(record + EVENT_FLAGS, load<u64>(record + EVENT_VQ) != 0 ? EVENT_HAS_VQ : 0);
+        ++tail;
+      }
+      event.count++;
+      ++decoded;
+    }
+    ts += <u64>(word >> 5);
+    p = next;
+  }
+  s.decoded += decoded;
+  s.ts = ts;
+  s.pos = <u32>(p - buf);
+  return tail;
+}
+
+/**
+ * Decodes events of the pages in the stream's buffer until the room for records is used up. The
+ * host puts whole pages in; a rest of a page is Damaged, once the stream has ended.
+ */
+export function scanRing(s: Stream): u32 {
+  let plan = changetype<Plan>(s.plan);
+  let be = plan.bigEndian != 0;
+  makeRoom(s);
+  let tail: u32 = 0;
+  let cap = s.recordCap;
+  let buf = s.buf;
+  let status: u32 = Status.Ok;
+  while (tail + 1 < cap) {
+    if (!s.pageEnd) {
+      if (s.pos + s.subBuffer > s.len) {
+        if (!s.ended) status = Status.NeedBytes;
+        else if (s.pos < s.len) {
+          status = damaged(s, Damage.Torn, buf + s.pos);
+          s.pos = s.len;
+        }
+        break;
+      }
+      let page = buf + s.pos;
+      s.ts = u64At(page + plan.tsOffset, be);
+      let commit = plan.commitSize == 8
+        ? <u32>u64At(page + plan.commitOffset, be)
+        : u32At(page + plan.commitOffset, be);
+      let length = commit & COMMIT_LENGTH;
+      if (length > s.subBuffer - plan.dataOffset) {
+        status = damaged(s, Damage.Commit, page);
+        break;
+      }
+      s.pageStart = s.pos;
+      s.pageEnd = s.pos + plan.dataOffset + length;
+      s.pos += plan.dataOffset;
+      if (commit & MISSED_EVENTS) {
+        let lost: i64 = -1;
+        let at = s.pageEnd;
+        if (commit & MISSED_STORED && at + plan.commitSize <= s.pageStart + s.subBuffer) {
+          lost = plan.commitSize == 8 ? <i64>u64At(buf + at, be) : <i64>u32At(buf + at, be);
+        }
+        addGap(s, tail++, page, lost);
+      }
+    }
+    tail = scanPlain(s, plan, tail);
+    let p = buf + s.pos;
+    let end = buf + s.pageEnd;
+    let odd = true;
+    // One event that scanPlain() left, then that one again.
+    while (p < end && tail < cap && odd) {
+      odd = false;
+      if (p + 4 > end) {
+        status = damaged(s, Damage.EventEnd, p);
+        break;
+      }
+      let word = u32At(p, be);
+      let typeLength = be ? word >> 27 : word & 31;
+      let delta = <u64>(be ? word & 0x7ffffff : word >> 5);
+      if (typeLength >= TYPE_PADDING) {
+        if (typeLength == TYPE_PADDING && !delta) {
+          p = end;
+          break;
+        }
+        if (p + 8 > end) {
+          status = damaged(s, Damage.EventEnd, p);
+          break;
+        }
+        let extra = u32At(p + 4, be);
+        if (typeLength == TYPE_TIME_EXTEND) {
+          s.ts += delta | (<u64>extra << 27);
+          p += 8;
+        } else if (typeLength == TYPE_TIME_STAMP) {
+          s.ts = (s.ts & TS_MSB) | delta | (<u64>extra << 27);
+          p += 8;
+        } else {
+          // A discarded event. It ends behind its own length word at the least.
+          if (extra < 4 || <u64>(p - buf) + 4 + extra > <u64>s.pageEnd) {
+            status = damaged(s, Damage.EventEnd, p);
+            break;
+          }
+          s.ts += delta;
+          p += 4 + extra;
+        }
+        continue;
+      }
+      let payload = p + 4;
+      let length = typeLength << 2;
+      let next: usize = payload + length;
+      if (!typeLength) {
+        let long = p + 8 <= end ? u32At(p + 4, be) : 0;
+        if (long < 4 || long > s.subBuffer) {
+          status = damaged(s, Damage.EventEnd, p);
+          break;
+        }
+        payload = p + 8;
+        length = long - 4;
+        next = p + 4 + ((long + 3) & ~3);
+      }
+      if (next > end) {
+        status = damaged(s, Damage.EventEnd, p);
+        break;
+      }
+      s.ts += delta;
+      let id: u32 = 0;
+      if (plan.typeOffset + 2 <= length && plan.pidOffset + 4 <= length) {
+        id = <u32>sizedAt(payload + plan.typeOffset, 2, 0, be);
+      } else {
+        status = damaged(s, Damage.Short, p);
+        break;
+      }
+      let at = <usize>load<u32>(plan.table + (id << 2));
+      if (!at) {
+        plan.unknownIds++;
+      } else {
+        let event = changetype<EventPlan>(at);
+        event.count++;
+        s.decoded++;
+        if (event.kind != EventKind.Other) {
+          if (length < event.bytes) {
+            status = damaged(s, Damage.Short, p);
+            break;
+          }
+          let record = recordAt(s, tail);
+          clearRecord(record);
+          let kind = event.kind;
+          if (kind == EventKind.Marker) kind = readRingMarker(s, event, payload, length, record);
+          else decodeEvent(plan, event, payload, record);
+          if (kind == MARKER_REFUSED) {
+            status = damaged(s, Damage.Marker, p);
+            break;
+          }
+          if (kind == EventKind.Other) {
+            p = next;
+            continue;
+          }
+          store<u64>(record + EVENT_TS, toNs(s, s.ts));
+          store<u64>(record + EVENT_PLACE, s.place + <u64>(p - buf));
+          store<i32>(record + EVENT_PID, <i32>u32At(payload + plan.pidOffset, be));
+          store<u16>(record + EVENT_CPU, <u16>s.cpu);
+          store<u8>(record + EVENT_KIND, <u8>kind);
+          if (kind < <u32>EventKind.Other && load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
+          ++tail;
+        }
+      }
+      p = next;
+    }
+    s.pos = <u32>(p - buf);
+    if (status) break;
+    if (p >= end) {
+      s.pos = s.pageStart + s.subBuffer;
+      s.pageEnd = 0;
+    }
+  }
+  s.tail = tail;
+  s.ready = tail;
+  return tail ? Status.Ok : status;
+}
+
+/** After Damaged: gives up this CPU's data from the damaged place on. */
+export function abandon(s: Stream): void {
+  s.pos = s.len;
+  s.pageEnd = 0;
+  s.ended = 1;
+}

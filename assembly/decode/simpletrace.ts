@@ -1,0 +1,154 @@
+/**
+ * QEMU's `simple` trace backend to records: a header, then mappings (number and name of an event),
+ * events and counts of dropped events, packed, in the host's byte order. Version 4 of trace/simple.c.
+ */
+import {
+  EVENT_KIND,
+  EVENT_LOST,
+  EVENT_CPU,
+  EVENT_PID,
+  EVENT_PLACE,
+  EVENT_TS,
+  EventKind,
+  Status,
+} from "../abi";
+import { u32At, u64At } from "../base/byte-order";
+import { EventPlan, Plan } from "./plan";
+import { readBinaryArguments } from "./qemu-arguments";
+import { clearRecord, makeRoom, placeRecord, recordAt, Stream } from "./stream";
+import { LINE_SKIP, MAX_LINE } from "./text";
+import { finishText } from "./text-lines";
+
+const HEADER_BYTES: u32 = 24;
+const TYPE_MAPPING: u64 = 0;
+const TYPE_EVENT: u64 = 1;
+const DROPPED: u64 = 0xfffffffffffffffe;
+/** type, id, time, length, pid. */
+const EVENT_BYTES: u32 = 32;
+/** A name has at most as many bytes; a record at most that many and its arguments. */
+const MAX_NAME: u32 = 1024;
+const MAX_IDS: u64 = 65536;
+
+/** What is wrong; the host has the words. */
+export enum SimpleDamage {
+  None = 0,
+  Type = 16,
+  Name,
+  Length,
+  Arguments,
+  Torn,
+}
+
+function damaged(s: Stream, kind: u32): u32 {
+  s.problem = kind;
+  s.problemAt = s.pos;
+  return Status.Damaged;
+}
+
+/** More bytes, or a record that the file's end cuts. */
+function short(s: Stream): u32 {
+  if (!s.ended) return Status.NeedBytes;
+  if (s.pos >= s.len) return Status.Ok;
+  // A QEMU that was killed leaves the last record unfinished: told as a note, not as damage.
+  s.torn = s.len - s.pos;
+  s.pos = s.len;
+  return Status.Ok;
+}
+
+/**
+ * Decodes records until their room is used up. NewName: a mapping, whose number is `lineNumber` and
+ * whose name is the line; the host adds the event. Damaged as in ring.ts.
+ */
+export function scanSimple(s: Stream): u32 {
+  let plan = changetype<Plan>(s.plan);
+  makeRoom(s);
+  let swap = plan.bigEndian != 0;
+  let tail = s.tail;
+  let status: u32 = Status.Ok;
+  if (s.verdict == LINE_SKIP) s.pos += s.lineLength;
+  s.verdict = 0;
+  if (!s.begun) {
+    if (s.len - s.pos < HEADER_BYTES) return short(s);
+    s.pos += HEADER_BYTES;
+    s.begun = 1;
+  }
+  while (tail < s.recordCap) {
+    let p = s.buf + s.pos;
+    let rest = s.len - s.pos;
+    if (rest < 20) {
+      status = short(s);
+      break;
+    }
+    let type = u64At(p, swap);
+    let id = u64At(p + 8, swap);
+    if (type == TYPE_MAPPING) {
+      let length = u32At(p + 16, swap);
+      if (!length || length > MAX_NAME || id >= MAX_IDS) {
+        status = damaged(s, SimpleDamage.Name);
+        break;
+      }
+      if (rest < 20 + length) {
+        status = short(s);
+        break;
+      }
+      s.lineLength = 20 + length;
+      status = Status.NewName;
+      break;
+    }
+    if (type != TYPE_EVENT) {
+      status = damaged(s, SimpleDamage.Type);
+      break;
+    }
+    if (rest < EVENT_BYTES) {
+      status = short(s);
+      break;
+    }
+    let length = u32At(p + 24, swap);
+    if (length < EVENT_BYTES - 8 || length > MAX_LINE) {
+      status = damaged(s, SimpleDamage.Length);
+      break;
+    }
+    if (rest < length + 8) {
+      status = short(s);
+      break;
+    }
+    let end = p + 8 + length;
+    let ts = u64At(p + 16, swap) + <u64>s.offset;
+    let record = recordAt(s, tail);
+    let kind: u32 = EventKind.Other;
+    if (id == DROPPED) {
+      clearRecord(record);
+      store<i64>(record + EVENT_LOST, length >= EVENT_BYTES ? <i64>u64At(p + EVENT_BYTES, swap) : -1);
+      store<u16>(record + EVENT_CPU, 0xffff);
+      kind = EventKind.Gap;
+    } else {
+      let at = id < MAX_IDS ? <usize>load<u32>(plan.table + (<usize>id << 2)) : 0;
+      if (!at) {
+        plan.unknownIds++;
+      } else {
+        let event = changetype<EventPlan>(at);
+        event.count++;
+        s.decoded++;
+        kind = event.kind;
+        if (kind != EventKind.Other) {
+          clearRecord(record);
+          if (!readBinaryArguments(event, p + EVENT_BYTES, end, swap, record)) {
+            status = damaged(s, SimpleDamage.Arguments);
+            s.lineLength = <u32>id;
+            break;
+          }
+        }
+      }
+    }
+    if (kind != EventKind.Other) {
+      store<i32>(record + EVENT_PID, <i32>u32At(p + 28, swap));
+      store<u64>(record + EVENT_TS, ts);
+      store<u64>(record + EVENT_PLACE, s.place + s.pos);
+      store<u8>(record + EVENT_KIND, <u8>kind);
+      placeRecord(s, tail++, ts);
+    }
+    s.pos += length + 8;
+  }
+  // The time is taken before the place in the buffer: a few records are out of order.
+  return finishText(s, tail, status);
+}

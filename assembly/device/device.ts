@@ -1,0 +1,132 @@
+/** What the host tells of a device, from its ioctls, and the ends of requests that follow. */
+import {
+  DESC_ACC,
+  DESC_LEN,
+  DESC_SIZE,
+  Driver,
+  QUEUE_DEV,
+  QUEUE_DRIVER,
+  QUEUE_DROPPED,
+  QUEUE_FEAT,
+  QUEUE_FEAT_KNOWN,
+  QUEUE_HEADS,
+  QUEUE_HEADS_CAP,
+  QUEUE_INDEX,
+  QUEUE_NEXT,
+  QUEUE_NEXT_USED,
+  REQUEST_CAPTURED,
+  REQUEST_DESCS,
+  REQUEST_DESC_COUNT,
+  REQUEST_FLAGS,
+  REQUEST_FREED,
+  RequestState,
+} from "../abi";
+import { LOG_ALL, noteLogAll } from "../known/log-state";
+import { stopRing } from "../migration/migration";
+import { addCount, firstQueue, ofDevice, setFlag, setInFlight } from "../known/queue";
+import { finish } from "./write";
+
+/** Drivers by the `vs` of their ioctls. */
+const MAX_DEVICES: u32 = 1024;
+const devices: usize = memory.data(1024 * 16, 8);
+let deviceCount: u32 = 0;
+
+/** QEMU stops a device: the used ring of this queue, or of all queues (index -1), is sent again. */
+export function stopRings(vs: u64, index: i32): void {
+  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    if (!ofDevice(q, vs) || (index >= 0 && load<i32>(q + QUEUE_INDEX) != index)) continue;
+    stopRing(q);
+  }
+}
+
+/** The host knows which driver has this device. */
+export function setDriver(vs: u64, driver: u32): void {
+  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    if (ofDevice(q, vs)) store<u32>(q + QUEUE_DRIVER, driver);
+  }
+  if (deviceCount == MAX_DEVICES) return;
+  let at = devices + (deviceCount++ << 4);
+  store<u64>(at, vs);
+  store<u32>(at + 8, driver);
+}
+
+/** The events of a queue told its driver: it is that of its whole device. */
+export function learnDriver(q: usize, driver: u32): void {
+  store<u32>(q + QUEUE_DRIVER, driver);
+  let dev = load<u64>(q + QUEUE_DEV);
+  if (dev) setDriver(dev, driver);
+}
+
+/** Driver of the device with this struct vhost_dev; Unknown when no ioctl named it. */
+export function driverOf(dev: u64): u32 {
+  for (let i: u32 = 0; i < deviceCount; ++i) {
+    let at = devices + (i << 4);
+    let vs = load<u64>(at);
+    if (dev >= vs && dev - vs < 4096) return load<u32>(at + 8);
+  }
+  return Driver.Unknown;
+}
+
+/**
+ * A SET_FEATURES of this device succeeded. Without LOG_ALL it frees the captured log entries of
+ * every command in flight on the I/O queues (vhost_scsi_set_features(), 6.16).
+ */
+export function setFeatures(vs: u64, features: u64): void {
+  if (features & LOG_ALL) noteLogAll();
+  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    if (!ofDevice(q, vs)) continue;
+    store<u64>(q + QUEUE_FEAT, features);
+    setFlag(q, QUEUE_FEAT_KNOWN, true);
+    if (features & LOG_ALL || load<i32>(q + QUEUE_INDEX) < 2) continue;
+    let heads = <usize>load<u32>(q + QUEUE_HEADS);
+    for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
+      let request = <usize>load<u32>(heads + (i << 2));
+      if (!request) continue;
+      let flags = load<u32>(request + REQUEST_FLAGS);
+      if (flags & REQUEST_CAPTURED) store<u32>(request + REQUEST_FLAGS, flags | REQUEST_FREED);
+    }
+  }
+}
+
+/** CLEAR_ENDPOINT succeeded: it waits for every command, so what is still here was dropped. */
+export function clearEndpoint(vs: u64): void {
+  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    if (!ofDevice(q, vs)) continue;
+    store<i32>(q + QUEUE_NEXT_USED, -1);
+    endQueue(q, RequestState.Dropped, true);
+  }
+}
+
+function endQueue(q: usize, state: u32, count: bool): void {
+  let heads = <usize>load<u32>(q + QUEUE_HEADS);
+  for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
+    let request = <usize>load<u32>(heads + (i << 2));
+    if (!request) continue;
+    if (count) addCount(q + QUEUE_DROPPED, 1);
+    setInFlight(q, i, 0);
+    finish(request, state);
+  }
+}
+
+/** At the end of the recording: the requests still in flight become observable. */
+export function endInFlight(): void {
+  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) endQueue(q, RequestState.InFlight, false);
+}
+
+/** Pages that requests in flight may write: for the bounds in the report. */
+export function inFlightWriteBytes(): f64 {
+  let bytes: f64 = 0;
+  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    let heads = <usize>load<u32>(q + QUEUE_HEADS);
+    for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
+      let request = <usize>load<u32>(heads + (i << 2));
+      if (!request) continue;
+      let desc = <usize>load<u32>(request + REQUEST_DESCS);
+      let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
+      for (; desc < end; desc += DESC_SIZE) {
+        if (load<u32>(desc + DESC_ACC) == 2) bytes += <f64>load<u32>(desc + DESC_LEN);
+      }
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,252 @@
+/**
+ * Completions: what vhost_add_used_n() returns to the guest was written by then. Used ring first,
+ * then the descriptors, with the cause that the log's state gives them.
+ */
+import {
+  Cause,
+  DESC_ACC,
+  DESC_GPA,
+  DESC_LEN,
+  DESC_SIZE,
+  Driver,
+  EVENT_FEAT,
+  EVENT_HEAD,
+  EVENT_IDX,
+  EVENT_LEN,
+  EVENT_N,
+  EVENT_NUM,
+  EVENT_PLACE,
+  EVENT_TS,
+  EVENT_VQ,
+  QUEUE_CAPTURE_ON,
+  QUEUE_COMPLETED,
+  QUEUE_DRIVER,
+  QUEUE_FREED,
+  QUEUE_ID,
+  QUEUE_INDEX,
+  QUEUE_LAST_UNKNOWN_PLACE,
+  QUEUE_LAST_UNKNOWN_STREAM,
+  QUEUE_LATE,
+  QUEUE_NEXT_USED,
+  QUEUE_NO_BASE,
+  QUEUE_NO_BUFFER,
+  QUEUE_NUM,
+  QUEUE_UNKNOWN_HEAD,
+  QUEUE_UNKNOWN_PLACE,
+  QUEUE_UNKNOWN_STREAM,
+  QUEUE_UNKNOWN_TS,
+  QUEUE_USED_LEN,
+  QUEUE_WRITE_BYTES,
+  QUEUE_WRITE_DESCS,
+  REQUEST_CAPTURED,
+  REQUEST_CAPTURE_UNKNOWN,
+  REQUEST_CAUSE,
+  REQUEST_DESCS,
+  REQUEST_DESC_COUNT,
+  REQUEST_FLAGS,
+  REQUEST_FREED,
+  REQUEST_HEAD,
+  REQUEST_POP_STREAM,
+  REQUEST_QUEUE,
+  REQUEST_SERIAL,
+  REQUEST_SIZE,
+  REQUEST_USED_IDX,
+  REQUEST_USED_LEN,
+  REQUEST_USED_PLACE,
+  REQUEST_USED_STREAM,
+  REQUEST_USED_TS,
+  RequestState,
+} from "../abi";
+import { learnDriver } from "./device";
+import { LOG_ALL, learn, noBase } from "../known/log-state";
+import { take } from "../base/memory";
+import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
+import { takeRound } from "../migration/migration-round";
+import { lengthSeen, startParts } from "../pages/planes";
+import { addCount, countLostCompletions, countUnknownHead, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { usedRing } from "./used-ring";
+import { finish, nextSerial, noMemory, observeRequests, write, writePrefix } from "./write";
+
+/** Cause of a completed request's descriptors: who wrote, and what state the log was in. */
+function descriptorCause(q: usize, flags: u32, feat: u64): u32 {
+  let index = load<i32>(q + QUEUE_INDEX);
+  let logging = (feat & LOG_ALL) != 0;
+  if (index == 1) {
+    if (!logging) return Cause.EvtOff;
+    return noBase(q) ? Cause.EvtNoBase : Cause.EvtLogged;
+  }
+  if (index == 0) {
+    if (!logging) return Cause.CtlOff;
+    if (noBase(q)) return Cause.CtlNoBase;
+    return flags & REQUEST_CAPTURED ? Cause.CtlLogged : Cause.CtlLate;
+  }
+  if (!logging) return Cause.IoOff;
+  if (noBase(q)) return Cause.IoNoBase;
+  if (flags & REQUEST_FREED) return Cause.IoFreed;
+  return flags & REQUEST_CAPTURED ? Cause.IoLogged : Cause.IoLate;
+}
+
+/**
+ * The driver of a queue at a completion. vhost-scsi's used length is always 0 (scsi.c passes it to
+ * every vhost_add_used()); vhost-net tells itself by its packets; so a length is vhost-vsock's.
+ */
+function usedBy(q: usize, len: u32): u32 {
+  let driver = load<u32>(q + QUEUE_DRIVER);
+  if (driver == Driver.Unknown && len != 0 && load<i32>(q + QUEUE_INDEX) == 0) {
+    driver = Driver.Vsock;
+    learnDriver(q, driver);
+  }
+  return driver;
+}
+
+/** vhost_transport_do_send_pkt(), vsock.c: header and payload, `len` bytes; never logged. */
+function fillVsock(
+  q: usize,
+  request: usize,
+  len: u64,
+  feat: u64,
+  event: usize,
+  stream: u32,
+): void {
+  // LOG_ALL counts as it is now: nothing of this driver is in flight.
+  setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);
+  fillChain(q, request, len, Cause.VsockLogged, event, stream);
+}
+
+/** Some row logs by the used length: its part is marked beside the whole. */
+export let markParts: bool = false;
+
+export function setParts(on: bool): void {
+  markParts = on;
+}
+
+/** The first used length: from here on a part is not the whole. */
+export function tellLengths(): void {
+  // What a policy left out so far goes by the planes as they are.
+  takeRound();
+  if (!startParts()) noMemory();
+}
+
+/** vu_queue_fill(), libvhost-user: descriptors up to the used length. */
+function markPart(q: usize, request: usize, feat: u64, len: u64, event: usize, stream: u32): void {
+  let cause: u32 = feat & LOG_ALL ? Cause.PartLogged : Cause.PartOff;
+  if (cause == Cause.PartLogged && noBase(q)) return;
+  writePrefix(cause, len ? len : ~(<u64>0), q, request, event, stream);
+}
+
+/** vhost_add_used_n(): the used ring first, then the descriptors of the request. */
+export function onUsed(event: usize, stream: u32): void {
+  let q = queueOf(load<u64>(event + EVENT_VQ));
+  if (!q) return;
+  learn(q, event, true);
+  let num = load<u32>(event + EVENT_NUM);
+  let idx = <u32>load<u16>(event + EVENT_IDX);
+  let n = load<u32>(event + EVENT_N);
+  store<u32>(q + QUEUE_NUM, num);
+  // A hole in the used index: completions whose events are lost. Their slots were written.
+  let expected = load<i32>(q + QUEUE_NEXT_USED);
+  if (expected != -1) {
+    let missing = (idx - expected) & 0xffff;
+    if (missing && missing <= num) {
+      countLostCompletions(q, missing);
+      usedRing(q, event, stream, expected, missing, false);
+    }
+  }
+  let ordered = inOrder(load<u64>(event + EVENT_FEAT), event);
+  let moved = ordered ? inOrderRing(q, event, stream, idx) : n;
+  store<i32>(q + QUEUE_NEXT_USED, (idx + moved) & 0xffff);
+  if (!ordered) {
+    usedRing(q, event, stream, idx, n, true);
+    dropFifo(q);
+  }
+  // Only the first of several elements is recorded; vhost-scsi and vhost-vsock return one.
+  if (n != 1) return;
+  let head = load<u32>(event + EVENT_HEAD);
+  let len = load<u32>(event + EVENT_LEN);
+  if (len) addCount(q + QUEUE_USED_LEN, 1);
+  let request = inFlight(q, head);
+  let driver = usedBy(q, len);
+  if (driver == Driver.Net) {
+    // A packet whose length no probe gave: the used length is that of its bytes.
+    if (request) {
+      fillChain(q, request, len, Cause.RxLogged, event, stream);
+      setInFlight(q, head, 0);
+      complete(q, request, event, stream);
+    }
+    return;
+  }
+  if (!request) {
+    if (!load<u64>(q + QUEUE_UNKNOWN_HEAD)) {
+      store<u64>(q + QUEUE_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
+      store<u64>(q + QUEUE_UNKNOWN_TS, load<u64>(event + EVENT_TS));
+      store<u16>(q + QUEUE_UNKNOWN_STREAM, <u16>stream);
+    }
+    store<u64>(q + QUEUE_LAST_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
+    store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>stream);
+    countUnknownHead(q);
+    if (observeRequests) noteUnknown(q, event, stream, head);
+    return;
+  }
+  if (driver == Driver.Vsock) {
+    fillVsock(q, request, len, load<u64>(event + EVENT_FEAT), event, stream);
+    setInFlight(q, head, 0);
+    complete(q, request, event, stream);
+    return;
+  }
+  let flags = load<u32>(request + REQUEST_FLAGS);
+  let cause = descriptorCause(q, flags, load<u64>(event + EVENT_FEAT));
+  if (cause == Cause.IoLate || cause == Cause.CtlLate) addCount(q + QUEUE_LATE, 1);
+  if (cause == Cause.IoFreed) addCount(q + QUEUE_FREED, 1);
+  if (cause == Cause.IoNoBase || cause == Cause.CtlNoBase || cause == Cause.EvtNoBase) {
+    addCount(q + QUEUE_NO_BASE, 1);
+  }
+  store<u64>(request + REQUEST_USED_TS, load<u64>(event + EVENT_TS));
+  store<u64>(request + REQUEST_USED_PLACE, load<u64>(event + EVENT_PLACE));
+  store<u16>(request + REQUEST_USED_STREAM, <u16>stream);
+  store<u32>(request + REQUEST_USED_LEN, len);
+  store<u32>(request + REQUEST_USED_IDX, idx);
+  // Before this request's own marks: what is marked so far had no length.
+  if (markParts && len != 0 && !lengthSeen) tellLengths();
+  store<u32>(request + REQUEST_CAUSE, cause);
+  let desc = <usize>load<u32>(request + REQUEST_DESCS);
+  let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
+  let writes: u64 = 0;
+  let bytes: u64 = 0;
+  for (; desc < end; desc += DESC_SIZE) {
+    if (load<u32>(desc + DESC_ACC) != 2) continue;
+    let length = <u64>load<u32>(desc + DESC_LEN);
+    ++writes;
+    bytes += length;
+    write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
+  }
+  if (!writes && driver == Driver.Scsi && load<i32>(q + QUEUE_INDEX) == 1) {
+    store<u32>(q + QUEUE_NO_BUFFER, load<u32>(q + QUEUE_NO_BUFFER) + 1);
+  }
+  addCount(q + QUEUE_WRITE_DESCS, writes);
+  addCount(q + QUEUE_WRITE_BYTES, bytes);
+  if (markParts && lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len, event, stream);
+  addCount(q + QUEUE_COMPLETED, 1);
+  setInFlight(q, head, 0);
+  finish(request, RequestState.Completed);
+}
+
+/** A completion whose pop is not in the recording, as a request without descriptors. */
+function noteUnknown(q: usize, event: usize, stream: u32, head: u32): void {
+  let request = take(REQUEST_SIZE);
+  if (!request) {
+    noMemory();
+    return;
+  }
+  store<u64>(request + REQUEST_SERIAL, nextSerial());
+  store<u16>(request + REQUEST_POP_STREAM, 0xffff);
+  store<u64>(request + REQUEST_USED_TS, load<u64>(event + EVENT_TS));
+  store<u64>(request + REQUEST_USED_PLACE, load<u64>(event + EVENT_PLACE));
+  store<u16>(request + REQUEST_USED_STREAM, <u16>stream);
+  store<u32>(request + REQUEST_USED_LEN, load<u32>(event + EVENT_LEN));
+  store<u32>(request + REQUEST_USED_IDX, load<u16>(event + EVENT_IDX));
+  store<u32>(request + REQUEST_QUEUE, load<u32>(q + QUEUE_ID));
+  store<u32>(request + REQUEST_HEAD, head);
+  store<i32>(request + REQUEST_CAUSE, -1);
+  store<u32>(request + REQUEST_FLAGS, REQUEST_CAPTURE_UNKNOWN);
+  finish(request, RequestState.UnknownHead);
+}

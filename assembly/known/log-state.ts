@@ -1,0 +1,63 @@
+/** Whether a write of this moment would be logged: features, ring flag, log base of each queue. */
+import {
+  EVENT_FEAT,
+  EVENT_LOGADDR,
+  EVENT_LOGUSED,
+  QUEUE_FEAT,
+  QUEUE_FEAT_KNOWN,
+  QUEUE_LOGADDR,
+  QUEUE_LOGBASE,
+  QUEUE_LOGBASE_KNOWN,
+  QUEUE_NEXT,
+} from "../abi";
+import { firstQueue, hasFlag, ofDevice, setFlag } from "./queue";
+
+/** VHOST_F_LOG_ALL. */
+export const LOG_ALL: u64 = 1 << 26;
+/** What log_addr holds before SET_VRING_ADDR. */
+export const NO_ADDRESS: u64 = ~(<u64>0);
+
+/** Some event had LOG_ALL, or the ring's log flag, on. */
+export let sawLogAll: bool = false;
+export let sawLogUsed: bool = false;
+
+/** SET_FEATURES with LOG_ALL counts as well. */
+export function noteLogAll(): void {
+  sawLogAll = true;
+}
+
+// @ts-ignore: decorator
+@inline
+export function noBase(q: usize): bool {
+  return hasFlag(q, QUEUE_LOGBASE_KNOWN) && load<u64>(q + QUEUE_LOGBASE) == 0;
+}
+
+/** Which of {Logged, NoBase, Off} a ring write is, as an offset to RingLogged or NotifyLogged. */
+// @ts-ignore: decorator
+@inline
+export function ringState(q: usize, logused: u32): u32 {
+  return logused ? (noBase(q) ? 1 : 0) : 2;
+}
+
+/** Takes over what an event says of its queue. */
+// @ts-ignore: decorator
+@inline
+export function learn(q: usize, event: usize, features: bool): void {
+  store<u64>(q + QUEUE_LOGADDR, load<u64>(event + EVENT_LOGADDR));
+  if (load<u8>(event + EVENT_LOGUSED)) sawLogUsed = true;
+  if (features) {
+    let feat = load<u64>(event + EVENT_FEAT);
+    store<u64>(q + QUEUE_FEAT, feat);
+    setFlag(q, QUEUE_FEAT_KNOWN, true);
+    if (feat & LOG_ALL) sawLogAll = true;
+  }
+}
+
+/** A SET_LOG_BASE of this device succeeded: VHOST_SET_LOG_BASE sets it on every queue. */
+export function setLogBase(vs: u64, base: u64): void {
+  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    if (!ofDevice(q, vs)) continue;
+    store<u64>(q + QUEUE_LOGBASE, base);
+    setFlag(q, QUEUE_LOGBASE_KNOWN, true);
+  }
+}

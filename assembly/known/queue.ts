@@ -1,0 +1,167 @@
+/** What is known of each virtqueue, and the requests in flight on it. Fields: abi.ts, QUEUE_*. */
+import {
+  DESC_SIZE,
+  MAX_HEADS,
+  MAX_QUEUES,
+  QUEUE_DEV,
+  QUEUE_FLAGS,
+  QUEUE_HEADS,
+  QUEUE_HEADS_CAP,
+  QUEUE_ID,
+  QUEUE_INDEX,
+  QUEUE_IN_FLIGHT,
+  QUEUE_LOGADDR,
+  QUEUE_LOST_COMPLETIONS,
+  QUEUE_NEXT,
+  QUEUE_NEXT_USED,
+  QUEUE_SIZE,
+  QUEUE_UNKNOWN_HEAD,
+  QUEUE_VQ,
+  REQUEST_DESCS,
+  REQUEST_DESC_CAP,
+  REQUEST_SIZE,
+} from "../abi";
+import { enlarge, give, reserve } from "../base/memory";
+
+const SLOTS: u32 = 32768;
+let table: usize = 0;
+export let firstQueue: usize = 0;
+let lastQueue: usize = 0;
+export let queueCount: u32 = 0;
+/** Queues beyond MAX_QUEUES: their events are not replayed. */
+export let queuesRefused: u64 = 0;
+/** Queues by their number. */
+let byId: usize = 0;
+/** Sums over all queues, so that a sync need not visit them. */
+export let unknownHeads: u64 = 0;
+export let lostCompletions: u64 = 0;
+/** One-entry cache: events of one drain follow each other. */
+let cachedVq: u64 = 0;
+let cached: usize = 0;
+
+/** The queue at this kernel address; a new one when it was not seen. 0: too many, or no memory. */
+// @ts-ignore: decorator
+@inline
+export function queueOf(vq: u64): usize {
+  return vq == cachedVq && cached ? cached : findQueue(vq);
+}
+
+function findQueue(vq: u64): usize {
+  if (!table) {
+    table = reserve(SLOTS * 4);
+    byId = reserve(MAX_QUEUES * 4);
+    if (!table || !byId) return 0;
+  }
+  let slot = <u32>((vq * 0x9e3779b97f4a7c15) >> 49);
+  while (true) {
+    let at = <usize>load<u32>(table + (slot << 2));
+    if (!at) break;
+    if (load<u64>(at + QUEUE_VQ) == vq) {
+      cachedVq = vq;
+      cached = at;
+      return at;
+    }
+    slot = (slot + 1) & (SLOTS - 1);
+  }
+  if (queueCount == <u32>MAX_QUEUES) {
+    ++queuesRefused;
+    return 0;
+  }
+  let q = reserve(QUEUE_SIZE);
+  if (!q) return 0;
+  store<u64>(q + QUEUE_VQ, vq);
+  store<i32>(q + QUEUE_INDEX, -1);
+  store<i32>(q + QUEUE_NEXT_USED, -1);
+  store<u64>(q + QUEUE_LOGADDR, ~(<u64>0));
+  store<u32>(byId + (queueCount << 2), <u32>q);
+  store<u32>(q + QUEUE_ID, queueCount++);
+  if (lastQueue) store<u32>(lastQueue + QUEUE_NEXT, <u32>q);
+  else firstQueue = q;
+  lastQueue = q;
+  store<u32>(table + (slot << 2), <u32>q);
+  cachedVq = vq;
+  cached = q;
+  return q;
+}
+
+/** The queue with this number, which `queueOf` gave it. */
+export function queueById(id: u32): usize {
+  return load<u32>(byId + (id << 2));
+}
+
+/** A completion with a head that is not in flight. */
+export function countUnknownHead(q: usize): void {
+  addCount(q + QUEUE_UNKNOWN_HEAD, 1);
+  ++unknownHeads;
+}
+
+/** Completions whose events are lost. */
+export function countLostCompletions(q: usize, n: u32): void {
+  addCount(q + QUEUE_LOST_COMPLETIONS, n);
+  lostCompletions += n;
+}
+
+/** The request in flight with this head, 0 when there is none. */
+// @ts-ignore: decorator
+@inline
+export function inFlight(q: usize, head: u32): usize {
+  if (head >= load<u32>(q + QUEUE_HEADS_CAP)) return 0;
+  return load<u32>(<usize>load<u32>(q + QUEUE_HEADS) + (head << 2));
+}
+
+/** Puts a request (or 0) at a head. False: no such head, or out of memory. */
+export function setInFlight(q: usize, head: u32, request: usize): bool {
+  if (head >= <u32>MAX_HEADS) return false;
+  let cap = load<u32>(q + QUEUE_HEADS_CAP);
+  let heads = <usize>load<u32>(q + QUEUE_HEADS);
+  if (head >= cap) {
+    let wanted = max<u32>(256, cap);
+    while (wanted <= head) wanted <<= 1;
+    heads = enlarge(heads, cap << 2, wanted << 2);
+    if (!heads) return false;
+    store<u32>(q + QUEUE_HEADS, <u32>heads);
+    store<u32>(q + QUEUE_HEADS_CAP, wanted);
+  }
+  let at = heads + (head << 2);
+  let had = load<u32>(at) != 0;
+  store<u32>(at, <u32>request);
+  let count = load<u32>(q + QUEUE_IN_FLIGHT);
+  if (request && !had) store<u32>(q + QUEUE_IN_FLIGHT, count + 1);
+  if (!request && had) store<u32>(q + QUEUE_IN_FLIGHT, count - 1);
+  return true;
+}
+
+/** Gives a request and its descriptors back. */
+export function freeRequest(request: usize): void {
+  give(load<u32>(request + REQUEST_DESCS), load<u32>(request + REQUEST_DESC_CAP) * DESC_SIZE);
+  give(request, REQUEST_SIZE);
+}
+
+// @ts-ignore: decorator
+@inline
+export function setFlag(q: usize, flag: u32, on: bool): void {
+  let flags = load<u32>(q + QUEUE_FLAGS);
+  store<u32>(q + QUEUE_FLAGS, on ? flags | flag : flags & ~flag);
+}
+
+// @ts-ignore: decorator
+@inline
+export function hasFlag(q: usize, flag: u32): bool {
+  return (load<u32>(q + QUEUE_FLAGS) & flag) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function addCount(at: usize, n: u64): void {
+  store<u64>(at, load<u64>(at) + n);
+}
+
+/**
+ * Whether a queue belongs to the device that an ioctl names by `vs`: struct vhost_dev is the first
+ * member of vhost-net's and vhost-vsock's structure, and lies some hundred bytes inside struct
+ * vhost_scsi.
+ */
+export function ofDevice(q: usize, vs: u64): bool {
+  let dev = load<u64>(q + QUEUE_DEV);
+  return dev >= vs && dev - vs < 4096;
+}

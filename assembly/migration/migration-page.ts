@@ -1,0 +1,211 @@
+/**
+ * What a live migration adds to a guest page, kept only for the 2 MiB blocks it concerns:
+ *
+ *   sent block   [seen][flight] and, where a device wrote, the time of the last send of each page
+ *   kept block   header, then for each row (a policy) its lines: see Line
+ *
+ * Both are found by a directory over the guest-physical space, as the planes are (planes.ts).
+ */
+import { BLOCK_BYTES } from "../abi";
+import { blockValue, newDirectory, setBlockValue } from "../pages/block-directory";
+import { reserve } from "../base/memory";
+import { rows } from "../pages/planes";
+
+/** Lines of 512 bits that a row keeps of a block. */
+export enum Line {
+  /** Written since it was last sent, as far as that is certain or possible, and not logged since. */
+  All = 0,
+  /** The same, certainly. A part of All. */
+  Sure,
+  /** Three bits: what covered an unlogged write last (`Healer`). */
+  Healer0,
+  Healer1,
+  Healer2,
+  /** Logged and not sent since; without page sends in the recording: logged in the last harvest. */
+  Pending,
+  /** As All, had no page been sent again: for a policy that did not make the recording. */
+  Resendless,
+  /** Logged in this round so early that the last fetch may have found it (early.ts). */
+  Early,
+}
+export const LINES: u32 = 8;
+const HEADER: u32 = BLOCK_BYTES;
+const SENT_BYTES: u32 = 3 * BLOCK_BYTES;
+const SENT_TIMES: u32 = 2 * BLOCK_BYTES;
+const SENT_COUNTS: u32 = 2 * BLOCK_BYTES + 4;
+const SENT_NEXT: u32 = 2 * BLOCK_BYTES + 8;
+
+/** What covered a write that a policy left out of its log: `MIG_HEALED_*` for the host. */
+export enum Healer {
+  None = 0,
+  /** Sent for the first time. */
+  FirstSend,
+  /** Sent again. */
+  Resend,
+  /** Logged later, by the policy itself. */
+  Log,
+  /** A vCPU wrote the page: QEMU sends it. */
+  Cpu,
+  /** A used ring, which QEMU marks when it stops the device. */
+  Stop,
+}
+
+let sentDirectory: usize = 0;
+let keptDirectory: usize = 0;
+export let firstKept: usize = 0;
+let firstSent: usize = 0;
+let keptBytes: u32 = 0;
+
+/** Takes the directories; false: out of memory. Touched only where something lies. */
+export function openPages(): bool {
+  if (sentDirectory) return true;
+  sentDirectory = newDirectory();
+  keptDirectory = newDirectory();
+  keptBytes = HEADER + rows * LINES * BLOCK_BYTES;
+  return sentDirectory != 0 && keptDirectory != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function keptAt(block: u32): usize {
+  return keptDirectory ? <usize>blockValue(keptDirectory, block) : 0;
+}
+
+/** The kept block, made when there is none; 0: out of memory. */
+export function keptMake(block: u32): usize {
+  let at = keptAt(block);
+  if (at || !keptDirectory) return at;
+  at = reserve(keptBytes);
+  if (!at || !setBlockValue(keptDirectory, block, <u32>at)) return 0;
+  store<u32>(at, <u32>firstKept);
+  store<u32>(at + 4, block);
+  firstKept = at;
+  return at;
+}
+
+// @ts-ignore: decorator
+@inline
+export function nextKept(at: usize): usize {
+  return load<u32>(at);
+}
+
+/** Round of the harvest that Line.Pending is of, for a recording without sends. */
+// @ts-ignore: decorator
+@inline
+export function pendingRound(at: usize): u32 {
+  return load<u32>(at + 8);
+}
+export function setPendingRound(at: usize, round: u32): void {
+  store<u32>(at + 8, round);
+}
+
+/** Round that Line.Early is of. */
+// @ts-ignore: decorator
+@inline
+export function earlyRound(at: usize): u32 {
+  return load<u32>(at + 12);
+}
+export function setEarlyRound(at: usize, round: u32): void {
+  store<u32>(at + 12, round);
+}
+
+/** The line of a row in a kept block. */
+// @ts-ignore: decorator
+@inline
+export function lineOf(at: usize, row: u32, line: u32): usize {
+  return at + HEADER + (row * LINES + line) * BLOCK_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+export function sentAt(block: u32): usize {
+  return sentDirectory ? <usize>blockValue(sentDirectory, block) : 0;
+}
+
+export function sentMake(block: u32): usize {
+  let at = sentAt(block);
+  if (at || !sentDirectory) return at;
+  at = reserve(SENT_BYTES);
+  if (!at || !setBlockValue(sentDirectory, block, <u32>at)) return 0;
+  store<u32>(at + SENT_NEXT, <u32>firstSent);
+  firstSent = at;
+  return at;
+}
+
+// @ts-ignore: decorator
+@inline
+export function seenLine(at: usize): usize {
+  return at;
+}
+// @ts-ignore: decorator
+@inline
+export function flightLine(at: usize): usize {
+  return at + BLOCK_BYTES;
+}
+
+/** Times of the last sends of a block's 512 pages, u32 each; 0 when there is no room. */
+export function sentTimes(at: usize, make: bool): usize {
+  let times = <usize>load<u32>(at + SENT_TIMES);
+  if (!times && make) {
+    times = reserve(512 * 4);
+    store<u32>(at + SENT_TIMES, <u32>times);
+  }
+  return times;
+}
+
+/** How often each page of a block is in flight, a byte each: only needed with a tolerance. */
+export function flightCounts(at: usize): usize {
+  let counts = <usize>load<u32>(at + SENT_COUNTS);
+  if (!counts) {
+    counts = reserve(512);
+    store<u32>(at + SENT_COUNTS, <u32>counts);
+  }
+  return counts;
+}
+
+/** A new migration: nothing was sent, nothing is missing. */
+export function clearPages(): void {
+  for (let at = firstKept; at; at = nextKept(at)) {
+    memory.fill(at + HEADER, 0, keptBytes - HEADER);
+    store<u32>(at + 8, 0xffffffff);
+  }
+  for (let at = firstSent; at; at = load<u32>(at + SENT_NEXT)) {
+    memory.fill(at, 0, 2 * BLOCK_BYTES);
+    let times = sentTimes(at, false);
+    if (times) memory.fill(times, 0, 512 * 4);
+    let counts = <usize>load<u32>(at + SENT_COUNTS);
+    if (counts) memory.fill(counts, 0, 512);
+  }
+}
+
+/** Takes `bits` of one word out of what is missing, and notes by what. */
+// @ts-ignore: decorator
+@inline
+export function heal(line: usize, bits: u64, healer: u32): void {
+  // `line` is that of Line.All; the others follow at their distance.
+  store<u64>(line, load<u64>(line) & ~bits);
+  let sure = line + Line.Sure * BLOCK_BYTES;
+  store<u64>(sure, load<u64>(sure) & ~bits);
+  for (let i: u32 = 0; i < 3; ++i) {
+    let at = line + (Line.Healer0 + i) * BLOCK_BYTES;
+    let old = load<u64>(at);
+    store<u64>(at, (healer >> i) & 1 ? old | bits : old & ~bits);
+  }
+}
+
+/** Pages of one word whose unlogged writes were covered last by `healer`, and are covered still. */
+export function healedBy(line: usize, healer: u32): u64 {
+  let bits = ~load<u64>(line);
+  for (let i: u32 = 0; i < 3; ++i) {
+    let at = load<u64>(line + (Line.Healer0 + i) * BLOCK_BYTES);
+    bits &= (healer >> i) & 1 ? at : ~at;
+  }
+  return bits;
+}
+
+/** All that was ever missing and is covered. */
+export function healed(line: usize): u64 {
+  let any: u64 = 0;
+  for (let i: u32 = 0; i < 3; ++i) any |= load<u64>(line + (Line.Healer0 + i) * BLOCK_BYTES);
+  return any & ~load<u64>(line);
+}

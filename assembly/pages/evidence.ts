@@ -1,0 +1,228 @@
+/**
+ * Who wrote first: for every write that touches a page of its cause for the first time in a round,
+ * one record, in the order of the events. At a sync each lost page is claimed by the first record
+ * that covers it, and the records are dropped: the list never outlives a round.
+ */
+import {
+  BLOCK_BYTES,
+  CAUSES,
+  EVIDENCE_CAUSE,
+  EVIDENCE_GPA,
+  EVIDENCE_LEN,
+  EVIDENCE_QUEUE,
+  EVIDENCE_REQUEST,
+  EVIDENCE_ROUND,
+  EVIDENCE_SIZE,
+  FINDING_FIRST,
+  FINDING_LAST_REQUEST,
+  FINDING_LAST_ROUND,
+  FINDING_MAX_RUNS,
+  FINDING_MORE_RUNS,
+  FINDING_NEXT,
+  FINDING_PAGES,
+  FINDING_REQUESTS,
+  FINDING_ROUNDS,
+  FINDING_ROW,
+  FINDING_RUN_LIST,
+  FINDING_RUNS,
+  FINDING_SIZE,
+  MAX_EVIDENCE,
+  MAX_ROWS,
+  PAGE_SHIFT,
+  QUEUE_FINDINGS,
+  ROW_SIZE,
+  ROW_WINDOW,
+} from "../abi";
+import { reserve, take } from "../base/memory";
+import {
+  activeRows,
+  entryOf,
+  exists,
+  orPlanes,
+  planesIn,
+  planesOf,
+  rowLogs,
+  rowTable,
+  scratchLine,
+} from "./planes";
+import { addCount, queueById } from "../known/queue";
+
+/** Evidence is kept in pieces, so that a small recording needs little memory. */
+const PIECE: u32 = 1024;
+const pieces: usize = memory.data(64 * 4);
+export let evidenceCount: u32 = 0;
+/** Writes of this round for which there was no room. */
+export let evidenceRefused: u64 = 0;
+
+export let firstFinding: usize = 0;
+let lastFinding: usize = 0;
+
+/** Room for one more record, 0 when there is none. */
+// @ts-ignore: decorator
+@inline
+export function newEvidence(): usize {
+  if (evidenceCount == MAX_EVIDENCE) {
+    ++evidenceRefused;
+    return 0;
+  }
+  let piece = <usize>load<u32>(pieces + ((evidenceCount / PIECE) << 2));
+  if (!piece) {
+    piece = reserve(PIECE * EVIDENCE_SIZE);
+    if (!piece) {
+      ++evidenceRefused;
+      return 0;
+    }
+    store<u32>(pieces + ((evidenceCount / PIECE) << 2), <u32>piece);
+  }
+  return piece + (evidenceCount++ % PIECE) * EVIDENCE_SIZE;
+}
+
+function evidenceAt(i: u32): usize {
+  return <usize>load<u32>(pieces + ((i / PIECE) << 2)) + (i % PIECE) * EVIDENCE_SIZE;
+}
+
+function findingOf(queueId: u32, row: u32, cause: u32): usize {
+  let queue = queueById(queueId);
+  let table = <usize>load<u32>(queue + QUEUE_FINDINGS);
+  if (!table) {
+    table = take(MAX_ROWS * CAUSES * 4);
+    if (!table) return 0;
+    store<u32>(queue + QUEUE_FINDINGS, <u32>table);
+  }
+  let slot = table + ((row * CAUSES + cause) << 2);
+  let at = <usize>load<u32>(slot);
+  if (at) return at;
+  at = take(FINDING_SIZE);
+  if (!at) return 0;
+  store<u32>(slot, <u32>at);
+  store<u32>(at + FINDING_ROW, row);
+  store<u32>(at + FINDING_LAST_ROUND, ~0);
+  if (lastFinding) store<u32>(lastFinding + FINDING_NEXT, <u32>at);
+  else firstFinding = at;
+  lastFinding = at;
+  return at;
+}
+
+function addRun(finding: usize, page: u32, count: u32): void {
+  let n = load<u32>(finding + FINDING_RUNS);
+  let list = finding + FINDING_RUN_LIST;
+  // Descriptors of one request, and requests of one buffer, often lie one after the other.
+  if (n) {
+    let last = list + ((n - 1) << 3);
+    if (load<u32>(last) + load<u32>(last + 4) == page) {
+      store<u32>(last + 4, load<u32>(last + 4) + count);
+      return;
+    }
+  }
+  if (n == FINDING_MAX_RUNS) {
+    store<u32>(finding + FINDING_MORE_RUNS, load<u32>(finding + FINDING_MORE_RUNS) + 1);
+    return;
+  }
+  store<u32>(list + (n << 3), page);
+  store<u32>(list + (n << 3) + 4, count);
+  store<u32>(finding + FINDING_RUNS, n + 1);
+}
+
+/** Claims the lost pages of one record for one row; `window` and `logs` are planes. */
+function claim(record: usize, row: u32, window: u32, logs: u32): void {
+  let page = <u32>(load<u64>(record + EVIDENCE_GPA) >> PAGE_SHIFT);
+  let last = <u32>(
+    (load<u64>(record + EVIDENCE_GPA) + load<u64>(record + EVIDENCE_LEN) - 1) >> PAGE_SHIFT
+  );
+  let finding: usize = 0;
+  let claimed: u64 = 0;
+  while (true) {
+    let entry = entryOf(page >> 9);
+    let wordEnd = min<u32>(last, page | 63);
+    if (exists(entry)) {
+      let present = planesIn(entry);
+      let word = <usize>(((page & 511) >> 6) << 3);
+      let mask = (~(<u64>0) >> (63 - (wordEnd - page))) << (page & 63);
+      let scratch = scratchLine(entry) + word;
+      let taken = load<u64>(scratch);
+      let bits =
+        orPlanes(entry, word, window & present) &
+        ~orPlanes(entry, word, logs & present) &
+        mask &
+        ~taken;
+      if (bits) {
+        if (!finding) {
+          finding = findingOf(
+            load<u32>(record + EVIDENCE_QUEUE),
+            row,
+            load<u32>(record + EVIDENCE_CAUSE),
+          );
+          if (!finding) return;
+        }
+        store<u64>(scratch, taken | bits);
+        claimed += popcnt<u64>(bits);
+        let first = page & ~63;
+        while (bits) {
+          let bit = <u32>ctz<u64>(bits);
+          let ones = min<u32>(<u32>ctz<u64>(~(bits >> bit)), 64 - bit);
+          addRun(finding, first + bit, ones);
+          if (bit + ones >= 64) break;
+          bits &= ~(<u64>0) << (bit + ones);
+        }
+      }
+    }
+    if (wordEnd == last) break;
+    page = wordEnd + 1;
+  }
+  if (!claimed) return;
+  if (!load<u64>(finding + FINDING_PAGES)) {
+    memory.copy(finding + FINDING_FIRST, record, EVIDENCE_SIZE);
+  }
+  addCount(finding + FINDING_PAGES, claimed);
+  let request = load<u64>(record + EVIDENCE_REQUEST);
+  if (request && load<u64>(finding + FINDING_LAST_REQUEST) != request) {
+    store<u64>(finding + FINDING_LAST_REQUEST, request);
+    addCount(finding + FINDING_REQUESTS, 1);
+  }
+  let round = load<u32>(record + EVIDENCE_ROUND);
+  if (load<u32>(finding + FINDING_LAST_ROUND) != round) {
+    store<u32>(finding + FINDING_LAST_ROUND, round);
+    store<u32>(finding + FINDING_ROUNDS, load<u32>(finding + FINDING_ROUNDS) + 1);
+  }
+}
+
+/** Clears the scratch plane where this round's records lie. */
+function clearScratch(): void {
+  for (let i: u32 = 0; i < evidenceCount; ++i) {
+    let record = evidenceAt(i);
+    let block = <u32>(load<u64>(record + EVIDENCE_GPA) >> 21);
+    let last = <u32>((load<u64>(record + EVIDENCE_GPA) + load<u64>(record + EVIDENCE_LEN) - 1) >> 21);
+    while (true) {
+      let entry = entryOf(block);
+      if (exists(entry)) memory.fill(scratchLine(entry), 0, BLOCK_BYTES);
+      if (block == last) break;
+      ++block;
+    }
+  }
+}
+
+/** Attributes the lost pages of the round of every row; run before the planes are cleared. */
+export function attribute(): void {
+  for (let row: u32 = 0; row < activeRows; ++row) {
+    let window = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW);
+    let logs = rowLogs(row);
+    let windowPlanes = planesOf(window);
+    let logsPlanes = planesOf(logs);
+    let any = false;
+    for (let i: u32 = 0; i < evidenceCount; ++i) {
+      let record = evidenceAt(i);
+      let bit: u32 = 1 << load<u32>(record + EVIDENCE_CAUSE);
+      if ((bit & window) != 0 && (bit & logs) == 0) {
+        any = true;
+        claim(record, row, windowPlanes, logsPlanes);
+      }
+    }
+    if (any) clearScratch();
+  }
+}
+
+/** Drops the records of this round. */
+export function dropEvidence(): void {
+  evidenceCount = 0;
+  evidenceRefused = 0;
+}

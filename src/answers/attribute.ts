@@ -1,0 +1,201 @@
+/**
+ * Which patches of the series save which lost pages. The choices of patches differ in a few masks
+ * only; a replay with one row for each says which choice leaves which page lost, and the smallest
+ * that does not is the page's saving set.
+ */
+
+import type { LogWindow, PageRun, PolicyResult, ReplayResult } from "../model/result.ts";
+import type { ChosenPolicy } from "../replay/replay.ts";
+import { assumeLogging, causeMask } from "../vhost/causes.ts";
+import type { Policy } from "../vhost/policy-row.ts";
+import { seriesPolicy } from "../vhost/policy-row.ts";
+import { NO_PATCHES, PATCHES, patchChoices, patchList, type Series } from "../vhost/series.ts";
+
+/** Runs of lost pages that a replay must keep a row for `attributePages`. */
+export const ATTRIBUTE_RUNS = 65536;
+
+/** Runs that a set of pages lists. */
+const LISTED_RUNS = 64;
+
+/** Pages as runs: at most `LISTED_RUNS`, and how many more. */
+export interface PageSet {
+  pages: number;
+  runs: PageRun[];
+  moreRuns: number;
+}
+
+/** Pages that these patches save and no fewer do. */
+export interface SavingSet extends PageSet {
+  patches: number[];
+}
+
+/** Lost pages of one queue and one cause. A page counts for the first write that touched it. */
+export interface LostByQueue {
+  device: number;
+  queue: number | null;
+  cause: string;
+  pages: number;
+  requests: number;
+  /** The fewest patches that log this cause; null when no choice of patches does. */
+  patches: number[] | null;
+}
+
+/** The answer: where pages go that a kernel without the series loses. */
+export interface Attribution {
+  window: LogWindow;
+  windowWhy: ReplayResult["windowWhy"];
+  /** Distinct pages that a kernel with none of the patches loses in some round. */
+  lost: number;
+  /** Fewest patches first. */
+  sets: SavingSet[];
+  /** Pages that no choice of patches saves, and by which causes they are lost. */
+  unsaved: PageSet & { causes: LostByQueue[] };
+  /** Lost pages in no set, because they lie in too many runs. */
+  unlisted: number;
+  /** For each patch, pages whose saving set has it. */
+  patches: { number: number; title: string; pages: number }[];
+  /** Pages still lost with patches 1 to `upTo`; 0 is none of them. */
+  prefixes: { upTo: number; lost: number }[];
+  /** The smallest prefix that loses nothing; null when the whole series does. */
+  prefix: number | null;
+  queues: LostByQueue[];
+  /** Findings that the replay did not keep: `queues` and `unsaved.causes` are incomplete. */
+  moreFindings: number;
+}
+
+/** A choice of patches that stands for all choices with the same mask. */
+export interface PatchRow {
+  patches: number[];
+  policy: Policy;
+}
+
+function withPatches(patches: readonly number[]): Series {
+  return { ...NO_PATCHES, patches, buffers: "lazy" };
+}
+
+function makeRows(): PatchRow[] {
+  const rows: PatchRow[] = [];
+  for (const patches of patchChoices()) {
+    const name = `series:${patchList(patches)}`;
+    const policy = seriesPolicy(withPatches(patches), { name, title: name, evidence: [] });
+    if (!rows.some((row) => row.policy.logs === policy.logs)) rows.push({ patches, policy });
+  }
+  return rows;
+}
+
+/** One row for each distinct mask, fewest patches first: the first is a kernel with none. */
+export const PATCH_ROWS: readonly PatchRow[] = makeRows();
+
+const BASE = PATCH_ROWS[0]!;
+const WHOLE = rowOf(PATCHES.map((patch) => patch.number));
+
+function rowOf(patches: readonly number[]): PatchRow {
+  const { logs } = seriesPolicy(withPatches(patches), { name: "", title: "", evidence: [] });
+  return PATCH_ROWS.find((row) => row.policy.logs === logs)!;
+}
+
+/** What to replay for `attributePages`; with `runLimit` `ATTRIBUTE_RUNS`. */
+export function attributionPolicies(): ChosenPolicy[] {
+  // Findings are kept for the first policies first, and those of the two ends are wanted.
+  const rest = PATCH_ROWS.filter((row) => row !== BASE && row !== WHOLE);
+  return [BASE, WHOLE, ...rest].map(({ policy }) => ({ policy, alias: null }));
+}
+
+/**
+ * The fewest patches that log a cause (`io-logged`) under this reading of the window; null when no
+ * choice of patches does.
+ */
+export function patchesFor(cause: string, window: LogWindow): number[] | null {
+  const bit = causeMask(cause);
+  const logs = ({ policy }: PatchRow): number =>
+    window === "assumed" ? assumeLogging(policy.logs) : policy.logs;
+  return PATCH_ROWS.find((row) => logs(row) & bit)?.patches ?? null;
+}
+
+/** The attribution of a replay against `attributionPolicies()`. */
+export function attributePages(result: ReplayResult): Attribution {
+  const totals = PATCH_ROWS.map(({ policy }) => totalsOf(result, policy));
+  const base = totals[PATCH_ROWS.indexOf(BASE)]!;
+  const { sets, unsaved, listed } = sweep(totals);
+  const lostBy = (policy: Policy): LostByQueue[] =>
+    result.findings
+      .filter((finding) => finding.policy === policy.name)
+      .map(({ device, queue, cause, pages, requests }) => ({
+        ...{ device, queue, cause, pages, requests },
+        patches: patchesFor(cause, result.window),
+      }));
+  const prefixes = [0, ...PATCHES.map((patch) => patch.number)].map((upTo) => {
+    const row = rowOf(PATCHES.slice(0, upTo).map((patch) => patch.number));
+    return { upTo, lost: totals[PATCH_ROWS.indexOf(row)]!.lost };
+  });
+  return {
+    window: result.window,
+    windowWhy: result.windowWhy,
+    lost: base.lost,
+    sets,
+    unsaved: { ...unsaved, causes: lostBy(WHOLE.policy) },
+    unlisted: base.lost - listed,
+    patches: PATCHES.map(({ number, title }) => ({
+      ...{ number, title },
+      pages: sets.reduce((sum, set) => sum + (set.patches.includes(number) ? set.pages : 0), 0),
+    })),
+    prefixes,
+    prefix: prefixes.find((entry) => entry.lost === 0)?.upTo ?? null,
+    queues: lostBy(BASE.policy),
+    moreFindings: result.moreFindings,
+  };
+}
+
+function totalsOf(result: ReplayResult, policy: Policy): PolicyResult {
+  const totals = result.policies.find((entry) => entry.name === policy.name);
+  if (!totals) throw new Error(`bug: ${policy.name} was not replayed`);
+  return totals;
+}
+
+/** Walks the lost runs of all rows side by side, as far as all of them are known. */
+function sweep(totals: readonly PolicyResult[]) {
+  const sets = PATCH_ROWS.map(({ patches }): SavingSet => ({ patches, ...emptySet() }));
+  const unsaved = emptySet();
+  const known = totals.reduce((end, row) => Math.min(end, knownEnd(row)), Number.POSITIVE_INFINITY);
+  const cursors = totals.map((row) => ({ runs: row.lostRuns, at: 0 }));
+  let listed = 0;
+  for (const run of totals[PATCH_ROWS.indexOf(BASE)]!.lostRuns) {
+    const end = Math.min(run.gfn + run.pages, known);
+    for (let gfn = run.gfn; gfn < end; ) {
+      let until = end;
+      let saves = -1;
+      cursors.forEach((cursor, row) => {
+        while (endOf(cursor.runs[cursor.at]) <= gfn) cursor.at++;
+        const lost = cursor.runs[cursor.at];
+        const begins = lost?.gfn ?? Number.POSITIVE_INFINITY;
+        until = Math.min(until, begins > gfn ? begins : endOf(lost));
+        if (begins > gfn && saves < 0) saves = row;
+      });
+      addRun(sets[saves] ?? unsaved, gfn, until - gfn);
+      listed += until - gfn;
+      gfn = until;
+    }
+  }
+  return { sets: sets.filter((set) => set.pages > 0), unsaved, listed };
+}
+
+function emptySet(): PageSet {
+  return { pages: 0, runs: [], moreRuns: 0 };
+}
+
+function endOf(run: PageRun | undefined): number {
+  return run ? run.gfn + run.pages : Number.POSITIVE_INFINITY;
+}
+
+/** The page up to which all lost runs of a row are listed. */
+function knownEnd(row: PolicyResult): number {
+  return row.moreLostRuns === 0 ? Number.POSITIVE_INFINITY : endOf(row.lostRuns.at(-1));
+}
+
+function addRun(set: PageSet, gfn: number, pages: number): void {
+  set.pages += pages;
+  const last = set.runs.at(-1);
+  if (last && set.moreRuns === 0 && endOf(last) === gfn) last.pages += pages;
+  else if (set.runs.length < LISTED_RUNS) set.runs.push({ gfn, pages });
+  else set.moreRuns++;
+}

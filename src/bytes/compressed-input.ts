@@ -1,0 +1,126 @@
+/** What the three decoders have in common: compressed bytes with an offset, and pieces of output. */
+import { atByte, RecordingError } from "../model/place.ts";
+import type { ByteStream } from "./source.ts";
+
+const CHUNK = 1 << 18;
+
+/** Compressed bytes, taken in order; knows its offset, so that damage has a place. */
+export class CompressedInput {
+  readonly name: string;
+  readonly #format: string;
+  readonly #stream: ByteStream;
+  readonly #chunk = new Uint8Array(CHUNK);
+  #at = 0;
+  #end = 0;
+  /** Of the first byte that was not taken. */
+  offset = 0;
+
+  constructor(name: string, format: string, stream: ByteStream) {
+    this.name = name;
+    this.#format = format;
+    this.#stream = stream;
+  }
+
+  async atEnd(): Promise<boolean> {
+    if (this.#at < this.#end) return false;
+    const got = this.#stream.read(this.#chunk);
+    this.#at = 0;
+    this.#end = typeof got === "number" ? got : await got;
+    return this.#end === 0;
+  }
+
+  /** All that can be had at once, a copy; null at the end. */
+  async next(): Promise<Uint8Array<ArrayBuffer> | null> {
+    return (await this.atEnd()) ? null : this.#pull(this.#end - this.#at);
+  }
+
+  /** The next `count` bytes, a copy. Throws RecordingError when there are fewer. */
+  async take(count: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (count <= this.#end - this.#at) return this.#pull(count);
+    const bytes = new Uint8Array(count);
+    for (let filled = 0; filled < count; ) {
+      if (await this.atEnd()) throw this.damaged("its end: the file is cut off");
+      const part = this.#pull(Math.min(count - filled, this.#end - this.#at));
+      bytes.set(part, filled);
+      filled += part.length;
+    }
+    return bytes;
+  }
+
+  /** The next byte, which is not taken; undefined at the end. */
+  async peek(): Promise<number | undefined> {
+    return (await this.atEnd()) ? undefined : this.#chunk[this.#at];
+  }
+
+  #pull(count: number): Uint8Array<ArrayBuffer> {
+    const bytes = this.#chunk.slice(this.#at, this.#at + count);
+    this.#at += count;
+    this.offset += count;
+    return bytes;
+  }
+
+  /** The error for what a decoder reports; one that names its place already stays as it is. */
+  damaged(error: unknown, offset = this.offset): RecordingError {
+    if (error instanceof RecordingError) return error;
+    const found = error instanceof Error ? error.message : String(error);
+    const place = { file: this.name, at: atByte(offset) };
+    return new RecordingError(place, `an intact ${this.#format} stream`, found);
+  }
+
+  close(): void {
+    this.#stream.close();
+  }
+}
+
+/**
+ * A ByteStream over a function that gives the next piece, null at the end. After an error every
+ * read throws the same again.
+ */
+export function pieces(next: () => Promise<Uint8Array | null>, close: () => void): ByteStream {
+  let piece: Uint8Array | null = new Uint8Array(0);
+  let at = 0;
+  let failure: unknown;
+  const fill = async (into: Uint8Array): Promise<number> => {
+    let filled = 0;
+    while (piece && filled < into.length) {
+      if (at === piece.length) {
+        if (failure !== undefined) throw failure;
+        at = 0;
+        try {
+          piece = await next();
+        } catch (error) {
+          // What was decoded before the damage is handed out first.
+          piece = new Uint8Array(0);
+          failure = error;
+          if (filled > 0) return filled;
+        }
+        continue;
+      }
+      const n = Math.min(into.length - filled, piece.length - at);
+      into.set(piece.subarray(at, at + n), filled);
+      at += n;
+      filled += n;
+    }
+    return filled;
+  };
+  return {
+    read(into) {
+      if (!piece || into.length > piece.length - at) return fill(into);
+      into.set(piece.subarray(at, at + into.length));
+      at += into.length;
+      return into.length;
+    },
+    close,
+  };
+}
+
+/** Byte arrays after each other. */
+export function concatenated(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

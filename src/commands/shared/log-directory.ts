@@ -1,0 +1,72 @@
+/** A folder of dirty-log images, written all or not at all. */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UsageError } from "../../model/place.ts";
+import { LOG_INDEX_SCHEMA } from "../../report/json/log-index.ts";
+
+const INDEX = "index.json";
+/** New files wait here until all of them are complete. */
+const STAGE = ".vhost-replay-part";
+
+/** Files on their way into a folder. */
+export interface LogDirectory {
+  add(name: string, content: Uint8Array): Promise<void>;
+  /** Moves everything to its place, the index last. Files of an earlier run go. */
+  commit(index: string): Promise<void>;
+  /** Removes what was staged; the folder is as before. */
+  discard(): Promise<void>;
+}
+
+/**
+ * Opens a folder for writing, making it where it is missing. Throws UsageError for a folder that
+ * holds anything and was not written by `log`.
+ */
+export async function openLogDirectory(path: string): Promise<LogDirectory> {
+  const previous = await ownFiles(path);
+  const stage = join(path, STAGE);
+  await rm(stage, { recursive: true, force: true });
+  await mkdir(stage, { recursive: true });
+  const added: string[] = [];
+  return {
+    async add(name, content) {
+      await writeFile(join(stage, name), content);
+      added.push(name);
+    },
+    async commit(index) {
+      await writeFile(join(stage, INDEX), index);
+      for (const name of previous) {
+        if (!added.includes(name)) await rm(join(path, name), { force: true });
+      }
+      for (const name of added) await rename(join(stage, name), join(path, name));
+      await rename(join(stage, INDEX), join(path, INDEX));
+      await rm(stage, { recursive: true, force: true });
+    },
+    discard: () => rm(stage, { recursive: true, force: true }),
+  };
+}
+
+/** Names of the images an earlier run left. Throws UsageError when the folder is someone else's. */
+async function ownFiles(path: string): Promise<string[]> {
+  let names: string[];
+  try {
+    names = (await readdir(path)).filter((name) => name !== STAGE);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT") return [];
+    if (code === "ENOTDIR") throw new UsageError(`${path}: not a folder`);
+    throw error;
+  }
+  if (names.length === 0) return [];
+  const images = names.filter((name) => /^\d{3,}\.bin$/.test(name));
+  if (images.length + 1 === names.length && (await isOwnIndex(join(path, INDEX)))) return images;
+  throw new UsageError(`${path}: not empty, and not a folder that log wrote; name another one`);
+}
+
+async function isOwnIndex(path: string): Promise<boolean> {
+  try {
+    const index: unknown = JSON.parse(await readFile(path, "utf8"));
+    return (index as { schema?: unknown } | null)?.schema === LOG_INDEX_SCHEMA;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,62 @@
+/** Observed dirty-log images: `3.bin`, `03.bin` or `003.bin` in a folder. */
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { atByte, RecordingError, UsageError } from "../../model/place.ts";
+
+/** One bit a page, 16 TiB of guest memory. */
+const MOST_BYTES = 2 ** 29;
+
+/** The images of a folder by sync number. */
+export interface ObservedImages {
+  readonly numbers: readonly number[];
+  /** The name of a sync's image; undefined where there is none. */
+  file(number: number): string | undefined;
+  /** Reads one image; its length is as in the file, trailing zero words may be missing. */
+  read(number: number): Promise<Uint8Array>;
+}
+
+/**
+ * Lists a folder's images. Throws UsageError when the folder cannot be listed, has no image, or has
+ * two for one sync; RecordingError when an image is larger than a log can be.
+ */
+export async function observedImages(folder: string): Promise<ObservedImages> {
+  const files = new Map<number, string>();
+  for (const name of (await list(folder)).sort()) {
+    const match = /^(\d{1,9})\.bin$/.exec(name);
+    if (!match) continue;
+    const number = Number(match[1]);
+    const other = files.get(number);
+    if (other !== undefined) {
+      throw new UsageError(`${folder}: ${other} and ${name} are both of sync ${number}`);
+    }
+    files.set(number, name);
+  }
+  if (files.size === 0) throw new UsageError(`${folder}: no N.bin, NN.bin or NNN.bin in it`);
+  return {
+    numbers: [...files.keys()].sort((a, b) => a - b),
+    file: (number) => files.get(number),
+    async read(number) {
+      const path = join(folder, files.get(number)!);
+      const { size } = await stat(path);
+      if (size > MOST_BYTES) {
+        throw new RecordingError(
+          { file: path, at: atByte(MOST_BYTES) },
+          `at most ${MOST_BYTES} bytes of dirty log`,
+          `${size} bytes`,
+        );
+      }
+      return readFile(path);
+    },
+  };
+}
+
+async function list(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT") throw new UsageError(`${folder}: no such folder`);
+    if (code === "ENOTDIR") throw new UsageError(`${folder}: not a folder`);
+    throw error;
+  }
+}

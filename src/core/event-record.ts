@@ -1,0 +1,201 @@
+/**
+ * Event records of the core, read and written as normalised events. Used by `dump`, by the NDJSON
+ * format and for the few events that the host handles itself; never on the hot path.
+ */
+import {
+  EVENT_CPU,
+  EVENT_FLAGS,
+  EVENT_HAS_VQ,
+  EVENT_IP,
+  EVENT_KIND,
+  EVENT_LEN,
+  EVENT_LOST,
+  EVENT_NHEADS,
+  EVENT_PID,
+  EVENT_PLACE,
+  EVENT_TEXT,
+  EVENT_TS,
+  EVENT_VQ,
+  EventKind,
+} from "../../assembly/abi.ts";
+import type { NormalisedEvent } from "../model/event.ts";
+import { formatPlace, type Place, quoteFound, RecordingError } from "../model/place.ts";
+import { qemuEvent } from "../qemu/events.ts";
+import type { Core } from "./core.ts";
+import { type FieldTarget, PROBES } from "./probe-fields.ts";
+import { readQemuEvent, writeQemuEvent } from "./qemu-record.ts";
+
+/** What every record has. */
+export interface RecordHead {
+  kind: EventKind;
+  ts: bigint;
+  place: number;
+  pid: number;
+  cpu: number;
+}
+
+/** The head of the record at `at`. */
+export function readHead(core: Core, at: number): RecordHead {
+  const view = core.view;
+  return {
+    kind: view.getUint8(at + EVENT_KIND),
+    ts: view.getBigUint64(at + EVENT_TS, true),
+    place: core.u64(at + EVENT_PLACE),
+    pid: view.getInt32(at + EVENT_PID, true),
+    cpu: view.getUint16(at + EVENT_CPU, true),
+  };
+}
+
+/** The text of a marker record. */
+export function markerText(core: Core, at: number): string {
+  return core.utf8(
+    Number(core.view.getBigUint64(at + EVENT_TEXT, true)),
+    core.view.getUint32(at + EVENT_LEN, true),
+  );
+}
+
+/** How many events a gap record says are lost; null: it does not say. */
+export function lostCount(core: Core, at: number): number | null {
+  const lost = Number(core.view.getBigInt64(at + EVENT_LOST, true));
+  return lost < 0 ? null : lost;
+}
+
+function readField(view: DataView, at: number, field: FieldTarget): number | string {
+  const p = at + field.target;
+  if (field.size === 8) {
+    return field.signed
+      ? Number(view.getBigInt64(p, true))
+      : `0x${view.getBigUint64(p, true).toString(16)}`;
+  }
+  if (field.size === 4) return field.signed ? view.getInt32(p, true) : view.getUint32(p, true);
+  return field.size === 2 ? view.getUint16(p, true) : view.getUint8(p);
+}
+
+/** The record at `at` as a normalised event, with the fields in the order of the recipe. */
+export function readEvent(core: Core, at: number, place: Place): NormalisedEvent {
+  const head = readHead(core, at);
+  const base = {
+    ts: head.ts.toString(),
+    cpu: head.cpu,
+    pid: head.pid,
+    place: formatPlace(place),
+  };
+  if (head.kind === EventKind.Marker)
+    return { event: "marker", ...base, text: markerText(core, at) };
+  if (head.kind === EventKind.Gap) return { event: "gap", ...base, lost: lostCount(core, at) };
+  if (head.kind > EventKind.Other) return { ...readQemuEvent(core, at, head.kind), ...base };
+  const probe = PROBES.find((entry) => entry.kind === head.kind);
+  if (!probe) throw new Error(`bug: record of kind ${head.kind}`);
+  const view = core.view;
+  const event: Record<string, unknown> = { event: probe.name, ...base };
+  const hasVq = (view.getUint8(at + EVENT_FLAGS) & EVENT_HAS_VQ) !== 0;
+  const hasHeads = view.getBigUint64(at + EVENT_NHEADS, true) !== 0n;
+  for (const field of probe.fields) {
+    if (probe.kind === EventKind.Pop && field.name === "vq" && !hasVq) continue;
+    if (field.name.startsWith("nh") && !hasHeads) continue;
+    event[field.name] = readField(view, at, field);
+  }
+  return event as unknown as NormalisedEvent;
+}
+
+/** Functions of the drivers that an NDJSON recording may name; their number stands in EVENT_IP. */
+const IOCTL_FUNCTIONS: Readonly<Record<string, string>> = {
+  "vhost-scsi": "vhost_scsi_ioctl",
+  "vhost-net": "vhost_net_ioctl",
+  "vhost-vsock": "vhost_vsock_dev_ioctl",
+};
+
+/** The probed function that an EVENT_IP of `writeEvent` means. */
+export function ioctlFunction(ip: bigint): string | null {
+  return Object.values(IOCTL_FUNCTIONS)[Number(ip) - 1] ?? null;
+}
+
+const LIMITS: Record<number, [bigint, bigint]> = {
+  1: [-(1n << 7n), (1n << 8n) - 1n],
+  2: [-(1n << 15n), (1n << 16n) - 1n],
+  4: [-(1n << 31n), (1n << 32n) - 1n],
+  8: [-(1n << 63n), (1n << 64n) - 1n],
+};
+
+export function integer(value: unknown, size: number): bigint | null {
+  let number: bigint;
+  if (typeof value === "number" && Number.isSafeInteger(value)) number = BigInt(value);
+  else if (typeof value === "string" && /^(0x[0-9a-f]{1,16}|-?\d{1,20})$/i.test(value)) {
+    number = BigInt(value);
+  } else return null;
+  const [low, high] = LIMITS[size]!;
+  return number < low || number > high ? null : number;
+}
+
+/**
+ * Writes a normalised event, as JSON gave it, into the zeroed record at `at`. `line` becomes its
+ * place. Throws RecordingError, naming the key that is wrong.
+ */
+export function writeEvent(
+  core: Core,
+  at: number,
+  event: unknown,
+  line: number,
+  where: Place,
+): void {
+  const object = event as Record<string, unknown>;
+  const fail = (key: string, expected: string): never => {
+    const found = Object.hasOwn(object, key)
+      ? quoteFound(JSON.stringify(object[key]) ?? "")
+      : "none";
+    throw new RecordingError(where, `${expected} as "${key}"`, found);
+  };
+  const put = (key: string, offset: number, size: number): void => {
+    const value = integer(object[key], size) ?? fail(key, `an integer of ${size} bytes`);
+    const bits = BigInt.asUintN(64, value);
+    const view = core.view;
+    if (size === 8) view.setBigUint64(at + offset, bits, true);
+    else if (size === 4) view.setUint32(at + offset, Number(bits & 0xffffffffn), true);
+    else if (size === 2) view.setUint16(at + offset, Number(bits & 0xffffn), true);
+    else view.setUint8(at + offset, Number(bits & 0xffn));
+  };
+  const kindOf = (): EventKind => {
+    if (object.event === "marker") return EventKind.Marker;
+    if (object.event === "gap") return EventKind.Gap;
+    const probe = PROBES.find((entry) => entry.name === object.event);
+    if (probe) return probe.kind;
+    if (object.event !== "qemu") return fail("event", "the name of an event");
+    return qemuEvent(String(object.name))?.kind ?? fail("name", "an event of QEMU");
+  };
+  const kind = kindOf();
+  put("ts", EVENT_TS, 8);
+  put("cpu", EVENT_CPU, 2);
+  put("pid", EVENT_PID, 4);
+  core.view.setBigUint64(at + EVENT_PLACE, BigInt(line), true);
+  core.view.setUint8(at + EVENT_KIND, kind);
+  if (kind === EventKind.Marker) {
+    if (typeof object.text !== "string") fail("text", "a string");
+    const text = new TextEncoder().encode(object.text as string).subarray(0, 1024);
+    const copy = core.put(text);
+    core.view.setBigUint64(at + EVENT_TEXT, BigInt(copy), true);
+    core.view.setUint32(at + EVENT_LEN, text.length, true);
+    return;
+  }
+  if (kind === EventKind.Gap) {
+    if (object.lost === null) core.view.setBigInt64(at + EVENT_LOST, -1n, true);
+    else put("lost", EVENT_LOST, 8);
+    return;
+  }
+  if (kind > EventKind.Other) {
+    writeQemuEvent(core, at, object, fail);
+    return;
+  }
+  const probe = PROBES.find((entry) => entry.kind === kind)!;
+  for (const field of probe.fields) {
+    if (field.optional && object[field.name] === undefined) continue;
+    put(field.name, field.target, field.size);
+  }
+  if (kind === EventKind.Ioctl && object.driver !== undefined) {
+    const number = Object.keys(IOCTL_FUNCTIONS).indexOf(String(object.driver)) + 1;
+    if (number === 0) fail("driver", "vhost-scsi, vhost-net or vhost-vsock");
+    core.view.setBigUint64(at + EVENT_IP, BigInt(number), true);
+  }
+  if (core.view.getBigUint64(at + EVENT_VQ, true) !== 0n) {
+    core.view.setUint8(at + EVENT_FLAGS, EVENT_HAS_VQ);
+  }
+}

@@ -1,0 +1,92 @@
+/** Records of QEMU's events as `dump` prints them and NDJSON reads them back. */
+import { EVENT_SLOT, type EventKind } from "../../assembly/abi.ts";
+import { type QemuEvent, qemuEvent, qemuEventOfKind } from "../qemu/events.ts";
+import { type Conversion, piecesOf } from "../qemu/pattern.ts";
+import type { Core } from "./core.ts";
+import { integer } from "./event-record.ts";
+
+/** The conversion of each argument, over all formats of an event. */
+function conversionsOf(event: QemuEvent): Map<string, Conversion> {
+  const conversions = new Map<string, Conversion>();
+  for (const { name, conversion } of event.formats.flatMap(piecesOf)) {
+    if (name !== null && conversion !== null) conversions.set(name, conversion);
+  }
+  return conversions;
+}
+
+/** The text of a string argument in this slot; empty when there is none. */
+export function slotText(core: Core, at: number, slot: number): string {
+  const number = core.view.getUint32(at + EVENT_SLOT + slot * 8, true);
+  const kept = number === 0 ? 0 : core.exports.stringPtr(number);
+  return kept === 0 ? "" : core.utf8(kept + 4, core.view.getUint32(kept, true));
+}
+
+/** An integer argument as it is: 64 bits. */
+export function slotBits(core: Core, at: number, slot: number): bigint {
+  return core.view.getBigUint64(at + EVENT_SLOT + slot * 8, true);
+}
+
+/** An argument that is known to be below 2^53. */
+export function slotNumber(core: Core, at: number, slot: number): number {
+  return core.u64(at + EVENT_SLOT + slot * 8);
+}
+
+/** Name and arguments of the record at `at`. Several names may share a kind: the first stands. */
+export function readQemuEvent(
+  core: Core,
+  at: number,
+  kind: EventKind,
+): { event: "qemu"; name: string; args: Record<string, string | number> } {
+  const event = qemuEventOfKind(kind);
+  if (!event) throw new Error(`bug: record of kind ${kind}`);
+  const conversions = conversionsOf(event);
+  const args: Record<string, string | number> = {};
+  event.slots.forEach((name, slot) => {
+    const conversion = conversions.get(name);
+    const bits = slotBits(core, at, slot);
+    if (conversion === "s") args[name] = slotText(core, at, slot);
+    else if (conversion === "d") args[name] = Number(BigInt.asIntN(64, bits));
+    else if (conversion === "u" && bits < 1n << 53n) args[name] = Number(bits);
+    else args[name] = `0x${bits.toString(16)}`;
+  });
+  return { event: "qemu", name: event.name, args };
+}
+
+/** Where a string of at most 256 characters lies until the core has its own copy. */
+const SCRATCH = new WeakMap<Core, number>();
+const SCRATCH_BYTES = 1024;
+
+function scratch(core: Core, bytes: Uint8Array): number {
+  const at = SCRATCH.get(core) ?? core.put(new Uint8Array(SCRATCH_BYTES));
+  SCRATCH.set(core, at);
+  core.bytes.set(bytes, at);
+  return at;
+}
+
+/** Writes the arguments of an event into the record; `fail` names the key that is wrong. */
+export function writeQemuEvent(
+  core: Core,
+  at: number,
+  object: Record<string, unknown>,
+  fail: (key: string, expected: string) => never,
+): void {
+  const event = qemuEvent(String(object.name))!;
+  const conversions = conversionsOf(event);
+  const args = object.args;
+  if (typeof args !== "object" || args === null) fail("args", "the arguments of the event");
+  const given = args as Record<string, unknown>;
+  for (const [slot, name] of event.slots.entries()) {
+    const value = given[name];
+    if (value === undefined) continue;
+    let bits: bigint;
+    if (conversions.get(name) === "s") {
+      if (typeof value !== "string") fail("args", `a string ${name}`);
+      const bytes = new TextEncoder().encode(String(value).slice(0, 256));
+      bits = BigInt(core.exports.intern(scratch(core, bytes), bytes.length));
+    } else {
+      const number: bigint = integer(value, 8) ?? fail("args", `an integer ${name}`);
+      bits = BigInt.asUintN(64, number);
+    }
+    core.view.setBigUint64(at + EVENT_SLOT + slot * 8, bits, true);
+  }
+}

@@ -1,0 +1,192 @@
+/** Normalised events, one JSON object a line: what `dump` writes. The format is `src/model/event.ts`. */
+import { EVENT_SIZE, EVENT_TS } from "../../assembly/abi.ts";
+import type { ByteStream } from "../bytes/source.ts";
+import type { Core } from "../core/core.ts";
+import { OutOfMemory } from "../core/core.ts";
+import { ioctlFunction, writeEvent } from "../core/event-record.ts";
+import { atLine, type Place, quoteFound, RecordingError } from "../model/place.ts";
+import type { GapSummary } from "../model/result.ts";
+import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
+
+/** Stream kind of assembly/decode/stream.ts. */
+const RECORDS_KIND = 3;
+const RECORDS = 1024;
+const CHUNK = 1 << 16;
+/** A marker has at most 1024 bytes; six times that when every byte is escaped. */
+const LINE_LIMIT = 1 << 16;
+
+/** Opens an NDJSON stream of normalised events. */
+export function openNdjson(context: FeedContext, bytes: ByteStream): Feed {
+  const stream = context.core.exports.addStream(RECORDS_KIND, 0, 0, EVENT_SIZE, RECORDS);
+  if (stream < 0) throw new OutOfMemory();
+  context.core.exports.setQemu(stream, 0, context.space, 0, 0n);
+  return new Ndjson(context.core, context.file, bytes, stream);
+}
+
+class Ndjson implements Feed {
+  readonly firstStream: number;
+  readonly streams = 1;
+  readonly #core: Core;
+  readonly #file: string;
+  readonly #bytes: ByteStream;
+  readonly #chunk = new Uint8Array(CHUNK);
+  readonly #counts = new Map<string, number>();
+  readonly #cpus = new Set<number>();
+  #muted: ReadonlySet<string> = new Set();
+  #clock: string | null = null;
+  #tolerance: bigint | null = null;
+  #gaps: GapSummary[] = [];
+  #rest = new Uint8Array(0);
+  #end = false;
+  #line = 0;
+
+  constructor(core: Core, file: string, bytes: ByteStream, stream: number) {
+    this.#core = core;
+    this.#file = file;
+    this.#bytes = bytes;
+    this.firstStream = stream;
+  }
+
+  async fill(stream: number): Promise<void> {
+    const { exports } = this.#core;
+    for (let n = 0; n < RECORDS; n++) {
+      const line = this.#takeLine() ?? (await this.#readLine());
+      if (line === null) return exports.ended(stream);
+      if (!this.#append(stream, line)) return;
+    }
+  }
+
+  /** False: no room, the line stays. */
+  #append(stream: number, line: string): boolean {
+    const { exports } = this.#core;
+    const where = this.place(stream, this.#line);
+    if (line.trim() === "") return true;
+    let event: unknown;
+    try {
+      event = JSON.parse(line);
+    } catch {
+      throw new RecordingError(where, "a JSON object", quoteFound(line));
+    }
+    if (typeof event !== "object" || event === null || Array.isArray(event)) {
+      throw new RecordingError(where, "a JSON object", quoteFound(line));
+    }
+    const { event: kind, name: own, cpu } = event as { event: string; name: string; cpu: number };
+    if (kind === "recording") {
+      this.#header(event as Record<string, unknown>, where);
+      return true;
+    }
+    const name = kind === "qemu" ? own : kind;
+    if (this.#muted.has(name)) {
+      this.#count(name);
+      return true;
+    }
+    const at = exports.appendRecord(stream);
+    if (at === 0) throw new Error("bug: no room for a record");
+    writeEvent(this.#core, at, event, this.#line, where);
+    const offset = exports.streamOffset(stream);
+    if (offset !== 0n) {
+      const ts = this.#core.view.getBigUint64(at + EVENT_TS, true);
+      this.#core.view.setBigUint64(at + EVENT_TS, BigInt.asUintN(64, ts + offset), true);
+    }
+    this.#count(name);
+    if (this.#cpus.size < 4096) this.#cpus.add(Number(cpu));
+    return true;
+  }
+
+  #count(name: string): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+
+  /** RecordingHeader of src/model/event.ts. Throws RecordingError for one that is none. */
+  #header(header: Record<string, unknown>, where: Place): void {
+    const { clock, tolerance, gaps } = header;
+    const wrong = (key: string, expected: string): never => {
+      const found = quoteFound(JSON.stringify(header[key]) ?? "");
+      throw new RecordingError(where, `${expected} as "${key}"`, found);
+    };
+    if (this.#line !== 1) throw new RecordingError(where, "an event", "a header behind line 1");
+    if (typeof clock === "string") this.#clock = clock.slice(0, 64);
+    else if (clock !== undefined) wrong("clock", "the name of a clock");
+    if (typeof tolerance === "string" && /^\d{1,19}$/.test(tolerance)) {
+      this.#tolerance = BigInt(tolerance);
+    } else if (tolerance !== undefined) wrong("tolerance", "nanoseconds");
+    if (gaps === undefined) return;
+    const count = (value: unknown): boolean => value === null || Number.isSafeInteger(value);
+    if (!Array.isArray(gaps) || !gaps.every((gap) => count(gap?.cpu) && count(gap?.lost))) {
+      wrong("gaps", "a list of lost events");
+    } else this.#gaps = gaps.map(({ cpu, lost }) => ({ cpu, lost, place: where }));
+  }
+
+  mute(names: ReadonlySet<string>): void {
+    this.#muted = names;
+  }
+
+  /** The next whole line that is already read. */
+  #takeLine(): string | null {
+    const newline = this.#rest.indexOf(10);
+    if (newline < 0) return null;
+    const line = new TextDecoder().decode(this.#rest.subarray(0, newline));
+    this.#rest = this.#rest.subarray(newline + 1);
+    this.#line++;
+    return line;
+  }
+
+  async #readLine(): Promise<string | null> {
+    while (!this.#end) {
+      const got = this.#bytes.read(this.#chunk);
+      const count = typeof got === "number" ? got : await got;
+      if (count === 0) {
+        this.#end = true;
+        break;
+      }
+      const joined = new Uint8Array(this.#rest.length + count);
+      joined.set(this.#rest);
+      joined.set(this.#chunk.subarray(0, count), this.#rest.length);
+      this.#rest = joined;
+      const line = this.#takeLine();
+      if (line !== null) return line;
+      if (this.#rest.length > LINE_LIMIT) {
+        const where = { file: this.#file, at: atLine(this.#line + 1) };
+        throw new RecordingError(where, `a line of at most ${LINE_LIMIT} bytes`);
+      }
+    }
+    if (this.#rest.length === 0) return null;
+    const line = new TextDecoder().decode(this.#rest);
+    this.#rest = new Uint8Array(0);
+    this.#line++;
+    return line;
+  }
+
+  line(): void {
+    throw new Error("bug: NDJSON has no lines for the core");
+  }
+
+  damaged(): never {
+    throw new Error("bug: NDJSON has no pages");
+  }
+
+  place(_stream: number, place: number): Place {
+    return { file: this.#file, at: atLine(place) };
+  }
+
+  symbol(ip: bigint): string | null {
+    return ioctlFunction(ip);
+  }
+
+  summary(): FeedSummary {
+    return {
+      format: "NDJSON",
+      clock: this.#clock,
+      ...(this.#tolerance === null ? {} : { clockTolerance: this.#tolerance }),
+      cpus: [...this.#cpus].sort((a, b) => a - b),
+      events: [...this.#counts].map(([name, count]) => ({ name, kind: name, count })),
+      foreignLines: 0,
+      notes: [],
+      gaps: this.#gaps,
+    };
+  }
+
+  close(): void {
+    this.#bytes.close();
+  }
+}

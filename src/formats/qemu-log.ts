@@ -1,0 +1,142 @@
+/**
+ * Text of QEMU's `log` trace backend (`-trace … -D FILE -msg timestamp=on`). The core scans the
+ * lines (assembly/decode/qemu-log.ts); here is what it hands back: names it meets for the first time, and
+ * arguments that no known format explains.
+ */
+
+import type { ByteStream } from "../bytes/source.ts";
+import type { Core } from "../core/core.ts";
+import { OutOfMemory } from "../core/core.ts";
+import { atLine, quoteFound, RecordingError } from "../model/place.ts";
+import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import { QemuPlan } from "./qemu-plan.ts";
+
+/** Stream kind, shapes and verdicts of assembly/decode/stream.ts, qemu-prefix.ts and text.ts. */
+const QEMU_LOG = 4;
+const SHAPES: Readonly<Record<string, number>> = { "tid@time": 1, "ISO 8601": 2, "no time": 3 };
+const LINE_SKIP = 1;
+const LINE_AGAIN = 2;
+
+const BUFFER_BYTES = 1 << 20;
+const RECORDS = 3072;
+const NAME = /^(?:\d+@\d+\.\d{6}:|(?:\S+ )?\d{4}-\d\d-\d\dT[\d:.]+Z )?([a-z0-9_]+)/;
+
+/** Opens a log; `shape` is what sniffing called its lines. */
+export function openQemuLog(context: FeedContext, bytes: ByteStream, shape: string): Feed {
+  const { core, file, space } = context;
+  const plan = new QemuPlan(core, false);
+  const stream = core.exports.addStream(QEMU_LOG, plan.plan, 0, BUFFER_BYTES, RECORDS);
+  if (stream < 0) throw new OutOfMemory();
+  core.exports.setQemu(stream, SHAPES[shape] ?? 3, space, 0, 0n);
+  return new QemuLog(core, file, bytes, plan, stream, shape);
+}
+
+class QemuLog implements Feed {
+  readonly firstStream: number;
+  readonly streams = 1;
+  readonly #core: Core;
+  readonly #file: string;
+  readonly #bytes: ByteStream;
+  readonly #plan: QemuPlan;
+  readonly #shape: string;
+  readonly #notes: string[] = [];
+  #cut = false;
+
+  constructor(
+    core: Core,
+    file: string,
+    bytes: ByteStream,
+    plan: QemuPlan,
+    stream: number,
+    shape: string,
+  ) {
+    this.#core = core;
+    this.#file = file;
+    this.#bytes = bytes;
+    this.#plan = plan;
+    this.#shape = shape;
+    this.firstStream = stream;
+  }
+
+  fill(stream: number): void | Promise<void> {
+    return fillStream(this.#core, stream, this.#bytes);
+  }
+
+  line(stream: number, newName: boolean): void {
+    const { exports } = this.#core;
+    const length = exports.lineLength(stream);
+    const line = this.#core.text(exports.linePtr(stream), Math.min(length, 1024)).trimEnd();
+    const number = exports.lineNumber(stream);
+    const name = NAME.exec(line)?.[1] ?? "";
+    if (newName) {
+      this.#plan.add(name, 0, []);
+      exports.lineVerdict(stream, LINE_AGAIN);
+      return;
+    }
+    const where = { file: this.#file, at: atLine(number) };
+    if (exports.problem(stream) === 0) {
+      throw new RecordingError(where, "at most 3000 different events in a log", quoteFound(name));
+    }
+    if (exports.atEndOfInput(stream) && !this.#endsWithNewline(stream)) {
+      this.#notes.push(`The log ends in the middle of line ${number}; it is not replayed.`);
+      this.#cut = true;
+      exports.lineVerdict(stream, LINE_SKIP);
+      return;
+    }
+    const rest = line.slice(exports.problemAt(stream)).trimStart();
+    throw new RecordingError(where, `${name} ${this.#plan.example(name)}`, quoteFound(rest, 120));
+  }
+
+  #endsWithNewline(stream: number): boolean {
+    const end = this.#core.exports.linePtr(stream) + this.#core.exports.lineLength(stream);
+    return this.#core.bytes[end - 1] === 10;
+  }
+
+  damaged(): never {
+    throw new Error("bug: text has no records");
+  }
+
+  place(_stream: number, place: number) {
+    return { file: this.#file, at: atLine(place) };
+  }
+
+  symbol(): null {
+    return null;
+  }
+
+  summary(): FeedSummary {
+    const { exports } = this.#core;
+    const foreign = exports.foreignLines(this.firstStream);
+    const notes = [...this.#notes];
+    if (foreign > 0) {
+      notes.push(
+        `${foreign} line${foreign === 1 ? " is" : "s are"} no trace event and not replayed, the ` +
+          `first one is line ${exports.firstForeign(this.firstStream)}.`,
+      );
+    }
+    if (this.#shape === "no time") {
+      notes.push("The log has no times (record with -msg timestamp=on): only the order is known.");
+    }
+    if (this.#shape === "ISO 8601") {
+      notes.push("The log has no thread numbers: elements are told apart by their order alone.");
+    }
+    return {
+      format: `QEMU log (${this.#shape})`,
+      clock: this.#shape === "no time" ? null : "realtime",
+      cpus: [],
+      events: this.#plan.counts(),
+      foreignLines: foreign,
+      notes,
+      gaps: [],
+      cut: this.#cut,
+    };
+  }
+
+  mute(names: ReadonlySet<string>): void {
+    this.#plan.mute(names);
+  }
+
+  close(): void {
+    this.#bytes.close();
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * trace.dat into the core: one stream for each CPU of each buffer, and one plan for the file, made
+ * from its event formats.
+ */
+import { EVENT_IP, EventKind } from "../../assembly/abi.ts";
+import type { ByteStream } from "../bytes/source.ts";
+import type { Core } from "../core/core.ts";
+import { OutOfMemory } from "../core/core.ts";
+import { classifyEvent, type ProbeKind } from "../core/probe-fields.ts";
+import { type Place, RecordingError } from "../model/place.ts";
+import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import type { EventFormat, FormatField } from "./format-file.ts";
+import { QemuPlan } from "./qemu-plan.ts";
+import type { TraceBuffer, TraceDat } from "./trace-dat/trace-dat.ts";
+
+/** Stream kind of assembly/decode/stream.ts. */
+const RING = 2;
+const RECORDS = 512;
+/** All input buffers together, and one of them. */
+const BUFFERS_BYTES = 16 << 20;
+const BUFFER_BYTES = 256 << 10;
+
+/** Damage of assembly/decode/ring.ts in words: what was expected. */
+const EXPECTED = [
+  "",
+  "a page whose committed length fits the page",
+  "an event that ends inside the page's committed data",
+  "a record as long as its event format says",
+  "whole ring-buffer pages",
+  "a marker with the arguments that QEMU 7.2 to 11.1 give the event that it names",
+];
+
+interface RingStream {
+  cpu: number;
+  buffer: TraceBuffer;
+  bytes: ByteStream;
+}
+
+/** Opens every CPU of every buffer of a trace.dat. Throws RecordingError when buffers differ in clock. */
+export function openRingFeed(context: FeedContext, dat: TraceDat): Feed {
+  return new RingFeed(context, dat);
+}
+
+class RingFeed implements Feed {
+  readonly firstStream: number;
+  readonly streams: number;
+  readonly #core: Core;
+  readonly #file: string;
+  readonly #dat: TraceDat;
+  readonly #plan: number;
+  readonly #qemu: QemuPlan;
+  readonly #rings: RingStream[] = [];
+  readonly #events: { name: string; probe: ProbeKind | null; marker: boolean; plan: number }[] = [];
+  readonly #notes: string[] = [];
+
+  constructor(context: FeedContext, dat: TraceDat) {
+    const { core, file, space } = context;
+    this.#core = core;
+    this.#file = file;
+    this.#dat = dat;
+    this.#qemu = new QemuPlan(core, false);
+    this.#plan = core.exports.newPlan(true);
+    if (this.#plan === 0) throw new OutOfMemory();
+    this.#planEvents();
+    const filled = dat.buffers.filter((buffer) => buffer.cpus.some((cpu) => cpu.bytes !== 0));
+    this.#checkClocks(filled);
+    const rings = filled.flatMap((buffer) => buffer.cpus.map((cpu) => ({ buffer, cpu })));
+    this.streams = rings.length;
+    this.firstStream = -1;
+    for (const { buffer, cpu } of rings) {
+      const stream = this.#addRing(buffer, cpu.cpu, rings.length);
+      if (this.firstStream < 0) this.firstStream = stream;
+      core.exports.setQemu(stream, 0, space, this.#qemu.plan, 0n);
+      this.#rings.push({ cpu: cpu.cpu, buffer, bytes: cpu.open() });
+    }
+  }
+
+  #addRing(buffer: TraceBuffer, cpu: number, count: number): number {
+    const { exports } = this.#core;
+    const share = Math.min(BUFFER_BYTES, Math.floor(BUFFERS_BYTES / count));
+    const pages = Math.max(1, Math.floor(share / buffer.subBufferSize));
+    const stream = exports.addStream(RING, this.#plan, cpu, pages * buffer.subBufferSize, RECORDS);
+    if (stream < 0) throw new OutOfMemory();
+    const { tsc2nsec, dateOffsetNs, offsetNs, clock } = this.#dat;
+    const convert = tsc2nsec !== null && (buffer.clock ?? clock) === "x86-tsc" ? tsc2nsec : null;
+    exports.setRing(
+      stream,
+      buffer.subBufferSize,
+      convert?.mult ?? 0,
+      convert?.shift ?? 0,
+      dateOffsetNs + offsetNs,
+    );
+    return stream;
+  }
+
+  #checkClocks(buffers: readonly TraceBuffer[]): void {
+    const clocks = new Set(buffers.map((buffer) => buffer.clock).filter((clock) => clock !== null));
+    if (clocks.size > 1) {
+      throw new RecordingError(
+        { file: this.#file, at: "" },
+        "buffers on one clock",
+        buffers.map((buffer) => `"${buffer.name || "top"}" on ${buffer.clock}`).join(", "),
+      );
+    }
+  }
+
+  /** Finds the probes among the formats; where two groups hold the same probe, one is taken. */
+  #planEvents(): void {
+    const { headerPage, bigEndian } = this.#dat;
+    const { exports } = this.#core;
+    const common = this.#commonFields();
+    exports.setPageLayout(
+      this.#plan,
+      bigEndian ? 1 : 0,
+      headerPage.timestampOffset,
+      headerPage.commitOffset,
+      headerPage.commitSize,
+      headerPage.dataOffset,
+      common.type,
+      common.pid,
+    );
+    const probes = this.#dat.events.map((event) => ({ event, probe: classify(event) }));
+    const group = groupToReplay(probes);
+    for (const { event, probe } of probes) {
+      const other = probe !== null && event.system !== group;
+      if (other) {
+        this.#notes.push(
+          `Events ${event.system}:${event.name} are not replayed: group ${group} has the same probe.`,
+        );
+      }
+      this.#addEvent(event, other ? null : probe);
+    }
+  }
+
+  #commonFields(): { type: number; pid: number } {
+    const first = this.#dat.events[0];
+    const offset = (name: string, otherwise: number): number =>
+      first?.fields.find((field) => field.name === name)?.offset ?? otherwise;
+    return { type: offset("common_type", 0), pid: offset("common_pid", 4) };
+  }
+
+  #addEvent(event: EventFormat, probe: ProbeKind | null): void {
+    const { exports } = this.#core;
+    const text = event.system === "ftrace" && event.name === "print" ? markerField(event) : null;
+    const kind = text ? EventKind.Marker : (probe?.kind ?? EventKind.Other);
+    const sources = (probe?.fields ?? []).flatMap((target) => {
+      const field = scalar(event, target.name);
+      return field ? [{ field, target }] : [];
+    });
+    const missing = probe?.fields.find((field) => !field.optional && !scalar(event, field.name));
+    if (missing) {
+      throw new RecordingError(
+        { file: this.#file, at: `:${event.system}:${event.name}` },
+        `a scalar field ${missing.name} in the event's format`,
+        "none",
+      );
+    }
+    const ip = kind === EventKind.Ioctl ? scalar(event, "__probe_ip") : undefined;
+    if (event.id < 0 || event.id > 0xffff) return;
+    const count = sources.length + (ip ? 1 : 0);
+    const plan = exports.addEvent(this.#plan, 0, 0, event.id, kind, count);
+    if (plan === 0) throw new OutOfMemory();
+    sources.forEach(({ field, target }, i) => {
+      exports.setRingField(
+        plan,
+        i,
+        field.offset,
+        field.size,
+        field.signed ? 1 : 0,
+        target.target,
+        target.size,
+      );
+    });
+    if (ip) exports.setRingField(plan, count - 1, ip.offset, ip.size, 0, EVENT_IP, 8);
+    if (text) exports.setMarkerText(plan, text.offset);
+    else exports.planMoves(this.#plan, plan);
+    this.#events.push({
+      name: `${event.system}:${event.name}`,
+      probe,
+      marker: text !== null,
+      plan,
+    });
+  }
+
+  fill(stream: number): void | Promise<void> {
+    return fillStream(this.#core, stream, this.#rings[stream - this.firstStream]!.bytes);
+  }
+
+  line(): void {
+    throw new Error("bug: a ring buffer has no lines");
+  }
+
+  damaged(stream: number): never {
+    const { exports } = this.#core;
+    const at = exports.ringBase(stream) + exports.problemAt(stream);
+    throw new RecordingError(
+      this.place(stream, at),
+      EXPECTED[exports.problem(stream)] ?? "an intact page",
+      "none there",
+    );
+  }
+
+  marker(text: string): void {
+    this.#qemu.learn(text);
+  }
+
+  place(stream: number, place: number): Place {
+    const ring = this.#rings[stream - this.firstStream];
+    const name = ring?.buffer.name ? `${ring.buffer.name}:` : "";
+    return { file: this.#file, at: `:${name}cpu${ring?.cpu ?? "?"}+0x${place.toString(16)}` };
+  }
+
+  symbol(ip: bigint): Promise<string | null> {
+    return this.#dat.symbolOf(ip);
+  }
+
+  summary(): FeedSummary {
+    const { exports } = this.#core;
+    const notes = [...this.#dat.notes, ...this.#notes];
+    const unknown = exports.unknownIds(this.#plan);
+    if (unknown > 0) notes.push(`${unknown} records have an event id without a format.`);
+    const compressed = this.#dat.compression === "uncompressed" ? "none" : this.#dat.compression;
+    const used = new Set(this.#rings.map((ring) => ring.buffer.clock).filter((c) => c !== null));
+    return {
+      format: `trace.dat v${this.#dat.version} ${compressed}`,
+      clock: [...used][0] ?? this.#dat.clock,
+      cpus: [...new Set(this.#rings.map((ring) => ring.cpu))].sort((a, b) => a - b),
+      events: this.#events
+        .map((event) => ({
+          name: event.name,
+          kind: event.marker ? "marker" : (event.probe?.name ?? null),
+          count: exports.eventCount(event.plan) - (event.marker ? this.#qemu.total() : 0),
+        }))
+        .filter((event) => event.count > 0 || event.kind !== null)
+        .concat(this.#qemu.counts()),
+      foreignLines: 0,
+      notes,
+      gaps: this.#lossesInStats(),
+    };
+  }
+
+  /** per_cpu/cpuN/stats: what was overwritten, whether or not a page says so. */
+  #lossesInStats(): FeedSummary["gaps"] {
+    return this.#dat.cpuStats.flatMap((stat) => {
+      const lost = stat.overrun + stat.droppedEvents + stat.commitOverrun;
+      if (lost === 0) return [];
+      const place = { file: this.#file, at: `:cpu${stat.cpu} stats` };
+      return [{ cpu: stat.cpu, lost, place }];
+    });
+  }
+
+  mute(names: ReadonlySet<string>): void {
+    this.#qemu.mute(names);
+  }
+
+  close(): void {
+    for (const ring of this.#rings) ring.bytes.close();
+    this.#dat.close();
+  }
+}
+
+function classify(event: EventFormat): ProbeKind | null {
+  if (!event.mayBeProbe) return null;
+  const fields = new Set(event.fields.map((field) => field.name));
+  // The kernel's own tracepoints never carry these fields; a probe's format has its address.
+  if (!fields.has("__probe_ip") && !fields.has("__probe_func")) return null;
+  return classifyEvent(event.name, fields, null);
+}
+
+/** The group with the most different probes; the first of equals. */
+function groupToReplay(
+  probes: readonly { event: EventFormat; probe: ProbeKind | null }[],
+): string | null {
+  const kinds = new Map<string, Set<EventKind>>();
+  for (const { event, probe } of probes) {
+    if (!probe) continue;
+    const seen = kinds.get(event.system) ?? new Set();
+    kinds.set(event.system, seen.add(probe.kind));
+  }
+  let best: string | null = null;
+  for (const [system, seen] of kinds) {
+    if (best === null || seen.size > (kinds.get(best)?.size ?? 0)) best = system;
+  }
+  return best;
+}
+
+function scalar(event: EventFormat, name: string): FormatField | undefined {
+  const field = event.fields.find((entry) => entry.name === name);
+  return field?.kind === "scalar" && [1, 2, 4, 8].includes(field.size) ? field : undefined;
+}
+
+function markerField(event: EventFormat): FormatField | null {
+  return event.fields.find((field) => field.name === "buf") ?? null;
+}

@@ -1,0 +1,171 @@
+/**
+ * simpletrace, QEMU's binary trace (`-trace …,file=FILE` with the `simple` backend), version 4. The
+ * core reads the records (assembly/decode/simpletrace.ts); here events get their arguments, from the
+ * trace-events-all of that QEMU or from the list of src/qemu/events.ts.
+ */
+
+import type { ByteStream } from "../bytes/source.ts";
+import type { Core } from "../core/core.ts";
+import { OutOfMemory } from "../core/core.ts";
+import { atByte, type Place, RecordingError } from "../model/place.ts";
+import { qemuEvent } from "../qemu/events.ts";
+import { schemaFormat, type TraceEvents } from "../qemu/trace-events.ts";
+import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import { QemuPlan } from "./qemu-plan.ts";
+
+/** Stream kind and verdict of assembly/decode/stream.ts and text.ts. */
+const SIMPLETRACE = 5;
+const LINE_SKIP = 1;
+
+const BUFFER_BYTES = 1 << 20;
+const RECORDS = 3072;
+/** The version that QEMU has written since 2.8; older ones have other records. */
+const VERSION = "4";
+
+/** `SimpleDamage` of the core in words: what was expected. */
+const EXPECTED: Readonly<Record<number, string>> = {
+  16: "a record of type 0 (mapping) or 1 (event)",
+  17: "a mapping with a name of 1 to 1024 bytes and a number below 65536",
+  18: "a record of 24 to 65536 bytes",
+};
+const ARGUMENTS = 19;
+
+/** Where the arguments' types come from; null: from the known versions of QEMU. */
+export interface Schema {
+  events: TraceEvents;
+  file: string;
+}
+
+/** Opens a simpletrace. Throws RecordingError for another version than 4. */
+export function openSimpletrace(
+  context: FeedContext,
+  bytes: ByteStream,
+  version: string,
+  bigEndian: boolean,
+  schema: Schema | null,
+): Feed {
+  const { core, file, space } = context;
+  if (version !== VERSION) {
+    throw new RecordingError({ file, at: atByte(16) }, "simpletrace version 4", version);
+  }
+  const plan = new QemuPlan(core, true);
+  const stream = core.exports.addStream(SIMPLETRACE, plan.plan, 0, BUFFER_BYTES, RECORDS);
+  if (stream < 0) throw new OutOfMemory();
+  // Only the byte order of this layout is used.
+  core.exports.setPageLayout(plan.plan, bigEndian ? 1 : 0, 0, 0, 0, 0, 0, 0);
+  core.exports.setQemu(stream, 0, space, 0, 0n);
+  return new Simpletrace(core, file, bytes, plan, stream, bigEndian, schema);
+}
+
+class Simpletrace implements Feed {
+  readonly firstStream: number;
+  readonly streams = 1;
+  readonly #core: Core;
+  readonly #file: string;
+  readonly #bytes: ByteStream;
+  readonly #plan: QemuPlan;
+  readonly #bigEndian: boolean;
+  readonly #schema: Schema | null;
+  readonly #names = new Map<number, string>();
+
+  constructor(
+    core: Core,
+    file: string,
+    bytes: ByteStream,
+    plan: QemuPlan,
+    stream: number,
+    bigEndian: boolean,
+    schema: Schema | null,
+  ) {
+    this.#core = core;
+    this.#file = file;
+    this.#bytes = bytes;
+    this.#plan = plan;
+    this.#bigEndian = bigEndian;
+    this.#schema = schema;
+    this.firstStream = stream;
+  }
+
+  fill(stream: number): void | Promise<void> {
+    return fillStream(this.#core, stream, this.#bytes);
+  }
+
+  /** A mapping: u64 type, u64 number, u32 length, the name. */
+  line(stream: number): void {
+    const { exports } = this.#core;
+    const at = exports.linePtr(stream);
+    const id = this.#core.view.getUint32(at + (this.#bigEndian ? 12 : 8), !this.#bigEndian);
+    const name = this.#core.text(at + 20, exports.lineLength(stream) - 20);
+    if (this.#names.get(id) !== name) {
+      this.#names.set(id, name);
+      this.#plan.add(name, id, this.#formats(name));
+    }
+    exports.lineVerdict(stream, LINE_SKIP);
+  }
+
+  #formats(name: string): readonly string[] {
+    const known = qemuEvent(name);
+    if (!known) return [];
+    if (!this.#schema) return known.formats;
+    const args = this.#schema.events.get(name);
+    return args ? [schemaFormat(args)] : known.formats;
+  }
+
+  damaged(stream: number): never {
+    const { exports } = this.#core;
+    const problem = exports.problem(stream);
+    const where = this.place(stream, exports.ringBase(stream) + exports.problemAt(stream));
+    if (problem === ARGUMENTS) {
+      const name = this.#names.get(exports.lineLength(stream)) ?? "an event";
+      throw new RecordingError(
+        where,
+        `arguments of ${name} as ${this.#schema?.file ?? "QEMU 7.2 to 11.1"} lists them`,
+        this.#schema
+          ? "others; is that file of the QEMU that made this recording?"
+          : "others; give the trace-events-all of that QEMU with --trace-events",
+      );
+    }
+    throw new RecordingError(where, EXPECTED[problem] ?? "a whole record", "another value");
+  }
+
+  place(_stream: number, place: number): Place {
+    return { file: this.#file, at: atByte(place) };
+  }
+
+  symbol(): null {
+    return null;
+  }
+
+  summary(): FeedSummary {
+    const { exports } = this.#core;
+    const notes: string[] = [];
+    if (!this.#schema) {
+      notes.push(
+        "Arguments are read as QEMU 7.2 to 11.1 have them: no --trace-events was given, and no " +
+          "trace-events-all lies beside the file.",
+      );
+    }
+    const unknown = exports.unknownIds(this.#plan.plan);
+    if (unknown > 0) notes.push(`${unknown} records have an event number without a name.`);
+    const torn = exports.tornBytes(this.firstStream);
+    if (torn > 0) notes.push(`The last ${torn} bytes are no whole record and not replayed.`);
+    return {
+      format: `simpletrace v${VERSION}`,
+      clock: "mono",
+      cpus: [],
+      events: this.#plan.counts(),
+      foreignLines: 0,
+      notes,
+      gaps: [],
+      cut: torn > 0,
+    };
+  }
+
+  mute(names: ReadonlySet<string>): void {
+    this.#plan.mute(names);
+  }
+
+  close(): void {
+    this.#bytes.close();
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * How several recordings become one: which are replayed on which clock, which is a destination's and
+ * only tells what arrived, and which events two recordings of one QEMU both have.
+ */
+
+import type { Source } from "../bytes/source.ts";
+import type { InputSummary } from "../model/result.ts";
+import type { Recording } from "../replay/replay-options.ts";
+import {
+  type ClockPair,
+  type ClockShift,
+  type CommonClock,
+  joinClocks,
+  sameQemu,
+} from "./clocks.ts";
+import { type FirstLook, firstLook, type ZeroPages } from "./first-look.ts";
+
+/** One input of the replay. */
+export interface PlannedInput {
+  source: Source;
+  shift: ClockShift;
+  /** Inputs of one process share a number: their addresses are the same memory. */
+  space: number;
+  /** Events that an input before it has already. */
+  muted: ReadonlySet<string>;
+  /** Page sends are taken from it. */
+  sends: boolean;
+}
+
+export interface MergePlan {
+  inputs: PlannedInput[];
+  /** Destinations, which are not replayed. */
+  destinations: InputSummary[];
+  zeros: ZeroPages | null;
+  /** A send and a write that are closer than this have no order, ns. */
+  tolerance: bigint;
+  /** What was decided, for people; one sentence each. */
+  notes: string[];
+}
+
+const REFERENCE: ClockShift = { offset: 0n, tolerance: 0n, why: "reference", events: 0 };
+
+/** An input that is the only one, or that can be read only once. */
+function alone(source: Source, space: number): PlannedInput {
+  return { source, shift: REFERENCE, space, muted: new Set(), sends: false };
+}
+
+/** The plan for a recording's inputs. Throws RecordingError when their clocks cannot be joined. */
+export async function planMerge(recording: Recording): Promise<MergePlan> {
+  const { sources } = recording;
+  const plain: MergePlan = {
+    inputs: sources.map(alone),
+    destinations: [],
+    zeros: null,
+    tolerance: 0n,
+    notes: [],
+  };
+  if (sources.length < 2 || sources.some((source) => source.random === undefined)) return plain;
+  const looks: FirstLook[] = [];
+  for (const source of sources) looks.push(await firstLook(recording, source));
+  const hasSource = looks.some((look) => look.saves > 0);
+  const receivers = looks.filter((look) => hasSource && look.loads > 0 && look.saves === 0);
+  const replayed = looks.filter((look) => !receivers.includes(look));
+  const clock = joinClocks(
+    replayed,
+    (look) => recording.clockOffsets?.get(look.source.name),
+    recording.clockPairs ?? [],
+  );
+  const plan: MergePlan = {
+    inputs: [],
+    destinations: receivers.map((look) => look.summary),
+    zeros: receivers[0]?.zeros ?? null,
+    tolerance: 0n,
+    notes: receivers.map(
+      (look) =>
+        `${look.source.name} is a destination's: the pages that it received tell which were sent as ` +
+        "zeros; its devices are not replayed.",
+    ),
+  };
+  replayed.forEach((look, i) => {
+    const shift = clock.shifts[i]!;
+    const twins = twinsBefore(i, replayed, clock);
+    const muted = new Set<string>();
+    for (const { name, kind, count } of twins.flatMap((twin) => replayed[twin]!.summary.events)) {
+      if (kind !== null && count > 0) muted.add(name);
+    }
+    const [first] = twins;
+    if (first !== undefined) {
+      plan.notes.push(
+        `${look.source.name} is of the same QEMU as ${replayed[first]!.source.name}: what both have is ` +
+          "taken from the latter.",
+      );
+    }
+    if (i !== clock.reference) plan.notes.push(clockNote(i, replayed, clock));
+    const sends = has(look, SENDS, muted);
+    plan.inputs.push({ source: look.source, shift, space: first ?? i, muted, sends });
+  });
+  plan.tolerance = toleranceOf(plan.inputs, replayed, clock);
+  return plan;
+}
+
+/**
+ * Recordings of the same QEMU from which its events are rather taken, best first: those whose
+ * distance from the device's writes is better known; where it is the same, by name, for the order of
+ * the inputs must not show.
+ */
+function twinsBefore(own: number, looks: readonly FirstLook[], clock: CommonClock): number[] {
+  const off = looks.map((_, i) =>
+    looks.reduce((most, look, writer) => {
+      const tolerance = has(look, WRITES, new Set()) ? clock.tolerance(writer, i) : 0n;
+      return tolerance > most ? tolerance : most;
+    }, 0n),
+  );
+  const nameOf = (i: number): string => looks[i]!.source.name;
+  const better = (a: number, b: number): boolean => {
+    if (off[a] !== off[b]) return off[a]! < off[b]!;
+    return nameOf(a) === nameOf(b) ? a < b : nameOf(a) < nameOf(b);
+  };
+  return looks
+    .map((_, i) => i)
+    .filter((i) => i !== own && sameQemu(looks[i]!.anchors, looks[own]!.anchors) && better(i, own))
+    .sort((a, b) => (better(a, b) ? -1 : 1));
+}
+
+const SENDS = ["ram_save_page", "ram_load_loop"];
+/** Events after which a device has written guest memory. */
+const WRITES = ["used", "virtqueue_fill"];
+
+function has(look: FirstLook, kinds: readonly string[], muted: ReadonlySet<string>): boolean {
+  return look.summary.events.some(
+    ({ name, kind, count }) =>
+      count > 0 && kind !== null && kinds.includes(kind) && !muted.has(name),
+  );
+}
+
+/** How well the order of a send and a write is known: exactly where one input has both. */
+function toleranceOf(
+  inputs: readonly PlannedInput[],
+  looks: readonly FirstLook[],
+  clock: CommonClock,
+): bigint {
+  let most = 0n;
+  inputs.forEach((sender, s) => {
+    inputs.forEach((writer, w) => {
+      if (w === s || !sender.sends || !has(looks[w]!, WRITES, writer.muted)) return;
+      const tolerance = clock.tolerance(s, w);
+      if (tolerance > most) most = tolerance;
+    });
+  });
+  return most;
+}
+
+function clockNote(i: number, looks: readonly FirstLook[], clock: CommonClock): string {
+  const { offset, tolerance, why, events } = clock.shifts[i]!;
+  const between = clock.by[i] ?? null;
+  const other = between === null ? "both" : looks[between]!.source.name;
+  const added = `${signedSeconds(offset)} s are added`;
+  const how: Record<ClockShift["why"], string> = {
+    reference: "",
+    "same-clock": between === null ? "the same clock" : `that of ${other}, ${added}`,
+    given: `${added}, as given`,
+    "common-events": `${added}, from ${events} events in ${between === null ? "both" : `it and ${other}`}`,
+    "clock-pairs": `${added}, from ${events} clock pairs${between === null ? "" : ` and ${other}`}`,
+    unknown: "taken for the same clock: not both say which it is",
+  };
+  return (
+    `Clock of ${looks[i]!.source.name} against ${looks[clock.reference]!.source.name}: ${how[why]}; ` +
+    `events closer than ${Number(tolerance) / 1000} us have no order.`
+  );
+}
+
+function signedSeconds(ns: bigint): string {
+  const digits = (ns < 0n ? -ns : ns).toString().padStart(10, "0");
+  return `${ns < 0n ? "-" : ""}${digits.slice(0, -9)}.${digits.slice(-9)}`;
+}
+
+export type { ClockPair };

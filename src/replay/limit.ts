@@ -1,0 +1,227 @@
+/**
+ * What the recording cannot tell, as sentences with a stable code. A limit is listed only when it
+ * applies; `effect` says which way it moves the numbers.
+ */
+
+import type { Queue } from "../core/queue-record.ts";
+import { counted } from "../model/counted.ts";
+import type { Certainty, InputSummary, Limit, LogWindow } from "../model/result.ts";
+import { migrationLimits } from "./migration-limit.ts";
+import type { Replay } from "./run.ts";
+
+const total = (queues: readonly Queue[], key: keyof Queue): number =>
+  queues.reduce((sum, queue) => sum + Number(queue[key]), 0);
+
+/** Which of the recipe's probes the recording has any event or format of. */
+export function probesSeen(inputs: readonly InputSummary[]): Map<string, number> {
+  const seen = new Map<string, number>();
+  for (const input of inputs) {
+    for (const event of input.events) {
+      if (event.kind) seen.set(event.kind, (seen.get(event.kind) ?? 0) + event.count);
+    }
+  }
+  return seen;
+}
+
+/** All limits of a replay. */
+export function findLimits(
+  run: Replay,
+  inputs: readonly InputSummary[],
+  queues: readonly Queue[],
+  window: LogWindow,
+): Limit[] {
+  const limits: Limit[] = [];
+  const add = (code: string, effect: Limit["effect"], text: string, places: Limit["places"] = []) =>
+    limits.push({ code, text, effect, places });
+
+  const headerGaps = inputs.flatMap((input) => input.gaps);
+  const losses = [...run.gaps, ...headerGaps];
+  if (losses.length > 0) {
+    const known = Math.max(
+      run.lostEvents,
+      headerGaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0),
+    );
+    add(
+      "events-lost",
+      "more",
+      known > 0
+        ? `The recorder lost at least ${counted(known, "event")}: pages written by them are missing here.`
+        : "The recorder lost events, it does not say how many: pages written by them are missing here.",
+      losses.slice(0, 8).map((gap) => gap.place),
+    );
+  }
+  const lostCompletions = total(queues, "lostCompletions");
+  if (lostCompletions > 0) {
+    add(
+      "completions-lost",
+      "more",
+      `${counted(lostCompletions, "completion")} of requests are not in the recording (gaps in the used ` +
+        "index): their used-ring writes are known, their descriptors are not.",
+    );
+  }
+  const unknown = queues.filter((queue) => queue.unknownHead > 0);
+  if (unknown.length > 0) {
+    add(
+      "attached-late",
+      "more",
+      `${counted(total(unknown, "unknownHead"), "request")} completed whose pop is not in the recording ` +
+        "(it began later, or events were lost): their descriptors are not known.",
+      unknown
+        .slice(0, 8)
+        .map((queue) => run.placeOf(queue.firstUnknown.stream, queue.firstUnknown.place)),
+    );
+  }
+  if (total(queues, "captureUnknown") > 0) {
+    add(
+      "capture-unknown",
+      "fewer",
+      `For ${counted(total(queues, "captureUnknown"), "request")} it is not recorded whether logging was on ` +
+        "when they were popped; they count as popped without it.",
+    );
+  }
+  const inFlight = total(queues, "inFlight");
+  if (inFlight > 0) {
+    const { exports } = run.core;
+    const bytes = exports.inFlightWriteBytes() + exports.elementBytesInFlight();
+    add(
+      "in-flight",
+      "more",
+      `${counted(inFlight, "request")} had not completed at the end; they may have written up to ` +
+        `${counted(bytes, "byte")} that count nowhere.`,
+    );
+  }
+  for (const [policy, page] of run.beyondLog) {
+    add(
+      "beyond-log",
+      null,
+      `${policy} sets a bit for page 0x${page.toString(16)}, behind the end of the log that QEMU allocates for ` +
+        "this memory map: it changes other memory of the VMM.",
+    );
+  }
+  if (total(queues, "unplaced") > 0) {
+    add(
+      "elements-unplaced",
+      "both",
+      `${counted(total(queues, "unplaced"), "used element")} of a ring in order: their slots are not known, ` +
+        "because the chains of their packets were not seen.",
+    );
+  }
+  if (total(queues, "noBuffer") > 0) {
+    add(
+      "event-without-buffer",
+      "more",
+      `${counted(total(queues, "noBuffer"), "event")} had no writable buffer: vhost-scsi writes it to the address of ` +
+        "an earlier chain, which no kernel logs.",
+    );
+  }
+  if (total(queues, "outOfRange") > 0) {
+    add(
+      "out-of-range",
+      null,
+      `${counted(total(queues, "outOfRange"), "write")} lie beyond 16 TiB of guest memory and count nowhere.`,
+    );
+  }
+  if (run.unattributed > 0) {
+    add(
+      "unattributed",
+      null,
+      `${counted(run.unattributed, "write")} came after 65536 first writes of a round: their lost pages ` +
+        "count in the totals but in no finding.",
+    );
+  }
+  if (run.core.exports.orphans() > 0) {
+    add(
+      "orphan-descriptors",
+      "more",
+      `${counted(run.core.exports.orphans(), "descriptor")} were translated without a pop that takes them.`,
+    );
+  }
+  const cut = run.inputs.filter(({ feed }) => feed.summary().cut).map(({ source }) => source.name);
+  if (cut.length > 0) {
+    add(
+      "cut-short",
+      null,
+      `${cut.join(", ")} ends in the middle of a line or record, which is not replayed: what came then is ` +
+        "missing.",
+    );
+  }
+  const refused = run.core.exports.refusedThreads() + run.core.exports.refusedQueues();
+  if (refused > 0) {
+    add(
+      "too-many",
+      "more",
+      `${counted(refused, "event")} of threads beyond 12288 or queues beyond 16384 are not replayed.`,
+    );
+  }
+  const strays = run.core.exports.popsWithoutAQueue();
+  if (strays > 0) {
+    add(
+      "pops-without-queue",
+      "more",
+      `${counted(strays, "pop")} of threads of which no drain and no descriptor was seen before: if they took ` +
+        "a chain, it is not known.",
+    );
+  }
+  if (run.devices.unanswered > 0) {
+    add(
+      "ioctls-unanswered",
+      "both",
+      `${counted(run.devices.unanswered, "ioctl")} never returned in the recording: whether they took effect is not known.`,
+    );
+  }
+  const disorder = inputs.reduce((sum, input) => sum + input.outOfOrder, 0);
+  if (disorder > 0) {
+    add(
+      "out-of-order",
+      "both",
+      `${counted(disorder, "event")} stand more than 1024 events away from where their time belongs.`,
+    );
+  }
+  if (inputs.length > 1 && inputs.some((input) => input.clock === null)) {
+    add(
+      "clock-unknown",
+      "both",
+      "Not every input says what clock it is on; they were merged as if on the same one.",
+    );
+  }
+  if (queues.some((queue) => queue.completed > 0)) {
+    add(
+      "write-upper-bound",
+      "fewer",
+      "A request counts with all pages of its write descriptors; a short or failed read writes fewer.",
+    );
+    const told = run.follower.migrations.some(({ sendTimes }) => sendTimes !== "none");
+    if (window === "recorded" && !told) {
+      add(
+        "no-send-times",
+        "fewer",
+        "A lost page is stale at the destination only if it was sent before it was written and nothing " +
+          "dirtied it later; page sends and the guest's own writes are not in this recording.",
+      );
+    }
+  }
+  migrationLimits(run, queues, add);
+  return limits;
+}
+
+/** Limits that are said of every recording, or that concern sends and not the dirty log. */
+const APART: ReadonlySet<string> = new Set([
+  "write-upper-bound",
+  "no-send-times",
+  "in-flight",
+  "zero-pages-unseen",
+  "arrival-times",
+  "destination-differs",
+  "zeros-incomplete",
+  "ram-assumed",
+  "shared-chunk",
+]);
+
+/** What the limits do to the counts of lost pages. */
+export function certaintyOf(limits: readonly Limit[]): Certainty {
+  const loosening = limits.filter((limit) => !APART.has(limit.code));
+  const more = loosening.some((limit) => limit.effect === "more");
+  const fewer = loosening.some((limit) => limit.effect === "fewer");
+  if ((more && fewer) || loosening.some((limit) => limit.effect === "both")) return "bounds";
+  return more ? "lower" : fewer ? "upper" : "exact";
+}

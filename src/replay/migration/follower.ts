@@ -1,0 +1,174 @@
+/**
+ * Follows the migrations of a replay: events of QEMU and ioctls of vhost become the time line, the
+ * memory map and, at the end of each migration, its result.
+ */
+import { EventKind } from "../../../assembly/abi.ts";
+import type { Core } from "../../core/core.ts";
+import { OutOfMemory } from "../../core/core.ts";
+import type { RecordHead } from "../../core/event-record.ts";
+import { slotBits, slotNumber, slotText } from "../../core/qemu-record.ts";
+import type { Place } from "../../model/place.ts";
+import type { MigrationResult, Round } from "../../model/result.ts";
+import { PciConfig } from "../../qemu/pci-config.ts";
+import type { Devices, IoctlEffect } from "../devices.ts";
+import type { Replay } from "../run.ts";
+import { type BlockRange, RamMap } from "./ram-map.ts";
+import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
+import { readMigration } from "./verdicts.ts";
+
+/** Migrations that a result lists one by one. */
+const MAX_MIGRATIONS = 100;
+
+/** The dirty log was fetched: number of the sync, when, and what QEMU says of it. */
+export type OnSync = (
+  moment: Moment & { number: number },
+  told: NonNullable<Round["bitmapSync"]>,
+) => Promise<void>;
+
+export class MigrationFollower {
+  readonly timeline: Timeline;
+  readonly ram: RamMap;
+  readonly migrations: MigrationResult[] = [];
+  /** Migrations that are counted and not listed. */
+  more = 0;
+  readonly #run: Replay;
+  readonly #core: Core;
+  readonly #devices: Devices;
+  readonly #onSync: OnSync;
+  #sentBefore = 0;
+  /** Over by QEMU's clock, and not yet by that of the writes. */
+  #ended: Migration | null = null;
+  /** By input: what drivers wrote to virtio-pci. */
+  readonly #configs = new Map<number, PciConfig>();
+
+  /** `map`: RAM blocks as the user gave them. */
+  constructor(run: Replay, map: readonly BlockRange[], onSync: OnSync) {
+    this.#run = run;
+    this.#core = run.core;
+    this.#devices = run.devices;
+    this.#onSync = onSync;
+    this.ram = new RamMap(run.core, map);
+    this.timeline = new Timeline(run.core, run.plan.tolerance, {
+      start: (_, ts) => this.#begin(ts),
+      sync: (moment, sync) => this.#sync(moment, sync),
+      end: async (migration, ts) => this.#end(migration, ts),
+    });
+  }
+
+  /** An event of QEMU that the core leaves to the host. */
+  async event(
+    head: RecordHead,
+    at: number,
+    stream: number,
+    place: Place,
+    space: number,
+  ): Promise<void> {
+    switch (head.kind) {
+      case EventKind.QSave:
+      case EventKind.QLoad:
+        this.#page(head, at, stream, space);
+        break;
+      case EventKind.QSlot:
+      case EventKind.QRegion:
+      case EventKind.QUserRegion:
+        this.ram.event(head.kind, at, space, head.pid);
+        break;
+      case EventKind.QConfigWrite:
+        this.#configWrite(head, at, space);
+        break;
+      case EventKind.QStatus:
+        this.#config(space).status(head.pid, slotBits(this.#core, at, 0));
+        break;
+      default:
+        await this.timeline.event(head, at, place, space);
+    }
+  }
+
+  #config(space: number): PciConfig {
+    const { exports } = this.#core;
+    let config = this.#configs.get(space);
+    if (!config) {
+      config = new PciConfig(({ vdev, queue, size, used }) =>
+        exports.setQemuRing(space, vdev, queue, size, BigInt(used)),
+      );
+      this.#configs.set(space, config);
+    }
+    return config;
+  }
+
+  /** memory_region_ops_write(cpu_index, mr, addr, value, size, name) */
+  #configWrite(head: RecordHead, at: number, space: number): void {
+    if (!slotText(this.#core, at, 5).startsWith("virtio-pci-common")) return;
+    const [mr, addr] = [slotBits(this.#core, at, 1), slotBits(this.#core, at, 2)];
+    this.#config(space).write(head.pid, mr, addr, slotNumber(this.#core, at, 3));
+  }
+
+  /** The first page of a RAM block, or the first that a thread receives. */
+  #page(head: RecordHead, at: number, stream: number, space: number): void {
+    const { exports } = this.#core;
+    const again = head.kind === EventKind.QSave ? exports.onSave : exports.onLoad;
+    if (head.kind === EventKind.QLoad) {
+      this.timeline.receives(head.pid, space);
+      if (!again(at, stream)) return;
+    }
+    const tables = this.#devices.all.map((device) => device.memory);
+    this.ram.place(at, head.kind, space, tables);
+    again(at, stream);
+  }
+
+  /** An ioctl of vhost succeeded. */
+  async ioctl(effect: IoctlEffect | null, ts: bigint): Promise<void> {
+    if (effect?.what === "logging") {
+      // Within the tolerance LOG_ALL may go on after QEMU's events of the same migration are over.
+      if (this.#ended && !this.#core.exports.migrationIsOver(ts)) return;
+      await this.timeline.logging(effect.on, effect, ts);
+    } else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
+    else if (effect?.what === "ring-stopped") {
+      this.#core.exports.stopRings(effect.vs, effect.index);
+    }
+  }
+
+  #begin(ts: bigint): void {
+    this.#close();
+    if (!this.#core.exports.startMigration(ts)) throw new OutOfMemory();
+    this.#sentBefore = 0;
+  }
+
+  /** QEMU fetches the dirty log. */
+  async #sync(moment: Moment, sync: BitmapSync): Promise<void> {
+    const { exports } = this.#core;
+    const sent = exports.pagesSaved() + exports.zerosSent();
+    // The time line fills in what QEMU says when the sync is over.
+    const told = Object.assign(sync, { sent: sent - this.#sentBefore });
+    this.#sentBefore = sent;
+    await this.#onSync({ number: sync.number, ...moment }, told);
+  }
+
+  /** Events were lost. */
+  gap(ts: bigint): void {
+    this.timeline.current?.newlyDirty.give();
+    this.#core.exports.migrationGap(ts);
+  }
+
+  /** The recording is at its end. */
+  async finish(ts: bigint): Promise<void> {
+    await this.timeline.finish(ts);
+    this.#close();
+  }
+
+  #end(migration: Migration, ts: bigint): void {
+    this.#ended = migration;
+    if (this.#core.exports.endMigration(ts)) this.#close();
+  }
+
+  /** Reads the verdict of a migration that ended, when no write of it can follow. */
+  #close(): void {
+    const ended = this.#ended;
+    if (!ended) return;
+    this.#ended = null;
+    this.#core.exports.closeMigration();
+    if (this.migrations.length < MAX_MIGRATIONS) {
+      this.migrations.push(readMigration(this.#run, this.ram, ended));
+    } else this.more++;
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * Where the RAM of each recorded QEMU lies: host-virtual ranges to guest-physical ones, from the
+ * events that say so, from `info mtree -f`, or from a vhost memory table. Page sends name a RAM
+ * block and a host address; the core looks the address up in the ranges given here.
+ */
+import { EVENT_SLOT, EventKind } from "../../../assembly/abi.ts";
+import type { Core } from "../../core/core.ts";
+import { slotBits, slotNumber, slotText } from "../../core/qemu-record.ts";
+import { PageRuns } from "../../model/page-runs.ts";
+import type { PageRun } from "../../model/result.ts";
+import type { MemoryRegion } from "../devices.ts";
+
+/** RAM of a block at a guest-physical address: a line of `info mtree -f`. */
+export interface BlockRange {
+  block: string;
+  offset: number;
+  gpa: number;
+  size: number;
+}
+
+interface Range {
+  hva: bigint;
+  size: bigint;
+  gpa: bigint;
+  /** Number of the RAM block that it is of; 0 when the range was told without one. */
+  block: number;
+  /** The thread that told it last; null for what no event of QEMU told. */
+  teller: number | null;
+}
+
+/** How the pages of a RAM block were placed. */
+export type Placed = "events" | "mtree" | "mem-table" | "assumed" | "nowhere";
+
+const PAGE = 4096n;
+const MAX_RANGES = 4096;
+/**
+ * Without any map the RAM of a PC below this offset lies at the same address: pc_q35_init() and
+ * pc_init1() split it at 2 GiB at the lowest (hw/i386).
+ */
+const SAME_ADDRESS = 0x80000000n;
+const PC_RAM = "pc.ram";
+
+/** The maps of all inputs. */
+export class RamMap {
+  readonly #core: Core;
+  readonly #ranges = new Map<number, Range[]>();
+  /** The map that the user gave. */
+  readonly mtree: readonly BlockRange[];
+  /** By input and block. */
+  readonly placed = new Map<string, Placed>();
+
+  constructor(core: Core, mtree: readonly BlockRange[]) {
+    this.#core = core;
+    this.mtree = mtree;
+  }
+
+  /** An event that places memory: kvm_set_user_memory, vhost_region_add_section, vhost_user_*. */
+  event(kind: EventKind, at: number, space: number, teller: number): void {
+    if (kind === EventKind.QSlot) {
+      // AddrSpace# is the first slot of the newest format; the address spaces above 0 are SMM's.
+      const slot = slotNumber(this.#core, at, 1);
+      const addressSpace = slotNumber(this.#core, at, 0) || slot >> 16;
+      const gpa = slotBits(this.#core, at, 3);
+      const size = slotBits(this.#core, at, 4);
+      const number = (addressSpace << 16) | (slot & 0xffff);
+      // A size of 0 takes the slot away; the ranges stay until other RAM has their place (#add).
+      this.#core.exports.setSlot(space, number, Number(gpa / PAGE), Number(size / PAGE));
+      if (addressSpace !== 0 || size === 0n) return;
+      this.#add(space, { hva: slotBits(this.#core, at, 5), size, gpa, block: 0, teller });
+    } else if (kind === EventKind.QRegion) {
+      const [gpa, size, hva] = [1, 2, 3].map((slot) => slotBits(this.#core, at, slot));
+      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0, teller });
+    } else {
+      // vhost_user_set_mem_table_withfd(index, name, memory_size, guest_phys_addr, userspace_addr, …)
+      const [size, gpa, hva] = [2, 3, 4].map((slot) => slotBits(this.#core, at, slot));
+      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0, teller });
+    }
+  }
+
+  /**
+   * Sections of one piece of RAM come and go as the map changes, and overlap: they are joined, so
+   * that an address is found once, unless the guest has it twice. No event says that a section is
+   * gone, and a slot is taken away for a moment while it changes; so RAM stays where it was until
+   * the same thread says that other RAM lies there. (Two QEMUs of one ring are two threads.)
+   */
+  #add(space: number, range: Range): void {
+    if (range.size === 0n) return;
+    const { exports } = this.#core;
+    const before = this.#ranges.get(space) ?? [];
+    const ranges = before.flatMap((other) =>
+      replaces(range, other) ? without(other, range) : [other],
+    );
+    const touching = ranges.filter((other) => touches(range, other));
+    const apart = ranges.filter((other) => !touches(range, other));
+    if (apart.length >= MAX_RANGES) return;
+    const known = touching.some((other) => inside(range, other));
+    const joined = [...apart, joinAll([range, ...touching])];
+    this.#ranges.set(space, joined);
+    // Mostly they are told once more as they are.
+    if (
+      known &&
+      joined.length === before.length &&
+      ranges.every((other) => before.includes(other))
+    ) {
+      return;
+    }
+    exports.clearRanges(space);
+    for (const { hva, size, gpa, block } of joined) {
+      exports.addRange(space, block, hva, size, gpa);
+    }
+  }
+
+  /**
+   * The first send (or arrival) of a RAM block: finds where it lies and tells the core. `tables`:
+   * memory tables of vhost devices, whose addresses are QEMU's too.
+   */
+  place(
+    at: number,
+    kind: EventKind,
+    space: number,
+    tables: readonly (readonly MemoryRegion[])[],
+  ): void {
+    const block = slotText(this.#core, at, 0);
+    const number = this.#core.view.getUint32(at + EVENT_SLOT, true);
+    const offset = slotBits(this.#core, at, 1);
+    const host = slotBits(this.#core, at, kind === EventKind.QSave ? 2 : 3);
+    const base = host - offset;
+    this.#core.exports.addRamBlock(space, number);
+    this.#core.exports.setRamBase(space, number, base);
+    this.placed.set(`${space} ${block}`, this.#find(space, { block, number, base, host }, tables));
+  }
+
+  #find(
+    space: number,
+    { block, number, base, host }: { block: string; number: number; base: bigint; host: bigint },
+    tables: readonly (readonly MemoryRegion[])[],
+  ): Placed {
+    const own = this.mtree.filter((range) => range.block === block);
+    for (const { offset, gpa, size } of own) {
+      const hva = base + BigInt(offset);
+      this.#add(space, { hva, size: BigInt(size), gpa: BigInt(gpa), block: number, teller: null });
+    }
+    if (own.length > 0) return "mtree";
+    if (this.mtree.length > 0) return "nowhere";
+    const known = (this.#ranges.get(space) ?? []).filter((range) => range.block === 0);
+    if (known.length > 0) return known.some((range) => holds(range, host)) ? "events" : "nowhere";
+    const table = tables.find((regions) => regions.some((region) => holds(toRange(region), host)));
+    if (table) {
+      for (const region of table) this.#add(space, toRange(region));
+      return "mem-table";
+    }
+    if (tables.some((regions) => regions.length > 0) || block !== PC_RAM) return "nowhere";
+    this.#add(space, { hva: base, size: SAME_ADDRESS, gpa: 0n, block: number, teller: null });
+    return "assumed";
+  }
+
+  /**
+   * How many of these pages lie outside of the guest's RAM as far as it is known: by `info mtree -f`,
+   * the events of QEMU and the memory tables of vhost. 0 when no map is known.
+   */
+  outside(runs: readonly PageRun[], tables: readonly (readonly MemoryRegion[])[]): number {
+    const known: PageRun[] = [];
+    const add = (gpa: number, size: number): void => {
+      // A page that a region covers in part counts as inside.
+      const gfn = Math.floor(gpa / 4096);
+      known.push({ gfn, pages: Math.ceil((gpa + size) / 4096) - gfn });
+    };
+    for (const { gpa, size } of this.mtree) add(gpa, size);
+    for (const { gpa, size, block } of [...this.#ranges.values()].flat()) {
+      if (block === 0) add(Number(gpa), Number(size));
+    }
+    for (const { first, last } of tables.flat()) add(Number(first), Number(last - first + 1n));
+    if (known.length === 0) return 0;
+    return PageRuns.from(runs).subtract(PageRuns.from(known)).pages;
+  }
+}
+
+function toRange(region: MemoryRegion): Range {
+  const { hva, first, last } = region;
+  return { hva, size: last - first + 1n, gpa: first, block: 0, teller: null };
+}
+
+function holds(range: Range, host: bigint): boolean {
+  return host >= range.hva && host < range.hva + range.size;
+}
+
+/** Whether two ranges overlap or follow each other, with the same distance between the addresses. */
+function touches(a: Range, b: Range): boolean {
+  if (a.block !== b.block) return false;
+  return a.hva - a.gpa === b.hva - b.gpa && a.gpa <= b.gpa + b.size && b.gpa <= a.gpa + a.size;
+}
+
+/** Whether the guest has other RAM now where it had this. */
+function replaces(now: Range, before: Range): boolean {
+  if (now.teller === null || now.teller !== before.teller || before.block !== 0) return false;
+  return now.size > 0n && now.hva - now.gpa !== before.hva - before.gpa;
+}
+
+/** What is left of a range outside of another one's place in the guest. */
+function without(range: Range, taken: Range): Range[] {
+  const end = range.gpa + range.size;
+  if (taken.gpa >= end || taken.gpa + taken.size <= range.gpa) return [range];
+  const to = taken.gpa + taken.size;
+  const left: Range[] = [];
+  if (taken.gpa > range.gpa) left.push({ ...range, size: taken.gpa - range.gpa });
+  if (to < end) left.push({ ...range, hva: range.hva + (to - range.gpa), gpa: to, size: end - to });
+  return left;
+}
+
+function joinAll(ranges: readonly Range[]): Range {
+  const first = ranges.reduce((low, range) => (range.gpa < low.gpa ? range : low));
+  const end = ranges.reduce((high, { gpa, size }) => (gpa + size > high ? gpa + size : high), 0n);
+  // The one that is told now comes first.
+  return { ...first, size: end - first.gpa, teller: ranges[0]!.teller ?? first.teller };
+}
+
+/** Whether one range is part of another, with the same distance between the addresses. */
+function inside(part: Range, whole: Range): boolean {
+  return (
+    part.hva - part.gpa === whole.hva - whole.gpa &&
+    part.gpa >= whole.gpa &&
+    part.gpa + part.size <= whole.gpa + whole.size
+  );
+}

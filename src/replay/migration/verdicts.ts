@@ -1,0 +1,200 @@
+/** From a migration that ended to its result: the verdict of every policy. */
+import { RowSet } from "../../../assembly/abi.ts";
+import { type RowVerdict, readVerdict } from "../../core/migration-sets.ts";
+import type { Row } from "../../core/rows.ts";
+import { countPages, PageRuns } from "../../model/page-runs.ts";
+import type {
+  Doubt,
+  MigrationResult,
+  MigrationVerdict,
+  PageRun,
+  StalePage,
+} from "../../model/result.ts";
+import { assumeLogging, type Policy } from "../../vhost/policy.ts";
+import type { Replay } from "../run.ts";
+import type { RamMap } from "./ram-map.ts";
+import type { Migration } from "./timeline.ts";
+
+/**
+ * A policy whose log explains the sends: this share of the pages that it logged, at most, was never
+ * sent again. Pages of zeros are sent unseen, so where no destination was recorded more may lack.
+ */
+const FITS = 0.02;
+const FITS_WITHOUT_ZEROS = 0.1;
+
+/** The result of a migration, read from the core at its end. */
+export function readMigration(run: Replay, ram: RamMap, migration: Migration): MigrationResult {
+  const { exports } = run.core;
+  const data = exports.pagesSaved();
+  const zero = exports.zerosSent();
+  const loads = exports.pagesLoaded() + exports.zerosLoaded();
+  const sendTimes =
+    data > 0
+      ? zero > 0
+        ? "source-and-destination"
+        : "source"
+      : loads > 0
+        ? "destination"
+        : "none";
+  const result: MigrationResult = {
+    from: migration.from,
+    outcome: migration.outcome,
+    logOn: migration.logOn,
+    firstSyncNs: migration.firstSync?.ns ?? null,
+    stoppedNs: migration.stopped?.ns ?? null,
+    postcopyNs: migration.postcopy?.ns ?? null,
+    endNs: migration.end?.ns ?? null,
+    syncs: migration.syncs,
+    states: migration.states,
+    sends: { data, zero, unplaced: exports.pagesUnplaced() },
+    sendTimes,
+    zeroResendsAtMost: zeroResends(run, migration, sendTimes),
+    blocks: [...ram.placed].map(([key, placed]) => ({
+      block: key.slice(key.indexOf(" ") + 1),
+      placed,
+    })),
+    cpuDirtied: exports.pagesDirtiedByCpu(),
+    verdicts: [],
+  };
+  // A migration that did not come to its end leaves no stale destination.
+  if (migration.outcome === "cancelled" || migration.outcome === "failed") return result;
+  const rows = rowsOfWindow(run);
+  const queueOf = run.queueOf();
+  const startNs = BigInt(migration.logOn.ns);
+  const read = rows.map(({ index }) =>
+    readVerdict(run.core, index, startNs, run.placeOf, queueOf, run.options.stalePages ?? false),
+  );
+  rows.forEach(({ row }, i) => {
+    const whatIf = isWhatIf(run, rows, i, read, sendTimes);
+    result.verdicts.push(verdictOf(run, row, read[i]!, { migration, sendTimes, whatIf }));
+  });
+  return result;
+}
+
+/**
+ * How many pages may have been sent again as pages of zeros without being seen, at most. A send
+ * clears a page's bit in QEMU's bitmap, which is set at the beginning and at each sync that finds
+ * the page newly dirty; so a page that was sent again was found before, and pages that were sent
+ * again with data, which are seen, are no others. migration/ram.c migration_bitmap_clear_dirty(),
+ * save_zero_page(), ram_save_page(). null: not known.
+ */
+function zeroResends(
+  run: Replay,
+  migration: Migration,
+  sendTimes: MigrationResult["sendTimes"],
+): number | null {
+  const { exports } = run.core;
+  if (sendTimes === "destination") return 0;
+  if (sendTimes === "none") return null;
+  const { zeros } = run.plan;
+  const data = exports.pagesSaved();
+  if (zeros && !zeros.incomplete && !zeros.lossy && zeros.data === data) {
+    if (!exports.destinationDiffers()) return 0;
+  }
+  // Post-copy marks whole huge pages once more, COLO resets the counter at checkpoints.
+  if (migration.postcopy || migration.states.some(({ state }) => state === "colo")) return null;
+  if (run.inputs.some(({ feed }) => feed.summary().gaps.length > 0)) return null;
+  const most = migration.newlyDirty.most;
+  const seen = exports.pagesResent();
+  // More than QEMU found is no recording of one migration.
+  return most === null || most < seen ? null : most - seen;
+}
+
+/** The rows of the window that counts now: recorded, once logging was seen. */
+function rowsOfWindow(run: Replay): { row: Row; index: number }[] {
+  const { window } = run.options;
+  const seen = run.core.exports.loggingSeen() !== 0;
+  const wanted = window === "auto" ? (seen ? "recorded" : "assumed") : window;
+  return run.rows.map((row, index) => ({ row, index })).filter(({ row }) => row.window === wanted);
+}
+
+/**
+ * Whether another policy explains the page sends and logs more than this one: then a page was sent
+ * again because of that log, and would not have been under this policy.
+ */
+function isWhatIf(
+  run: Replay,
+  rows: readonly { row: Row; index: number }[],
+  i: number,
+  read: readonly RowVerdict[],
+  sendTimes: MigrationResult["sendTimes"],
+): boolean {
+  if (sendTimes === "none") return false;
+  const { ran } = run.options;
+  const own = rows[i]!.row.logsMask;
+  const more = (other: number): boolean => (other & ~own) !== 0;
+  if (ran !== undefined) return more(maskOf(ran, rows[i]!.row));
+  const limit = sendTimes === "source" ? FITS_WITHOUT_ZEROS : FITS;
+  return rows.some(({ row, index }, j) => {
+    if (!more(row.logsMask) || (own & ~row.logsMask) !== 0) return false;
+    const logged = run.core.count(index, RowSet.EverLogged);
+    return logged > 0 && read[j]!.pending <= logged * limit;
+  });
+}
+
+function union(a: PageRun[], b: PageRun[]): PageRun[] {
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
+  return PageRuns.from(a).union(PageRuns.from(b)).toArray();
+}
+
+function difference(a: PageRun[], b: PageRun[]): PageRun[] {
+  if (a.length === 0 || b.length === 0) return a;
+  return PageRuns.from(a).subtract(PageRuns.from(b)).toArray();
+}
+
+/** What a policy logs, in the window of this row. */
+function maskOf(policy: Policy, row: Row): number {
+  return row.window === "recorded" ? policy.logs : assumeLogging(policy.logs);
+}
+
+/** Why a page is possibly stale when that came after its last write. */
+function laterDoubt(run: Replay, sendTimes: MigrationResult["sendTimes"]): Doubt {
+  if (run.gapCount > 0) return "events-lost";
+  return run.plan.tolerance > 0n && sendTimes !== "destination" ? "in-flight" : "arrival";
+}
+
+interface Circumstances {
+  migration: Migration;
+  sendTimes: MigrationResult["sendTimes"];
+  whatIf: boolean;
+}
+
+function verdictOf(
+  run: Replay,
+  row: Row,
+  read: RowVerdict,
+  { migration, sendTimes, whatIf }: Circumstances,
+): MigrationVerdict {
+  const unsent = whatIf ? difference(read.resendless(), read.possible) : [];
+  const unsure = sendTimes === "none" || migration.outcome === "unfinished";
+  const stale = unsure ? [] : read.stale;
+  const possiblyStale = union(union(read.possible, unsent), unsure ? read.stale : []);
+  const open = union(stale, possiblyStale);
+  const pages = read.pages.map((page): StalePage => {
+    const doubts = [...page.doubts];
+    let { verdict } = page;
+    if (unsure && verdict === "stale") verdict = "possibly-stale";
+    if (verdict === "possibly-stale") {
+      if (sendTimes === "none") doubts.push("no-send-times");
+      if (migration.outcome === "unfinished") doubts.push("unfinished");
+      if (doubts.length === 0) doubts.push(laterDoubt(run, sendTimes));
+    }
+    return { ...page, verdict, doubts };
+  });
+  return {
+    policy: run.options.policies[row.policy]!.policy.name,
+    best: countPages(stale),
+    likely: countPages(read.stale),
+    worst: countPages(open),
+    stale,
+    possiblyStale,
+    healed: read.healed
+      .map(({ by, runs }) => ({ by, runs: difference(runs, open) }))
+      .filter(({ runs }) => runs.length > 0),
+    loggedNotSent: read.pending,
+    whatIf,
+    pages,
+    pagesWithoutEvidence:
+      read.pagesWithoutEvidence + (run.options.stalePages ? countPages(unsent) : 0),
+  };
+}

@@ -1,0 +1,99 @@
+/** The replay, as a program uses it: opens the inputs into a core, runs it, sums up. */
+import { Core } from "../core/core.ts";
+import { installRows, makeRows } from "../core/rows.ts";
+import { checkClocks, type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
+import { installZeros } from "../join/first-look.ts";
+import { type MergePlan, planMerge } from "../join/merge-plan.ts";
+import type { NormalisedEvent } from "../model/event.ts";
+import { RecordingError } from "../model/place.ts";
+import type { ReplayResult } from "../model/result.ts";
+import { findPolicy } from "../vhost/policy.ts";
+import type { Recording, ReplayOptions } from "./replay-options.ts";
+import { Replay } from "./run.ts";
+import { summariseResult } from "./summary.ts";
+
+export type { ChosenPolicy, Recording, ReplayOptions } from "./replay-options.ts";
+
+async function withReplay<T>(
+  recording: Recording,
+  options: ReplayOptions,
+  body: (replay: Replay) => Promise<T>,
+): Promise<T> {
+  if (recording.sources.length === 0) throw new RecordingError({ file: "", at: "" }, "a recording");
+  const rows = makeRows(
+    options.policies.map((chosen) => chosen.policy),
+    options.window,
+  );
+  const core = await Core.create(recording.module, rows.length);
+  installRows(core, rows);
+  const plan = await planMerge(recording);
+  const { surroundings, traceEvents = null } = recording;
+  const sources = plan.inputs.map((input) => input.source);
+  const spaces = plan.inputs.map((input) => input.space);
+  const inputs = await openInputs(core, sources, surroundings, traceEvents, spaces);
+  try {
+    if (plan.inputs.every(({ shift }) => shift.why === "reference")) checkClocks(inputs);
+    installPlan(core, inputs, plan);
+    return await body(new Replay(core, inputs, recording, options, rows, plan));
+  } finally {
+    for (const input of inputs) input.feed.close();
+  }
+}
+
+/** Tells the core of clocks, of events that another input has, and of a destination's zeros. */
+function installPlan(core: Core, inputs: readonly OpenInput[], plan: MergePlan): void {
+  plan.inputs.forEach(({ shift, muted, sends }, i) => {
+    const { feed } = inputs[i]!;
+    feed.mute?.(muted);
+    // A send may be one tolerance earlier than its event says: its stream runs ahead by that much,
+    // and the page stays in flight for twice as long (assembly/migration/flight.ts).
+    const shifted = shift.offset - (sends ? plan.tolerance : 0n);
+    if (shifted === 0n) return;
+    for (let s = 0; s < feed.streams; s++) core.exports.shiftStream(feed.firstStream + s, shifted);
+  });
+  core.exports.setSlack(2n * plan.tolerance);
+  if (plan.zeros) installZeros(core, plan.zeros);
+}
+
+/**
+ * Replays a recording against policies. Throws RecordingError for input that cannot be read,
+ * UsageError for options that cannot be met, OutOfMemory.
+ */
+export function replay(recording: Recording, options: ReplayOptions): Promise<ReplayResult> {
+  return withReplay(recording, options, async (run) => {
+    await run.run();
+    return finishResult(run, recording);
+  });
+}
+
+/** Replays a recording against the kernels before and after the series: what `info` needs. */
+export function inspect(recording: Recording): Promise<ReplayResult> {
+  const policies = ["unpatched", "patched"].map((alias) => ({ policy: findPolicy(alias), alias }));
+  return replay(recording, { policies, window: "auto" });
+}
+
+/** Hands every event of a recording, in time order, to `onEvent`; nothing is replayed. */
+export function dump(
+  recording: Recording,
+  onEvent: (event: NormalisedEvent) => void | Promise<void>,
+  signal?: AbortSignal,
+): Promise<ReplayResult> {
+  const options: ReplayOptions = {
+    policies: [],
+    window: "recorded",
+    ...(signal ? { signal } : {}),
+  };
+  return withReplay(recording, options, async (run) => {
+    await run.run(onEvent);
+    return finishResult(run, recording);
+  });
+}
+
+async function finishResult(run: Replay, recording: Recording): Promise<ReplayResult> {
+  const inputs = [];
+  for (const input of run.inputs) {
+    const sha256 = (await recording.sha256?.(input.source)) ?? null;
+    inputs.push(summarise(input, run.core, sha256));
+  }
+  return summariseResult(run, inputs);
+}

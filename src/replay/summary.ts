@@ -1,0 +1,188 @@
+/** From a finished replay to its result. */
+import { Driver, RowSet } from "../../assembly/abi.ts";
+import { fitsDrivers } from "../answers/identify.ts";
+import { ownAddress, type Queue, readQueues } from "../core/queue-record.ts";
+import type {
+  DeviceSummary,
+  InputSummary,
+  LogWindow,
+  PolicyResult,
+  QueueSummary,
+  ReplayResult,
+} from "../model/result.ts";
+import type { Device } from "./devices.ts";
+import { readFindings } from "./finding.ts";
+import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
+import type { Replay } from "./run.ts";
+import { answerable } from "./sufficiency.ts";
+
+const hex = (value: bigint): string => `0x${value.toString(16)}`;
+
+const DEFAULT_RUN_LIMIT = 64;
+
+const QEMU_DRIVERS: Readonly<Record<number, string>> = {
+  [Driver.Qemu]: "virtio (QEMU)",
+  [Driver.QemuScsi]: "virtio-scsi (QEMU)",
+  [Driver.QemuBlk]: "virtio-blk (QEMU)",
+};
+
+function queueSummary(queue: Queue): QueueSummary {
+  return {
+    index: queue.index,
+    vq: hex(ownAddress(queue.vq)),
+    num: queue.num,
+    used: queue.used === null ? null : Number(queue.used),
+    popped: queue.popped,
+    completed: queue.completed,
+    unknownHead: queue.unknownHead,
+    rejected: queue.rejected,
+    dropped: queue.dropped,
+    inFlightAtEnd: queue.inFlight,
+    lostCompletions: queue.lostCompletions,
+    writeDescriptors: queue.writeDescriptors,
+    writeBytes: queue.writeBytes,
+  };
+}
+
+/** What the events of its queues tell of a device that no ioctl named. */
+function driverName(queues: readonly Queue[]): string {
+  const driver = Math.max(...queues.map((queue) => queue.driver), Driver.Unknown);
+  return QEMU_DRIVERS[driver] ?? "vhost";
+}
+
+/** Devices of the queues first, in their order, then those that only ioctls name. */
+function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[] {
+  const named = run.devices.all;
+  for (const queue of queues) run.deviceOf(queue);
+  const byDev: { dev: bigint | null; device: Device | null; queues: Queue[] }[] = run.devs.map(
+    (dev, at) => ({
+      dev,
+      device: named.find(({ vs }) => dev >= vs && dev - vs < 4096n) ?? null,
+      queues: queues.filter((queue) => run.deviceOf(queue) === at),
+    }),
+  );
+  for (const device of named) {
+    if (!byDev.some((entry) => entry.device === device)) {
+      byDev.push({ dev: null, device, queues: [] });
+    }
+  }
+  return byDev.map(({ dev, device, queues: own }) => ({
+    driver: device?.driver ?? driverName(own),
+    dev: dev === null || dev === 0n ? null : hex(ownAddress(dev)),
+    vs: device ? hex(device.vs) : null,
+    features: device?.features == null ? null : hex(device.features),
+    memory: (device?.memory ?? []).map((region) => ({
+      first: Number(region.first),
+      last: Number(region.last),
+      hva: hex(region.hva),
+    })),
+    queues: own.map(queueSummary).sort((a, b) => (a.index ?? 1e9) - (b.index ?? 1e9)),
+    logging: device?.logging ?? [],
+  }));
+}
+
+/** recorded, unless nothing in the recording ever switched logging on. */
+function chooseWindow(run: Replay): Pick<ReplayResult, "window" | "windowWhy"> {
+  if (run.options.window !== "auto") return { window: run.options.window, windowWhy: "asked" };
+  return run.core.exports.loggingSeen() === 0
+    ? { window: "assumed", windowWhy: "never-on" }
+    : { window: "recorded", windowWhy: "recorded" };
+}
+
+function policyResults(
+  run: Replay,
+  window: LogWindow,
+  devices: readonly DeviceSummary[],
+): PolicyResult[] {
+  const drivers = [...new Set(devices.map((device) => device.driver))];
+  const limit = run.options.runLimit ?? DEFAULT_RUN_LIMIT;
+  return run.rows.flatMap((row, i) => {
+    if (row.window !== window) return [];
+    const { policy, alias } = run.options.policies[row.policy]!;
+    const lost = run.core.runs(i, RowSet.EverLost, limit);
+    return {
+      name: policy.name,
+      alias,
+      title: policy.title,
+      whatIf: policy.drivers !== undefined && !fitsDrivers(policy, drivers),
+      logged: run.core.count(i, RowSet.EverLogged),
+      lost: run.core.count(i, RowSet.EverLost),
+      stale: run.core.count(i, RowSet.Stale),
+      lostRuns: lost.runs,
+      moreLostRuns: lost.more,
+    };
+  });
+}
+
+/** The result of a replay that has run to its end. */
+export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResult {
+  const queues = readQueues(run.core);
+  const devices = deviceSummaries(run, queues);
+  const { window, windowWhy } = chooseWindow(run);
+  const rounds = run.rounds.get(window) ?? [];
+  const limits = findLimits(run, inputs, queues, window);
+  const sufficiency = answerable(
+    [...inputs, ...run.plan.destinations],
+    rounds,
+    run.follower.migrations,
+  );
+  const certainty = certaintyOf(limits);
+  const { findings, more } = readFindings(run, window, certainty);
+  const firstRow = run.rows.findIndex((row) => row.window === window);
+  const verdict = carriesVerdict(inputs, queues, limits);
+  return {
+    inputs: [...inputs, ...run.plan.destinations].map((input, i) => ({
+      ...input,
+      gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
+      notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
+    })),
+    devices,
+    window,
+    windowWhy,
+    written: firstRow < 0 ? 0 : run.core.count(firstRow, RowSet.EverWritten),
+    policies: policyResults(run, window, devices),
+    rounds,
+    moreRounds: run.moreRounds,
+    migrations: run.follower.migrations,
+    findings,
+    moreFindings: more,
+    limits,
+    sufficiency,
+    certainty,
+    verdict,
+    eventsReplayed: run.core.exports.eventsReplayed(),
+  };
+}
+
+/** A verdict needs completions and their descriptors; adds the limit that says what is missing. */
+function carriesVerdict(
+  inputs: readonly InputSummary[],
+  queues: readonly Queue[],
+  limits: ReplayResult["limits"],
+): boolean {
+  const seen = probesSeen(inputs);
+  const no = (text: string): boolean => {
+    limits.unshift({ code: "no-verdict", text, effect: null, places: [] });
+    return false;
+  };
+  if (seen.size === 0) return no("The recording has no event of the recipe's probes.");
+  const completions = queues.reduce((sum, queue) => sum + queue.completed + queue.unknownHead, 0);
+  if (completions === 0) return no("No request completes in the recording.");
+  const count = (kind: string): number => seen.get(kind) ?? 0;
+  const addressed = queues.some(
+    (queue) => queue.popped > queue.unmapped && queue.driver >= Driver.Qemu,
+  );
+  if (!addressed && count("virtqueue_pop") > 0 && count("used") === 0) {
+    return no(
+      "Without address_space_map events (QEMU 10.0 and later) it is not known where elements lie in " +
+        "guest memory.",
+    );
+  }
+  const descriptors = count("desc") > 0 && count("pop") > 0;
+  if (!descriptors && !addressed) {
+    return no(
+      "Without desc and pop events only used-ring writes are known, not what requests wrote.",
+    );
+  }
+  return true;
+}

@@ -1,0 +1,62 @@
+/** The document of `attribute --json`. Schema: schema/attribute.schema.json. */
+import type { Attribution, LostByQueue, PageSet } from "../../answers/attribute.ts";
+import type { ReplayResult } from "../../model/result.ts";
+import { attributeSentence } from "../text/attribute-text.ts";
+import {
+  type AskedOptions,
+  inputJson,
+  limitJson,
+  optionsJson,
+  runJson,
+  type Tool,
+  toolJson,
+} from "./result-json.ts";
+
+/** `vhost-replay/attribute/1`. */
+export function attributeJson(
+  tool: Tool,
+  options: AskedOptions,
+  attribution: Attribution,
+  result: ReplayResult,
+) {
+  return {
+    schema: "vhost-replay/attribute/1",
+    tool: toolJson(tool),
+    options: optionsJson(options),
+    inputs: result.inputs.map(inputJson),
+    sentence: attributeSentence(attribution, result),
+    verdict: result.verdict,
+    certainty: result.certainty,
+    window: attribution.window,
+    windowWhy: attribution.windowWhy,
+    written: result.written,
+    lost: attribution.lost,
+    prefix: attribution.prefix,
+    prefixes: attribution.prefixes.map(({ upTo, lost }) => ({ upTo, lost })),
+    patches: attribution.patches.map(({ number, title, pages }) => ({ number, title, pages })),
+    sets: attribution.sets.map((set) => ({ patches: [...set.patches], ...pagesJson(set) })),
+    unsaved: {
+      ...pagesJson(attribution.unsaved),
+      causes: attribution.unsaved.causes.map(lostJson),
+    },
+    unlisted: attribution.unlisted,
+    queues: attribution.queues.map(lostJson),
+    moreFindings: attribution.moreFindings,
+    limits: result.limits.map(limitJson),
+  };
+}
+
+function pagesJson(set: PageSet) {
+  return { pages: set.pages, runs: set.runs.map(runJson), moreRuns: set.moreRuns };
+}
+
+function lostJson(lost: LostByQueue) {
+  return {
+    device: lost.device,
+    queue: lost.queue,
+    cause: lost.cause,
+    pages: lost.pages,
+    requests: lost.requests,
+    patches: lost.patches === null ? null : [...lost.patches],
+  };
+}

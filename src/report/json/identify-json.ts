@@ -1,0 +1,87 @@
+/** The document of `identify --json`. Schema: schema/identify.schema.json. */
+import type { SyncDifference } from "../../answers/identify.ts";
+import type { ReplayResult } from "../../model/result.ts";
+import {
+  bestOf,
+  type IdentifyAnswer,
+  identifySentence,
+  identifyStatus,
+  residueSentence,
+} from "../text/identify-text.ts";
+import { hex } from "../text/number-text.ts";
+import {
+  type AskedOptions,
+  inputJson,
+  limitJson,
+  optionsJson,
+  type Tool,
+  toolJson,
+} from "./result-json.ts";
+
+const ANSWERS = { 0: "explained", 1: "unexplained", 3: "none" } as const;
+
+/** Pages that a sync of the residue lists. */
+const LISTED_PAGES = 64;
+
+/** `vhost-replay/identify/1`. */
+export function identifyJson(
+  tool: Tool,
+  options: AskedOptions,
+  answer: IdentifyAnswer,
+  result: ReplayResult,
+) {
+  const { identification } = answer;
+  return {
+    schema: "vhost-replay/identify/1",
+    tool: toolJson(tool),
+    options: optionsJson(options),
+    inputs: result.inputs.map(inputJson),
+    observed: answer.observed,
+    answer: ANSWERS[identifyStatus(answer)],
+    sentence: identifySentence(answer),
+    best: bestOf(identification).map((row) => row.policy.name),
+    window: result.window,
+    certainty: result.certainty,
+    syncs: identification.syncs,
+    ranking: identification.ranking.map((row) => ({
+      rank: row.rank,
+      policy: row.policy.name,
+      syncsEqual: row.syncsEqual,
+      syncs: row.syncs,
+      missing: row.missing,
+      extra: row.extra,
+      ties: [...row.ties],
+      whatIf: !row.fits,
+    })),
+    residue: {
+      causes: answer.causes.map((cause) => ({
+        side: cause.side,
+        causes: [...cause.causes],
+        neighbour: cause.neighbour,
+        pages: cause.pages,
+        syncs: cause.syncs,
+        sentence: residueSentence(cause),
+      })),
+      unexplained: answer.unexplained,
+      syncs: identification.residue.map(differenceJson),
+      moreSyncs: identification.moreResidue,
+    },
+    withoutImage: [...answer.withoutImage],
+    withoutSync: [...answer.withoutSync],
+    limits: result.limits.map(limitJson),
+  };
+}
+
+function differenceJson(sync: SyncDifference) {
+  const gfns = (pages: number[]): string[] => pages.slice(0, LISTED_PAGES).map(hex);
+  return {
+    number: sync.number,
+    name: sync.name,
+    round: sync.round,
+    missing: sync.missing,
+    extra: sync.extra,
+    missingGfns: gfns(sync.missingPages),
+    extraGfns: gfns(sync.extraPages),
+    caveats: [...sync.caveats],
+  };
+}

@@ -1,0 +1,217 @@
+/**
+ * Parts of a result as JSON: addresses and page numbers become hex strings, places become
+ * `file:where` strings, and the keys of every object stand in the order written here.
+ */
+import { formatPlace } from "../../model/place.ts";
+import type {
+  DeviceSummary,
+  Evidence,
+  Finding,
+  InputSummary,
+  Limit,
+  PageRun,
+  PolicyResult,
+  Round,
+  Sufficiency,
+} from "../../model/result.ts";
+import { hex, PAGE_BYTES } from "../text/number-text.ts";
+
+/** What made a document: goes into every one of them. */
+export interface Tool {
+  name: string;
+  version: string;
+  /** Of the core that did the replay, hex. */
+  wasmSha256: string;
+}
+
+/** The answer's options as far as they change it. */
+export interface AskedOptions {
+  policies: readonly string[];
+  window: "recorded" | "assumed" | "auto";
+  syncMarker: string | null;
+}
+
+/** An address, or null where it was never seen. */
+export function hexOrNull(value: number | null): string | null {
+  return value === null ? null : hex(value);
+}
+
+/** Name, version and core of the tool. */
+export function toolJson(tool: Tool) {
+  return { name: tool.name, version: tool.version, wasmSha256: tool.wasmSha256 };
+}
+
+/** Options that change the answer. */
+export function optionsJson(options: AskedOptions) {
+  return {
+    policies: [...options.policies],
+    window: options.window,
+    syncMarker: options.syncMarker,
+  };
+}
+
+/** One input: identity, format, what was counted in it. */
+export function inputJson(input: InputSummary) {
+  return {
+    name: input.name,
+    format: input.format,
+    compression: [...input.compression],
+    size: input.size,
+    sha256: input.sha256,
+    clock: input.clock,
+    cpus: [...input.cpus],
+    firstNs: input.firstNs,
+    lastNs: input.lastNs,
+    events: input.events.map(({ name, kind, count }) => ({ name, kind, count })),
+    foreignLines: input.foreignLines,
+    gaps: input.gaps.map((gap) => ({
+      cpu: gap.cpu,
+      lost: gap.lost,
+      place: formatPlace(gap.place),
+    })),
+    outOfOrder: input.outOfOrder,
+    notes: [...input.notes],
+  };
+}
+
+/** One vhost device with its memory map, queues and changes of the log state. */
+export function deviceJson(device: DeviceSummary) {
+  return {
+    driver: device.driver,
+    dev: device.dev,
+    vs: device.vs,
+    features: device.features,
+    memory: device.memory.map(({ first, last, hva }) => ({
+      first: hex(first),
+      last: hex(last),
+      hva,
+    })),
+    queues: device.queues.map((queue) => ({
+      index: queue.index,
+      vq: queue.vq,
+      num: queue.num,
+      used: hexOrNull(queue.used),
+      popped: queue.popped,
+      completed: queue.completed,
+      unknownHead: queue.unknownHead,
+      rejected: queue.rejected,
+      dropped: queue.dropped,
+      inFlightAtEnd: queue.inFlightAtEnd,
+      lostCompletions: queue.lostCompletions,
+      writeDescriptors: queue.writeDescriptors,
+      writeBytes: queue.writeBytes,
+    })),
+    logging: device.logging.map(({ place, ns, what }) => ({ place: formatPlace(place), ns, what })),
+  };
+}
+
+/** Totals of one policy, in pages of 4 KiB. */
+export function policyResultJson(policy: PolicyResult) {
+  return {
+    name: policy.name,
+    alias: policy.alias,
+    title: policy.title,
+    whatIf: policy.whatIf,
+    logged: policy.logged,
+    lost: policy.lost,
+    stale: policy.stale,
+    lostRuns: policy.lostRuns.map(runJson),
+    moreLostRuns: policy.moreLostRuns,
+  };
+}
+
+/** Counts of one round; `names`: of the policies, in the order of the result. */
+export function roundJson(round: Round, names: readonly string[]) {
+  return {
+    index: round.index,
+    sync: syncJson(round.sync),
+    written: round.written,
+    policies: round.policies.map((policy, index) => ({
+      policy: names[index] ?? "",
+      logged: policy.logged,
+      lost: policy.lost,
+      extra: policy.extra,
+      newlyLost: policy.newlyLost,
+      stale: policy.stale,
+    })),
+    bitmapSync:
+      round.bitmapSync === null
+        ? null
+        : {
+            startNs: round.bitmapSync.startNs,
+            endNs: round.bitmapSync.endNs,
+            dirtyPages: round.bitmapSync.dirtyPages,
+            sent: round.bitmapSync.sent,
+          },
+    caveats: [...round.caveats],
+  };
+}
+
+/** A sync mark; null for the round that no sync ended. */
+export function syncJson(sync: Round["sync"]) {
+  if (sync === null) return null;
+  return { number: sync.number, name: sync.name, ns: sync.ns, place: formatPlace(sync.place) };
+}
+
+/** Lost pages of one policy, round, cause and queue, with the first guilty write. */
+export function findingJson(finding: Finding) {
+  return {
+    code: finding.code,
+    policy: finding.policy,
+    round: finding.round,
+    rounds: finding.rounds,
+    device: finding.device,
+    queue: finding.queue,
+    cause: finding.cause,
+    certainty: finding.certainty,
+    written: finding.written,
+    pages: finding.pages,
+    requests: finding.requests,
+    runs: finding.runs.map(runJson),
+    moreRuns: finding.moreRuns,
+    first: evidenceJson(finding.first),
+  };
+}
+
+/** A write: where it went, who made it, when. */
+export function evidenceJson(first: Evidence) {
+  return {
+    cause: first.cause,
+    device: first.device,
+    queue: first.queue,
+    head: first.head,
+    request: first.request,
+    round: first.round,
+    gpa: hex(first.gpa),
+    len: first.len,
+    ns: first.ns,
+    place: formatPlace(first.place),
+    popNs: first.popNs,
+    popPlace: first.popPlace === null ? null : formatPlace(first.popPlace),
+  };
+}
+
+/** Something the recording cannot tell. */
+export function limitJson(limit: Limit) {
+  return {
+    code: limit.code,
+    text: limit.text,
+    effect: limit.effect,
+    places: limit.places.map(formatPlace),
+  };
+}
+
+/** One question and how far the recording answers it. */
+export function sufficiencyJson({ question, answer, why }: Sufficiency) {
+  return { question, answer, why };
+}
+
+/** A run of pages: first page number, the address it begins at, and how many pages. */
+export function runJson(run: PageRun) {
+  return { gfn: hex(run.gfn), gpa: hex(run.gfn * PAGE_BYTES), pages: run.pages };
+}
+
+/** One JSON document as the commands print it: indented by two, ending in a line feed. */
+export function jsonDocument(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

@@ -1,0 +1,156 @@
+/** The document of `stale --json`, and migrations in that of `report --json`. */
+
+import { staleStatus } from "../../answers/stale-status.ts";
+import type { Owners } from "../../memory/owners/owners.ts";
+import { countPages, eachPage } from "../../model/page-runs.ts";
+import { formatPlace } from "../../model/place.ts";
+import type {
+  MigrationResult,
+  MigrationVerdict,
+  PageRun,
+  ReplayResult,
+  StalePage,
+} from "../../model/result.ts";
+import { mainMigration, staleSentence } from "../text/migration-text.ts";
+import { hex } from "../text/number-text.ts";
+import { ownersJson } from "../text/owners-text.ts";
+import {
+  type AskedOptions,
+  evidenceJson,
+  inputJson,
+  limitJson,
+  optionsJson,
+  runJson,
+  type Tool,
+  toolJson,
+} from "./result-json.ts";
+
+/** Runs that a report lists of each set. */
+const REPORT_RUNS = 64;
+const ANSWERS = { 0: "none-stale", 1: "stale", 3: "none" } as const;
+
+/** `vhost-replay/stale/1`. The lists on top are those of the first policy. */
+export function staleJson(
+  tool: Tool,
+  options: AskedOptions & { ran: string | null },
+  result: ReplayResult,
+  owners: Owners | null,
+) {
+  const migration = mainMigration(result);
+  const policies = (migration?.verdicts ?? []).map((verdict) => verdictJson(verdict, owners));
+  const [first] = policies;
+  return {
+    schema: "vhost-replay/stale/1",
+    tool: toolJson(tool),
+    options: { ...optionsJson(options), ran: options.ran },
+    inputs: result.inputs.map(inputJson),
+    verdict: {
+      answer: ANSWERS[staleStatus(result)],
+      sentence:
+        migration === null ? "No migration in this recording." : staleSentence(migration, result),
+    },
+    migration: migration === null ? null : timelineJson(migration),
+    policy: first?.policy ?? null,
+    stale: first?.stale ?? [],
+    possiblyStale: first?.possiblyStale ?? [],
+    healed: first?.healed ?? [],
+    reasons: first?.reasons ?? [],
+    policies,
+    migrations: result.migrations.map(timelineJson),
+    limits: result.limits.map(limitJson),
+    eventsReplayed: result.eventsReplayed,
+  };
+}
+
+function verdictJson(verdict: MigrationVerdict, owners: Owners | null) {
+  const healed = verdict.healed.flatMap(({ by, runs }) =>
+    [...eachPage(runs)].map((gfn) => ({ gfn, by })),
+  );
+  healed.sort((a, b) => a.gfn - b.gfn);
+  return {
+    policy: verdict.policy,
+    whatIf: verdict.whatIf,
+    counts: {
+      best: verdict.best,
+      likely: verdict.likely,
+      worst: verdict.worst,
+      healed: healed.length,
+      loggedNotSent: verdict.loggedNotSent,
+    },
+    stale: gfns(verdict.stale),
+    possiblyStale: gfns(verdict.possiblyStale),
+    healed: healed.map(({ gfn }) => hex(gfn)),
+    ...(owners === null
+      ? {}
+      : { owners: ownersJson(owners, [...verdict.stale, ...verdict.possiblyStale]) }),
+    reasons: [
+      ...verdict.pages.map((page) => pageJson(page, owners)),
+      ...healed.map(({ gfn, by }) => ({ gfn: hex(gfn), verdict: "healed", why: [by] })),
+    ],
+    pagesWithoutEvidence: verdict.pagesWithoutEvidence,
+  };
+}
+
+function gfns(runs: readonly PageRun[]): string[] {
+  return [...eachPage(runs)].map(hex);
+}
+
+function pageJson(page: StalePage, owners: Owners | null) {
+  const owner = owners?.at(page.gfn);
+  return {
+    gfn: hex(page.gfn),
+    verdict: page.verdict,
+    why: page.verdict === "stale" ? ["written-after-last-send"] : page.doubts,
+    sentNs: page.sentNs,
+    poppedBeforeSend: page.poppedBeforeSend,
+    written: page.write === null ? null : evidenceJson(page.write),
+    ...(owner === undefined ? {} : { owner: owner.owner, kind: owner.kind }),
+  };
+}
+
+/** When a migration began, was stopped and ended, and what it sent. */
+function timelineJson(migration: MigrationResult) {
+  return {
+    from: migration.from,
+    outcome: migration.outcome,
+    logOnNs: migration.logOn.ns,
+    logOnPlace: formatPlace(migration.logOn.place),
+    firstSyncNs: migration.firstSyncNs,
+    stoppedNs: migration.stoppedNs,
+    postcopyNs: migration.postcopyNs,
+    endNs: migration.endNs,
+    syncs: migration.syncs,
+    states: migration.states.map(({ state, ns }) => ({ state, ns })),
+    sends: { ...migration.sends },
+    sendTimes: migration.sendTimes,
+    zeroResendsAtMost: migration.zeroResendsAtMost,
+    blocks: migration.blocks.map(({ block, placed }) => ({ block, placed })),
+    cpuDirtied: migration.cpuDirtied,
+  };
+}
+
+/** A migration in a report: its time line, and for each policy the counts and the first runs. */
+export function migrationJson(migration: MigrationResult) {
+  return {
+    ...timelineJson(migration),
+    verdicts: migration.verdicts.map((verdict) => ({
+      policy: verdict.policy,
+      whatIf: verdict.whatIf,
+      best: verdict.best,
+      likely: verdict.likely,
+      worst: verdict.worst,
+      loggedNotSent: verdict.loggedNotSent,
+      stale: runsJson(verdict.stale),
+      possiblyStale: runsJson(verdict.possiblyStale),
+      healed: verdict.healed.map(({ by, runs }) => ({ by, pages: countPages(runs) })),
+    })),
+  };
+}
+
+function runsJson(runs: readonly PageRun[]) {
+  return {
+    pages: countPages(runs),
+    runs: runs.slice(0, REPORT_RUNS).map(runJson),
+    moreRuns: Math.max(0, runs.length - REPORT_RUNS),
+  };
+}

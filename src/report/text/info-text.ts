@@ -1,0 +1,136 @@
+/** `info` for people: what is in a recording, and what it is good for. */
+import { formatPlace } from "../../model/place.ts";
+import type {
+  DeviceSummary,
+  InputSummary,
+  QueueSummary,
+  ReplayResult,
+} from "../../model/result.ts";
+import { limitsText, sufficiencyText } from "./limits-text.ts";
+import { byteSize, countOf, hex, listOf, seconds } from "./number-text.ts";
+import { queueLabel } from "./queue-text.ts";
+import { inputLine } from "./report-text.ts";
+import { alignColumns, printable, type TextStyle, wrapText } from "./text-layout.ts";
+
+const SHOWN = 12;
+
+/** The whole answer, ending in a line feed. */
+export function infoText(result: ReplayResult, style: TextStyle): string {
+  const sections = [
+    ...result.inputs.map((input) => inputText(input, style)),
+    ...result.devices.map((_, index) => deviceText(result.devices, index, style)),
+    syncText(result, style),
+    sufficiencyText(result.sufficiency, style),
+    limitsText(result.limits, style),
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join("\n"))
+    .join("\n\n")}\n`;
+}
+
+function inputText(input: InputSummary, style: TextStyle): string[] {
+  const [first, ...rest] = inputLine(input);
+  const lines = [style.bold(first ?? ""), ...rest];
+  if (input.size !== null) lines.push(`  ${byteSize(input.size)} as given`);
+  if (input.events.length > 0) {
+    const rows = input.events.map((event) => [
+      `${event.count}`,
+      printable(event.name),
+      event.kind === null ? "not understood" : event.kind === event.name ? "" : event.kind,
+    ]);
+    lines.push("", ...alignColumns([["events", "name", "read as"], ...rows], "rll").map(indent));
+  }
+  if (input.foreignLines > 0)
+    lines.push(`  ${countOf(input.foreignLines, "line")} without an event`);
+  if (input.outOfOrder > 0) lines.push(`  ${countOf(input.outOfOrder, "event")} out of time order`);
+  for (const gap of input.gaps.slice(0, SHOWN)) {
+    const lost = gap.lost === null ? "an unknown number of events" : countOf(gap.lost, "event");
+    const cpu = gap.cpu === null ? "" : ` on CPU ${gap.cpu}`;
+    lines.push(`  lost: ${lost}${cpu}  ${printable(formatPlace(gap.place))}`);
+  }
+  if (input.gaps.length > SHOWN) {
+    lines.push(`  and ${countOf(input.gaps.length - SHOWN, "more gap")}`);
+  }
+  return lines;
+}
+
+function deviceText(devices: DeviceSummary[], index: number, style: TextStyle): string[] {
+  const device = devices[index]!;
+  const facts = [
+    ["dev", device.dev],
+    ["private data", device.vs],
+    ["features", device.features],
+  ].flatMap(([name, value]) => (value ? [`${name} ${value}`] : []));
+  const lines = [style.bold(`Device ${index}: ${device.driver}`)];
+  if (facts.length > 0) lines.push(...wrapText(facts.join(", "), "  ", "  "));
+  lines.push("", ...queueTable(devices, index));
+  lines.push("", ...memoryText(device));
+  lines.push("", ...loggingText(device));
+  return lines;
+}
+
+function queueTable(devices: DeviceSummary[], index: number): string[] {
+  const queues = devices[index]!.queues;
+  if (queues.length === 0) return ["  no queue was seen"];
+  const rows = queues.map((queue) => [
+    queueLabel(devices.slice(index, index + 1), 0, queue.index),
+    `${queue.num}`,
+    queue.used === null ? "unknown" : hex(queue.used),
+    `${queue.popped}`,
+    `${queue.completed}`,
+    `${queue.inFlightAtEnd}`,
+    queueRest(queue),
+  ]);
+  const head = ["queue", "size", "used ring", "popped", "completed", "in flight", ""];
+  return alignColumns([head, ...rows], "lrrrrrl").map(indent);
+}
+
+function queueRest(queue: QueueSummary): string {
+  const parts = [
+    [queue.unknownHead, "unknown head"],
+    [queue.rejected, "rejected"],
+    [queue.dropped, "dropped"],
+    [queue.lostCompletions, "completions lost"],
+  ] as const;
+  return parts.flatMap(([count, what]) => (count > 0 ? [`${count} ${what}`] : [])).join(", ");
+}
+
+function memoryText(device: DeviceSummary): string[] {
+  if (device.memory.length === 0) return ["  memory map: not in the recording"];
+  const rows = device.memory.map((region) => [
+    `${hex(region.first)}-${hex(region.last)}`,
+    byteSize(region.last - region.first + 1),
+    `at ${region.hva}`,
+  ]);
+  return ["  memory map", ...alignColumns(rows, "lrl").map((line) => `    ${line}`)];
+}
+
+function loggingText(device: DeviceSummary): string[] {
+  if (device.logging.length === 0) return ["  logging: no change in the recording"];
+  const some = device.logging.slice(0, SHOWN);
+  const rows = some.map((change) => [
+    seconds(change.ns),
+    printable(change.what),
+    printable(formatPlace(change.place)),
+  ]);
+  const lines = ["  logging", ...alignColumns(rows, "rll").map((line) => `    ${line}`)];
+  const rest = device.logging.length - some.length;
+  if (rest > 0) lines.push(`    and ${countOf(rest, "more change")}`);
+  return lines;
+}
+
+function syncText(result: ReplayResult, style: TextStyle): string[] {
+  const syncs = result.rounds.flatMap((round) => (round.sync === null ? [] : [round.sync]));
+  if (syncs.length === 0) return [style.bold("No sync: the whole recording is one round")];
+  const names = syncs
+    .slice(0, SHOWN)
+    .map((sync) => `${sync.number} ${printable(sync.name)}`.trim());
+  const rest = syncs.length - names.length;
+  if (rest > 0) names.push(`${rest} more`);
+  return [style.bold(countOf(syncs.length, "sync")), "", ...wrapText(listOf(names), "  ", "  ")];
+}
+
+function indent(line: string): string {
+  return `  ${line}`;
+}

@@ -1,0 +1,113 @@
+/** Migrations for people: the sentence that a report begins with, the time line, the counts. */
+import { countPages } from "../../model/page-runs.ts";
+import type { MigrationResult, MigrationVerdict, ReplayResult } from "../../model/result.ts";
+import { countOf, seconds } from "./number-text.ts";
+import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
+
+/** The migration that a report speaks of: the last one that has a verdict, else the last one. */
+export function mainMigration(result: ReplayResult): MigrationResult | null {
+  const withVerdict = result.migrations.filter((migration) => migration.verdicts.length > 0);
+  return withVerdict.at(-1) ?? result.migrations.at(-1) ?? null;
+}
+
+/** One that QEMU's events tell; the ioctls alone do not say that it was one. */
+export function toldByQemu(result: ReplayResult): MigrationResult | null {
+  const main = mainMigration(result);
+  return main?.from === "qemu" ? main : null;
+}
+
+/** Which pages are stale at the destination, in one sentence. */
+export function staleSentence(migration: MigrationResult, result: ReplayResult): string {
+  if (migration.outcome === "cancelled" || migration.outcome === "failed") {
+    const word = migration.outcome === "failed" ? "failed" : "was cancelled";
+    return `The migration ${word}: the guest goes on at the source, and no page is stale.`;
+  }
+  const clauses = migration.verdicts.map((verdict, i) => {
+    const policy = result.policies.find(({ name }) => name === verdict.policy);
+    const alias = policy?.alias ? `${policy.alias} (${verdict.policy})` : verdict.policy;
+    return i === 0
+      ? `Stale at the destination under ${alias}: ${amount(verdict)}`
+      : `under ${alias}: ${amount(verdict)}`;
+  });
+  const open =
+    migration.outcome === "unfinished" ? " The recording ends before the migration." : "";
+  return `${clauses.join("; ")}.${open}`;
+}
+
+function amount(verdict: MigrationVerdict): string {
+  const possible = countPages(verdict.possiblyStale);
+  if (verdict.worst === 0) return "no page";
+  if (verdict.best === 0) {
+    const likely = verdict.likely > 0 ? `, ${verdict.likely} likely` : "";
+    return `possibly ${countOf(possible, "page")}${likely}`;
+  }
+  const more = possible > 0 ? `, possibly ${possible} more` : "";
+  return `${countOf(verdict.best, "page")}${more}`;
+}
+
+const SEND_TIMES: Record<MigrationResult["sendTimes"], string> = {
+  source: "send times from the source (zero pages are not in it)",
+  "source-and-destination": "send times from the source, zero pages from the destination",
+  destination: "only arrival times at the destination",
+  none: "no send times",
+};
+
+/** Where the times of sends come from, and how much they can hide. */
+function sendTimesText({ sendTimes, zeroResendsAtMost: most }: MigrationResult): string {
+  if (sendTimes !== "source" || most === null) return SEND_TIMES[sendTimes];
+  const again =
+    most === 0 ? "no page was" : `at most ${countOf(most, "page")} ${most === 1 ? "was" : "were"}`;
+  return `send times from the source (zero pages are not in it; ${again} sent again as zeros)`;
+}
+
+/** The time line of a migration in a paragraph, and the counts of each policy. */
+export function migrationText(migration: MigrationResult, style: TextStyle): string[] {
+  const end = migration.endNs === null ? "the end of the recording" : seconds(migration.endNs);
+  const parts = [
+    `Migration ${migration.outcome}, ${seconds(migration.logOn.ns)} to ${end} s`,
+    `${countOf(migration.syncs, "sync")}`,
+  ];
+  if (migration.stoppedNs !== null) parts.push(`guest stopped at ${seconds(migration.stoppedNs)}`);
+  if (migration.postcopyNs !== null) parts.push(`post-copy from ${seconds(migration.postcopyNs)}`);
+  const { data, zero } = migration.sends;
+  if (data > 0)
+    parts.push(`${countOf(data, "page")} sent${zero > 0 ? ` and ${zero} of zeros` : ""}`);
+  parts.push(sendTimesText(migration));
+  const lines = wrapText(`${parts.join(", ")}.`, "", "  ");
+  if (migration.verdicts.length === 0) return lines;
+  const rows = migration.verdicts.map((verdict) => [
+    verdict.policy,
+    `${verdict.best}`,
+    `${countPages(verdict.possiblyStale)}`,
+    `${verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0)}`,
+    verdict.healed.map(({ by, runs }) => `${HEALED[by]} ${countPages(runs)}`).join(", "),
+    verdict.whatIf ? "what-if" : "",
+  ]);
+  return [
+    ...lines,
+    "",
+    ...alignColumns([["policy", "stale", "possibly", "healed", "by", ""], ...rows], "lrrrll"),
+    ...whatIfNote(migration, style),
+  ];
+}
+
+const HEALED: Record<MigrationVerdict["healed"][number]["by"], string> = {
+  "first-send": "first send",
+  resend: "sent again",
+  log: "logged later",
+  cpu: "vCPU",
+  stop: "device stop",
+};
+
+function whatIfNote(migration: MigrationResult, style: TextStyle): string[] {
+  if (!migration.verdicts.some((verdict) => verdict.whatIf)) return [];
+  return [
+    "",
+    ...wrapText(
+      "what-if: the sends fit a vhost that logs more than this one. A page that was sent again " +
+        "because of that log would not have been, so it counts as possibly stale.",
+      "",
+      "",
+    ).map((line) => style.dim(line)),
+  ];
+}

@@ -1,0 +1,56 @@
+/** The table of policies, as text and as JSON. */
+import { CAUSES } from "../../../assembly/abi.ts";
+import { causeName, type Policy } from "../../vhost/policy.ts";
+import { type Tool, toolJson } from "../json/result-json.ts";
+import { policyDetailJson, policyDetailText } from "./policy-detail.ts";
+import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
+
+/** Names of the causes in a mask, in the order of `Cause`: `ring-logged`, `io-late` … */
+export function causeNames(mask: number): string[] {
+  return Array.from({ length: CAUSES }, (_, cause) => cause)
+    .filter((cause) => (mask >>> cause) & 1)
+    .map(causeName);
+}
+
+/** All policies in a table, or with `detail` each with its causes and evidence. */
+export function policiesText(
+  policies: readonly Policy[],
+  detail: boolean,
+  style: TextStyle,
+): string {
+  if (!detail) {
+    const rows = policies.map((policy) => [policy.name, policy.aliases.join(", "), policy.title]);
+    return `${alignColumns([["policy", "also", "what it is"], ...rows], "lll").join("\n")}\n`;
+  }
+  return policies
+    .map((policy) => {
+      const also = policy.aliases.length > 0 ? ` (${policy.aliases.join(", ")})` : "";
+      return `${[
+        style.bold(`${policy.name}${also}`),
+        ...wrapText(policy.title, "  ", "  "),
+        "",
+        ...wrapText(`logs: ${causeNames(policy.logs).join(", ") || "nothing"}`, "  ", "        "),
+        ...policyDetailText(policy),
+        "",
+        "  evidence",
+        ...policy.evidence.flatMap((text) => wrapText(text, "  - ", "    ")),
+      ].join("\n")}\n`;
+    })
+    .join("\n");
+}
+
+/** `vhost-replay/policies/1`. */
+export function policiesJson(tool: Tool, policies: readonly Policy[]) {
+  return {
+    schema: "vhost-replay/policies/1",
+    tool: toolJson(tool),
+    policies: policies.map((policy) => ({
+      name: policy.name,
+      aliases: [...policy.aliases],
+      title: policy.title,
+      logs: causeNames(policy.logs),
+      evidence: [...policy.evidence],
+      ...policyDetailJson(policy),
+    })),
+  };
+}

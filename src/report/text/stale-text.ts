@@ -1,0 +1,103 @@
+/** `stale` for people: one line a page. */
+
+import { type Owners, ownerText } from "../../memory/owners/owners.ts";
+import { countPages, eachPage } from "../../model/page-runs.ts";
+import { formatPlace } from "../../model/place.ts";
+import type { Doubt, MigrationVerdict, ReplayResult, StalePage } from "../../model/result.ts";
+import { limitsText } from "./limits-text.ts";
+import { mainMigration, migrationText, staleSentence } from "./migration-text.ts";
+import { countOf, hex, seconds } from "./number-text.ts";
+import { ownersText } from "./owners-text.ts";
+import { queueLabel } from "./queue-text.ts";
+import { inputLine } from "./report-text.ts";
+import { alignColumns, printable, type TextStyle } from "./text-layout.ts";
+
+/** Why a page is only possibly stale, in a few words. */
+const DOUBTS: Record<Doubt, string> = {
+  "first-pass": "written in the first pass, perhaps before its send",
+  "in-flight": "written between the send and the flush of QEMU's buffer",
+  queued: "queued since the last sync",
+  "no-send-times": "no send times",
+  arrival: "only its arrival is known",
+  "events-lost": "events were lost after it was written",
+  "what-if": "sent again, perhaps because it was logged",
+  unfinished: "the recording ends before the migration",
+};
+
+/** The whole answer, ending in a line feed. `limit`: pages of each policy, at most. */
+export function staleText(
+  result: ReplayResult,
+  owners: Owners | null,
+  style: TextStyle,
+  limit: number,
+): string {
+  const migration = mainMigration(result);
+  const sections: string[][] =
+    migration === null
+      ? [[style.bold("No migration in this recording.")], result.inputs.flatMap(inputLine)]
+      : [
+          [style.bold(staleSentence(migration, result))],
+          migrationText(migration, style),
+          result.inputs.flatMap(inputLine),
+          ...migration.verdicts.map((verdict) => pagesText(result, verdict, owners, style, limit)),
+          limitsText(result.limits, style),
+        ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join("\n"))
+    .join("\n\n")}\n`;
+}
+
+function pagesText(
+  result: ReplayResult,
+  verdict: MigrationVerdict,
+  owners: Owners | null,
+  style: TextStyle,
+  limit: number,
+): string[] {
+  const total = countPages(verdict.stale) + countPages(verdict.possiblyStale);
+  if (total === 0) return [];
+  const shown = verdict.pages.slice(0, limit);
+  const listed = new Set(shown.map((page) => page.gfn));
+  const bare: string[][] = [];
+  for (const gfn of eachPage(verdict.possiblyStale)) {
+    if (shown.length + bare.length >= limit) break;
+    if (!listed.has(gfn)) bare.push([hex(gfn), "possibly", "", "", "", DOUBTS["what-if"]]);
+  }
+  const head = ["page", "", "written", "by", "last sent", "", ""];
+  const rows = shown.map((page) => pageRow(result, page, owners));
+  const lines = [
+    style.bold(`Pages under ${verdict.policy}`),
+    "",
+    ...alignColumns([head, ...rows, ...bare], "lrrlrll").map((line) => `  ${line}`),
+  ];
+  const rest = total - rows.length - bare.length;
+  if (rest > 0) lines.push(`  and ${countOf(rest, "more page")}`);
+  if (owners) {
+    const open = [...verdict.stale, ...verdict.possiblyStale];
+    lines.push("", `  Owners of these ${countOf(total, "page")}`, "", ...ownersText(owners, open));
+  }
+  return lines;
+}
+
+function pageRow(result: ReplayResult, page: StalePage, owners: Owners | null): string[] {
+  const { write } = page;
+  const owner = owners?.at(page.gfn);
+  const by = [
+    queueLabel(result.devices, write.device, write.queue),
+    write.request === null ? write.cause : `request ${write.request}`,
+  ].join(" ");
+  const why = [
+    ...page.doubts.map((doubt) => DOUBTS[doubt]),
+    ...(page.verdict === "stale" && page.poppedBeforeSend ? ["popped before that send"] : []),
+  ];
+  return [
+    hex(page.gfn),
+    page.verdict === "stale" ? "stale" : "possibly",
+    seconds(write.ns),
+    by,
+    page.sentNs === null ? "-" : seconds(page.sentNs),
+    why.length > 0 ? why.join("; ") : printable(formatPlace(write.place)),
+    owner ? printable(ownerText(owner)) : "",
+  ];
+}

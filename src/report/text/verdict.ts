@@ -1,0 +1,109 @@
+/** The verdict: one sentence for people, one exit status for scripts. */
+import type { Certainty, DeviceSummary, PolicyResult, ReplayResult } from "../../model/result.ts";
+import { countOf } from "./number-text.ts";
+
+/** 0: nothing lost. 1: pages lost by at least one policy. 3: the recording carries no verdict. */
+export function verdictStatus(result: ReplayResult): 0 | 1 | 3 {
+  if (!result.verdict) return 3;
+  return result.policies.some((policy) => policy.lost > 0) ? 1 : 0;
+}
+
+/** The driver's name when all devices that did something have the same, otherwise `vhost`. */
+export function driverOf(devices: readonly DeviceSummary[]): string {
+  const used = devices.filter((device) => device.queues.length > 0);
+  const names = new Set((used.length > 0 ? used : devices).map((device) => device.driver));
+  const [only] = names;
+  return names.size === 1 && only !== undefined ? only : "vhost";
+}
+
+/** What stands before a number that is not exact: `at least `, `at most `, `about `. */
+export function certaintyPrefix(certainty: Certainty): string {
+  return { exact: "", lower: "at least ", upper: "at most ", bounds: "about " }[certainty];
+}
+
+/**
+ * One sentence that answers "which pages would have been left out of the dirty log". Policies
+ * that were asked for by one alias and have the same answer share a clause.
+ */
+export function verdictSentence(result: ReplayResult): string {
+  if (!result.verdict) return "No verdict: this recording cannot tell which guest pages were lost.";
+  if (result.written === 0) return nothingWritten(result);
+  const clauses = policyGroups(result.policies).map((group, index) =>
+    index === 0
+      ? firstClause(group, driverOf(result.devices), result.certainty)
+      : laterClause(group, result.certainty),
+  );
+  return `${clauses.join("; ")}${assumption(result)}.`;
+}
+
+function nothingWritten(result: ReplayResult): string {
+  const who = driverOf(result.devices);
+  const when = result.window === "assumed" ? "in this recording" : "while logging was on";
+  return certainAboutNone(result.certainty)
+    ? `Nothing was lost: ${who} wrote no guest page ${when}.`
+    : `Nothing was lost as far as this recording shows: ${who} wrote no guest page ${when}.`;
+}
+
+function policyGroups(policies: readonly PolicyResult[]): PolicyResult[][] {
+  const groups: PolicyResult[][] = [];
+  for (const policy of policies) {
+    const first = groups.at(-1)?.[0];
+    if (
+      first &&
+      policy.alias !== null &&
+      first.alias === policy.alias &&
+      first.lost === policy.lost
+    )
+      groups.at(-1)!.push(policy);
+    else groups.push([policy]);
+  }
+  return groups;
+}
+
+function names(group: readonly PolicyResult[]): string {
+  return group.map((policy) => policy.name).join(", ");
+}
+
+function firstClause(group: PolicyResult[], driver: string, certainty: Certainty): string {
+  const { alias, lost } = group[0]!;
+  const who =
+    alias === null
+      ? ownWords(group, driver)
+      : `${alias.charAt(0).toUpperCase()}${alias.slice(1)} ${driver} (${names(group)})`;
+  if (lost > 0) {
+    const pages = `${certaintyPrefix(certainty)}${countOf(lost, "guest page")}`;
+    return `${who} would have left ${pages} out of the dirty log`;
+  }
+  return certainAboutNone(certainty)
+    ? `${who} would have left no guest page out of the dirty log`
+    : `${who} would have left, as far as this recording shows, no guest page out of the dirty log`;
+}
+
+/** `The vhost-scsi of linux-6.12`; another vhost is named as the what-if that it is. */
+function ownWords(group: readonly PolicyResult[], driver: string): string {
+  return group[0]!.whatIf
+    ? `${names(group)}, in place of this ${driver} (what-if),`
+    : `The ${driver} of ${names(group)}`;
+}
+
+function laterClause(group: PolicyResult[], certainty: Certainty): string {
+  const { alias, lost } = group[0]!;
+  const other = group[0]!.whatIf ? `${names(group)} (what-if)` : `that of ${names(group)}`;
+  const who = alias === null ? other : `${alias} (${names(group)})`;
+  if (lost > 0) return `${who} would have left ${certaintyPrefix(certainty)}${lost}`;
+  return certainAboutNone(certainty)
+    ? `${who} would have left none`
+    : `${who} would have left none as far as this recording shows`;
+}
+
+/** At most none is none; at least none is not. */
+function certainAboutNone(certainty: Certainty): boolean {
+  return certainty === "exact" || certainty === "upper";
+}
+
+function assumption(result: ReplayResult): string {
+  if (result.window !== "assumed") return "";
+  return result.windowWhy === "never-on"
+    ? ", had logging been on (the recording never switches it on)"
+    : ", had logging been on throughout";
+}

@@ -1,0 +1,284 @@
+/**
+ * Every text that ftrace tools print: a real recording is rewritten line by line into the other
+ * shapes (docs of formats A1 to A6), and must give the same result.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { RecordingError } from "../../src/model/place.ts";
+import type { ReplayResult } from "../../src/model/result.ts";
+import { memorySource, replayAll } from "../support/memory-source.ts";
+
+const FOLDER = join(import.meta.dirname, "../..", "traces", "vhost-scsi", "6.16.12+deb13-amd64");
+const TEXT = gunzipSync(readFileSync(join(FOLDER, "12-toggle", "trace.txt.gz"))).toString("latin1");
+
+interface Line {
+  comm: string;
+  pid: string;
+  cpu: string;
+  flags: string;
+  time: string;
+  event: string;
+  rest: string;
+}
+
+const SHAPE = /^ *(.*)-(\d+) +\[(\d{3})\] (\S{5}) +(\d+\.\d{6}): (\w+):(.*)$/;
+
+const LINES: Line[] = TEXT.split("\n").flatMap((line) => {
+  const m = SHAPE.exec(line);
+  return m
+    ? [
+        {
+          comm: m[1]!,
+          pid: m[2]!,
+          cpu: m[3]!,
+          flags: m[4]!,
+          time: m[5]!,
+          event: m[6]!,
+          rest: m[7]!,
+        },
+      ]
+    : [];
+});
+
+/** The lines rewritten by `shape`. */
+function rewritten(shape: (line: Line) => string, header = ""): string {
+  return `${header}${LINES.map(shape).join("\n")}\n`;
+}
+
+/** What must not depend on the shape. */
+function essence(result: ReplayResult): unknown {
+  return {
+    policies: result.policies,
+    rounds: result.rounds.map(({ sync, ...round }) => ({ ...round, number: sync?.number })),
+    queues: result.devices.map((device) => device.queues),
+    findings: result.findings.map(({ first, ...finding }) => ({ ...finding, gpa: first.gpa })),
+  };
+}
+
+const expected = essence(await replayAll([memorySource("trace.txt", TEXT)]));
+
+const pad = (text: string, width: number): string => text.padStart(width);
+const addresses = (rest: string): string => rest.replace(/\([^)]*\)/, "(ffffffffc06a1000)");
+const marker = (line: Line): boolean => line.event === "tracing_mark_write";
+const reportEvent = (line: Line): string =>
+  marker(line)
+    ? `print:                tracing_mark_write:${line.rest}`
+    : `${`${line.event}:`.padEnd(21)}${addresses(line.rest).trim()}`;
+
+const SHAPES: Record<string, string> = {
+  "trace_pipe, without a header": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "trace with the tgid option": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} (${pad(l.pid, 7)}) [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "trace with an unknown tgid": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} (-------) [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "trace without irq-info": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "trace of kernels before 5.12, four flags": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags.slice(0, 4)} ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "trace on a host with more than 1000 CPUs": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [1${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "trace with hostile command names": rewritten((l) => {
+    const comm = l.pid.endsWith("1") ? "a [b] c: d" : "x-1 [000] 1.0: f";
+    return `${pad(comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${l.event}:${l.rest}`;
+  }),
+  "trace with unknown command names": rewritten(
+    (l) =>
+      `${pad("<...>", 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "trace copied through Windows, CRLF": TEXT.replaceAll("\n", "\r\n"),
+  "trace on clock x86-tsc": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags} ${pad(l.time.replace(".", ""), 12)}: ${l.event}:${l.rest}`,
+  ),
+  "latency format": rewritten(
+    (l) =>
+      `${pad(l.comm.slice(0, 8), 8)}-${l.pid.padEnd(7)} ${pad(String(Number(l.cpu)), 3)}${l.flags} ${l.time.replace(".", "")}us+: ${l.event}:${l.rest}`,
+    "# nop latency trace v1.1.5 on 6.16.12\n",
+  ),
+  "trace-cmd report 3.1": rewritten(
+    (l) => `${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}] ${pad(l.time, 12)}: ${reportEvent(l)}`,
+    "cpus=2\n",
+  ),
+  "trace-cmd report 3.4, with flags": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${reportEvent(l)}`,
+    "cpus=2\n",
+  ),
+  "trace-cmd report -t, nanoseconds": rewritten(
+    (l) => `${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}] ${l.time}000: ${reportEvent(l)}`,
+    "cpus=2\n",
+  ),
+  "trace-cmd report --raw-ts": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}]  ${l.time.replace(".", "")}: ${reportEvent(l)}`,
+  ),
+  "trace-cmd report --ts-diff": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}] ${pad(l.time, 12)}: (+2658)  ${reportEvent(l)}`,
+  ),
+  "trace-cmd report of x86-tsc, time glued to the CPU": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}]${l.time.replace(".", "").padStart(13, "1")}: ${reportEvent(l)}`,
+  ),
+  "trace-cmd report of several buffers": rewritten(
+    (l) =>
+      `big:      ${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}] ${pad(l.time, 12)}: ${reportEvent(l)}`,
+  ),
+  "trace-cmd report -i twice, file names in front": rewritten(
+    (l) =>
+      `host.dat: ${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}] ${pad(l.time, 12)}: ${reportEvent(l)}`,
+  ),
+  "trace-cmd report with an event that it cannot format": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}] ${pad(l.time, 12)}: ${
+        marker(l)
+          ? reportEvent(l)
+          : `${l.event}: [FAILED TO PARSE]${addresses(l.rest).replace(/^ *\([^)]*\)/, " __probe_ip=ffffffffc06a1000")}`
+      }`,
+  ),
+  "perf script": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)} ${pad(l.pid, 5)} [${l.cpu}] ${pad(l.time, 12)}: ${pad(marker(l) ? "ftrace:print" : `vl:${l.event}`, 20)}: ${
+        marker(l) ? `tracing_mark_write:${l.rest}` : addresses(l.rest).trim()
+      }`,
+  ),
+  "perf script -F pid,tid --ns": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)} ${pad(`${l.pid}/${l.pid}`, 11)}  [${l.cpu}] ${l.time}000: ${pad(marker(l) ? "ftrace:print" : `vl:${l.event}`, 20)}: ${
+        marker(l) ? `tracing_mark_write:${l.rest}` : addresses(l.rest).trim()
+      }`,
+  ),
+  "probes under other names, known by their fields": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${
+        marker(l) ? l.event : `my_${l.event}`
+      }:${l.rest}`,
+  ),
+  "foreign events and broken lines in between": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: sched_waking: comm="a=b gpa=0x5" pid=1\n` +
+      `3e 00 00 00 76\n => vfs_read\n\n` +
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "options/fields": rewritten((l) => {
+    const rest = marker(l)
+      ? l.rest
+      : l.rest.replace(/=(\S+)/g, (_, value) => `=${value} (${BigInt(value).toString()})`);
+    return `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags} ${pad(l.time, 12)}: ${l.event}:${rest}`;
+  }),
+};
+
+describe("ftrace text", () => {
+  test("the recording that is rewritten has all its lines", () => {
+    expect(LINES.length).toBe(417);
+  });
+
+  test.each(Object.entries(SHAPES))("%s gives the same result", async (_, text) => {
+    expect(essence(await replayAll([memorySource("t", text)]))).toEqual(expected);
+  });
+
+  test("lines out of order by some milliseconds are put in order, as trace_pipe gives them under load", async () => {
+    const shuffled = TEXT.split("\n").filter((line) => SHAPE.test(line));
+    // Each CPU's lines come in bursts: two CPUs, bursts of 40 lines.
+    const bursts: string[] = [];
+    for (let i = 0; i < shuffled.length; i += 40) {
+      const burst = shuffled.slice(i, i + 40);
+      bursts.push(
+        ...burst.filter((l) => l.includes("[001]")),
+        ...burst.filter((l) => l.includes("[000]")),
+      );
+    }
+    expect(bursts).not.toEqual(shuffled);
+    const result = await replayAll([memorySource("t", `${bursts.join("\n")}\n`)]);
+    expect(essence(result)).toEqual(expected);
+    expect(result.inputs[0]!.outOfOrder).toBe(0);
+  });
+
+  test("the kernel's header is the only witness of an overwritten buffer, and it is heard", async () => {
+    const text = TEXT.replace("417/417", "417/1417");
+    const result = await replayAll([memorySource("t", text)]);
+    expect(result.limits[0]).toMatchObject({ code: "events-lost" });
+    expect(result.limits[0]!.text).toContain("1000 events");
+    expect(result.certainty).toBe("lower");
+  });
+
+  test.each([
+    ["CPU:1 [LOST 10779 EVENTS]", 10779],
+    ["CPU:1 [LOST EVENTS]", null],
+    ["CPU:1 [95 EVENTS DROPPED]", 95],
+    ["CPU:1 [EVENTS DROPPED]", null],
+    ["##### CPU 1 buffer started ####", null],
+  ])("a loss line %s becomes a gap of that CPU at its line", async (line, lost) => {
+    const lines = TEXT.split("\n");
+    lines.splice(200, 0, line);
+    const result = await replayAll([memorySource("t", lines.join("\n"))]);
+    expect(result.inputs[0]!.gaps).toEqual([{ cpu: 1, lost, place: { file: "t", at: ":201" } }]);
+    expect(result.certainty).not.toBe("exact");
+  });
+
+  test("a value that is no number is an error with line and column", async () => {
+    const text = TEXT.replace(/gpa=0x[0-9a-f]+/, "gpa=0xzz");
+    const line = text.split("\n").findIndex((entry) => entry.includes("0xzz")) + 1;
+    const column = text.split("\n")[line - 1]!.indexOf("0xzz") + 1;
+    const failure = replayAll([memorySource("t", text)]);
+    await expect(failure).rejects.toThrow(RecordingError);
+    await expect(failure).rejects.toThrow(
+      `t:${line}:${column}: expected a number that fits gpa, found "0xzz"`,
+    );
+  });
+
+  test("a value too big for its field is an error, not a smaller number", async () => {
+    const text = TEXT.replace(/ idx=\d+/, " idx=65536");
+    await expect(replayAll([memorySource("t", text)])).rejects.toThrow("a number that fits idx");
+  });
+
+  test("a field that is missing is an error that names it", async () => {
+    const text = TEXT.replace(/(desc: .*) len=\d+/, "$1");
+    await expect(replayAll([memorySource("t", text)])).rejects.toThrow("len= in every desc event");
+  });
+
+  test("the raw option of tracefs is refused with what to do", async () => {
+    const text = "# tracer: nop\n#\n4746 0 2456880773764 type: 2328\n";
+    await expect(replayAll([memorySource("t", text)])).rejects.toThrow(RecordingError);
+  });
+
+  test("a recording cut off anywhere is read up to there", async () => {
+    for (let cut = TEXT.length - 400; cut < TEXT.length; cut += 7) {
+      const result = await replayAll([memorySource("t", TEXT.slice(0, cut))]);
+      expect(result.eventsReplayed).toBeGreaterThan(400);
+    }
+  });
+});
+
+test("a last line without an end is cut, even where what is left reads well", async () => {
+  const counts = async (text: string): Promise<[number, boolean, boolean]> => {
+    const { inputs, limits } = await replayAll([memorySource("trace.txt", text)]);
+    const [input] = inputs;
+    return [
+      input!.events.reduce((sum, { count }) => sum + count, 0),
+      input!.notes.some((note) => note.includes("ends in the middle of line")),
+      limits.some(({ code }) => code === "cut-short"),
+    ];
+  };
+  const whole = TEXT.endsWith("\n") ? TEXT : `${TEXT}\n`;
+  const [all, ...none] = await counts(whole);
+  expect(none).toEqual([false, false]);
+  for (const end of [1, 2]) {
+    expect(await counts(whole.slice(0, -end))).toEqual([all - 1, true, true]);
+  }
+});

@@ -1,0 +1,428 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AnySchemaObject, Ajv2020 as Validator } from "ajv/dist/2020.js";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { runCommandLine } from "../../src/commands/program.ts";
+import { finishBundle, type RecordArguments } from "../../src/commands/record.ts";
+import { type KernelProbes, kernelProbes } from "../../src/node/record/kernel-probes.ts";
+import { cleanUp } from "../../src/node/record/record-cleanup.ts";
+import { type RecordOptions, recordBundle } from "../../src/node/record/record-session.ts";
+import { ownId, stateFile, writeState } from "../../src/node/record/record-state.ts";
+import { TraceFs } from "../../src/node/record/tracefs.ts";
+import { type FakeHost, fakeHost } from "../support/fake-host.ts";
+import { fakeApi, fakeIo } from "../support/report-fixture.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const RELEASE = "6.1.0-50-amd64";
+const PIPE =
+  "     vhost-1-2     [000] .....    12.9: uflags: (vhost_update_used_flags+0x0/0xb0 [vhost]) vq=0x1 uflags=0x0 logused=0 logaddr=0x11000\n";
+
+let scratch = "";
+let probes: KernelProbes;
+let host: FakeHost;
+let said: string[];
+const say = (line: string): void => void said.push(line);
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), "vhost-replay-"));
+  probes = await kernelProbes({
+    btf: join(ROOT, "test/fixtures/btf", RELEASE),
+    kernel: RELEASE,
+    architecture: null,
+    form: null,
+    drivers: ["scsi"],
+    requests: false,
+  });
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+beforeEach(() => {
+  host = fakeHost();
+  host.pipe = PIPE;
+  said = [];
+});
+afterEach(() => host.close());
+
+let count = 0;
+function options(fields: Partial<RecordOptions> = {}): RecordOptions {
+  return {
+    output: join(scratch, `bundle-${count++}`),
+    bufferKib: 1024,
+    recorder: "tracefs",
+    pid: null,
+    writesOnly: false,
+    seconds: 0.05,
+    bytes: null,
+    qemuSocket: null,
+    ...fields,
+  };
+}
+
+const never = new AbortController().signal;
+const record = (given: RecordOptions, signal = never) =>
+  recordBundle(host, probes, given, signal, say);
+/** For what a bundle would be made of; the bundle itself is given up. */
+async function factsOf(given: RecordOptions, signal = never) {
+  const { facts, bundle, release } = await record(given, signal);
+  bundle.discard();
+  release();
+  return facts;
+}
+
+/** Nothing of ours is left in the kernel, nor beside the bundle's name. */
+function expectNothingLeft(output: string): void {
+  expect(readFileSync(join(host.tracing, "kprobe_events"), "utf8")).toBe("");
+  expect(existsSync(join(host.tracing, "events/vl"))).toBe(false);
+  expect(existsSync(join(host.tracing, "instances/vhost-replay"))).toBe(false);
+  expect(existsSync(stateFile(host))).toBe(false);
+  expect(existsSync(`${output}.partial`)).toBe(false);
+}
+
+describe("a host on which nothing can be recorded says so in one line:", () => {
+  const cases: [string, () => FakeHost, string][] = [
+    ["not root", () => Object.assign(fakeHost(), { uid: 1000 }), "needs root"],
+    [
+      "no tracefs in the kernel",
+      () => {
+        const none = fakeHost({ mounted: false });
+        rmSync(none.tracing, { recursive: true });
+        return none;
+      },
+      "this kernel has no tracefs",
+    ],
+    [
+      "tracefs that cannot be mounted",
+      () => {
+        const bare = fakeHost({ mounted: false });
+        bare.failing.set(/tracing$/, "EPERM");
+        return bare;
+      },
+      "tracefs is not mounted, and mounting it on",
+    ],
+    ["no kprobes", () => fakeHost({ kprobes: false }), "no kprobe events (CONFIG_KPROBE_EVENTS)"],
+    [
+      "a lockdown",
+      () => {
+        const locked = fakeHost();
+        execFileSync("mkdir", ["-p", `${locked.root}/sys/kernel/security`]);
+        writeFileSync(
+          `${locked.root}/sys/kernel/security/lockdown`,
+          "none integrity [confidentiality]\n",
+        );
+        return locked;
+      },
+      "the kernel is locked down (confidentiality), which forbids kprobes",
+    ],
+  ];
+  test.each(cases)("%s", (_, make, message) => {
+    const broken = make();
+    try {
+      expect(() => TraceFs.open(broken)).toThrow(message);
+    } finally {
+      broken.close();
+    }
+  });
+
+  test("integrity lockdown allows it, and tracefs is mounted where it was not", () => {
+    const bare = fakeHost({ mounted: false });
+    execFileSync("mkdir", ["-p", `${bare.root}/sys/kernel/security`]);
+    writeFileSync(
+      `${bare.root}/sys/kernel/security/lockdown`,
+      "none [integrity] confidentiality\n",
+    );
+    expect(TraceFs.open(bare).root).toBe(bare.tracing);
+    bare.close();
+  });
+});
+
+describe("a recording", () => {
+  test("is a bundle whose manifest names what is in it, and leaves nothing in the kernel", async () => {
+    const given = options();
+    const recorded = await record(given);
+    await finishBundle(fakeApi(), fakeIo(), {
+      host,
+      probes,
+      recorded,
+      options: given,
+      drivers: ["scsi"],
+      requests: false,
+      say,
+    });
+    expect(readdirSync(given.output).sort()).toEqual([
+      "kprobe-profile.txt",
+      "manifest.json",
+      "probes.txt",
+      "ringbuf-stats.txt",
+      "trace.txt",
+    ]);
+    const manifest = JSON.parse(readFileSync(join(given.output, "manifest.json"), "utf8"));
+    const schema: AnySchemaObject = JSON.parse(
+      readFileSync(join(ROOT, "schema/bundle.schema.json"), "utf8"),
+    );
+    const validate = new Validator({ allowUnionTypes: true }).compile(schema);
+    expect(validate(manifest) ? [] : validate.errors).toEqual([]);
+    for (const { name, bytes, sha256 } of manifest.files) {
+      const content = readFileSync(join(given.output, name));
+      expect(content.length).toBe(bytes);
+      expect(createHash("sha256").update(content).digest("hex")).toBe(sha256);
+    }
+    expect(manifest.files).toHaveLength(4);
+    expect(manifest.endedBy).toBe("time");
+    expect(manifest.loss).toEqual({ events: 0, returns: 0 });
+    expect(readFileSync(join(given.output, "trace.txt"), "utf8")).toBe(
+      `# tracer: nop\n#\n# vhost-replay record; clock mono\n${PIPE}`,
+    );
+    const listed = readFileSync(join(given.output, "probes.txt"), "utf8");
+    expect(listed.trimEnd().split("\n")).toHaveLength(9);
+    expectNothingLeft(given.output);
+  });
+
+  test("as an archive holds the same files under its name", async () => {
+    const given = options({ output: join(scratch, "packed.tar.zst") });
+    const recorded = await record(given);
+    await finishBundle(fakeApi(), fakeIo(), {
+      host,
+      probes,
+      recorded,
+      options: given,
+      drivers: ["scsi"],
+      requests: false,
+      say,
+    });
+    const list = execFileSync("sh", ["-c", `zstd -dc ${given.output} | tar tf - | sort`], {
+      encoding: "utf8",
+    });
+    expect(list).toBe(
+      "packed/\npacked/kprobe-profile.txt\npacked/manifest.json\npacked/probes.txt\npacked/ringbuf-stats.txt\npacked/trace.txt\n",
+    );
+    expectNothingLeft(given.output);
+  });
+
+  test("has no name before it is whole", async () => {
+    const given = options();
+    const { bundle, release } = await record(given);
+    expect(existsSync(given.output)).toBe(false);
+    expect(existsSync(join(bundle.folder, "manifest.json"))).toBe(false);
+    // Until then the state names what would be left.
+    expect(JSON.parse(readFileSync(stateFile(host), "utf8")).partial).toBe(
+      `${given.output}.partial`,
+    );
+    bundle.discard();
+    release();
+    expectNothingLeft(given.output);
+  });
+
+  test("ends by signal, by size, and before the disk is full", async () => {
+    const stop = new AbortController();
+    stop.abort();
+    expect((await factsOf(options({ seconds: null }), stop.signal)).endedBy).toBe("signal");
+    expect((await factsOf(options({ seconds: null, bytes: 60 }))).endedBy).toBe("size");
+    let asked = 0;
+    host.freeBytes = () => (asked++ === 0 ? 1 << 30 : 1 << 20);
+    expect((await factsOf(options({ seconds: null }))).endedBy).toBe("disk nearly full");
+  });
+
+  test("counts what was lost", async () => {
+    const mkdir = host.mkdir;
+    host.mkdir = (path) => {
+      mkdir(path);
+      const lost = "entries: 0\noverrun: 40\ncommit overrun: 1\ndropped events: 1\n";
+      writeFileSync(join(path, "per_cpu/cpu0/stats"), lost);
+    };
+    const { facts } = await record(options());
+    expect(facts.loss.events).toBe(42);
+  });
+
+  test("of writes only sets the filter", async () => {
+    const filters: string[] = [];
+    const write = host.write;
+    host.write = (path, text) => {
+      if (path.endsWith("desc/filter")) filters.push(text);
+      write(path, text);
+    };
+    await record(options({ writesOnly: true }));
+    expect(filters).toEqual(["acc==2"]);
+  });
+});
+
+describe("a refusal leaves nothing behind:", () => {
+  const refused = async (given: RecordOptions, message: string | RegExp): Promise<void> => {
+    await expect(record(given)).rejects.toThrow(message);
+    expectNothingLeft(given.output);
+    expect(existsSync(given.output)).toBe(false);
+  };
+
+  test("of a probe, with the kernel's own words", async () => {
+    host.refuses = /vl\/desc/;
+    await refused(
+      options(),
+      /the kernel refused a probe: p:vl\/desc .*Invalid probed address or symbol/,
+    );
+  });
+
+  test("of an instance", async () => {
+    host.failing.set(/instances\/vhost-replay$/, "EPERM");
+    await refused(options(), "this kernel gives no trace instance (EPERM)");
+  });
+
+  test("of the clock", async () => {
+    host.failing.set(/trace_clock$/, "EINVAL");
+    await refused(options(), "this kernel has no trace clock mono (EINVAL)");
+  });
+
+  test("of the ring buffer", async () => {
+    host.failing.set(/buffer_size_kb$/, "ENOMEM");
+    await refused(options(), "no memory for a ring buffer of 1024 KiB for each CPU");
+  });
+
+  test("of the probes' start", async () => {
+    host.failing.set(/instances\/vhost-replay\/events\/vl\/enable$/, "EIO");
+    await refused(options(), "EIO");
+  });
+
+  test("by a disk that is full when it starts", async () => {
+    host.free = 1 << 20;
+    await refused(options(), /only 1 MiB free/);
+  });
+
+  test("by a disk that fills up while it records", async () => {
+    host.failing.set(/tracing_on$/, "ENOSPC");
+    await refused(options(), /^the disk is full; no recording was kept/);
+  });
+
+  test("of a process that is not there", async () => {
+    await refused(options({ pid: 2 ** 30 }), `--pid: no process ${2 ** 30}`);
+  });
+
+  test("of a process without a vhost device", async () => {
+    await refused(options({ pid: process.pid }), /has no vhost worker yet/);
+  });
+
+  test("of a QMP socket", async () => {
+    await refused(options({ qemuSocket: "/nowhere" }), "--qemu-socket /nowhere: no such socket");
+  });
+
+  test("of a name that is taken", async () => {
+    const given = options();
+    writeFileSync(given.output, "");
+    await expect(record(given)).rejects.toThrow("exists already");
+    expect(readFileSync(given.output, "utf8")).toBe("");
+  });
+});
+
+describe("the newer form that a kernel refuses", () => {
+  test("gives way to registers, with a word to the user", async () => {
+    host.refuses = /vl\/desc translate_desc /;
+    const both: KernelProbes = {
+      ...probes,
+      forms: ["btf", "regs"],
+      abilities: { names: true, entryInReturn: true },
+    };
+    const { facts } = await recordBundle(host, both, options(), never, say);
+    expect(facts.form).toBe("regs");
+    expect(said[0]).toMatch(/^the kernel refused form btf: p:vl\/desc translate_desc/);
+  });
+});
+
+describe("what was cut off", () => {
+  /** As after kill -9: probes, instance and state of a process that is no more. */
+  async function cutOff(): Promise<string> {
+    const tracefs = TraceFs.open(host);
+    await tracefs.makeInstance(1024);
+    await tracefs.define(["p:vl/desc vhost:translate_desc vq=%di:x64"]);
+    const partial = join(scratch, `cut-${count++}.partial`);
+    writeFileSync(partial, "");
+    writeState(stateFile(host), {
+      recorder: { pid: process.pid, started: "another" },
+      child: null,
+      partial,
+      qemu: null,
+    });
+    return partial;
+  }
+
+  test("is removed by cleanup, which names the unfinished recording and leaves it", async () => {
+    const partial = await cutOff();
+    expect(await cleanUp(host, say)).toBe(true);
+    expect(said).toEqual([
+      "removed the trace instance",
+      "removed 1 probes",
+      `an unfinished recording stays in ${partial}`,
+    ]);
+    expect(existsSync(partial)).toBe(true);
+    expectNothingLeft("/nowhere");
+  });
+
+  test("is removed without any state, too", async () => {
+    await cutOff();
+    rmSync(stateFile(host));
+    expect(await cleanUp(host, say)).toBe(true);
+    expectNothingLeft("/nowhere");
+  });
+
+  test("stops the next recording, which says how to go on", async () => {
+    await cutOff();
+    const given = options();
+    await expect(record(given)).rejects.toThrow(/cut off.*vhost-replay record --cleanup/);
+    rmSync(stateFile(host));
+    await expect(record(given)).rejects.toThrow(/vhost-replay record --cleanup/);
+    expect(existsSync(`${given.output}.partial`)).toBe(false);
+    // What the other one has left is not ours to remove unasked.
+    expect(TraceFs.open(host).hasInstance).toBe(true);
+    expect(TraceFs.open(host).probes()).toHaveLength(1);
+  });
+
+  test("that something else uses stays, and is said to", async () => {
+    await cutOff();
+    host.busy = true;
+    expect(await cleanUp(host, say)).toBe(false);
+    expect(said.join("\n")).toMatch(/instance.* in use and stays[\s\S]*some probes are in use/);
+    expect(existsSync(stateFile(host))).toBe(true);
+  });
+
+  test("is nothing while the recorder runs", async () => {
+    writeState(stateFile(host), { recorder: ownId(), child: null, partial: "", qemu: null });
+    await expect(cleanUp(host, say)).rejects.toThrow(`process ${process.pid} is recording`);
+    await expect(record(options())).rejects.toThrow("is recording already");
+  });
+
+  test("is nothing on a host without a recording", async () => {
+    expect(await cleanUp(host, say)).toBe(true);
+    expect(said).toEqual([]);
+  });
+});
+
+describe("probes of the same name that are not ours", () => {
+  test("are neither used nor removed", async () => {
+    await TraceFs.open(host).define(["p:vl/desc vhost:translate_desc vq=%di:x64"]);
+    const given = options();
+    await expect(record(given)).rejects.toThrow("probes of group vl are defined already");
+    expect(TraceFs.open(host).probes()).toHaveLength(1);
+    expect(existsSync(`${given.output}.partial`)).toBe(false);
+  });
+});
+
+describe("the command line refuses in one line", () => {
+  async function cli(...line: string[]) {
+    const io = fakeIo();
+    const api = fakeApi();
+    const environment = { io: () => io, tool: () => api.tool, load: async () => api };
+    const status = await runCommandLine(["record", ...line], environment);
+    return { status, stderr: io.stderr };
+  }
+  test.each<[keyof RecordArguments, string[], string]>([
+    ["for", ["--for", "soon"], "--for: seconds, not soon"],
+    ["for", ["--for", "0"], "--for: seconds, not 0"],
+    ["size", ["--size", "1T"], "--size: bytes, or with K, M, G, not 1T"],
+    ["pid", ["--pid", "qemu"], "--pid: a process id, not qemu"],
+    ["bufferSize", ["--buffer-size", "-1"], "--buffer-size: KiB, not -1"],
+    ["recorder", ["--recorder", "perf"], "--recorder: trace-cmd or tracefs, not perf"],
+    ["driver", ["--driver", "blk"], "--driver: scsi, net, vsock, not blk"],
+  ])("a wrong %s", async (_, line, message) => {
+    const { status, stderr } = await cli(...line);
+    expect(status).toBe(2);
+    expect(stderr).toBe(`vhost-replay: ${message}\n`);
+  });
+});

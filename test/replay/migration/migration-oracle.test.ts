@@ -1,0 +1,76 @@
+/** Twins: the core and the naive oracle agree on every page of random migrations. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { MigrationResult, MigrationVerdict } from "../../../src/model/result.ts";
+import { replayMigration, verdictOf } from "../../support/migration-guest.ts";
+import {
+  migrations,
+  type Op,
+  ORACLE_POLICIES,
+  oracleVerdict,
+  record,
+} from "../../support/migration-oracle.ts";
+
+const RUNS = Number(process.env.MIGRATION_RUNS ?? 50);
+const POLICIES = ORACLE_POLICIES.map(({ policy }) => policy);
+
+async function migrationOf(ops: readonly Op[]): Promise<MigrationResult> {
+  const { migrations: found } = await replayMigration(record(ops), POLICIES);
+  expect(found).toHaveLength(1);
+  await sameByRound(found[0]!, ops);
+  return found[0]!;
+}
+
+/** With nobody asking for single pages the core takes writes by the round where it can: the same sets. */
+async function sameByRound(migration: MigrationResult, ops: readonly Op[]): Promise<void> {
+  const { migrations: found } = await replayMigration(record(ops), POLICIES, POLICIES[0], false);
+  expect({ ...found[0]!, verdicts: found[0]!.verdicts.map(withoutPages) }).toEqual({
+    ...migration,
+    verdicts: migration.verdicts.map(withoutPages),
+  });
+}
+
+const withoutPages = (verdict: MigrationVerdict): Partial<MigrationVerdict> => ({
+  ...verdict,
+  pages: [],
+  pagesWithoutEvidence: 0,
+});
+
+function compare(migration: MigrationResult, ops: readonly Op[]): void {
+  for (const { policy, logs } of ORACLE_POLICIES) {
+    const { stale, possible, healed, verdict } = verdictOf(migration, policy.name);
+    const oracle = oracleVerdict(ops, logs);
+    expect({ policy: policy.name, stale, possible, healed }).toEqual({
+      policy: policy.name,
+      stale: oracle.stale,
+      possible: oracle.possible,
+      healed: oracle.healed,
+    });
+    expect(verdict.whatIf).toBe(false);
+    expect([verdict.best, verdict.likely, verdict.worst]).toEqual([
+      oracle.stale.length,
+      oracle.likely.length,
+      oracle.stale.length + oracle.possible.length,
+    ]);
+    // Every open page names the write to blame, and what it hangs on.
+    expect(verdict.pages.map(({ gfn }) => gfn).sort((a, b) => a - b)).toEqual(
+      [...stale, ...possible].sort((a, b) => a - b),
+    );
+    for (const page of verdict.pages)
+      expect(page.doubts.length === 0).toBe(page.verdict === "stale");
+  }
+}
+
+test("with page sends", async () => {
+  await fc.assert(
+    fc.asyncProperty(migrations(), async (ops) => compare(await migrationOf(ops), ops)),
+    { numRuns: RUNS },
+  );
+}, 120_000);
+
+test("without page sends: worst, likely and best case", async () => {
+  await fc.assert(
+    fc.asyncProperty(migrations(false), async (ops) => compare(await migrationOf(ops), ops)),
+    { numRuns: RUNS },
+  );
+}, 120_000);

@@ -1,0 +1,205 @@
+import { describe, expect, test } from "vitest";
+import { compareImages, firstDifference } from "../../src/answers/compare-images.ts";
+import { eventJsonLine } from "../../src/report/json/event-json.ts";
+import { seconds } from "../../src/report/text/number-text.ts";
+import { reportText } from "../../src/report/text/report-text.ts";
+import { requestJsonLine } from "../../src/report/text/request-line.ts";
+import { alignColumns, printable, textStyle, wrapText } from "../../src/report/text/text-layout.ts";
+import { verdictSentence, verdictStatus } from "../../src/report/text/verdict.ts";
+import { event, policyResult, request, resultOf } from "../support/report-fixture.ts";
+
+const none = (name: string) => policyResult({ name, alias: "patched", lost: 0 });
+
+describe("the verdict", () => {
+  test("names what each vhost would have left out, with its kernels", () => {
+    expect(
+      verdictSentence(
+        resultOf({
+          policies: [policyResult({ lost: 412 }), none("linux-6.16"), none("linux-7.2")],
+        }),
+      ),
+    ).toBe(
+      "Unpatched vhost-scsi (linux-6.1) would have left 412 guest pages out of the dirty log; " +
+        "patched (linux-6.16, linux-7.2) would have left none.",
+    );
+  });
+
+  test("is in the singular for one page, and needs no alias", () => {
+    const policies = [policyResult({ alias: null, lost: 1 }), none("linux-6.16")];
+    expect(verdictSentence(resultOf({ policies }))).toBe(
+      "The vhost-scsi of linux-6.1 would have left 1 guest page out of the dirty log; " +
+        "patched (linux-6.16) would have left none.",
+    );
+  });
+
+  test("says that logging was assumed, and why", () => {
+    const result = { window: "assumed", policies: [policyResult()] } as const;
+    const policies = [...result.policies];
+    expect(verdictSentence(resultOf({ ...result, policies, windowWhy: "never-on" }))).toMatch(
+      /3 guest pages out of the dirty log, had logging been on \(the recording never switches it on\)\.$/,
+    );
+    expect(verdictSentence(resultOf({ ...result, policies, windowWhy: "asked" }))).toMatch(
+      /, had logging been on throughout\.$/,
+    );
+  });
+
+  test.each([
+    ["lower", "at least 3 guest pages", "none as far as this recording shows."],
+    ["upper", "at most 3 guest pages", "none."],
+    ["bounds", "about 3 guest pages", "none as far as this recording shows."],
+  ] as const)("of a result that is a %s bound says so", (certainty, some, nothing) => {
+    const sentence = verdictSentence(resultOf({ certainty }));
+    expect(sentence).toContain(`would have left ${some} out`);
+    expect(sentence).toMatch(new RegExp(`would have left ${nothing.replace(".", "\\.")}$`));
+  });
+
+  test("of a recording in which nothing was written while logging was on says that", () => {
+    const policies = [none("linux-6.1")];
+    expect(verdictSentence(resultOf({ written: 0, policies }))).toBe(
+      "Nothing was lost: vhost-scsi wrote no guest page while logging was on.",
+    );
+  });
+
+  test("has status 1 when any policy loses, 0 when none does, 3 without a verdict", () => {
+    expect(verdictStatus(resultOf())).toBe(1);
+    expect(verdictStatus(resultOf({ policies: [none("linux-6.16")] }))).toBe(0);
+    expect(verdictStatus(resultOf({ verdict: false }))).toBe(3);
+  });
+});
+
+test("a report puts the verdict first and the limits last", () => {
+  expect(reportText(resultOf(), textStyle(false))).toBe(`\
+Unpatched vhost-scsi (linux-6.1) would have left 3 guest pages out of the dirty log; \
+patched (linux-6.16) would have left none.
+
+policy                 logged  lost  stale
+linux-6.1   unpatched       1     3      2
+linux-6.16  patched         4     0      0
+
+Pages of 4 KiB, each counted once; 4 pages written in 2 rounds. lost: written
+and not logged in some round; stale: still so at the end.
+
+m.txt: ftrace text, gzip, 2 CPUs, clock mono, 12.747166 to 31.300000 s, 21
+  events
+
+Lost by linux-6.1 (unpatched)
+
+  queue  pages  requests  rounds  first in  ended by
+  io 2       3         1       1         1  sync 8 end
+      I/O buffers, which this vhost never logs
+      0x214000-0x216fff
+      first: 4096 bytes at 0x214200-0x2151ff, request 10, head 51
+        popped     31.218000  m.txt:399
+        completed  31.220535  m.txt:403
+
+What this recording cannot tell
+
+  - 120 events were lost. (the true numbers may be higher)
+    m.txt:300
+`);
+});
+
+test("a report with colour is the same text with emphasis", () => {
+  const colored = reportText(resultOf(), textStyle(true));
+  expect(colored).toContain("\x1b[1m");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escapes are what is removed
+  expect(colored.replace(/\x1b\[\d+m/g, "")).toBe(reportText(resultOf(), textStyle(false)));
+});
+
+test("a report shows so many findings and says how many more there are", () => {
+  const [one] = resultOf().findings;
+  const text = reportText(resultOf({ findings: [one!, one!, one!] }), textStyle(false), 1);
+  expect(text.match(/first: 4096 bytes/g)).toHaveLength(1);
+  expect(text).toContain("and 2 more findings; --all shows all");
+});
+
+test("a control character in a recording's text does not reach the terminal", () => {
+  expect(printable("a\x1b[2Jb\nc\x9bd\x7f")).toBe("a?[2Jb?c?d?");
+  const limits = [{ code: "x", text: "evil \x1b]0;t\x07", effect: null, places: [] }];
+  expect(reportText(resultOf({ limits }), textStyle(false))).not.toContain("\x1b");
+});
+
+test("times are cut to microseconds, as ftrace prints them", () => {
+  expect(seconds("12747166999")).toBe("12.747166");
+  expect(seconds("5")).toBe("0.000000");
+  expect(seconds("-1500000")).toBe("-0.001500");
+});
+
+test("columns are aligned and no line ends in a space", () => {
+  expect(
+    alignColumns(
+      [
+        ["a", "1", ""],
+        ["bcd", "22", "x"],
+      ],
+      "lrl",
+    ),
+  ).toEqual(["a     1", "bcd  22  x"]);
+});
+
+test("a paragraph is broken at spaces only", () => {
+  expect(wrapText("one two threefourfive six", "- ", "  ", 9)).toEqual([
+    "- one two",
+    "  threefourfive",
+    "  six",
+  ]);
+});
+
+test("a request's JSON has the documented keys in the documented order", () => {
+  expect(Object.keys(JSON.parse(requestJsonLine(request)))).toEqual(
+    "serial head queue device vq state popped used captured freed cause lun cdb reads writes".split(
+      " ",
+    ),
+  );
+  expect(JSON.parse(requestJsonLine(request)).writes).toEqual([{ gpa: "0x214200", len: 4096 }]);
+});
+
+test("an event's keys come in one order, whatever order they were made in", () => {
+  expect(eventJsonLine(event)).toBe(
+    '{"event":"desc","ts":"12931782000","cpu":0,"pid":287,"vq":"0xff18","gpa":"0x1000003b9",' +
+      '"len":51,"acc":1,"iov":"0xff20","place":"m.txt:3"}\n',
+  );
+});
+
+describe("comparing two images", () => {
+  test("counts each direction, and a missing tail is zero", () => {
+    const difference = compareImages(
+      Uint8Array.of(0b0110, 0, 0, 0x80),
+      Uint8Array.of(0b0101_0100, 0xff),
+    );
+    expect(difference.extra).toEqual({
+      pages: 2,
+      runs: [
+        { gfn: 1, pages: 1 },
+        { gfn: 31, pages: 1 },
+      ],
+      moreRuns: 0,
+    });
+    expect(difference.missing).toEqual({
+      pages: 10,
+      runs: [
+        { gfn: 4, pages: 1 },
+        { gfn: 6, pages: 1 },
+        { gfn: 8, pages: 8 },
+      ],
+      moreRuns: 0,
+    });
+    expect(firstDifference(difference)).toEqual({ gfn: 1, side: "extra" });
+  });
+
+  test("keeps so many runs and counts the others", () => {
+    const { missing } = compareImages(new Uint8Array(0), Uint8Array.of(0b1101_0101), 2);
+    expect(missing).toEqual({
+      pages: 5,
+      runs: [
+        { gfn: 0, pages: 1 },
+        { gfn: 2, pages: 1 },
+      ],
+      moreRuns: 2,
+    });
+  });
+
+  test("has no first difference when there is none", () => {
+    expect(firstDifference(compareImages(Uint8Array.of(1, 0), Uint8Array.of(1)))).toBeUndefined();
+  });
+});

@@ -1,0 +1,144 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AnySchemaObject, Ajv2020 as Validator } from "ajv/dist/2020.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { run as explain } from "../../src/commands/explain.ts";
+import { run as info } from "../../src/commands/info.ts";
+import { run as log } from "../../src/commands/log.ts";
+import { run as policies } from "../../src/commands/policies.ts";
+import { run as report } from "../../src/commands/report.ts";
+import { run as verify } from "../../src/commands/verify.ts";
+import { eventJsonLine } from "../../src/report/json/event-json.ts";
+import { requestJsonLine } from "../../src/report/text/request-line.ts";
+import { event, fakeApi, fakeImage, fakeIo, request, resultOf } from "../support/report-fixture.ts";
+
+const OWN =
+  "attribute dump explain identify info log-index policies report requests stale verify verify-images".split(
+    " ",
+  );
+const folder = new URL("../../schema/", import.meta.url);
+const schemas = new Map<string, AnySchemaObject>();
+let scratch = "";
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "vhost-replay-"));
+  for (const name of OWN) {
+    const text = await readFile(new URL(`${name}.schema.json`, folder), "utf8");
+    schemas.set(name, JSON.parse(text));
+  }
+});
+afterAll(() => rm(scratch, { recursive: true }));
+
+function errorsOf(name: string, value: unknown): unknown {
+  const validate = new Validator({ allowUnionTypes: true }).compile(schemas.get(name)!);
+  return validate(value) ? [] : validate.errors;
+}
+
+const args = { recordings: ["m.txt"], json: true };
+
+describe("what a command prints with --json is what its schema says:", () => {
+  test("report", async () => {
+    const io = fakeIo();
+    expect(await report(fakeApi(), io, args)).toBe(1);
+    const document = JSON.parse(io.stdout);
+    expect(errorsOf("report", document)).toEqual([]);
+    expect(document.verdict.answer).toBe("pages-lost");
+    // SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+    expect(document.inputs[0].sha256).toBe(
+      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    );
+    expect(document.findings[0].first.gpa).toBe("0x214200");
+  });
+
+  test("report without a verdict, without syncs and devices", async () => {
+    const io = fakeIo();
+    const result = resultOf({ verdict: false, devices: [], rounds: [], findings: [] });
+    expect(await report(fakeApi(result), io, args)).toBe(3);
+    expect(errorsOf("report", JSON.parse(io.stdout))).toEqual([]);
+    expect(JSON.parse(io.stdout).verdict.answer).toBe("none");
+  });
+
+  test("info", async () => {
+    const io = fakeIo();
+    expect(await info(fakeApi(), io, args)).toBe(0);
+    expect(errorsOf("info", JSON.parse(io.stdout))).toEqual([]);
+    expect(JSON.parse(io.stdout).syncs.map((sync: { number: number }) => sync.number)).toEqual([
+      7, 8,
+    ]);
+  });
+
+  test("explain", async () => {
+    const io = fakeIo();
+    expect(await explain(fakeApi(), io, { ...args, gpa: "0x214800" })).toBe(0);
+    const document = JSON.parse(io.stdout);
+    expect(errorsOf("explain", document)).toEqual([]);
+    expect(document.range).toEqual({ gpa: "0x214000", len: 4096, pages: 1 });
+    expect(document.policies.map((policy: { lostPages: number }) => policy.lostPages)).toEqual([
+      1, 0,
+    ]);
+  });
+
+  test("requests and dump, a line each", () => {
+    expect(errorsOf("requests", JSON.parse(requestJsonLine(request)))).toEqual([]);
+    const popless = { ...request, popped: null, used: null, captured: null, cause: null };
+    expect(errorsOf("requests", JSON.parse(requestJsonLine(popless)))).toEqual([]);
+    expect(errorsOf("dump", JSON.parse(eventJsonLine(event)))).toEqual([]);
+  });
+
+  test("policies", async () => {
+    const io = fakeIo();
+    expect(await policies(fakeApi(), io, { json: true })).toBe(0);
+    expect(errorsOf("policies", JSON.parse(io.stdout))).toEqual([]);
+  });
+
+  test("verify, equal and different", async () => {
+    const observed = join(scratch, "observed");
+    await log(fakeApi(), fakeIo(), { ...args, policy: "patched", output: observed });
+    const io = fakeIo();
+    expect(await verify(fakeApi(), io, { ...args, observed })).toBe(0);
+    const document = JSON.parse(io.stdout);
+    expect(errorsOf("verify", document)).toEqual([]);
+    expect(document.answer).toBe("equal");
+    expect(document.policies[0].first).toMatchObject({ gfn: "0x214", side: "missing", number: 8 });
+  });
+
+  test("log's index, whose images it describes", async () => {
+    const output = join(scratch, "log");
+    const io = fakeIo();
+    expect(await log(fakeApi(), io, { ...args, policy: "patched", output })).toBe(0);
+    const index = JSON.parse(await readFile(join(output, "index.json"), "utf8"));
+    expect(errorsOf("log-index", index)).toEqual([]);
+    expect(io.stdout).toBe(`${JSON.stringify(index, null, 2)}\n`);
+    expect((await readdir(output)).sort()).toEqual(["007.bin", "008.bin", "index.json"]);
+    const image = await readFile(join(output, "008.bin"));
+    expect(image.length % 8).toBe(0);
+    expect([...image]).toEqual([...fakeImage("linux-6.16")]);
+    expect(index.images[1]).toMatchObject({ file: "008.bin", number: 8, name: "end", pages: 4 });
+    await writeFile(join(output, "mine.txt"), "");
+    await expect(log(fakeApi(), fakeIo(), { ...args, policy: "patched", output })).rejects.toThrow(
+      "not a folder that log wrote",
+    );
+    expect(await readdir(output)).toContain("mine.txt");
+  });
+});
+
+test("a document with a key too many or too few does not pass", async () => {
+  const io = fakeIo();
+  await report(fakeApi(), io, args);
+  const document = JSON.parse(io.stdout);
+  expect(errorsOf("report", { ...document, more: 1 })).not.toEqual([]);
+  const { limits: _, ...less } = document;
+  expect(errorsOf("report", less)).not.toEqual([]);
+});
+
+test("definitions that several schemas have are the same in all of them", () => {
+  const seen = new Map<string, unknown>();
+  for (const schema of schemas.values()) {
+    for (const [name, definition] of Object.entries(schema.$defs ?? {})) {
+      if (seen.has(name)) expect(definition).toEqual(seen.get(name));
+      seen.set(name, definition);
+    }
+  }
+  expect(seen.size).toBeGreaterThan(10);
+});
