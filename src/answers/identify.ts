@@ -3,7 +3,7 @@
  * ranked by syncs that are equal and then by pages that are not.
  */
 import type { Round, SyncMark } from "../model/result.ts";
-import type { Policy } from "../vhost/policy-row.ts";
+import { fitsDrivers, type Policy } from "../vhost/policy-row.ts";
 
 /** Policies that log the same causes: one row of the replay. */
 export interface Candidate {
@@ -155,16 +155,6 @@ function rank(
     row.rank = above && distance(above, row) === 0 ? above.rank : at + 1;
   });
   return rows;
-}
-
-/**
- * Whether a recording of these drivers can be of this vhost. Where nothing names the driver, any
- * vhost of the kernel can be it.
- */
-export function fitsDrivers(policy: Policy, drivers: readonly string[]): boolean {
-  const own = policy.drivers ?? [];
-  const named = drivers.filter((driver) => driver !== "vhost");
-  return named.length === 0 ? own.length > 0 : named.some((driver) => own.includes(driver));
 }
 
 function addDifference(

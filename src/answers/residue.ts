@@ -3,8 +3,8 @@
  * causes that wrote it in that round, or by its place in a neighbouring sync.
  */
 import { Cause } from "../../assembly/abi.ts";
-import type { ChosenPolicy } from "../replay/replay.ts";
 import { causeName } from "../vhost/causes.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { SyncDifference } from "./identify.ts";
 
 /** Causes that stand for themselves; Part repeats what others wrote. */

@@ -5,6 +5,7 @@ import type { CoreModule } from "../core/core.ts";
 import type { WindowChoice } from "../core/rows.ts";
 import type { ClockPair } from "../join/clocks.ts";
 import type { RequestRecord, SyncView, WatchedWrite } from "../model/result.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy.ts";
 import type { BlockRange } from "./migration/ram-map.ts";
 
@@ -27,12 +28,6 @@ export interface Recording {
   onProgress?: (bytes: number, events: number) => void;
   /** SHA-256 of an input's bytes, where the caller wants it in the result. */
   sha256?: (source: Source) => Promise<string | null>;
-}
-
-export interface ChosenPolicy {
-  policy: Policy;
-  /** The name by which it was asked for, when that is an alias. */
-  alias: string | null;
 }
 
 export interface ReplayOptions {

@@ -7,12 +7,11 @@ import { type MergePlan, planMerge } from "../join/merge-plan.ts";
 import type { NormalisedEvent } from "../model/event.ts";
 import { RecordingError } from "../model/place.ts";
 import type { ReplayResult } from "../model/result.ts";
-import { findPolicy } from "../vhost/policy.ts";
 import type { Recording, ReplayOptions } from "./replay-options.ts";
 import { Replay } from "./run.ts";
 import { summariseResult } from "./summary.ts";
 
-export type { ChosenPolicy, Recording, ReplayOptions } from "./replay-options.ts";
+export type { Recording, ReplayOptions } from "./replay-options.ts";
 
 async function withReplay<T>(
   recording: Recording,
@@ -64,12 +63,6 @@ export function replay(recording: Recording, options: ReplayOptions): Promise<Re
     await run.run();
     return finishResult(run, recording);
   });
-}
-
-/** Replays a recording against the kernels before and after the series: what `info` needs. */
-export function inspect(recording: Recording): Promise<ReplayResult> {
-  const policies = ["unpatched", "patched"].map((alias) => ({ policy: findPolicy(alias), alias }));
-  return replay(recording, { policies, window: "auto" });
 }
 
 /** Hands every event of a recording, in time order, to `onEvent`; nothing is replayed. */

@@ -2,7 +2,7 @@
  * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
-import { CAUSES, EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
+import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
 import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
 import { type Queue, readEvidence, readQueues, readRequest } from "../core/queue-record.ts";
@@ -13,8 +13,8 @@ import type { MergePlan } from "../join/merge-plan.ts";
 import type { IoctlEvent, NormalisedEvent } from "../model/event.ts";
 import type { Place } from "../model/place.ts";
 import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
+import { causeMask } from "../vhost/causes.ts";
 import { driverOf } from "../vhost/ioctl.ts";
-import { causeName } from "../vhost/policy.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { Recording, ReplayOptions } from "./replay-options.ts";
@@ -223,7 +223,7 @@ export class Replay {
   }
 
   #loggedBy(cause: string): string[] {
-    const bit = causeBit(cause);
+    const bit = causeMask(cause);
     const window = this.rows[0]?.window ?? "recorded";
     return this.rows
       .filter((row) => row.window === window && (row.logsMask & bit) !== 0)
@@ -359,10 +359,3 @@ export class Replay {
     await this.#requests();
   }
 }
-
-function causeBit(cause: string): number {
-  const at = CAUSE_NAMES.indexOf(cause);
-  return at < 0 ? 0 : 1 << at;
-}
-
-const CAUSE_NAMES = Array.from({ length: CAUSES }, (_, cause) => causeName(cause));

@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { candidatesOf, fitsDrivers, startIdentifier } from "../../src/answers/identify.ts";
+import { candidatesOf, startIdentifier } from "../../src/answers/identify.ts";
 import { type IdentifyArguments, run as identify } from "../../src/commands/identify.ts";
 import { loadApi } from "../../src/commands/shared/load-api.ts";
 import { findPolicy, POLICIES } from "../../src/vhost/policy.ts";
+import { fitsDrivers } from "../../src/vhost/policy-row.ts";
 import { Guest } from "../support/guest.ts";
 import { memorySource, replayAll } from "../support/memory-source.ts";
 

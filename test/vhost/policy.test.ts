@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MAX_ROWS, NOT_WRITTEN } from "../../assembly/abi.ts";
 import { UsageError } from "../../src/model/place.ts";
-import { policyDetailJson, policyDetailText } from "../../src/report/text/policy-detail.ts";
+import { policyDetailJson } from "../../src/report/json/policies-json.ts";
+import { policyDetailText } from "../../src/report/text/policy-detail.ts";
 import { assumeLogging, causeMask, causesOf, WINDOW } from "../../src/vhost/causes.ts";
 import {
   ASSUMED_WINDOW,
