@@ -14,7 +14,7 @@ const LAYERS: [RegExp, number][] = [
   [/^src\/(join|replay)\//, 4],
   [/^src\/(answers|redact)\//, 5],
   [/^src\/report\//, 6],
-  [/^src\/(index|cli|conformance)\.ts$|^src\/(node|commands)\//, 7],
+  [/^src\/(index|cli|conformance)\.ts$|^src\/(node|commands|web)\//, 7],
 ];
 
 /** Known arrows upward, to be taken away with the circles. */
