@@ -19,7 +19,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["replay"],
   ["answers", "redact"],
   ["report", "node", "index.ts"],
-  ["commands"],
+  ["commands", "web"],
   ["cli.ts", "conformance.ts"],
 ];
 
