@@ -24,14 +24,14 @@ export type { ByteStream, RandomAccess, Source, Surroundings } from "./bytes/sou
 export { type CoreModule, compileCore, OutOfMemory } from "./core/core.ts";
 export { DEFAULT_SYNC_MARKER } from "./core/round.ts";
 export type { WindowChoice } from "./core/rows.ts";
-export type { ClockPair } from "./join/clocks.ts";
+export type { ClockPair } from "./join/clock-pair.ts";
+export type { BlockRange } from "./memory/block-range.ts";
 export type { OwnedPages, Owner } from "./memory/owners/owners.ts";
 export { readMemoryMap } from "./memory/read-memory-map.ts";
 export type { NormalisedEvent } from "./model/event.ts";
 export type { GpaRange } from "./model/pages.ts";
 export { formatPlace, type Place, RecordingError, UsageError } from "./model/place.ts";
 export type * from "./model/result.ts";
-export type { BlockRange } from "./replay/migration/ram-map.ts";
 export { dump, type Recording, type ReplayOptions, replay } from "./replay/replay.ts";
 export { type ChosenPolicy, choosePolicies, DEFAULT_POLICIES } from "./vhost/chosen-policy.ts";
 export {

@@ -6,9 +6,9 @@ import type { Replayer } from "../../answers/asked.ts";
 import type { Source, Surroundings } from "../../bytes/source.ts";
 import type { CoreModule } from "../../core/core.ts";
 import type { MergePlan } from "../../join/merge-plan.ts";
+import type { Recording } from "../../join/recording.ts";
 import type { NormalisedEvent } from "../../model/event.ts";
 import type { ReplayResult } from "../../model/result.ts";
-import type { Recording } from "../../replay/replay.ts";
 import type { Tool } from "../../report/json/result-json.ts";
 import type { Policy } from "../../vhost/policy.ts";
 
