@@ -6,7 +6,7 @@ import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from ".
 import { comparedImage } from "./compared-image.ts";
 import { type Identification, type RankedPolicy, startIdentifier } from "./identify.ts";
 import type { ObservedImages } from "./observed.ts";
-import { causePolicies, type ResidueCause, startResidue } from "./residue.ts";
+import { type ResidueCause, residuePasses, startResidue } from "./residue.ts";
 
 export interface Options extends Pick<CommonOptions, "window" | "signal"> {
   observed: ObservedImages;
@@ -87,7 +87,7 @@ export function statusOf({
 export function bestOf({ ranking }: Identification): RankedPolicy[] {
   const [best] = ranking;
   if (!best || best.syncs === 0) return [];
-  return ranking.filter((row) => row === best || best.ties.includes(row.policy.name));
+  return ranking.filter((row) => row === best || best.ties.includes(row.policy));
 }
 
 function refusals(policies: readonly Policy[]): string {
@@ -105,16 +105,18 @@ async function explainResidue(
   const tally = startResidue(residue);
   const rounds = new Map(residue.map((difference) => [difference.round, difference]));
   try {
-    await run(recording, {
-      ...options,
-      policies: causePolicies(),
-      // A plane is the same under both readings; a mask of one cause is not.
-      window: "recorded",
-      onSync(view) {
-        const difference = rounds.get(view.round.index);
-        if (difference) tally.add(difference, (cause) => comparedImage(view, cause, 0));
-      },
-    });
+    for (const pass of residuePasses()) {
+      await run(recording, {
+        ...options,
+        policies: pass.policies,
+        // A plane is the same under both readings; a mask of one cause is not.
+        window: "recorded",
+        onSync(view) {
+          const difference = rounds.get(view.round.index);
+          if (difference) tally.add(pass, difference, (n) => comparedImage(view, n, 0));
+        },
+      });
+    }
   } catch (error) {
     if (!(error instanceof RecordingError)) throw error;
     return { causes: [], unexplained: `the recording could not be read again: ${error.message}` };

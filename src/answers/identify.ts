@@ -30,7 +30,8 @@ export interface SyncDifference {
 export interface RankedPolicy {
   /** From 1; the same for rows that nothing tells apart. */
   rank: number;
-  policy: Policy;
+  /** Its name. */
+  policy: string;
   syncsEqual: number;
   syncs: number;
   missing: number;
@@ -115,7 +116,7 @@ export function startIdentifier(policies: readonly Policy[]): Identifier {
     finish: (drivers) => {
       const ranking = rank(policies, candidates, tallies, alike, syncs, drivers);
       const best = candidates.findIndex(({ policies: all }) =>
-        all.some((policy) => policy === ranking[0]?.policy),
+        all.some((policy) => policy.name === ranking[0]?.policy),
       );
       const { differences = [], moreDifferences = 0 } = tallies[best] ?? {};
       return { syncs, ranking, residue: differences, moreResidue: moreDifferences };
@@ -135,20 +136,21 @@ function rank(
     const { equal, missing, extra } = tallies[i]!;
     const tied = candidates.flatMap((other, at) => (alike[at] === alike[i] ? other.policies : []));
     return policies.map((policy) => ({
-      ...{ rank: 0, policy, syncsEqual: equal, syncs, missing, extra },
+      ...{ rank: 0, policy: policy.name, syncsEqual: equal, syncs, missing, extra },
       ties: order
         .filter((other) => other !== policy && tied.includes(other))
         .map((other) => other.name),
       fits: fitsDrivers(policy, drivers),
     }));
   });
+  const places = new Map(order.map((policy, at) => [policy.name, at]));
   const distance = (a: RankedPolicy, b: RankedPolicy): number =>
     b.syncsEqual - a.syncsEqual || a.missing + a.extra - (b.missing + b.extra);
   rows.sort(
     (a, b) =>
       distance(a, b) ||
       Number(b.fits) - Number(a.fits) ||
-      order.indexOf(a.policy) - order.indexOf(b.policy),
+      places.get(a.policy)! - places.get(b.policy)!,
   );
   rows.forEach((row, at) => {
     const above = rows[at - 1];

@@ -3,7 +3,7 @@ import { type GpaRange, PAGE_BYTES, wholePages } from "../model/pages.ts";
 import { UsageError } from "../model/place.ts";
 import type { SyncMark, WatchedWrite } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
-import { assumeLogging, causeMask, WINDOW } from "../vhost/causes.ts";
+import { assumeLogging, causesOf, WINDOW } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
 
@@ -108,8 +108,9 @@ export function recordLife(
 ): LifeRecorder {
   const life: Life = { gpa, len, events: [], moreEvents: 0, writes: 0, outside: 0, policies: [] };
   const written = new Set<number>();
+  const inWindow = new Set(causesOf(WINDOW));
   const rows = policies.map(({ policy, alias }) => ({
-    logs: assumed ? assumeLogging(policy.logs) : policy.logs,
+    logs: new Set(causesOf(assumed ? assumeLogging(policy.logs) : policy.logs)),
     result: { name: policy.name, alias, loggedWrites: 0, lostRounds: [] as number[], lostPages: 0 },
     logged: new Set<number>(),
     everLost: new Set<number>(),
@@ -121,15 +122,16 @@ export function recordLife(
   return {
     write(write) {
       life.writes += 1;
-      const bit = causeMask(write.cause);
-      const loggedBy = rows.filter(({ logs }) => logs & bit).map(({ result }) => result.name);
+      const loggedBy = rows
+        .filter(({ logs }) => logs.has(write.cause))
+        .map(({ result }) => result.name);
       add({ kind: "write", write: { ...write, loggedBy } });
-      const inside = assumed || (WINDOW & bit) !== 0;
+      const inside = assumed || inWindow.has(write.cause);
       if (!inside) life.outside += 1;
       const pages = watchedPages(write, gpa, len);
       if (inside) for (const gfn of pages) written.add(gfn);
       for (const row of rows) {
-        if ((row.logs & bit) === 0) continue;
+        if (!row.logs.has(write.cause)) continue;
         row.result.loggedWrites += 1;
         for (const gfn of pages) row.logged.add(gfn);
       }

@@ -224,12 +224,20 @@ export class Replay implements ReplayState {
     exports.dropWatched();
   }
 
+  /** Names of the policies that log a cause. */
+  readonly #loggers = new Map<string, string[]>();
+
   #loggedBy(cause: string): string[] {
-    const bit = causeMask(cause);
-    const window = this.rows[0]?.window ?? "recorded";
-    return this.rows
-      .filter((row) => row.window === window && (row.logsMask & bit) !== 0)
-      .map((row) => this.options.policies[row.policy]!.policy.name);
+    let names = this.#loggers.get(cause);
+    if (names === undefined) {
+      const bit = causeMask(cause);
+      const window = this.rows[0]?.window ?? "recorded";
+      names = this.rows
+        .filter((row) => row.window === window && (row.logsMask & bit) !== 0n)
+        .map((row) => this.options.policies[row.policy]!.policy.name);
+      this.#loggers.set(cause, names);
+    }
+    return [...names];
   }
 
   #queues: Queue[] = [];

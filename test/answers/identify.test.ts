@@ -213,7 +213,7 @@ describe("rows", () => {
     const images = [new Uint8Array([1]), new Uint8Array([2])];
     identifier.addSync({ index: 0, caveats: [] }, null, new Uint8Array([3]), (row) => images[row]!);
     const { ranking } = identifier.finish(["vhost-scsi"]);
-    expect(ranking.map((row) => [row.policy.name, row.rank, row.missing, row.ties])).toEqual([
+    expect(ranking.map((row) => [row.policy, row.rank, row.missing, row.ties])).toEqual([
       ["linux-6.1", 1, 1, []],
       ["linux-6.16", 1, 1, []],
     ]);

@@ -19,16 +19,16 @@ export function identifySentence({ identification }: Pick<Answer, "identificatio
   const what = first.fits ? "" : " (a what-if: the recording is of another vhost)";
   if (first.syncsEqual === first.syncs) {
     const where = first.syncs === 1 ? "at the only sync" : `at all ${first.syncs} syncs`;
-    return `${first.policy.name}${what} explains the observed log ${where}${also}.`;
+    return `${first.policy}${what} explains the observed log ${where}${also}.`;
   }
   return (
-    `No policy explains the observed log at every sync; ${first.policy.name}${what} comes ` +
+    `No policy explains the observed log at every sync; ${first.policy}${what} comes ` +
     `closest, equal at ${first.syncsEqual} of ${first.syncs}${also}.`
   );
 }
 
 function namesOf(rows: readonly RankedPolicy[]): string {
-  return listOf(rows.map((row) => row.policy.name));
+  return listOf(rows.map((row) => row.policy));
 }
 
 /** For people; the first line is the answer. Ends in a line feed. */
@@ -47,7 +47,7 @@ function rankingText({ ranking }: Identification): string[] {
   if ((ranking[0]?.syncs ?? 0) === 0) return [];
   const rows = ranking.map((row) => [
     `${row.rank}`,
-    row.policy.name,
+    row.policy,
     `${row.syncsEqual} of ${row.syncs}`,
     `${row.missing}`,
     `${row.extra}`,
@@ -88,7 +88,7 @@ const SHOWN_SYNCS = 12;
 function residueText(answer: Answer, style: TextStyle): string[] {
   const { residue, moreResidue, ranking } = answer.identification;
   if (residue.length === 0) return [];
-  const lines = [style.bold(`What ${ranking[0]!.policy.name} leaves over`), ""];
+  const lines = [style.bold(`What ${ranking[0]!.policy} leaves over`), ""];
   for (const cause of answer.causes) lines.push(...wrapText(residueSentence(cause), "  ", "    "));
   if (answer.unexplained !== null) lines.push(...wrapText(answer.unexplained, "  ", "    "));
   for (const sync of residue.slice(0, SHOWN_SYNCS)) {
