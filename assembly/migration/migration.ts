@@ -22,6 +22,7 @@ import {
   MIG_DOUBT_FIRST_PASS,
   MIG_DOUBT_FLIGHT,
   MIG_DOUBT_QUEUED,
+  NO_ADDRESS,
   PAGE_SHIFT,
   QUEUE_LOGADDR,
   QUEUE_NUM,
@@ -33,7 +34,6 @@ import { slotOf } from "../base/event-slot";
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
-import { NO_ADDRESS } from "../known/log-state";
 import {
   clearPages,
   firstKept,

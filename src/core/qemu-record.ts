@@ -4,7 +4,7 @@ import type { QemuEvent } from "../qemu/event-row.ts";
 import { qemuEvent, qemuEventOfKind, slotOf } from "../qemu/events.ts";
 import { type Conversion, piecesOf } from "../qemu/pattern.ts";
 import type { Core } from "./core.ts";
-import { integer } from "./event-record.ts";
+import { integer } from "./integer.ts";
 
 /** The conversion of each argument, over all formats of an event. */
 function conversionsOf(event: QemuEvent): Map<string, Conversion> {

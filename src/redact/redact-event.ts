@@ -2,6 +2,7 @@
  * One event after the redaction. Every field is named here: what is not, is not in the output. The
  * table for people is docs/redact.md.
  */
+
 import type { DescEvent, IoctlEvent, NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
 import type { Mapping } from "./mapping.ts";

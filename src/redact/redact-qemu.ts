@@ -1,11 +1,12 @@
 /** Arguments of QEMU's events after the redaction, as the table of events says (src/qemu). */
+import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { QemuTraceEvent } from "../model/event.ts";
 import type { Redaction } from "../qemu/event-row.ts";
 import { qemuEvent } from "../qemu/events.ts";
 import { isCommonConfig } from "../qemu/pci-config.ts";
 import type { Mapping } from "./mapping.ts";
 import { ConfigRedactor } from "./redact-config.ts";
-import { argument, NO_ADDRESS, ramSlot } from "./survey.ts";
+import { argument, ramSlot } from "./survey.ts";
 
 type Arguments = QemuTraceEvent["args"];
 
