@@ -13,9 +13,13 @@ import {
   EVENT_TS,
   EVENT_VQ,
   EventKind,
+  LoadSlot,
+  MapSlot,
   SAMPLE_SIZE,
   SAMPLES,
+  SaveSlot,
 } from "../abi";
+import { slotOf } from "../base/event-slot";
 import { reserve } from "../base/memory";
 import { Stream } from "./stream";
 
@@ -45,15 +49,15 @@ function textHash(event: usize): u64 {
 /** Arguments of QEMU's: addresses and, for pages, offsets. Numbers of strings differ between runs. */
 function qemuHash(event: usize, kind: u32): u64 {
   let hash: u64 = 0;
-  if (kind == EventKind.QSave) return mix(0, load<u64>(event + EVENT_SLOT + 8));
+  if (kind == EventKind.QSave) return mix(0, slotOf(event, SaveSlot.offset));
   if (kind == EventKind.QLoad) {
-    return mix(mix(0, load<u64>(event + EVENT_SLOT + 8)), load<u64>(event + EVENT_SLOT + 16));
+    return mix(mix(0, slotOf(event, LoadSlot.addr)), slotOf(event, LoadSlot.flags));
   }
   if (kind == EventKind.QMap) {
-    return mix(mix(0, load<u64>(event + EVENT_SLOT + 8)), load<u64>(event + EVENT_SLOT + 16));
+    return mix(mix(0, slotOf(event, MapSlot.addr)), slotOf(event, MapSlot.len));
   }
-  for (let slot = 0; slot < EVENT_SLOTS; ++slot) {
-    let word = load<u64>(event + EVENT_SLOT + (slot << 3));
+  for (let slot: u32 = 0; slot < <u32>EVENT_SLOTS; ++slot) {
+    let word = slotOf(event, slot);
     if (word >> 32) hash = mix(hash, word);
   }
   return hash;

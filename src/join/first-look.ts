@@ -7,7 +7,7 @@ import { EventKind, ORDER_HASHES, Status } from "../../assembly/abi.ts";
 import type { Source } from "../bytes/source.ts";
 import { Core, OutOfMemory } from "../core/core.ts";
 import { readHead } from "../core/event-record.ts";
-import { readQemuEvent, slotText } from "../core/qemu-record.ts";
+import { EventArguments, readQemuEvent } from "../core/qemu-record.ts";
 import type { Feed } from "../formats/feed.ts";
 import { type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
 import type { InputSummary } from "../model/result.ts";
@@ -108,7 +108,7 @@ export async function firstLook(recording: Recording, source: Source): Promise<F
       if (kind === EventKind.Gap) gaps++;
       if (kind <= EventKind.Other) return;
       if (kind === EventKind.QSyncStart) syncs++;
-      if (kind === EventKind.QState && slotText(core, at, 0) === "setup") {
+      if (kind === EventKind.QState && new EventArguments(core, at).text("new_state") === "setup") {
         if (core.exports.sentInThisOrder() > 0 && sent.length < MAX_ORDERS)
           sent.push(sentOrder(core));
         core.exports.restartOrder();
