@@ -21,6 +21,7 @@ import {
   MIG_DOUBT_FIRST_PASS,
   MIG_DOUBT_FLIGHT,
   MIG_DOUBT_QUEUED,
+  NO_ADDRESS,
   PAGE_SHIFT,
   QUEUE_LOGADDR,
   QUEUE_NUM,
@@ -30,7 +31,6 @@ import {
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
-import { NO_ADDRESS } from "../known/log-state";
 import {
   clearPages,
   firstKept,

@@ -3,7 +3,7 @@ import { EVENT_SLOT, type EventKind } from "../../assembly/abi.ts";
 import { type QemuEvent, qemuEvent, qemuEventOfKind } from "../qemu/events.ts";
 import { type Conversion, piecesOf } from "../qemu/pattern.ts";
 import type { Core } from "./core.ts";
-import { integer } from "./event-record.ts";
+import { integer } from "./integer.ts";
 
 /** The conversion of each argument, over all formats of an event. */
 function conversionsOf(event: QemuEvent): Map<string, Conversion> {

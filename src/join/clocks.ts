@@ -8,6 +8,7 @@
  */
 
 import { RecordingError } from "../model/place.ts";
+import type { ClockPair, GivenOffset } from "./clock-pair.ts";
 import type { Anchor, FirstLook } from "./first-look.ts";
 
 /** How the clocks of two inputs, or of an input and the common one, are related. */
@@ -19,20 +20,6 @@ export interface ClockShift {
   why: "reference" | "same-clock" | "given" | "common-events" | "clock-pairs" | "unknown";
   /** Events in both recordings that the offset rests on. */
   events: number;
-}
-
-/** An offset as the user gives it. */
-export interface GivenOffset {
-  offset: bigint;
-  tolerance: bigint | null;
-}
-
-/** CLOCK_REALTIME and CLOCK_MONOTONIC read together, ns. */
-export interface ClockPair {
-  realtime: bigint;
-  monotonic: bigint;
-  /** How long reading both took. */
-  spread: bigint;
 }
 
 const US = 1000n;

@@ -11,7 +11,7 @@ import { readQemuEvent } from "../core/qemu-record.ts";
 import { type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
 import type { InputSummary } from "../model/result.ts";
 import { qemuEventOfKind } from "../qemu/events.ts";
-import type { Recording } from "../replay/replay-options.ts";
+import type { Recording } from "./recording.ts";
 
 /** An event that may stand in another recording too. */
 export interface Anchor {

@@ -5,15 +5,10 @@
 
 import type { Source } from "../bytes/source.ts";
 import type { InputSummary } from "../model/result.ts";
-import type { Recording } from "../replay/replay-options.ts";
-import {
-  type ClockPair,
-  type ClockShift,
-  type CommonClock,
-  joinClocks,
-  sameQemu,
-} from "./clocks.ts";
+import type { ClockPair } from "./clock-pair.ts";
+import { type ClockShift, type CommonClock, joinClocks, sameQemu } from "./clocks.ts";
 import { type FirstLook, firstLook, type ZeroPages } from "./first-look.ts";
+import type { Recording } from "./recording.ts";
 
 /** One input of the replay. */
 export interface PlannedInput {

@@ -1,33 +1,8 @@
-/** What a replay is asked: which recordings, against which policies, and who is told what. */
+/** What a replay is asked: against which policies, and who is told what. */
 
-import type { Source, Surroundings } from "../bytes/source.ts";
-import type { CoreModule } from "../core/core.ts";
 import type { WindowChoice } from "../core/rows.ts";
-import type { ClockPair } from "../join/clocks.ts";
 import type { RequestRecord, SyncView, WatchedWrite } from "../model/result.ts";
 import type { Policy } from "../vhost/policy.ts";
-import type { BlockRange } from "./migration/ram-map.ts";
-
-/** What to replay: inputs, and the core to do it with. */
-export interface Recording {
-  sources: readonly Source[];
-  surroundings: Surroundings;
-  module: CoreModule;
-  /** Pattern of a marker that ends a round; groups `n` and `name`. */
-  syncMarker?: RegExp;
-  /** trace-events-all of the QEMU that wrote a simpletrace. */
-  traceEvents?: Source;
-  /** By an input's name: what is added to its times, and how well that is known (ns). */
-  clockOffsets?: ReadonlyMap<string, { offset: bigint; tolerance: bigint | null }>;
-  /** Realtime and monotonic clock read together on the host that was recorded. */
-  clockPairs?: readonly ClockPair[];
-  /** RAM blocks in guest-physical memory, from `info mtree -f`. */
-  memoryMap?: readonly BlockRange[];
-  /** Called about once a MiB: bytes read so far, events replayed. */
-  onProgress?: (bytes: number, events: number) => void;
-  /** SHA-256 of an input's bytes, where the caller wants it in the result. */
-  sha256?: (source: Source) => Promise<string | null>;
-}
 
 export interface ChosenPolicy {
   policy: Policy;

@@ -4,15 +4,17 @@ import { installRows, makeRows } from "../core/rows.ts";
 import { checkClocks, type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
 import { installZeros } from "../join/first-look.ts";
 import { type MergePlan, planMerge } from "../join/merge-plan.ts";
+import type { Recording } from "../join/recording.ts";
 import type { NormalisedEvent } from "../model/event.ts";
 import { RecordingError } from "../model/place.ts";
 import type { ReplayResult } from "../model/result.ts";
 import { findPolicy } from "../vhost/policy.ts";
-import type { Recording, ReplayOptions } from "./replay-options.ts";
+import type { ReplayOptions } from "./replay-options.ts";
 import { Replay } from "./run.ts";
 import { summariseResult } from "./summary.ts";
 
-export type { ChosenPolicy, Recording, ReplayOptions } from "./replay-options.ts";
+export type { Recording } from "../join/recording.ts";
+export type { ChosenPolicy, ReplayOptions } from "./replay-options.ts";
 
 async function withReplay<T>(
   recording: Recording,

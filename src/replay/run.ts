@@ -10,6 +10,7 @@ import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/roun
 import type { Row } from "../core/rows.ts";
 import { feedOfStream, type OpenInput } from "../formats/open-inputs.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
+import type { Recording } from "../join/recording.ts";
 import type { IoctlEvent, NormalisedEvent } from "../model/event.ts";
 import type { Place } from "../model/place.ts";
 import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
@@ -17,7 +18,8 @@ import { driverOf } from "../vhost/ioctl.ts";
 import { causeName } from "../vhost/policy.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
-import type { Recording, ReplayOptions } from "./replay-options.ts";
+import type { ReplayOptions } from "./replay-options.ts";
+import type { ReplayState } from "./replay-state.ts";
 
 /** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
@@ -26,7 +28,7 @@ const MAX_GAPS = 1000;
 const ROUND_SETS = { logged: RowSet.Logged, lost: RowSet.Lost, stale: RowSet.Stale } as const;
 
 /** State of one replay. */
-export class Replay {
+export class Replay implements ReplayState {
   readonly core: Core;
   readonly inputs: OpenInput[];
   readonly options: ReplayOptions;

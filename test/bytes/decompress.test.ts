@@ -197,4 +197,21 @@ describe("a decoder that would fetch its own code", () => {
     expect(() => startZstddec(decoder)).toThrow("no memory");
     expect(globalThis.fetch).toBe(before);
   });
+  test("decodes base64 itself where there is no Buffer, as in a browser", async () => {
+    const surroundings = globalThis as { Buffer?: unknown };
+    const before = surroundings.Buffer;
+    let bytes: Uint8Array | undefined;
+    try {
+      surroundings.Buffer = undefined;
+      await startZstddec({
+        async init() {
+          bytes = (globalThis as { Buffer: typeof Buffer }).Buffer.from("AGFzbf8=", "base64");
+        },
+      });
+      expect(surroundings.Buffer).toBeUndefined();
+    } finally {
+      surroundings.Buffer = before;
+    }
+    expect([...bytes!]).toEqual([0, 0x61, 0x73, 0x6d, 0xff]);
+  });
 });

@@ -1,6 +1,6 @@
 /** `--clock-offset`, `--clock-tolerance`, `--clock-pairs`: how recordings come to one clock. */
 import { readFileSync } from "node:fs";
-import type { ClockPair } from "../../join/clocks.ts";
+import type { ClockPair } from "../../join/clock-pair.ts";
 import { atLine, quoteFound, RecordingError, UsageError } from "../../model/place.ts";
 import type { CommonArguments } from "./arguments.ts";
 import { nanoseconds } from "./arguments.ts";

@@ -4,11 +4,11 @@
  */
 
 import type { Source, Surroundings } from "../../bytes/source.ts";
-import type { ClockPair } from "../../join/clocks.ts";
+import type { ClockPair } from "../../join/clock-pair.ts";
 import type { MergePlan } from "../../join/merge-plan.ts";
+import type { BlockRange } from "../../memory/block-range.ts";
 import type { NormalisedEvent } from "../../model/event.ts";
 import type { ReplayResult } from "../../model/result.ts";
-import type { BlockRange } from "../../replay/migration/ram-map.ts";
 import type { ReplayOptions } from "../../replay/replay.ts";
 import type { Tool } from "../../report/json/result-json.ts";
 import type { Policy } from "../../vhost/policy.ts";

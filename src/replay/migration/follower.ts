@@ -7,12 +7,13 @@ import type { Core } from "../../core/core.ts";
 import { OutOfMemory } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";
 import { slotBits, slotNumber, slotText } from "../../core/qemu-record.ts";
+import type { BlockRange } from "../../memory/block-range.ts";
 import type { Place } from "../../model/place.ts";
 import type { MigrationResult, Round } from "../../model/result.ts";
 import { PciConfig } from "../../qemu/pci-config.ts";
 import type { Devices, IoctlEffect } from "../devices.ts";
-import type { Replay } from "../run.ts";
-import { type BlockRange, RamMap } from "./ram-map.ts";
+import type { ReplayState } from "../replay-state.ts";
+import { RamMap } from "./ram-map.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
 import { readMigration } from "./verdicts.ts";
 
@@ -31,7 +32,7 @@ export class MigrationFollower {
   readonly migrations: MigrationResult[] = [];
   /** Migrations that are counted and not listed. */
   more = 0;
-  readonly #run: Replay;
+  readonly #run: ReplayState;
   readonly #core: Core;
   readonly #devices: Devices;
   readonly #onSync: OnSync;
@@ -42,7 +43,7 @@ export class MigrationFollower {
   readonly #configs = new Map<number, PciConfig>();
 
   /** `map`: RAM blocks as the user gave them. */
-  constructor(run: Replay, map: readonly BlockRange[], onSync: OnSync) {
+  constructor(run: ReplayState, map: readonly BlockRange[], onSync: OnSync) {
     this.#run = run;
     this.#core = run.core;
     this.#devices = run.devices;

@@ -5,7 +5,7 @@
  * The replay attributes page by page, as if each section had its own chunks; the two differ only
  * where one chunk holds two RAM blocks, which `sharedChunks` finds.
  */
-import type { BlockRange } from "./ram-map.ts";
+import type { BlockRange } from "../../memory/block-range.ts";
 
 /** VHOST_LOG_CHUNK: one unsigned long of the log, 256 KiB of guest memory. */
 export const CHUNK_PAGES = 64;

@@ -6,17 +6,10 @@
 import { EVENT_SLOT, EventKind } from "../../../assembly/abi.ts";
 import type { Core } from "../../core/core.ts";
 import { slotBits, slotNumber, slotText } from "../../core/qemu-record.ts";
+import type { BlockRange } from "../../memory/block-range.ts";
 import { PageRuns } from "../../model/page-runs.ts";
 import type { PageRun } from "../../model/result.ts";
 import type { MemoryRegion } from "../devices.ts";
-
-/** RAM of a block at a guest-physical address: a line of `info mtree -f`. */
-export interface BlockRange {
-  block: string;
-  offset: number;
-  gpa: number;
-  size: number;
-}
 
 interface Range {
   hva: bigint;

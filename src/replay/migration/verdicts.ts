@@ -11,7 +11,7 @@ import type {
   StalePage,
 } from "../../model/result.ts";
 import { assumeLogging, type Policy } from "../../vhost/policy.ts";
-import type { Replay } from "../run.ts";
+import type { ReplayState } from "../replay-state.ts";
 import type { RamMap } from "./ram-map.ts";
 import type { Migration } from "./timeline.ts";
 
@@ -23,7 +23,11 @@ const FITS = 0.02;
 const FITS_WITHOUT_ZEROS = 0.1;
 
 /** The result of a migration, read from the core at its end. */
-export function readMigration(run: Replay, ram: RamMap, migration: Migration): MigrationResult {
+export function readMigration(
+  run: ReplayState,
+  ram: RamMap,
+  migration: Migration,
+): MigrationResult {
   const { exports } = run.core;
   const data = exports.pagesSaved();
   const zero = exports.zerosSent();
@@ -79,7 +83,7 @@ export function readMigration(run: Replay, ram: RamMap, migration: Migration): M
  * save_zero_page(), ram_save_page(). null: not known.
  */
 function zeroResends(
-  run: Replay,
+  run: ReplayState,
   migration: Migration,
   sendTimes: MigrationResult["sendTimes"],
 ): number | null {
@@ -101,7 +105,7 @@ function zeroResends(
 }
 
 /** The rows of the window that counts now: recorded, once logging was seen. */
-function rowsOfWindow(run: Replay): { row: Row; index: number }[] {
+function rowsOfWindow(run: ReplayState): { row: Row; index: number }[] {
   const { window } = run.options;
   const seen = run.core.exports.loggingSeen() !== 0;
   const wanted = window === "auto" ? (seen ? "recorded" : "assumed") : window;
@@ -113,7 +117,7 @@ function rowsOfWindow(run: Replay): { row: Row; index: number }[] {
  * again because of that log, and would not have been under this policy.
  */
 function isWhatIf(
-  run: Replay,
+  run: ReplayState,
   rows: readonly { row: Row; index: number }[],
   i: number,
   read: readonly RowVerdict[],
@@ -148,7 +152,7 @@ function maskOf(policy: Policy, row: Row): number {
 }
 
 /** Why a page is possibly stale when that came after its last write. */
-function laterDoubt(run: Replay, sendTimes: MigrationResult["sendTimes"]): Doubt {
+function laterDoubt(run: ReplayState, sendTimes: MigrationResult["sendTimes"]): Doubt {
   if (run.gapCount > 0) return "events-lost";
   return run.plan.tolerance > 0n && sendTimes !== "destination" ? "in-flight" : "arrival";
 }
@@ -160,7 +164,7 @@ interface Circumstances {
 }
 
 function verdictOf(
-  run: Replay,
+  run: ReplayState,
   row: Row,
   read: RowVerdict,
   { migration, sendTimes, whatIf }: Circumstances,
