@@ -13,7 +13,7 @@ import { qemuEvent } from "../qemu/events.ts";
 import { schemaFormat } from "../qemu/trace-events.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import type { Format } from "./format.ts";
-import { QemuPlan } from "./qemu-plan.ts";
+import { QemuPlan, textsOf } from "./qemu-plan.ts";
 import { type Schema, schemaFor } from "./schema-for.ts";
 
 const BUFFER_BYTES = 1 << 20;
@@ -119,9 +119,9 @@ class Simpletrace implements Feed {
   #formats(name: string): readonly string[] {
     const known = qemuEvent(name);
     if (!known) return [];
-    if (!this.#schema) return known.formats;
+    if (!this.#schema) return textsOf(known);
     const args = this.#schema.events.get(name);
-    return args ? [schemaFormat(args)] : known.formats;
+    return args ? [schemaFormat(args)] : textsOf(known);
   }
 
   damaged(stream: number): never {
