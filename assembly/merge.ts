@@ -4,6 +4,7 @@
  */
 import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
 import { give } from "./base/memory";
+import { drainFull, draining, drainTime } from "./drain";
 import { profile, profiling } from "./migration/profile";
 import { scanQemuLog } from "./decode/qemu-log";
 import { scanRing } from "./decode/ring";
@@ -123,11 +124,13 @@ function runBurst(): u32 {
     ++head;
     if (ts < takenTs) s.outOfOrder++;
     else takenTs = ts;
+    if (draining) drainTime(ts);
     let host = raw ? true : profiling ? profile(event) : apply(event, best);
     if (outOfMemory) status = Status.NoMemory;
     else if (host) status = Status.HostEvent;
     else if (doneCount) status = Status.RequestDone;
     else if (watchedCount) status = Status.WatchedWrite;
+    else if (drainFull) status = Status.Drained;
     if (status) break;
   }
   s.head = head;

@@ -58,6 +58,7 @@ import {
   RequestState,
 } from "../abi";
 import { learnDriver } from "./device";
+import { draining } from "../drain";
 import { LOG_ALL, learn, noBase } from "../known/log-state";
 import { take } from "../base/memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
@@ -184,7 +185,7 @@ export function onUsed(event: usize, stream: u32): void {
     store<u64>(q + QUEUE_LAST_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
     store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>stream);
     countUnknownHead(q);
-    if (observeRequests) noteUnknown(q, event, stream, head);
+    if (observeRequests || draining) noteUnknown(q, event, stream, head);
     return;
   }
   if (driver == Driver.Vsock) {

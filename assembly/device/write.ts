@@ -38,6 +38,7 @@ import {
 import { beforeMark } from "../migration/early";
 import { newEvidence } from "../pages/evidence";
 import { enlarge } from "../base/memory";
+import { draining, drainRequest, drainWrite } from "../drain";
 import { migrating, migrationWrite } from "../migration/migration";
 import { byRound } from "../migration/migration-round";
 import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "../pages/planes";
@@ -98,6 +99,7 @@ export function dropDone(): void {
 
 export function finish(request: usize, state: u32): void {
   store<u32>(request + REQUEST_STATE, state);
+  if (draining) drainRequest(request);
   if (!observeRequests) {
     freeRequest(request);
     return;
@@ -191,6 +193,7 @@ export function write(
     if (found == NO_MEMORY) outOfMemory = true;
     return;
   }
+  if (draining) drainWrite(cause, gpa, len, q, request, event, stream);
   if (migrating && !byRound) migrationWrite(cause, gpa, len, q, request, event, stream);
   if (
     watching &&

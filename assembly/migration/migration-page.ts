@@ -89,6 +89,11 @@ export function nextKept(at: usize): usize {
   return load<u32>(at);
 }
 
+/** Number of a kept block. */
+export function blockOf(at: usize): u32 {
+  return load<u32>(at + 4);
+}
+
 /** Round of the harvest that Line.Pending is of, for a recording without sends. */
 // @ts-ignore: decorator
 @inline

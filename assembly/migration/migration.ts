@@ -21,17 +21,21 @@ import {
   MIG_DOUBT_FIRST_PASS,
   MIG_DOUBT_FLIGHT,
   MIG_DOUBT_QUEUED,
+  DrainSend,
+  PageState,
   PAGE_SHIFT,
   QUEUE_LOGADDR,
   QUEUE_NUM,
   ROW_SIZE,
   ROW_WINDOW,
 } from "../abi";
+import { drainBegin, draining, drainSend, drainState } from "../drain";
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
 import { NO_ADDRESS } from "../known/log-state";
 import {
+  blockOf,
   clearPages,
   firstKept,
   flightLine,
@@ -118,14 +122,15 @@ export function startMigration(ts: u64): bool {
   zeroNext = 0;
   pageHash = 0;
   misaligned = false;
+  if (draining) drainBegin(PageState.Begin);
   beginInside(roundsSuffice());
   forgetRecent();
   return true;
 }
 
-/** Nothing was seen that decides inside a round, and nobody asks for the single writes. */
+/** Nothing was seen that decides inside a round, and nobody asks for the single writes or states. */
 function roundsSuffice(): bool {
-  return !saves && !byArrival && !keepsEntries && !hasSlack();
+  return !saves && !byArrival && !keepsEntries && !draining && !hasSlack();
 }
 
 /** A sync has taken the planes: a new round begins. */
@@ -195,8 +200,17 @@ export function migrationGap(ts: u64): void {
   gapEnd = afterSlack(ts);
   for (let at = firstKept; at; at = nextKept(at)) {
     for (let row: u32 = 0; row < activeRows; ++row) {
-      memory.fill(lineOf(at, row, Line.Sure), 0, BLOCK_BYTES);
+      let sure = lineOf(at, row, Line.Sure);
+      if (draining) drainLine(blockOf(at), row, sure, PageState.Possible);
+      memory.fill(sure, 0, BLOCK_BYTES);
     }
+  }
+}
+
+/** The pages of a line of 512 become `state`. */
+function drainLine(block: u32, row: u32, line: usize, state: u32): void {
+  for (let w: u32 = 0; w < <u32>BLOCK_BYTES; w += 8) {
+    drainState((block << 9) + (w << 3), load<u64>(line + w), row, state);
   }
 }
 
@@ -269,6 +283,7 @@ export function migrationWrite(
       let fresh = mask & ~load<u64>(line);
       store<u64>(line, load<u64>(line) | mask);
       let sure = line + Line.Sure * BLOCK_BYTES;
+      if (draining) drainMissing(page, row, mask & ~(doubt | load<u64>(sure)), fresh & doubt, unsent);
       store<u64>(sure, load<u64>(sure) | (mask & ~doubt));
       let resendless = line + Line.Resendless * BLOCK_BYTES;
       store<u64>(resendless, load<u64>(resendless) | mask);
@@ -287,6 +302,21 @@ export function migrationWrite(
     if (wordEnd == last) break;
     page = wordEnd + 1;
   }
+}
+
+/** Pages of the word of `page` that are missing from now on: certainly, or with a doubt. */
+function drainMissing(page: u32, row: u32, certain: u64, doubtful: u64, unsent: u64): void {
+  let base = page & ~63;
+  drainState(base, certain, row, PageState.Missing);
+  drainState(base, doubtful & unsent, row, PageState.Unsent);
+  drainState(base, doubtful & ~unsent, row, PageState.Possible);
+}
+
+/** Pages of one word are covered. */
+// @ts-ignore: decorator
+@inline
+function drainHealed(base: u32, bits: u64, row: u32, healer: u32): void {
+  if (draining) drainState(base, bits, row, <u32>PageState.Healed + healer);
 }
 
 /** Pages of the last harvest under a row's policy: they may still be waiting to be sent. */
@@ -320,7 +350,10 @@ export function migrationHarvest(block: u32, row: u32, offset: usize, logged: u6
   }
   let line = lineOf(kept, row, Line.All) + offset;
   let covered = load<u64>(line) & logged;
-  if (covered) heal(line, covered, Healer.Log);
+  if (covered) {
+    drainHealed((block << 9) + (<u32>offset << 3), covered, row, Healer.Log);
+    heal(line, covered, Healer.Log);
+  }
   let resendless = line + Line.Resendless * BLOCK_BYTES;
   store<u64>(resendless, load<u64>(resendless) & ~logged);
   let pending = line + Line.Pending * BLOCK_BYTES;
@@ -338,6 +371,7 @@ function sendTime(sent: usize, page: u32): u32 {
 }
 
 function sendPage(page: u32, ts: u64): void {
+  if (draining) drainSend(page, DrainSend.Data);
   let block = page >> 9;
   let sent = sentMake(block);
   if (!sent) return;
@@ -358,7 +392,11 @@ function sendPage(page: u32, ts: u64): void {
   if (!kept) return;
   for (let row: u32 = 0; row < activeRows; ++row) {
     let line = lineOf(kept, row, Line.All) + offset;
-    if (load<u64>(line) & bit) heal(line, bit, first ? Healer.FirstSend : Healer.Resend);
+    if (load<u64>(line) & bit) {
+      let healer: u32 = first ? Healer.FirstSend : Healer.Resend;
+      drainHealed(page & ~63, bit, row, healer);
+      heal(line, bit, healer);
+    }
     let resendless = line + Line.Resendless * BLOCK_BYTES;
     if (first) store<u64>(resendless, load<u64>(resendless) & ~bit);
     let pending = line + Line.Pending * BLOCK_BYTES;
@@ -439,6 +477,7 @@ export function onLoad(event: usize, stream: u32): bool {
 
 /** A page arrived: what was written before may or may not be in it. */
 function arrive(page: u32, ts: u64): void {
+  if (draining) drainSend(page, DrainSend.Arrival);
   let sent = sentMake(page >> 9);
   if (!sent) return;
   let offset: usize = ((page & 511) >> 6) << 3;
@@ -451,6 +490,8 @@ function arrive(page: u32, ts: u64): void {
   if (!kept) return;
   for (let row: u32 = 0; row < activeRows; ++row) {
     let sure = lineOf(kept, row, Line.Sure) + offset;
+    let missing = load<u64>(lineOf(kept, row, Line.All) + offset) & bit;
+    if (draining) drainState(page & ~63, missing, row, PageState.Possible);
     store<u64>(sure, load<u64>(sure) & ~bit);
     let pending = lineOf(kept, row, Line.Pending) + offset;
     store<u64>(pending, load<u64>(pending) & ~bit);
@@ -552,6 +593,7 @@ function recentRows(page: u32): u32 {
 }
 
 function sendZero(page: u32, ts: u64): void {
+  if (draining) drainSend(page, DrainSend.Zero);
   let block = page >> 9;
   let sent = sentMake(block);
   if (!sent) return;
@@ -571,8 +613,14 @@ function sendZero(page: u32, ts: u64): void {
     if (load<u64>(line) & bit) {
       if ((doubtful >> row) & 1) {
         let sure = line + Line.Sure * BLOCK_BYTES;
+        // Not sent yet it is no longer, whatever it is.
+        if (draining) drainState(page & ~63, bit, row, PageState.Possible);
         store<u64>(sure, load<u64>(sure) & ~bit);
-      } else heal(line, bit, first ? Healer.FirstSend : Healer.Resend);
+      } else {
+        let healer: u32 = first ? Healer.FirstSend : Healer.Resend;
+        drainHealed(page & ~63, bit, row, healer);
+        heal(line, bit, healer);
+      }
     }
     let resendless = line + Line.Resendless * BLOCK_BYTES;
     if (first && !((doubtful >> row) & 1)) store<u64>(resendless, load<u64>(resendless) & ~bit);
@@ -599,7 +647,10 @@ function coverPage(page: u32, healer: u32): void {
   let bit = (<u64>1) << (page & 63);
   for (let row: u32 = 0; row < activeRows; ++row) {
     let line = lineOf(kept, row, Line.All) + offset;
-    if (load<u64>(line) & bit) heal(line, bit, healer);
+    if (load<u64>(line) & bit) {
+      drainHealed(page & ~63, bit, row, healer);
+      heal(line, bit, healer);
+    }
     let resendless = line + Line.Resendless * BLOCK_BYTES;
     store<u64>(resendless, load<u64>(resendless) & ~bit);
   }
@@ -615,6 +666,7 @@ export function onDirtied(event: usize, stream: u32): void {
   let space = streamAt(stream).space;
   let offset = load<u64>(event + EVENT_SLOT + 16);
   for (let page = firstPage(space, offset); page != NO_PAGE; page = nextPage(space, offset)) {
+    if (draining) drainSend(page, DrainSend.Cpu);
     if (onePage()) {
       cover(page, page, Healer.Cpu);
       sentMake(page >> 9);
@@ -634,6 +686,7 @@ function doubt(page: u32): void {
   let bit = (<u64>1) << (page & 63);
   for (let row: u32 = 0; row < activeRows; ++row) {
     let sure = lineOf(kept, row, Line.Sure) + offset;
+    if (draining) drainState(page & ~63, load<u64>(sure) & bit, row, PageState.Possible);
     store<u64>(sure, load<u64>(sure) & ~bit);
   }
 }
