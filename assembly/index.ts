@@ -1,5 +1,5 @@
 /** The exports of the core, and nothing else. Words in, words out: addresses, numbers, statuses. */
-import { ABI, EVENT_SIZE } from "./abi";
+import { ABI, EVENT_SIZE, StreamKind } from "./abi";
 import { evidenceRefused, firstFinding } from "./pages/evidence";
 import { current, currentEvent, replayed } from "./merge";
 import { blockCount, roundEnd } from "./pages/planes";
@@ -169,8 +169,8 @@ export function fillPtr(stream: u32): usize {
   let s = streamAt(stream);
   let before = s.pos;
   compactStream(s);
-  if (s.kind == 5) s.place += before;
-  if (s.kind == 2) {
+  if (s.kind == StreamKind.Simpletrace) s.place += before;
+  if (s.kind == StreamKind.Ring) {
     s.place += before;
     if (s.pageEnd) {
       s.pageEnd -= before;
@@ -240,7 +240,7 @@ export function problem(stream: u32): u32 {
 export function problemAt(stream: u32): u32 {
   return streamAt(stream).problemAt;
 }
-/** What becomes of the line: LINE_SKIP or LINE_AGAIN of text.ts. */
+/** What becomes of the line: LineVerdict. */
 export function lineVerdict(stream: u32, verdict: u32): void {
   let s = streamAt(stream);
   s.verdict = verdict;
@@ -253,14 +253,14 @@ export function atEndOfInput(stream: u32): bool {
 /** Room for a record made by the host, zeroed; 0 when the stream is full. */
 export function appendRecord(stream: u32): usize {
   let s = streamAt(stream);
-  if (s.kind == 3) {
+  if (s.kind == StreamKind.Records) {
     makeRoom(s);
     s.ready = s.tail;
   }
   if (s.tail >= s.recordCap) return 0;
   let at = recordAt(s, s.tail++);
   memory.fill(at, 0, EVENT_SIZE);
-  if (s.kind == 3) s.ready = s.tail;
+  if (s.kind == StreamKind.Records) s.ready = s.tail;
   return at;
 }
 /** Time of the last record decoded, for a record that the host appends behind it. */

@@ -2,14 +2,14 @@
  * Takes the records of all streams in the order of time, equal times in the order of the streams,
  * and replays them. Returns to the host whenever it has something to do.
  */
-import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
+import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status, StreamKind } from "./abi";
 import { give } from "./base/memory";
 import { drainFull, draining, drainTime } from "./drain";
 import { profile, profiling } from "./migration/profile";
 import { scanQemuLog } from "./decode/qemu-log";
 import { scanRing } from "./decode/ring";
 import { scanSimple } from "./decode/simpletrace";
-import { QEMU_LOG, RECORDS, RING, SIMPLETRACE, recordAt, Stream, streamAt, streamCount } from "./decode/stream";
+import { recordAt, Stream, streamAt, streamCount } from "./decode/stream";
 import { scanText } from "./decode/text";
 import { apply } from "./device/vhost";
 import { doneCount, outOfMemory, watchedCount } from "./device/write";
@@ -39,17 +39,17 @@ function refill(s: Stream): u32 {
   while (s.head >= s.ready) {
     if (finished(s)) return Status.Ok;
     let status: u32;
-    if (s.kind == RING) {
+    if (s.kind == StreamKind.Ring) {
       status = scanRing(s);
-    } else if (s.kind == RECORDS) {
+    } else if (s.kind == StreamKind.Records) {
       status = s.ended ? Status.Ok : Status.NeedBytes;
       if (s.ended) {
         s.pos = s.len;
         s.ready = s.tail;
       }
-    } else if (s.kind == QEMU_LOG) {
+    } else if (s.kind == StreamKind.QemuLog) {
       status = scanQemuLog(s);
-    } else if (s.kind == SIMPLETRACE) {
+    } else if (s.kind == StreamKind.Simpletrace) {
       status = scanSimple(s);
     } else {
       status = scanText(s);

@@ -23,6 +23,7 @@ import {
   EVENT_RET,
   EVENT_TS,
   EVENT_VQ,
+  NO_ADDRESS,
   QUEUE_CAPTURE_ON,
   QUEUE_COMPLETED,
   QUEUE_DRIVER,
@@ -45,7 +46,7 @@ import {
   RequestState,
 } from "../abi";
 import { learnDriver } from "./device";
-import { NO_ADDRESS, noBase, ringState } from "../known/log-state";
+import { noBase, ringState } from "../known/log-state";
 import { take } from "../base/memory";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setInFlight } from "../known/queue";
 import { HELD_SIZE, Thread, threadOf } from "../known/thread";

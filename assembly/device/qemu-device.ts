@@ -59,9 +59,10 @@ import {
   REQUEST_USED_STREAM,
   REQUEST_USED_TS,
   RequestState,
+  NO_ADDRESS,
 } from "../abi";
 import { addElement, dropElement, elementAt, elementOf, elementSlots } from "../known/element-table";
-import { NO_ADDRESS, noteLogAll } from "../known/log-state";
+import { noteLogAll } from "../known/log-state";
 import { capacityOf, enlarge, reserve, take } from "../base/memory";
 import { lengthSeen } from "../pages/planes";
 import { addCount, countUnknownHead, firstQueue, freeRequest, queueById, queueOf } from "../known/queue";

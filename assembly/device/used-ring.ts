@@ -8,9 +8,10 @@ import {
   EVENT_NUM,
   EVENT_UFLAGS,
   EVENT_VQ,
+  NO_ADDRESS,
   QUEUE_NUM,
 } from "../abi";
-import { learn, NO_ADDRESS, ringState } from "../known/log-state";
+import { learn, ringState } from "../known/log-state";
 import { queueOf } from "../known/queue";
 import { write } from "./write";
 

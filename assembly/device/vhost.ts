@@ -27,6 +27,7 @@ import {
   EVENT_VQ,
   EventKind,
   MAX_HEADS,
+  NO_ADDRESS,
   QUEUE_CAPTURE_ON,
   QUEUE_CAPTURE_UNKNOWN,
   QUEUE_DEV,
@@ -58,7 +59,7 @@ import {
   RequestState,
 } from "../abi";
 import { driverOf } from "./device";
-import { LOG_ALL, learn, NO_ADDRESS } from "../known/log-state";
+import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";

@@ -22,6 +22,7 @@ import {
   MIG_DOUBT_FLIGHT,
   MIG_DOUBT_QUEUED,
   DrainSend,
+  NO_ADDRESS,
   PageState,
   PAGE_SHIFT,
   QUEUE_LOGADDR,
@@ -33,7 +34,6 @@ import { drainBegin, draining, drainSend, drainState } from "../drain";
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
-import { NO_ADDRESS } from "../known/log-state";
 import {
   blockOf,
   clearPages,

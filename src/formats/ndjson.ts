@@ -1,5 +1,5 @@
 /** Normalised events, one JSON object a line: what `dump` writes. The format is `src/model/event.ts`. */
-import { EVENT_SIZE, EVENT_TS } from "../../assembly/abi.ts";
+import { EVENT_SIZE, EVENT_TS, StreamKind } from "../../assembly/abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
@@ -8,8 +8,6 @@ import { atLine, type Place, quoteFound, RecordingError } from "../model/place.t
 import type { GapSummary } from "../model/result.ts";
 import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
 
-/** Stream kind of assembly/decode/stream.ts. */
-const RECORDS_KIND = 3;
 const RECORDS = 1024;
 const CHUNK = 1 << 16;
 /** A marker has at most 1024 bytes; six times that when every byte is escaped. */
@@ -17,7 +15,7 @@ const LINE_LIMIT = 1 << 16;
 
 /** Opens an NDJSON stream of normalised events. */
 export function openNdjson(context: FeedContext, bytes: ByteStream): Feed {
-  const stream = context.core.exports.addStream(RECORDS_KIND, 0, 0, EVENT_SIZE, RECORDS);
+  const stream = context.core.exports.addStream(StreamKind.Records, 0, 0, EVENT_SIZE, RECORDS);
   if (stream < 0) throw new OutOfMemory();
   context.core.exports.setQemu(stream, 0, context.space, 0, 0n);
   return new Ndjson(context.core, context.file, bytes, stream);

@@ -3,7 +3,7 @@
  * lines (assembly/decode/qemu-log.ts); here is what it hands back: names it meets for the first time, and
  * arguments that no known format explains.
  */
-
+import { LineVerdict, LogShape, MAX_NAMES, Problem, StreamKind } from "../../assembly/abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
@@ -11,11 +11,12 @@ import { atLine, quoteFound, RecordingError } from "../model/place.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import { QemuPlan } from "./qemu-plan.ts";
 
-/** Stream kind, shapes and verdicts of assembly/decode/stream.ts, qemu-prefix.ts and text.ts. */
-const QEMU_LOG = 4;
-const SHAPES: Readonly<Record<string, number>> = { "tid@time": 1, "ISO 8601": 2, "no time": 3 };
-const LINE_SKIP = 1;
-const LINE_AGAIN = 2;
+/** What sniffing calls the shapes of lines (src/bytes/sniff-text.ts). */
+const SHAPES: Readonly<Record<string, LogShape>> = {
+  "tid@time": LogShape.TidTime,
+  "ISO 8601": LogShape.Iso,
+  "no time": LogShape.Bare,
+};
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
@@ -25,9 +26,9 @@ const NAME = /^(?:\d+@\d+\.\d{6}:|(?:\S+ )?\d{4}-\d\d-\d\dT[\d:.]+Z )?([a-z0-9_]
 export function openQemuLog(context: FeedContext, bytes: ByteStream, shape: string): Feed {
   const { core, file, space } = context;
   const plan = new QemuPlan(core, false);
-  const stream = core.exports.addStream(QEMU_LOG, plan.plan, 0, BUFFER_BYTES, RECORDS);
+  const stream = core.exports.addStream(StreamKind.QemuLog, plan.plan, 0, BUFFER_BYTES, RECORDS);
   if (stream < 0) throw new OutOfMemory();
-  core.exports.setQemu(stream, SHAPES[shape] ?? 3, space, 0, 0n);
+  core.exports.setQemu(stream, SHAPES[shape] ?? LogShape.Bare, space, 0, 0n);
   return new QemuLog(core, file, bytes, plan, stream, shape);
 }
 
@@ -70,17 +71,21 @@ class QemuLog implements Feed {
     const name = NAME.exec(line)?.[1] ?? "";
     if (newName) {
       this.#plan.add(name, 0, []);
-      exports.lineVerdict(stream, LINE_AGAIN);
+      exports.lineVerdict(stream, LineVerdict.Again);
       return;
     }
     const where = { file: this.#file, at: atLine(number) };
-    if (exports.problem(stream) === 0) {
-      throw new RecordingError(where, "at most 3000 different events in a log", quoteFound(name));
+    if (exports.problem(stream) === Problem.None) {
+      throw new RecordingError(
+        where,
+        `at most ${MAX_NAMES} different events in a log`,
+        quoteFound(name),
+      );
     }
     if (exports.atEndOfInput(stream) && !this.#endsWithNewline(stream)) {
       this.#notes.push(`The log ends in the middle of line ${number}; it is not replayed.`);
       this.#cut = true;
-      exports.lineVerdict(stream, LINE_SKIP);
+      exports.lineVerdict(stream, LineVerdict.Skip);
       return;
     }
     const rest = line.slice(exports.problemAt(stream)).trimStart();

@@ -1,13 +1,10 @@
 /** QEMU's events in a decode plan of the core: by name (log, markers) or by number (simpletrace). */
-import { EventKind } from "../../assembly/abi.ts";
+import { EventKind, MAX_NAMES } from "../../assembly/abi.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import type { InputSummary } from "../model/result.ts";
 import { QEMU_EVENTS, QEMU_UNUSED, type QemuEvent, qemuEvent } from "../qemu/events.ts";
 import { CONVERSIONS, piecesOf } from "../qemu/pattern.ts";
-
-/** MAX_NAMES of assembly/decode/plan.ts: names beyond it are not told apart. */
-const MAX_NAMES = 3000;
 
 /** Events as they are met in one input. */
 export class QemuPlan {

@@ -1,9 +1,11 @@
 /** Everything that is renamed, in one value: what an event goes through. */
+
+import { NO_ADDRESS } from "../core/queue-record.ts";
 import { kernelAddresses, threadNumbers, userAddresses } from "./addresses.ts";
 import { PagePermutation, type PermutationOptions } from "./page-permutation.ts";
 import type { Prf } from "./prf.ts";
 import { piecesOf } from "./regions.ts";
-import { NO_ADDRESS, pageOf, rangeAt, type Survey } from "./survey.ts";
+import { pageOf, rangeAt, type Survey } from "./survey.ts";
 import { PAGES } from "./touched-pages.ts";
 import { type Words, wordsOf } from "./words.ts";
 

@@ -2,10 +2,12 @@
  * One event after the redaction. Every field is named here: what is not, is not in the output. The
  * table for people is docs/redact.md.
  */
+
+import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { DescEvent, IoctlEvent, NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
 import type { Mapping } from "./mapping.ts";
-import { argument, NO_ADDRESS, ramSlot } from "./survey.ts";
+import { argument, ramSlot } from "./survey.ts";
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 const ZERO = "0x0";

@@ -2,6 +2,7 @@
  * The first reading of the recordings: which memory there is, which pages devices touch and in what
  * pieces, which kernel addresses belong together, and when it begins.
  */
+import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
 import { KernelObjects } from "./addresses.ts";
@@ -17,8 +18,6 @@ const MAX_RANGES = 4096;
 const MAX_BLOCKS = 1024;
 /** A split ring has at most 2^15 entries (virtio 1.3, 2.7). */
 const MAX_RING = 32768;
-/** log_addr before VHOST_SET_VRING_ADDR. */
-export const NO_ADDRESS = 0xffff_ffff_ffff_ffffn;
 /** Inside struct vhost_scsi, struct vhost_dev is found within so many bytes (assembly/known/queue.ts). */
 const DRIVER_STRUCTURE = 4096n;
 /** Virtqueues of a device that the replay looks for (assembly/device/vhost.ts). */
