@@ -406,6 +406,18 @@ export enum PageState {
   HealedStop,
 }
 
+/** What a field of a row is, for encodeColumn(). */
+export enum DrainField {
+  U32 = 0,
+  I32,
+  U16,
+  /** u16, 0xffff where the event was not seen: then -1. */
+  Stream,
+  /** u64, nanoseconds; 0 where the event was not seen. */
+  Time,
+  U64,
+}
+
 /** Rows of a table that run() goes back to the host with. */
 export const DRAIN_BATCH = 32768;
 /** All but requests: u64, nanoseconds. */

@@ -7,6 +7,16 @@
 export type { ByteStream, RandomAccess, Source, Surroundings } from "./bytes/source.ts";
 export { type CoreModule, compileCore, OutOfMemory } from "./core/core.ts";
 export { DEFAULT_SYNC_MARKER } from "./core/round.ts";
+export {
+  type History,
+  type HistoryLevel,
+  type HistoryTable,
+  type MachineHistory,
+  makeHistory,
+  placeText,
+  readHistory,
+} from "./history/index.ts";
+export { type PageStates, pageStates } from "./history/page-states.ts";
 export type { NormalisedEvent } from "./model/event.ts";
 export { formatPlace, type Place, RecordingError, UsageError } from "./model/place.ts";
 export type * from "./model/result.ts";

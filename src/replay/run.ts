@@ -4,6 +4,7 @@
  */
 import { CAUSES, EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
+import { type DrainedRows, startDrain } from "../core/drain.ts";
 import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
 import { type Queue, readEvidence, readQueues, readRequest } from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/round.ts";
@@ -85,6 +86,7 @@ export class Replay implements ReplayState {
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
     if (this.options.stalePages) exports.keepEntries(true);
+    if (this.options.sink?.events) this.#drained = startDrain(this.core);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;
     while (true) {
@@ -115,6 +117,9 @@ export class Replay implements ReplayState {
           break;
         case Status.WatchedWrite:
           await this.#writes();
+          break;
+        case Status.Drained:
+          this.#takeRows();
           break;
         case Status.NoMemory:
           throw new OutOfMemory();
@@ -257,6 +262,30 @@ export class Replay implements ReplayState {
     return at;
   }
 
+  #drained: DrainedRows | null = null;
+
+  /** What happened since the last time goes to the sink. */
+  #takeRows(): void {
+    if (!this.#drained) return;
+    this.options.sink?.rows(this.#drained, this.#firstNs());
+    this.#drained.drop();
+  }
+
+  /** Streams of all inputs. */
+  get streams(): number {
+    return this.inputs.reduce((count, { feed }) => count + feed.streams, 0);
+  }
+
+  /** Time of the first event replayed. */
+  #firstNs(): bigint {
+    const { exports } = this.core;
+    const taken = Array.from({ length: this.streams }, (_, stream) => stream).filter(
+      (stream) => exports.taken(stream) > 0,
+    );
+    const [first = 0n, ...others] = taken.map((stream) => exports.firstTs(stream));
+    return others.reduce((before, ns) => (ns < before ? ns : before), first);
+  }
+
   /** Time of the latest event replayed, for what ends with the recording. */
   #lastNs(): bigint {
     let last = 0n;
@@ -331,6 +360,7 @@ export class Replay implements ReplayState {
         runs: (index, set) => core.runs(index, ROUND_SETS[set], Number.POSITIVE_INFINITY).runs,
       });
       if (done) await done;
+      options.sink?.round(this, this.#round);
     }
     exports.clearRound();
     exports.dropEvidence();
@@ -355,10 +385,14 @@ export class Replay implements ReplayState {
   async #end(): Promise<void> {
     await this.#sync(null, null, null);
     await this.follower.finish(this.#lastNs());
-    if (!this.options.onRequest) return;
-    this.core.exports.endInFlight();
-    this.core.exports.endElements();
-    await this.#requests();
+    const { onRequest, sink } = this.options;
+    if (onRequest || sink?.events) {
+      this.core.exports.endInFlight();
+      this.core.exports.endElements();
+    }
+    if (onRequest) await this.#requests();
+    this.#takeRows();
+    sink?.end(this);
   }
 }
 

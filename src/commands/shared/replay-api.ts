@@ -4,6 +4,7 @@
  */
 
 import type { Source, Surroundings } from "../../bytes/source.ts";
+import type { HistoryLevel } from "../../history/index.ts";
 import type { ClockPair } from "../../join/clock-pair.ts";
 import type { MergePlan } from "../../join/merge-plan.ts";
 import type { BlockRange } from "../../memory/block-range.ts";
@@ -37,6 +38,12 @@ export interface ReplayApi {
   /** How the recordings become one; throws RecordingError where `replay` would. */
   plan(opening: Opening): Promise<MergePlan>;
   replay(opening: Opening, options: ReplayOptions): Promise<ReplayResult>;
+  /** The answer, and a history of the replay, not compressed. */
+  history(
+    opening: Opening,
+    options: ReplayOptions,
+    level: HistoryLevel,
+  ): Promise<{ result: ReplayResult; bytes: Uint8Array<ArrayBuffer> }>;
   /** Hands over every event in time order; `signal` stops it. */
   dump(
     opening: Opening,
