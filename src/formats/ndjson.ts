@@ -175,7 +175,7 @@ class Ndjson implements Feed {
     return {
       format: "NDJSON",
       clock: this.#clock,
-      ...(this.#tolerance === null ? {} : { clockTolerance: this.#tolerance }),
+      ...(this.#tolerance === null ? {} : { clockToleranceNs: this.#tolerance.toString() }),
       cpus: [...this.#cpus].sort((a, b) => a - b),
       events: [...this.#counts].map(([name, count]) => ({ name, kind: name, count })),
       foreignLines: 0,

@@ -181,7 +181,7 @@ export function summarise(input: OpenInput, core: Core, sha256: string | null): 
     size: source.size ?? null,
     sha256,
     clock: rest.clock,
-    ...(rest.clockTolerance === undefined ? {} : { clockTolerance: rest.clockTolerance }),
+    ...(rest.clockToleranceNs === undefined ? {} : { clockToleranceNs: rest.clockToleranceNs }),
     cpus: rest.cpus,
     firstNs: first === null ? null : first.toString(),
     lastNs: last === null ? null : last.toString(),
