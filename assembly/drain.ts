@@ -65,6 +65,7 @@ import {
   REQUEST_USED_TS,
 } from "./abi";
 import { enlarge, take } from "./base/memory";
+import { atEvent, atStream, byQueue, byRequest } from "./known/moment";
 
 /** The host takes rows. */
 export let draining: bool = false;
@@ -144,33 +145,25 @@ function newRow(table: u32): usize {
 }
 
 /** A write to [gpa, gpa+len) that lies inside the guest-physical space. */
-export function drainWrite(
-  cause: u32,
-  gpa: u64,
-  len: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): void {
+export function drainWrite(cause: u32, gpa: u64, len: u64): void {
   if (!len) return;
   let page = <u32>(gpa >> PAGE_SHIFT);
   // A used element and the ring's index behind it: one write of the page.
-  if (!request && sameRing(page, len + (gpa & 4095), cause, q)) return;
+  if (!byRequest && sameRing(page, len + (gpa & 4095), cause)) return;
   let row = newRow(DrainTable.Writes);
   if (!row) return;
   store<u64>(row + DRAIN_TS, now);
-  store<u64>(row + DRAIN_PLACE, load<u64>(event + EVENT_PLACE));
+  store<u64>(row + DRAIN_PLACE, load<u64>(atEvent + EVENT_PLACE));
   store<u32>(row + DRAIN_PAGE, page);
   store<u32>(row + DRAIN_PAGES, <u32>((gpa + len - 1) >> PAGE_SHIFT) - page + 1);
-  store<u32>(row + DRAIN_REQUEST, request ? <u32>load<u64>(request + REQUEST_SERIAL) : 0);
-  store<u32>(row + DRAIN_QUEUE, load<u32>(q + QUEUE_ID));
-  store<u16>(row + DRAIN_STREAM, <u16>stream);
+  store<u32>(row + DRAIN_REQUEST, byRequest ? <u32>load<u64>(byRequest + REQUEST_SERIAL) : 0);
+  store<u32>(row + DRAIN_QUEUE, load<u32>(byQueue + QUEUE_ID));
+  store<u16>(row + DRAIN_STREAM, <u16>atStream);
   store<u16>(row + DRAIN_CAUSE, <u16>cause);
 }
 
 /** Whether the last row is a write of this event to this page of the queue's ring. */
-function sameRing(page: u32, end: u64, cause: u32, q: usize): bool {
+function sameRing(page: u32, end: u64, cause: u32): bool {
   let count = drainLength(DrainTable.Writes);
   if (!count || end > 4096) return false;
   let row = drainPtr(DrainTable.Writes) + (count - 1) * DRAIN_WRITE_SIZE;
@@ -179,7 +172,7 @@ function sameRing(page: u32, end: u64, cause: u32, q: usize): bool {
     load<u64>(row + DRAIN_TS) == now &&
     load<u32>(row + DRAIN_PAGES) == 1 &&
     load<u32>(row + DRAIN_REQUEST) == 0 &&
-    load<u32>(row + DRAIN_QUEUE) == load<u32>(q + QUEUE_ID) &&
+    load<u32>(row + DRAIN_QUEUE) == load<u32>(byQueue + QUEUE_ID) &&
     <u32>load<u16>(row + DRAIN_CAUSE) == cause
   );
 }

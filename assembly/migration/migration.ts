@@ -16,8 +16,9 @@ import {
   GPA_BITS,
   MAX_HEADS,
   EVENT_PID,
-  EVENT_SLOT,
+  DirtiedSlot,
   EVENT_TS,
+  LoadSlot,
   MIG_DOUBT_FIRST_PASS,
   MIG_DOUBT_FLIGHT,
   MIG_DOUBT_QUEUED,
@@ -27,9 +28,9 @@ import {
   PAGE_SHIFT,
   QUEUE_LOGADDR,
   QUEUE_NUM,
-  ROW_SIZE,
-  ROW_WINDOW,
+  SaveSlot,
 } from "../abi";
+import { slotOf } from "../base/event-slot";
 import { drainBegin, draining, drainSend, drainState } from "../drain";
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
@@ -55,9 +56,10 @@ import {
   setPendingRound,
 } from "./migration-page";
 import { beginInside, beginRound, byRound, takeRound } from "./migration-round";
-import { activeRows, rowLogs, rowTable } from "../pages/planes";
+import { activeRows, bitOf, rowLogs, rowWindow } from "../pages/planes";
 import { HASHED, hashPage } from "./profile";
 import { gpaIn, ramBlockKnown, rangeCount } from "../known/ram-ranges";
+import { atEvent, atStream } from "../known/moment";
 import { clearSent, sendAgain } from "./resend";
 import { clearEntries, keepsEntries, noteEntry } from "./stale-entry";
 import { streamAt } from "../decode/stream";
@@ -226,11 +228,10 @@ let recentFull: bool = false;
 // @ts-ignore: decorator
 @inline
 function leftOutBy(cause: u32): u32 {
-  let bit: u32 = 1 << cause;
+  let bit = bitOf(cause);
   let out: u32 = 0;
   for (let row: u32 = 0; row < activeRows; ++row) {
-    let window = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW);
-    if ((window & bit) != 0 && (rowLogs(row) & bit) == 0) out |= 1 << row;
+    if ((rowWindow(row) & bit) != 0 && (rowLogs(row) & bit) == 0) out |= 1 << row;
   }
   return out;
 }
@@ -239,18 +240,10 @@ function leftOutBy(cause: u32): u32 {
 const MAX_NOTED: u32 = 4096;
 
 /** A device wrote [gpa, gpa+len), which lies inside the guest-physical space. */
-export function migrationWrite(
-  cause: u32,
-  gpa: u64,
-  len: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): void {
+export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
   let out = leftOutBy(cause);
   if (!out || !len) return;
-  let ts = load<u64>(event + EVENT_TS);
+  let ts = load<u64>(atEvent + EVENT_TS);
   if (endTs && ts >= endTs) return;
   landUntil(ts);
   if (firstPassEnd && ts >= firstPassEnd) firstPass = false;
@@ -295,7 +288,7 @@ export function migrationWrite(
         if (unsent & bit) why |= MIG_DOUBT_FIRST_PASS;
         if (flight & bit) why |= MIG_DOUBT_FLIGHT;
         if (queued & bit) why |= MIG_DOUBT_QUEUED;
-        noteEntry(p, row, cause, why, (fresh & bit) != 0, sendTime(sent, p), q, request, event, stream);
+        noteEntry(p, row, cause, why, (fresh & bit) != 0, sendTime(sent, p));
         if (p == end) break;
       }
     }
@@ -409,16 +402,19 @@ export function markSends(): void {
   markedSend = 0;
 }
 
-/** ram_save_page(rbname, offset, host). True: the host must place this RAM block first. */
-export function onSave(event: usize, stream: u32): bool {
+/**
+ * ram_save_page(rbname, offset, host). True: the host must place this RAM block
+ * first, and call again in the moment of this record.
+ */
+export function onSave(event: usize): bool {
   if (!migrating || endTs) return false;
-  let space = streamAt(stream).space;
-  let name = <u32>load<u64>(event + EVENT_SLOT);
+  let space = streamAt(atStream).space;
+  let name = <u32>slotOf(event, SaveSlot.rbname);
   if (!ramBlockKnown(space, name)) return true;
   let ts = load<u64>(event + EVENT_TS);
   takeRound();
   sendZeros(saves, ts);
-  let host = load<u64>(event + EVENT_SLOT + 16);
+  let host = slotOf(event, SaveSlot.host);
   let found = false;
   // An alias of RAM has two guest-physical addresses: both were sent.
   for (let i: u32 = 0; i < rangeCount; ++i) {
@@ -446,28 +442,29 @@ const FLAG_ZERO: u64 = 0x02;
 /**
  * ram_load_loop(rbname, addr, flags, host), at the destination. With a recording of the source its
  * pages are known from there, and its zeros by their place among them (`setZeros`); alone it says
- * that a page was sent some time before. True: the host must place this RAM block first.
+ * that a page was sent some time before. True: the host must place this RAM block first,
+ * and call again in the moment of this record.
  */
-export function onLoad(event: usize, stream: u32): bool {
+export function onLoad(event: usize): bool {
   // A thread that receives is a destination's: the host must know.
-  let receiver = (<u64>streamAt(stream).space << 32) | <u32>load<i32>(event + EVENT_PID);
+  let receiver = (<u64>streamAt(atStream).space << 32) | <u32>load<i32>(event + EVENT_PID);
   if (receiver != lastReceiver) {
     lastReceiver = receiver;
     return true;
   }
-  if (load<u64>(event + EVENT_SLOT + 16) & FLAG_ZERO) ++zeroLoads;
+  if (slotOf(event, LoadSlot.flags) & FLAG_ZERO) ++zeroLoads;
   else ++loads;
   if (!migrating || endTs || saves) return false;
-  let space = streamAt(stream).space;
-  let name = <u32>load<u64>(event + EVENT_SLOT);
+  let space = streamAt(atStream).space;
+  let name = <u32>slotOf(event, LoadSlot.rbname);
   if (!ramBlockKnown(space, name)) {
-    if (load<u64>(event + EVENT_SLOT + 16) & FLAG_ZERO) --zeroLoads;
+    if (slotOf(event, LoadSlot.flags) & FLAG_ZERO) --zeroLoads;
     else --loads;
     return true;
   }
   takeRound();
   byArrival = true;
-  let host = load<u64>(event + EVENT_SLOT + 24);
+  let host = slotOf(event, LoadSlot.host);
   for (let i: u32 = 0; i < rangeCount; ++i) {
     let gpa = gpaIn(i, space, name, host);
     if (gpa != NO_ADDRESS) arrive(<u32>(gpa >> PAGE_SHIFT), load<u64>(event + EVENT_TS));
@@ -529,7 +526,7 @@ export let misaligned: bool = false;
 // @ts-ignore: decorator
 @inline
 function checkPages(event: usize): void {
-  pageHash = hashPage(pageHash, <u32>load<u64>(event + EVENT_SLOT), load<u64>(event + EVENT_SLOT + 8));
+  pageHash = hashPage(pageHash, <u32>slotOf(event, SaveSlot.rbname), slotOf(event, SaveSlot.offset));
   if (saves % HASHED != 0) return;
   let i = <u32>(saves / HASHED) - 1;
   if (i < pageHashCount && load<u64>(pageHashes + (i << 3)) == pageHash) return;
@@ -660,11 +657,11 @@ function coverPage(page: u32, healer: u32): void {
  * kvm_dirty_ring_page(vcpu, fetch index, offset): a vCPU wrote the page, some time before. Where the
  * offset fits several slots it is one of their pages, so none of them is certainly missing.
  */
-export function onDirtied(event: usize, stream: u32): void {
+export function onDirtied(event: usize): void {
   if (!migrating || endTs) return;
   ++cpuDirtied;
-  let space = streamAt(stream).space;
-  let offset = load<u64>(event + EVENT_SLOT + 16);
+  let space = streamAt(atStream).space;
+  let offset = slotOf(event, DirtiedSlot.offset);
   for (let page = firstPage(space, offset); page != NO_PAGE; page = nextPage(space, offset)) {
     if (draining) drainSend(page, DrainSend.Cpu);
     if (onePage()) {

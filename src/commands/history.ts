@@ -2,14 +2,14 @@
 import { rename, rm, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { statusOf } from "../answers/lost.ts";
 import type { HistoryLevel } from "../history/index.ts";
 import { byteSize, countOf } from "../report/text/number-text.ts";
-import { verdictStatus } from "../report/text/verdict.ts";
-import { DEFAULT_POLICIES } from "./report.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import { type MigrationArguments, ranOption } from "./shared/migration-options.ts";
-import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
+import { stoppedBy } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface HistoryArguments extends CommonArguments, Pick<MigrationArguments, "ran"> {
@@ -21,13 +21,14 @@ export interface HistoryArguments extends CommonArguments, Pick<MigrationArgumen
 
 /** Writes the history; returns 0, 1 or 3, as `report` does. */
 export async function run(api: ReplayApi, io: Io, args: HistoryArguments): Promise<number> {
-  const policies = replayablePolicies(api, io, args, args.policy ?? DEFAULT_POLICIES);
-  const window = windowOf(args.assumeLogging, "auto");
-  const session = openSession(api, io, args);
-  const options: ReplayOptions = { policies, window, ...ranOption(api, args) };
-  if (io.signal) options.signal = io.signal;
-  const { result, bytes } = await session.read((opening) =>
-    api.history(opening, options, args.level),
+  const policies = replayablePolicies(api, io, args, args.policy);
+  const options = {
+    ...{ policies, window: windowOf(args.assumeLogging, "auto") },
+    ...ranOption(api, args),
+    ...stoppedBy(io),
+  };
+  const { result, bytes } = await openSession(api, io, args).read((recording) =>
+    api.history(recording, options, args.level),
   );
   const packed = await promisify(gzip)(bytes);
   await writeWhole(args.output, packed);
@@ -35,7 +36,7 @@ export async function run(api: ReplayApi, io: Io, args: HistoryArguments): Promi
     const events = countOf(result.eventsReplayed, "event");
     io.err(`${args.output}: ${byteSize(packed.length)}, level ${args.level}, ${events}\n`);
   }
-  return verdictStatus(result);
+  return statusOf({ result });
 }
 
 /** A file that has its name when it is whole. Throws the system's error. */

@@ -38,8 +38,8 @@ export interface HistoryMachine {
   /** The whole answer, without the lists of pages: these are columns. */
   result: ReplayResult;
   window: LogWindow;
-  /** Causes that count as written in the window, a bit each. */
-  windowCauses: number;
+  /** Numbers of the causes that count as written in the window. */
+  windowCauses: number[];
   policies: HistoryPolicy[];
   queues: HistoryQueue[];
   logging: LogInterval[];
@@ -50,8 +50,8 @@ export interface HistoryPolicy {
   name: string;
   alias: string | null;
   title: string;
-  /** Causes that it logs, in this window, a bit each. */
-  logs: number;
+  /** Numbers of the causes that it logs, in this window. */
+  logs: number[];
   /** Its bit in the column `rows` of `states`. */
   row: number;
   /** Its rows of `rounds`: policies that log the same share them. */

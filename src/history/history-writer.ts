@@ -1,11 +1,11 @@
 /** Takes a replay as it runs and makes a history of it. */
-import { CAUSES, DrainTable, NOT_WRITTEN, RowSet } from "../../assembly/abi.ts";
+import { DrainTable, RowSet } from "../../assembly/abi.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import type { Row } from "../core/rows.ts";
 import type { DeviceSummary, MigrationVerdict, PageRun, ReplayResult } from "../model/result.ts";
 import type { ReplaySink, ReplayTables } from "../replay/replay-options.ts";
-import type { Policy } from "../vhost/policy.ts";
-import { causeName } from "../vhost/policy.ts";
+import { CAUSE_LIST, type CauseMask, causeName, hasCause, NOT_WRITTEN } from "../vhost/causes.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { baseNames, withoutPaths } from "./base-names.ts";
 import { layOut, pack } from "./container.ts";
 import type {
@@ -89,7 +89,7 @@ export class HistoryWriter implements ReplaySink {
   /** The document, not compressed. `policies`: those of the replay, in its order. */
   finish(
     result: ReplayResult,
-    policies: readonly { policy: Policy; alias: string | null }[],
+    policies: readonly ChosenPolicy[],
     tool: { name: string; version: string },
   ): Uint8Array<ArrayBuffer> {
     result.migrations.forEach((migration, i) => {
@@ -117,9 +117,9 @@ export class HistoryWriter implements ReplaySink {
       tool: { name: tool.name, version: tool.version },
       level: this.level,
       originNs: (this.#origin ?? firstNs ?? "0").toString(),
-      causes: Array.from({ length: CAUSES }, (_, cause) => ({
+      causes: CAUSE_LIST.map((cause) => ({
         name: causeName(cause),
-        written: ((NOT_WRITTEN >>> cause) & 1) === 0,
+        written: !hasCause(NOT_WRITTEN, cause),
       })),
       streams: this.#streams,
       machines: [this.#machine(result, policies, tables)],
@@ -129,7 +129,7 @@ export class HistoryWriter implements ReplaySink {
 
   #machine(
     result: ReplayResult,
-    policies: readonly { policy: Policy; alias: string | null }[],
+    policies: readonly ChosenPolicy[],
     tables: HistoryMachine["tables"],
   ): HistoryMachine {
     const own = this.#rows.filter(({ window }) => window === result.window);
@@ -139,14 +139,14 @@ export class HistoryWriter implements ReplaySink {
       name: null,
       result: withoutPages(result),
       window: result.window,
-      windowCauses: (own[0]?.windowMask ?? 0) >>> 0,
+      windowCauses: causesIn(own[0]?.windowMask ?? 0n),
       policies: own.map((row) => {
         const { policy, alias } = policies[row.policy]!;
         return {
           name: policy.name,
           alias,
           title: policy.title,
-          logs: row.logsMask >>> 0,
+          logs: causesIn(row.logsMask),
           row: this.#rows.indexOf(row),
           roundRow: sameLog(this.#rows, row),
         };
@@ -175,6 +175,10 @@ export class HistoryWriter implements ReplaySink {
     put("possibly-stale", verdict.possiblyStale);
     for (const { by, runs } of verdict.healed) put(by, runs);
   }
+}
+
+function causesIn(mask: CauseMask): number[] {
+  return CAUSE_LIST.filter((cause) => hasCause(mask, cause));
 }
 
 /** The first row that logs what `row` logs, in the same window. */

@@ -191,6 +191,13 @@ export function hasStates(machine: MachineHistory): boolean {
   );
 }
 
+/** 1 for each of these causes, by number. */
+function causeTable(causes: readonly number[]): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const cause of causes) table[cause] = 1;
+  return table;
+}
+
 /** Lanes of pages in a row, or -1 where a block has none. */
 function eachLane(
   blocks: Uint32Array,
@@ -219,7 +226,7 @@ function followEvents(
   const sends = machine.table("sends");
   const states = machine.table("states");
   const bit = 2 ** row;
-  const logged = (logs & machine.windowCauses) >>> 0;
+  const logged = causeTable(logs.filter((cause) => machine.windowCauses.includes(cause)));
   let migration = -1;
   let settled = -1;
   let round = 0;
@@ -252,7 +259,7 @@ function followEvents(
     while (round < roundEnds.length && next > roundEnds[round]!) round++;
     if (next === Number.POSITIVE_INFINITY) return;
     if (write === next) {
-      if (migration >= 0 && (logged >>> writes.cause[w]!) & 1) {
+      if (migration >= 0 && logged[writes.cause[w]!]) {
         eachLane(blocks, writes.page[w]!, writes.pages[w]!, (lane) => {
           const now = changes.now[lane]!;
           if (now !== Lane.None && now !== Lane.Healed) return;
@@ -342,16 +349,16 @@ function followRounds(
   const own = machine.policies[policy]!;
   const rounds = machine.table("rounds");
   const writes = machine.table("writes");
-  const written = (machine.windowCauses & ~own.logs) >>> 0;
-  const logged = (machine.windowCauses & own.logs) >>> 0;
+  const written = causeTable(machine.windowCauses.filter((cause) => !own.logs.includes(cause)));
+  const logged = causeTable(machine.windowCauses.filter((cause) => own.logs.includes(cause)));
   const windowRow = Math.min(...machine.policies.map(({ row }) => row));
   let w = 0;
   let from = 0;
   for (let round = 0, i = 0; i < rounds.length || round < roundEnds.length; round++) {
     const ns = roundEnds[round] ?? end;
     for (; w < writes.length && writes.ns[w]! <= ns; w++) {
-      const out = (written >>> writes.cause[w]!) & 1;
-      if (!out && !((logged >>> writes.cause[w]!) & 1)) continue;
+      const out = written[writes.cause[w]!];
+      if (!out && !logged[writes.cause[w]!]) continue;
       eachLane(blocks, writes.page[w]!, writes.pages[w]!, (lane) => {
         const now = changes.now[lane]!;
         if (out) changes.set(lane, writes.ns[w]!, Lane.Possible);

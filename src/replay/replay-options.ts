@@ -5,13 +5,8 @@ import type { DrainedRows } from "../core/drain.ts";
 import type { Row, WindowChoice } from "../core/rows.ts";
 import type { Place } from "../model/place.ts";
 import type { RequestRecord, SyncView, WatchedWrite } from "../model/result.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy.ts";
-
-export interface ChosenPolicy {
-  policy: Policy;
-  /** The name by which it was asked for, when that is an alias. */
-  alias: string | null;
-}
 
 export interface ReplayOptions {
   policies: readonly ChosenPolicy[];

@@ -1,9 +1,10 @@
 /** The real library behind the commands. */
 import { makeHistory } from "../../history/index.ts";
-import { dump, findPolicy, POLICIES, replay } from "../../index.ts";
 import { planMerge } from "../../join/merge-plan.ts";
 import { fileSource, loadCore, nodeSurroundings, stdinSource } from "../../node/index.ts";
+import { dump, replay } from "../../replay/replay.ts";
 import type { Tool } from "../../report/json/result-json.ts";
+import { POLICIES } from "../../vhost/policy.ts";
 import type { ReplayApi } from "./replay-api.ts";
 import { readTool } from "./tool.ts";
 
@@ -20,14 +21,13 @@ export async function loadApi(): Promise<ReplayApi> {
     get tool() {
       return toolOf();
     },
+    module,
     openSources: (names) => names.map((name) => (name === "-" ? stdinSource() : fileSource(name))),
     surroundings: nodeSurroundings,
-    plan: (opening) => planMerge({ ...opening, module }),
-    replay: (opening, options) => replay({ ...opening, module }, options),
-    history: (opening, options, level) =>
-      makeHistory({ ...opening, module }, options, level, toolOf()),
-    dump: (opening, onEvent, signal) => dump({ ...opening, module }, onEvent, signal),
+    plan: planMerge,
+    replay,
+    history: (recording, options, level) => makeHistory(recording, options, level, toolOf()),
+    dump,
     POLICIES,
-    findPolicy,
   };
 }
