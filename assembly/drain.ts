@@ -5,12 +5,36 @@
  * migration. Nothing is kept unless the host asks for it.
  */
 import {
+  BLOCK_BYTES,
   DESC_ACC,
   DESC_LEN,
   DESC_SIZE,
+  EVENT_PLACE,
+  PAGE_SHIFT,
+  QUEUE_ID,
+  REQUEST_CAUSE,
+  REQUEST_CDB,
+  REQUEST_DESC_COUNT,
+  REQUEST_DESCS,
+  REQUEST_FLAGS,
+  REQUEST_HAS_CDB,
+  REQUEST_HEAD,
+  REQUEST_LUN,
+  REQUEST_NAMED,
+  REQUEST_OPCODE,
+  REQUEST_POP_PLACE,
+  REQUEST_POP_STREAM,
+  REQUEST_POP_TS,
+  REQUEST_QUEUE,
+  REQUEST_SERIAL,
+  REQUEST_STATE,
+  REQUEST_USED_PLACE,
+  REQUEST_USED_STREAM,
+  REQUEST_USED_TS,
+} from "./abi";
+import {
   DRAIN_BATCH,
   DRAIN_CAUSE,
-  DrainField,
   DRAIN_HEAD,
   DRAIN_KIND,
   DRAIN_LUN,
@@ -40,30 +64,10 @@ import {
   DRAIN_USED_TS,
   DRAIN_WRITE_BYTES,
   DRAIN_WRITE_SIZE,
+  DrainField,
   DrainTable,
-  EVENT_PLACE,
-  PAGE_SHIFT,
-  QUEUE_ID,
-  REQUEST_CAUSE,
-  REQUEST_CDB,
-  REQUEST_DESC_COUNT,
-  REQUEST_DESCS,
-  REQUEST_FLAGS,
-  REQUEST_HAS_CDB,
-  REQUEST_HEAD,
-  REQUEST_LUN,
-  REQUEST_NAMED,
-  REQUEST_OPCODE,
-  REQUEST_POP_PLACE,
-  REQUEST_POP_STREAM,
-  REQUEST_POP_TS,
-  REQUEST_QUEUE,
-  REQUEST_SERIAL,
-  REQUEST_STATE,
-  REQUEST_USED_PLACE,
-  REQUEST_USED_STREAM,
-  REQUEST_USED_TS,
-} from "./abi";
+  PageState,
+} from "./drain-abi";
 import { enlarge, take } from "./base/memory";
 import { atEvent, atStream, byQueue, byRequest } from "./known/moment";
 
@@ -280,6 +284,28 @@ function stateRow(page: u32, pages: u32, rows: u32, state: u32): void {
   store<u32>(row + DRAIN_PAGES, pages);
   store<u32>(row + DRAIN_ROWS, rows);
   store<u32>(row + DRAIN_STATE_KIND, state);
+}
+
+/** The pages of a line of 512 become `state`. */
+export function drainLine(block: u32, row: u32, line: usize, state: u32): void {
+  for (let w: u32 = 0; w < <u32>BLOCK_BYTES; w += 8) {
+    drainState((block << 9) + (w << 3), load<u64>(line + w), row, state);
+  }
+}
+
+/** Pages of the word of `page` are missing from now on: certainly, or with a doubt. */
+export function drainMissing(page: u32, row: u32, certain: u64, doubtful: u64, unsent: u64): void {
+  let base = page & ~63;
+  drainState(base, certain, row, PageState.Missing);
+  drainState(base, doubtful & unsent, row, PageState.Unsent);
+  drainState(base, doubtful & ~unsent, row, PageState.Possible);
+}
+
+/** Pages of one word are covered by `healer` (migration-page.ts). */
+// @ts-ignore: decorator
+@inline
+export function drainHealed(base: u32, bits: u64, row: u32, healer: u32): void {
+  if (draining) drainState(base, bits, row, <u32>PageState.Healed + healer);
 }
 
 /** A migration begins: no page is missing under any policy. */

@@ -10,8 +10,9 @@
  *
  * In both cases the page is possibly stale. semantics.md E.4, 2 to 4.
  */
-import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT, PageState } from "../abi";
+import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
 import { draining, drainState } from "../drain";
+import { PageState } from "../drain-abi";
 import { earlyRound, keptAt, keptMake, Line, lineOf, setEarlyRound } from "./migration-page";
 import {
   activeRows,

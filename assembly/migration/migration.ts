@@ -22,16 +22,15 @@ import {
   MIG_DOUBT_FIRST_PASS,
   MIG_DOUBT_FLIGHT,
   MIG_DOUBT_QUEUED,
-  DrainSend,
   NO_ADDRESS,
-  PageState,
   PAGE_SHIFT,
   QUEUE_LOGADDR,
   QUEUE_NUM,
   SaveSlot,
 } from "../abi";
 import { slotOf } from "../base/event-slot";
-import { drainBegin, draining, drainSend, drainState } from "../drain";
+import { drainBegin, drainHealed, draining, drainLine, drainMissing, drainSend, drainState } from "../drain";
+import { DrainSend, PageState } from "../drain-abi";
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
@@ -209,13 +208,6 @@ export function migrationGap(ts: u64): void {
   }
 }
 
-/** The pages of a line of 512 become `state`. */
-function drainLine(block: u32, row: u32, line: usize, state: u32): void {
-  for (let w: u32 = 0; w < <u32>BLOCK_BYTES; w += 8) {
-    drainState((block << 9) + (w << 3), load<u64>(line + w), row, state);
-  }
-}
-
 // ---------------------------------------------------------------- writes
 
 /** Writes since the last send, for pages of zeros that were sent in between: {u32 page, u32 count, u32 rows}. */
@@ -295,21 +287,6 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
     if (wordEnd == last) break;
     page = wordEnd + 1;
   }
-}
-
-/** Pages of the word of `page` that are missing from now on: certainly, or with a doubt. */
-function drainMissing(page: u32, row: u32, certain: u64, doubtful: u64, unsent: u64): void {
-  let base = page & ~63;
-  drainState(base, certain, row, PageState.Missing);
-  drainState(base, doubtful & unsent, row, PageState.Unsent);
-  drainState(base, doubtful & ~unsent, row, PageState.Possible);
-}
-
-/** Pages of one word are covered. */
-// @ts-ignore: decorator
-@inline
-function drainHealed(base: u32, bits: u64, row: u32, healer: u32): void {
-  if (draining) drainState(base, bits, row, <u32>PageState.Healed + healer);
 }
 
 /** Pages of the last harvest under a row's policy: they may still be waiting to be sent. */

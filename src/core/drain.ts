@@ -6,7 +6,7 @@ import {
   DRAIN_WRITE_SIZE,
   type DrainField,
   DrainTable,
-} from "../../assembly/abi.ts";
+} from "../../assembly/drain-abi.ts";
 import { type Core, OutOfMemory } from "./core.ts";
 
 const SIZES: Record<DrainTable, number> = {

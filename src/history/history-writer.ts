@@ -1,5 +1,6 @@
 /** Takes a replay as it runs and makes a history of it. */
-import { DrainTable, RowSet } from "../../assembly/abi.ts";
+import { RowSet } from "../../assembly/abi.ts";
+import { DrainTable } from "../../assembly/drain-abi.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import type { Row } from "../core/rows.ts";
 import type { DeviceSummary, MigrationVerdict, PageRun, ReplayResult } from "../model/result.ts";

@@ -57,10 +57,17 @@ const ARRAYS: Record<ColumnType, new (length: number) => Numbers> = {
 export function readHistory(name: string, bytes: Uint8Array): History {
   const { header, columns } = unpack(name, bytes);
   checkHeader(name, header, columns.length);
-  return {
-    ...header,
-    machines: header.machines.map((machine) => readMachine(name, machine, columns)),
-  };
+  try {
+    return {
+      ...header,
+      machines: header.machines.map((machine) => readMachine(name, machine, columns)),
+    };
+  } catch (error) {
+    if (error instanceof RecordingError) throw error;
+    // What `checkHeader` does not look at: the answer's own parts.
+    const found = error instanceof Error ? error.message : String(error);
+    throw new RecordingError({ file: name, at: "" }, "an intact answer in the header", found);
+  }
 }
 
 function readMachine(name: string, machine: HistoryMachine, columns: Uint8Array): MachineHistory {
@@ -134,18 +141,18 @@ function checkHeader(name: string, header: unknown, size: number): asserts heade
   const refuse = (expected: string, found?: string): never => {
     throw new RecordingError({ file: name, at: "" }, expected, found);
   };
-  const { schema, machines, streams } = header as Partial<HistoryHeader>;
+  const { schema, machines, streams } = (header ?? {}) as Partial<HistoryHeader>;
   if (schema !== SCHEMA) refuse(`a history of schema ${SCHEMA}`, String(schema).slice(0, 60));
   if (!Array.isArray(machines) || machines.length === 0) refuse("a machine in the history");
   if (!Array.isArray(streams)) refuse("streams in the history's header");
   for (const machine of machines as Partial<HistoryMachine>[]) {
-    if (!Array.isArray(machine.policies) || typeof machine.result !== "object") {
+    if (!Array.isArray(machine?.policies) || typeof machine.result !== "object") {
       refuse("policies and a result in the history's header");
     }
     for (const table of TABLE_NAMES) {
-      const { rows, columns } = machine.tables?.[table] ?? { rows: -1, columns: {} };
+      const { rows = -1, columns = {} } = machine.tables?.[table] ?? {};
       for (const column of Object.keys(TABLES[table])) {
-        const { offset, bytes } = columns[column] ?? { offset: -1, bytes: 0 };
+        const { offset, bytes } = columns?.[column] ?? { offset: -1, bytes: 0 };
         const fits = offset >= 0 && bytes >= rows && offset + bytes <= size;
         if (!Number.isInteger(rows) || rows < 0 || !fits) {
           refuse(`a column ${table}.${column} inside the file`, `${offset}+${bytes} of ${size}`);

@@ -28,7 +28,7 @@ import {
   DRAIN_WRITE_BYTES,
   DrainField,
   type DrainTable,
-} from "../../assembly/abi.ts";
+} from "../../assembly/drain-abi.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import { type ColumnName, TABLES, type TableName } from "./tables.ts";
 import { ColumnWriter } from "./varint.ts";

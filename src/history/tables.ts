@@ -84,7 +84,7 @@ export type ColumnName<Table extends TableName> = keyof (typeof TABLES)[Table] &
 
 export const TABLE_NAMES = Object.keys(TABLES) as TableName[];
 
-/** By number, as in the tables. The first two are DrainSend and PageState of assembly/abi.ts. */
+/** By number, as in the tables. The first two are DrainSend and PageState of assembly/drain-abi.ts. */
 export const SEND_KINDS = ["data", "zero", "arrival", "cpu"] as const;
 export const PAGE_STATES = [
   "begin",

@@ -21,6 +21,7 @@ import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import type { ReplayState } from "./replay-state.ts";
+import { firstNs, lastNs } from "./span.ts";
 
 /** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
@@ -275,35 +276,13 @@ export class Replay implements ReplayState {
   /** What happened since the last time goes to the sink. */
   #takeRows(): void {
     if (!this.#drained) return;
-    this.options.sink?.rows(this.#drained, this.#firstNs());
+    this.options.sink?.rows(this.#drained, firstNs(this.core, this.inputs));
     this.#drained.drop();
   }
 
   /** Streams of all inputs. */
   get streams(): number {
     return this.inputs.reduce((count, { feed }) => count + feed.streams, 0);
-  }
-
-  /** Time of the first event replayed. */
-  #firstNs(): bigint {
-    const { exports } = this.core;
-    const taken = Array.from({ length: this.streams }, (_, stream) => stream).filter(
-      (stream) => exports.taken(stream) > 0,
-    );
-    const [first = 0n, ...others] = taken.map((stream) => exports.firstTs(stream));
-    return others.reduce((before, ns) => (ns < before ? ns : before), first);
-  }
-
-  /** Time of the latest event replayed, for what ends with the recording. */
-  #lastNs(): bigint {
-    let last = 0n;
-    for (const { feed } of this.inputs) {
-      for (let i = 0; i < feed.streams; i++) {
-        const ts = this.core.exports.takenTs(feed.firstStream + i);
-        if (ts > last) last = ts;
-      }
-    }
-    return last;
   }
 
   /** Why this round's log may be incomplete. */
@@ -392,7 +371,7 @@ export class Replay implements ReplayState {
 
   async #end(): Promise<void> {
     await this.#sync(null, null, null);
-    await this.follower.finish(this.#lastNs());
+    await this.follower.finish(lastNs(this.core, this.inputs));
     const { onRequest, sink } = this.options;
     if (onRequest || sink?.events) {
       this.core.exports.endInFlight();
