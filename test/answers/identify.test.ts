@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { candidatesOf, fitsDrivers, startIdentifier } from "../../src/answers/identify.ts";
+import { candidatesOf, startIdentifier } from "../../src/answers/identify.ts";
 import { type IdentifyArguments, run as identify } from "../../src/commands/identify.ts";
 import { loadApi } from "../../src/commands/shared/load-api.ts";
 import { findPolicy, POLICIES } from "../../src/vhost/policy.ts";
+import { fitsDrivers } from "../../src/vhost/policy-row.ts";
 import { Guest } from "../support/guest.ts";
 import { memorySource, replayAll } from "../support/memory-source.ts";
 
@@ -212,7 +213,7 @@ describe("rows", () => {
     const images = [new Uint8Array([1]), new Uint8Array([2])];
     identifier.addSync({ index: 0, caveats: [] }, null, new Uint8Array([3]), (row) => images[row]!);
     const { ranking } = identifier.finish(["vhost-scsi"]);
-    expect(ranking.map((row) => [row.policy.name, row.rank, row.missing, row.ties])).toEqual([
+    expect(ranking.map((row) => [row.policy, row.rank, row.missing, row.ties])).toEqual([
       ["linux-6.1", 1, 1, []],
       ["linux-6.16", 1, 1, []],
     ]);

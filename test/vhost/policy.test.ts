@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MAX_ROWS } from "../../assembly/abi.ts";
 import { UsageError } from "../../src/model/place.ts";
-import { policyDetailJson, policyDetailText } from "../../src/report/text/policy-detail.ts";
+import { policyDetailJson } from "../../src/report/json/policies-json.ts";
+import { policyDetailText } from "../../src/report/text/policy-detail.ts";
 import { assumeLogging, causeMask, causesOf, NOT_WRITTEN, WINDOW } from "../../src/vhost/causes.ts";
 import { KERNELS } from "../../src/vhost/kernels.ts";
 import {
