@@ -305,7 +305,7 @@ export function drainMissing(page: u32, row: u32, certain: u64, doubtful: u64, u
 // @ts-ignore: decorator
 @inline
 export function drainHealed(base: u32, bits: u64, row: u32, healer: u32): void {
-  if (draining) drainState(base, bits, row, <u32>PageState.Healed + healer);
+  drainState(base, bits, row, <u32>PageState.Healed + healer);
 }
 
 /** A migration begins: no page is missing under any policy. */
