@@ -17,7 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["formats"],
   ["join"],
   ["replay"],
-  ["answers", "redact"],
+  ["answers", "redact", "fleet"],
   ["report", "node", "index.ts"],
   ["commands", "web"],
   ["cli.ts", "conformance.ts"],

@@ -1,6 +1,7 @@
 /** The command line: names, options and help. Each command's code is loaded when it is used. */
 import { Command, CommanderError, Option } from "commander";
 import type { Tool } from "../report/json/result-json.ts";
+import { addFleetCommands } from "./fleet/program.ts";
 import { failureStatus } from "./shared/failure.ts";
 import { type ColorChoice, EXIT, type Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
@@ -12,7 +13,7 @@ export interface Environment {
   load(): Promise<ReplayApi>;
 }
 
-interface CommandModule<Arguments> {
+export interface CommandModule<Arguments> {
   run(api: ReplayApi, io: Io, args: Arguments): Promise<number>;
 }
 
@@ -54,12 +55,13 @@ export async function runCommandLine(argv: string[], environment: Environment): 
   }
 }
 
-type Run = <Arguments extends SharedOptions>(
+/** Loads a command's module and runs it with its arguments. */
+export type Run = <Arguments extends SharedOptions>(
   load: () => Promise<CommandModule<Arguments>>,
   args: Arguments,
 ) => Promise<void>;
 
-interface SharedOptions {
+export interface SharedOptions {
   color?: ColorChoice;
   policyFile?: string[];
   policy?: string | string[];
@@ -95,6 +97,7 @@ function buildProgram(environment: Environment, run: Run): Command {
   addReplayCommands(program, run);
   addQueryCommands(program, run);
   addRecordingCommands(program, run);
+  addFleetCommands(program, run);
   return program;
 }
 
