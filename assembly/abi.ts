@@ -262,6 +262,69 @@ export const EVENT_IP = 112;
 export const EVENT_SLOT = 24;
 export const EVENT_SLOTS = 11;
 
+// Slots of the arguments that the core reads, by the names that QEMU's trace-events give them. The
+// table of src/qemu/events.ts takes its order from here.
+export enum MapSlot {
+  as = 0,
+  addr,
+  len,
+  is_write,
+  attrs,
+}
+export enum PopSlot {
+  vq = 0,
+  elem,
+  in_num,
+  out_num,
+}
+export enum FillSlot {
+  vq = 0,
+  elem,
+  len,
+  idx,
+}
+export enum FlushSlot {
+  vq = 0,
+  count,
+}
+export enum NotifySlot {
+  vdev = 0,
+  n,
+  vq,
+}
+/** virtio_scsi_cmd_req; virtio_scsi_tmf_req has `subtype` in the place of `cmd`. */
+export enum CmdReqSlot {
+  lun = 0,
+  tag,
+  cmd,
+}
+/** virtio_scsi_cmd_resp; virtio_scsi_tmf_resp has the first three. */
+export enum CmdRespSlot {
+  lun = 0,
+  tag,
+  response,
+  status,
+}
+export enum BlkSlot {
+  vdev = 0,
+}
+export enum SaveSlot {
+  rbname = 0,
+  offset,
+  host,
+}
+export enum LoadSlot {
+  rbname = 0,
+  addr,
+  flags,
+  host,
+}
+export enum DirtiedSlot {
+  vcpu = 0,
+  slot,
+  offset,
+}
+
 // ---------------------------------------------------------------- causes
 
 /**
@@ -313,20 +376,20 @@ export enum Cause {
   StrayOff,
   PartLogged,
   PartOff,
+  /** No cause: how many there are. A new one goes in front of it. */
+  Count,
 }
-/** Number of causes, i.e. of bit-planes. */
-export const CAUSES = 32;
-/** Causes that are no write, only what some vhost logs: RangeLogged, PartLogged, PartOff. */
-export const NOT_WRITTEN = 0xc8000000;
+/** Number of causes, i.e. of bit-planes. A mask of them is a u64, which planes.ts checks. */
+export const CAUSES = Cause.Count;
 
 // ---------------------------------------------------------------- rows
 
 /** At most so many rows (a policy under one reading of the window) in one replay. */
 export const MAX_ROWS = 32;
-/** A row: u32 mask of causes inside the window, u32 mask of causes this policy logs. */
+/** A row: u64 mask of causes inside the window, u64 mask of causes this policy logs. */
 export const ROW_WINDOW = 0;
-export const ROW_LOGS = 4;
-export const ROW_SIZE = 8;
+export const ROW_LOGS = 8;
+export const ROW_SIZE = 16;
 /** Counts of a row at a sync, u64 each. */
 export const COUNT_WRITTEN = 0;
 export const COUNT_LOGGED = 8;
