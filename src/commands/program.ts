@@ -5,16 +5,13 @@ import { addFleetCommands } from "./fleet/program.ts";
 import { failureStatus } from "./shared/failure.ts";
 import { type ColorChoice, EXIT, type Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
+import type { CommandModule, Run, SharedOptions } from "./shared/run.ts";
 
 /** What the command line runs on. */
 export interface Environment {
   io(color: ColorChoice): Io;
   tool(): Tool;
   load(): Promise<ReplayApi>;
-}
-
-export interface CommandModule<Arguments> {
-  run(api: ReplayApi, io: Io, args: Arguments): Promise<number>;
 }
 
 const EXAMPLES = `
@@ -53,18 +50,6 @@ export async function runCommandLine(argv: string[], environment: Environment): 
   } catch (error) {
     return failureStatus(error, io);
   }
-}
-
-/** Loads a command's module and runs it with its arguments. */
-export type Run = <Arguments extends SharedOptions>(
-  load: () => Promise<CommandModule<Arguments>>,
-  args: Arguments,
-) => Promise<void>;
-
-export interface SharedOptions {
-  color?: ColorChoice;
-  policyFile?: string[];
-  policy?: string | string[];
 }
 
 /** Runs a command, with the policies of `--policy-file` in the table and, unless named, asked for. */

@@ -1,5 +1,8 @@
 /** Plans, parts and their merge: laws of the merge, and what is not known. */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv2020 as Validator } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatIndexes, indexOfTask, parseIndexes } from "../../src/fleet/index-list.ts";
@@ -172,6 +175,26 @@ describe("parts", () => {
       const changed = text.slice(0, i) + other + text.slice(i + 1);
       expect(typeof readPart(changed, digest), `changed at ${i}`).toBe("string");
     }
+  });
+});
+
+describe("schemas", () => {
+  const validate = (name: string, value: unknown): unknown => {
+    const file = join(import.meta.dirname, `../../schema/${name}.schema.json`);
+    const check = new Validator({ allowUnionTypes: true }).compile(
+      JSON.parse(readFileSync(file, "utf8")),
+    );
+    return check(value) ? [] : check.errors;
+  };
+
+  test("a part and a merge are what their schemas say", () => {
+    const plan = planOf(2, () => ({ vm: "a" }));
+    const parts = [okPart(plan, 0, [1]), failedPart(plan, 1)];
+    for (const part of parts) {
+      expect(validate("part", JSON.parse(writePart(part, digest)))).toEqual([]);
+    }
+    expect(validate("fleet", mergeParts(plan, parts))).toEqual([]);
+    expect(validate("fleet", { ...mergeParts(plan, parts), cases: "2" })).not.toEqual([]);
   });
 });
 

@@ -4,7 +4,6 @@ import { resolve } from "node:path";
 import { makePlan, type PlannedCase, writePlan } from "../../fleet/plan.ts";
 import { UsageError } from "../../model/place.ts";
 import { filesOfCase, nameUnder, sha256 } from "../../node/fleet-files.ts";
-import { DEFAULT_POLICIES } from "../report.ts";
 import { replayablePolicies, windowOf } from "../shared/arguments.ts";
 import { EXIT, type Io } from "../shared/io.ts";
 import type { ReplayApi } from "../shared/replay-api.ts";
@@ -22,7 +21,7 @@ export interface FleetPlanArguments {
 
 /** Writes the plan; returns 0. */
 export async function run(api: ReplayApi, io: Io, args: FleetPlanArguments): Promise<number> {
-  const policies = replayablePolicies(api, io, args, args.policy ?? DEFAULT_POLICIES);
+  const policies = replayablePolicies(api, io, args, args.policy);
   const root = resolve(args.root ?? ".");
   const labels = await readLabels(args.labels);
   const cases: PlannedCase[] = [];

@@ -1,6 +1,6 @@
 /** The commands of a fleet, as the command line names them. */
 import type { Command } from "commander";
-import type { Run } from "../program.ts";
+import type { Run } from "../shared/run.ts";
 
 const EXAMPLES = `
 Example, with Slurm:

@@ -1,6 +1,7 @@
 /** `fleet run`: replays some cases of a plan and writes a part for each. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { prepare } from "../../answers/asked.ts";
 import { machinesOfResult } from "../../fleet/answer.ts";
 import { indexOfTask, parseIndexes } from "../../fleet/index-list.ts";
 import { PART_SCHEMA, type Part, type PartInput, writePart } from "../../fleet/part.ts";
@@ -9,8 +10,10 @@ import { RecordingError, UsageError } from "../../model/place.ts";
 import { isTransient, partFile, partPath, sha256, writePartFile } from "../../node/fleet-files.ts";
 import { countOf } from "../../report/text/number-text.ts";
 import { printable } from "../../report/text/text-layout.ts";
+import { choosePolicies } from "../../vhost/chosen-policy.ts";
 import { EXIT, type Io } from "../shared/io.ts";
 import type { ReplayApi } from "../shared/replay-api.ts";
+import { stoppedBy } from "../shared/say.ts";
 import { openSession } from "../shared/session.ts";
 import { openPlan, TRY_AGAIN, toolOf } from "./shared.ts";
 
@@ -97,22 +100,18 @@ async function partOf(
     const session = openSession(api, io, {
       recordings: [...nameOf.keys()],
       quiet: true,
+      // For the hashes of the inputs.
+      json: true,
       ...(args.jobs === undefined ? {} : { jobs: args.jobs }),
     });
-    const policies = options.policies.map((policy) => ({
-      policy: api.findPolicy(policy),
-      alias: null,
-    }));
-    const result = await session.read((opening) =>
-      api.replay(opening, {
-        policies,
-        window: options.window,
-        runLimit: Number.POSITIVE_INFINITY,
-        ...(io.signal ? { signal: io.signal } : {}),
-      }),
-    );
-    const hashed = await session.withHashes(result);
-    const inputs = hashed.inputs.map(
+    const policies = choosePolicies(options.policies, api.POLICIES);
+    const { result } = await session.ask(async (recording) => {
+      const { window } = options;
+      const { asked, base } = prepare(recording, { policies, window, ...stoppedBy(io) }, window);
+      const whole = { ...base, runLimit: Number.POSITIVE_INFINITY };
+      return { asked, result: await api.replay(recording, whole) };
+    });
+    const inputs = result.inputs.map(
       (input): PartInput => ({
         name: nameOf.get(input.name) ?? input.name,
         bytes: input.size,
