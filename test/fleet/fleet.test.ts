@@ -1,8 +1,5 @@
 /** Plans, parts and their merge: laws of the merge, and what is not known. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { Ajv2020 as Validator } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatIndexes, indexOfTask, parseIndexes } from "../../src/fleet/index-list.ts";
@@ -10,6 +7,7 @@ import { fleetStatus, mergeParts } from "../../src/fleet/merge.ts";
 import { decodePages, encodePages } from "../../src/fleet/page-set.ts";
 import { type OkPart, PART_SCHEMA, type Part, readPart, writePart } from "../../src/fleet/part.ts";
 import { makePlan, PlanError, readPlan, writePlan } from "../../src/fleet/plan.ts";
+import { errorsOf } from "../support/schemas.ts";
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 const TOOL = { version: "1.2.3", core: "c0" };
@@ -179,22 +177,14 @@ describe("parts", () => {
 });
 
 describe("schemas", () => {
-  const validate = (name: string, value: unknown): unknown => {
-    const file = join(import.meta.dirname, `../../schema/${name}.schema.json`);
-    const check = new Validator({ allowUnionTypes: true }).compile(
-      JSON.parse(readFileSync(file, "utf8")),
-    );
-    return check(value) ? [] : check.errors;
-  };
-
   test("a part and a merge are what their schemas say", () => {
     const plan = planOf(2, () => ({ vm: "a" }));
     const parts = [okPart(plan, 0, [1]), failedPart(plan, 1)];
     for (const part of parts) {
-      expect(validate("part", JSON.parse(writePart(part, digest)))).toEqual([]);
+      expect(errorsOf("part", JSON.parse(writePart(part, digest)))).toEqual([]);
     }
-    expect(validate("fleet", mergeParts(plan, parts))).toEqual([]);
-    expect(validate("fleet", { ...mergeParts(plan, parts), cases: "2" })).not.toEqual([]);
+    expect(errorsOf("fleet", mergeParts(plan, parts))).toEqual([]);
+    expect(errorsOf("fleet", { ...mergeParts(plan, parts), cases: "2" })).not.toEqual([]);
   });
 });
 
