@@ -17,7 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["formats"],
   ["join"],
   ["replay"],
-  ["answers", "history", "redact"],
+  ["answers", "fleet", "history", "redact"],
   ["report", "node", "index.ts"],
   ["commands", "web"],
   ["cli.ts", "conformance.ts"],
