@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { comparedImage } from "./answers/compared-image.ts";
 import { fileSource, loadCore, nodeSurroundings } from "./node/index.ts";
+import { runProgram } from "./node/run-program.ts";
 import { replay } from "./replay/replay.ts";
 import { findPolicy } from "./vhost/policy.ts";
 
@@ -137,5 +138,5 @@ if (process.argv.length < 3) {
   console.error("usage: npm run conformance -- DIR…");
   process.exitCode = 2;
 } else {
-  process.exitCode = await main(process.argv.slice(2));
+  await runProgram(process, () => main(process.argv.slice(2)));
 }

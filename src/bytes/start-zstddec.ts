@@ -1,3 +1,5 @@
+import { holdingLoop } from "./hold-loop.ts";
+
 /**
  * Starts a decoder of the package zstddec. Where there is `fetch` it fetches its own code from a data:
  * URL, for which Node.js loads a whole HTTP client (measured: 70 ms of CPU, as much as two thirds of the
@@ -5,11 +7,11 @@
  */
 export function startZstddec(decoder: { init(): Promise<unknown> }): Promise<unknown> {
   const surroundings: { Buffer?: unknown; fetch?: unknown } = globalThis;
-  if (surroundings.Buffer === undefined) return decoder.init();
+  if (surroundings.Buffer === undefined) return holdingLoop(decoder.init());
   const { fetch } = surroundings;
   surroundings.fetch = undefined;
   try {
-    return decoder.init();
+    return holdingLoop(decoder.init());
   } finally {
     surroundings.fetch = fetch;
   }
