@@ -17,6 +17,85 @@ export const BLOCK_SHIFT = 21;
 export const BLOCK_WORDS = 8;
 export const BLOCK_BYTES = 64;
 
+/** Host-virtual or ring address that is not set (log_addr before SET_VRING_ADDR): all 64 bits, as i64. */
+export const NO_ADDRESS = -1;
+
+// ---------------------------------------------------------------- streams
+
+/** What the bytes of a stream are: `addStream()`. */
+export enum StreamKind {
+  /** Lines of ftrace events. */
+  Text = 1,
+  /** Ring-buffer pages of one CPU. */
+  Ring,
+  /** None: the host makes the records. */
+  Records,
+  /** QEMU's log and simple trace backends. */
+  QemuLog,
+  Simpletrace,
+}
+
+/** How a line of QEMU's log begins: `setQemu()`. */
+export enum LogShape {
+  /** `21328@1795395668.353301:`, up to QEMU 10. */
+  TidTime = 1,
+  /** `2026-11-23T01:01:42.071256Z `, from QEMU 11 on. */
+  Iso,
+  /** Neither: `-msg timestamp=off`. */
+  Bare,
+}
+
+/** Longer lines than this are no event lines. */
+export const MAX_LINE = 65536;
+/** Names of events that one plan tells apart. */
+export const MAX_NAMES = 3000;
+
+/** What becomes of a line that the host looked at: `lineVerdict()`. */
+export enum LineVerdict {
+  None = 0,
+  /** Go on behind it. */
+  Skip,
+  /** The host added a name: scan the line again. */
+  Again,
+}
+
+/** What is wrong with a line of an event that the replay needs: `problem()`. */
+export enum Problem {
+  None = 0,
+  /** A value is no number, or too big for its field. */
+  Value,
+  /** A field of this event is missing. */
+  Missing,
+  /** The arguments of an event of QEMU fit none of its patterns. */
+  Arguments,
+  /** The last line has no end. */
+  Cut,
+}
+
+/** What is wrong with a ring-buffer page: `problem()`. */
+export enum PageDamage {
+  None = 0,
+  /** commit says more bytes than the page has. */
+  Commit,
+  /** An event ends behind the committed data. */
+  EventEnd,
+  /** A record is shorter than its format says. */
+  Short,
+  /** The data ends in the middle of a page. */
+  Torn,
+  /** A marker names an event of QEMU and has other arguments. */
+  Marker,
+}
+
+/** What is wrong with a simpletrace record: `problem()`. */
+export enum RecordDamage {
+  None = 0,
+  Type,
+  Name,
+  Length,
+  Arguments,
+}
+
 // ---------------------------------------------------------------- events
 
 /** What a normalised event record says. */
@@ -183,6 +262,76 @@ export const EVENT_IP = 112;
 export const EVENT_SLOT = 24;
 export const EVENT_SLOTS = 11;
 
+// Slots of the arguments that the core reads, by the names that QEMU's trace-events give them. The
+// table of src/qemu/events.ts takes its order from here.
+export enum MapSlot {
+  as = 0,
+  addr,
+  len,
+  is_write,
+  attrs,
+}
+export enum PopSlot {
+  vq = 0,
+  elem,
+  in_num,
+  out_num,
+}
+export enum FillSlot {
+  vq = 0,
+  elem,
+  len,
+  idx,
+}
+export enum FlushSlot {
+  vq = 0,
+  count,
+}
+export enum NotifySlot {
+  vdev = 0,
+  n,
+  vq,
+}
+/** virtio_scsi_cmd_req; virtio_scsi_tmf_req has `subtype` in the place of `cmd`. */
+export enum CmdReqSlot {
+  lun = 0,
+  tag,
+  cmd,
+}
+/** virtio_scsi_cmd_resp; virtio_scsi_tmf_resp has the first three. */
+export enum CmdRespSlot {
+  lun = 0,
+  tag,
+  response,
+  status,
+}
+export enum BlkSlot {
+  vdev = 0,
+}
+export enum SaveSlot {
+  rbname = 0,
+  offset,
+  host,
+}
+export enum LoadSlot {
+  rbname = 0,
+  addr,
+  flags,
+  host,
+}
+export enum DirtiedSlot {
+  vcpu = 0,
+  slot,
+  offset,
+}
+
+// Layout of an entry of the first look's sample: what an event says (u64), when (u64 ns), stream and
+// kind (u32 each); and how many are kept.
+export const SAMPLE_SIZE = 24;
+export const SAMPLES = 32768;
+/** Entries of the first look's list of hashes of pages in their order, a power of two each. */
+export const ORDER_HASHES = 32;
+
 // ---------------------------------------------------------------- causes
 
 /**
@@ -234,20 +383,20 @@ export enum Cause {
   StrayOff,
   PartLogged,
   PartOff,
+  /** No cause: how many there are. A new one goes in front of it. */
+  Count,
 }
-/** Number of causes, i.e. of bit-planes. */
-export const CAUSES = 32;
-/** Causes that are no write, only what some vhost logs: RangeLogged, PartLogged, PartOff. */
-export const NOT_WRITTEN = 0xc8000000;
+/** Number of causes, i.e. of bit-planes. A mask of them is a u64, which planes.ts checks. */
+export const CAUSES = Cause.Count;
 
 // ---------------------------------------------------------------- rows
 
 /** At most so many rows (a policy under one reading of the window) in one replay. */
 export const MAX_ROWS = 32;
-/** A row: u32 mask of causes inside the window, u32 mask of causes this policy logs. */
+/** A row: u64 mask of causes inside the window, u64 mask of causes this policy logs. */
 export const ROW_WINDOW = 0;
-export const ROW_LOGS = 4;
-export const ROW_SIZE = 8;
+export const ROW_LOGS = 8;
+export const ROW_SIZE = 16;
 /** Counts of a row at a sync, u64 each. */
 export const COUNT_WRITTEN = 0;
 export const COUNT_LOGGED = 8;
@@ -509,4 +658,6 @@ export enum Status {
   NoMemory,
   /** A ring-buffer page is damaged: `damageOffset()`, `damageKind()`. */
   Damaged,
+  /** A table of rows has a batch: `drainPtr()` (only when the host drains). */
+  Drained,
 }

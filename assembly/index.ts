@@ -1,5 +1,5 @@
 /** The exports of the core, and nothing else. Words in, words out: addresses, numbers, statuses. */
-import { ABI, EVENT_SIZE } from "./abi";
+import { ABI, EVENT_SIZE, StreamKind } from "./abi";
 import { evidenceRefused, firstFinding } from "./pages/evidence";
 import { current, currentEvent, replayed } from "./merge";
 import { blockCount, roundEnd } from "./pages/planes";
@@ -9,26 +9,19 @@ import {
   profileLoads,
   profileSaves,
   profileZeros,
+  receivedOrder,
+  sentInOrder,
+  sentOrder,
   zeroRunCount,
   zeroRuns,
   zeroRunsFull,
 } from "./migration/profile";
-import {
-  cpuDirtied,
-  loads,
-  markedSend,
-  misaligned,
-  resends,
-  saves,
-  unplacedSends,
-  zeroLoads,
-  zeroSends,
-} from "./migration/migration";
-import { entriesRefused } from "./migration/stale-entry";
+import { migration } from "./migration/migration-state";
+import { kindCounts, met, metCount, sampleCount, sampleMask, samples } from "./decode/sample";
 import { take as takeMemory } from "./base/memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./known/queue";
 import { abandon as abandonStream } from "./decode/ring";
-import { compact as compactStream, cpuSet, makeRoom, recordAt, Stream, streamAt } from "./decode/stream";
+import { compact as compactStream, cpuSet, makeRoom, recordAt, streamAt } from "./decode/stream";
 import { orphanDescs, threadsRefused } from "./known/thread";
 import { sawLogAll, sawLogUsed } from "./known/log-state";
 import { popsWithoutQueue } from "./device/vhost";
@@ -36,7 +29,8 @@ import { popsWithoutQueue } from "./device/vhost";
 export { setParts } from "./device/used";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
-export { attribute, dropEvidence } from "./pages/evidence";
+export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./drain";
+export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
   addEvent,
@@ -48,27 +42,25 @@ export {
   setRingField,
   setTextField,
 } from "./decode/plan";
-export { mark, setRows, useRows } from "./pages/planes";
-export { addStream } from "./decode/stream";
+export { prepare } from "./machine";
+export { mark, useRows } from "./pages/planes";
+export { addStream, skipStream } from "./decode/stream";
 export { setSlack } from "./migration/flight";
 export {
   closeMigration,
   endMigration,
-  markSends,
-  migrationGap,
   migrationIsOver,
   migrationSync,
-  onLoad,
-  onSave,
-  setRamBase,
-  setZeros,
   startMigration,
 } from "./migration/migration";
+export { markSends, onLoad, onSave } from "./migration/sends";
+export { migrationGap } from "./migration/trackers";
+export { setRamBase, setZeros } from "./migration/zero-pages";
 export { setSlot } from "./known/kvm-slots";
 export { addRamBlock, addRange, clearRanges } from "./known/ram-ranges";
 export { findEntry, keepEntries } from "./migration/stale-entry";
 export { stopRings } from "./device/device";
-export { setProfiling } from "./migration/profile";
+export { restartOrder, setProfiling } from "./migration/profile";
 export { mute } from "./decode/plan";
 export { addPattern, setPiece } from "./decode/qemu-arguments";
 export { intern, stringPtr } from "./known/string";
@@ -82,38 +74,38 @@ export {
 } from "./device/device";
 export { setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./device/qemu-device";
-export { dropDone, dropWatched, nextRound, observe, watch } from "./device/write";
+export { dropDone, dropWatched, observe, watch } from "./device/write";
 import { counts } from "./sync";
 import { rowTable } from "./pages/planes";
 import { Plan } from "./decode/plan";
 
 export function pagesSaved(): f64 {
-  return <f64>saves;
+  return <f64>migration.saves;
 }
 export function pagesResent(): f64 {
-  return <f64>resends;
+  return <f64>migration.resends;
 }
 /** Time of the first send since markSends(); 0: none. */
 export function firstSendTs(): u64 {
-  return markedSend;
+  return migration.markedSend;
 }
 export function zerosSent(): f64 {
-  return <f64>zeroSends;
+  return <f64>migration.zeroSends;
 }
 export function pagesUnplaced(): f64 {
-  return <f64>unplacedSends;
+  return <f64>migration.unplacedSends;
 }
 export function pagesLoaded(): f64 {
-  return <f64>loads;
+  return <f64>migration.loads;
 }
 export function zerosLoaded(): f64 {
-  return <f64>zeroLoads;
+  return <f64>migration.zeroLoads;
 }
 export function pagesDirtiedByCpu(): f64 {
-  return <f64>cpuDirtied;
+  return <f64>migration.cpuDirtied;
 }
 export function refusedEntries(): f64 {
-  return <f64>entriesRefused;
+  return <f64>migration.entriesRefused;
 }
 
 // ---------------------------------------------------------------- a first look
@@ -142,9 +134,49 @@ export function pageHashesPtr(): usize {
 export function pageHashesLength(): u32 {
   return hashCount;
 }
+/** Where the sample of events lies, how many they are, and which bits of what they say are zero. */
+export function samplesPtr(): usize {
+  return samples;
+}
+export function samplesLength(): u32 {
+  return sampleCount;
+}
+export function samplesMask(): u64 {
+  return sampleMask;
+}
+/** Where the number of events of each kind lies. */
+export function kindCountsPtr(): usize {
+  return kindCounts;
+}
+/** Where the addresses of the virtqueues that were met lie, and how many they are. */
+export function metPtr(): usize {
+  return met;
+}
+export function metLength(): u32 {
+  return metCount;
+}
+/** Of a stream: the kernel's events of the recipe, and when the first and the last of them was. */
+export function ownEvents(stream: u32): f64 {
+  return <f64>streamAt(stream).ownEvents;
+}
+export function ownFrom(stream: u32): u64 {
+  return streamAt(stream).ownFrom;
+}
+export function ownTo(stream: u32): u64 {
+  return streamAt(stream).ownTo;
+}
+export function sentInThisOrder(): f64 {
+  return <f64>sentInOrder;
+}
+export function sentOrderPtr(): usize {
+  return sentOrder;
+}
+export function receivedOrderPtr(): usize {
+  return receivedOrder;
+}
 /** The recorded destination received other pages than the source sent. */
 export function destinationDiffers(): bool {
-  return misaligned;
+  return migration.misaligned;
 }
 
 export function abi(): u32 {
@@ -168,8 +200,8 @@ export function fillPtr(stream: u32): usize {
   let s = streamAt(stream);
   let before = s.pos;
   compactStream(s);
-  if (s.kind == 5) s.place += before;
-  if (s.kind == 2) {
+  if (s.kind == StreamKind.Simpletrace) s.place += before;
+  if (s.kind == StreamKind.Ring) {
     s.place += before;
     if (s.pageEnd) {
       s.pageEnd -= before;
@@ -239,7 +271,7 @@ export function problem(stream: u32): u32 {
 export function problemAt(stream: u32): u32 {
   return streamAt(stream).problemAt;
 }
-/** What becomes of the line: LINE_SKIP or LINE_AGAIN of text.ts. */
+/** What becomes of the line: LineVerdict. */
 export function lineVerdict(stream: u32, verdict: u32): void {
   let s = streamAt(stream);
   s.verdict = verdict;
@@ -252,14 +284,14 @@ export function atEndOfInput(stream: u32): bool {
 /** Room for a record made by the host, zeroed; 0 when the stream is full. */
 export function appendRecord(stream: u32): usize {
   let s = streamAt(stream);
-  if (s.kind == 3) {
+  if (s.kind == StreamKind.Records) {
     makeRoom(s);
     s.ready = s.tail;
   }
   if (s.tail >= s.recordCap) return 0;
   let at = recordAt(s, s.tail++);
   memory.fill(at, 0, EVENT_SIZE);
-  if (s.kind == 3) s.ready = s.tail;
+  if (s.kind == StreamKind.Records) s.ready = s.tail;
   return at;
 }
 /** Time of the last record decoded, for a record that the host appends behind it. */

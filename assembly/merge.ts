@@ -2,13 +2,15 @@
  * Takes the records of all streams in the order of time, equal times in the order of the streams,
  * and replays them. Returns to the host whenever it has something to do.
  */
-import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
+import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status, StreamKind } from "./abi";
 import { give } from "./base/memory";
+import { drainFull, draining, drainTime } from "./drain";
 import { profile, profiling } from "./migration/profile";
 import { scanQemuLog } from "./decode/qemu-log";
 import { scanRing } from "./decode/ring";
 import { scanSimple } from "./decode/simpletrace";
-import { QEMU_LOG, RECORDS, RING, SIMPLETRACE, recordAt, Stream, streamAt, streamCount } from "./decode/stream";
+import { sample } from "./decode/sample";
+import { recordAt, Stream, streamAt, streamCount } from "./decode/stream";
 import { scanText } from "./decode/text";
 import { apply } from "./device/vhost";
 import { doneCount, outOfMemory, watchedCount } from "./device/write";
@@ -38,17 +40,17 @@ function refill(s: Stream): u32 {
   while (s.head >= s.ready) {
     if (finished(s)) return Status.Ok;
     let status: u32;
-    if (s.kind == RING) {
+    if (s.kind == StreamKind.Ring) {
       status = scanRing(s);
-    } else if (s.kind == RECORDS) {
+    } else if (s.kind == StreamKind.Records) {
       status = s.ended ? Status.Ok : Status.NeedBytes;
       if (s.ended) {
         s.pos = s.len;
         s.ready = s.tail;
       }
-    } else if (s.kind == QEMU_LOG) {
+    } else if (s.kind == StreamKind.QemuLog) {
       status = scanQemuLog(s);
-    } else if (s.kind == SIMPLETRACE) {
+    } else if (s.kind == StreamKind.Simpletrace) {
       status = scanSimple(s);
     } else {
       status = scanText(s);
@@ -72,6 +74,16 @@ export function run(): u32 {
   let status: u32 = Status.Ok;
   while (status == Status.Ok) status = runBurst();
   return status;
+}
+
+/** Whether another input has this event. Its marker's text is given back: the host does not see it. */
+function skipped(s: Stream, event: usize, ts: u64): bool {
+  let kind = <u32>load<u8>(event + EVENT_KIND);
+  if (!((s.skipKinds >> kind) & 1) || ts < s.skipFrom || ts > s.skipTo) return false;
+  if (kind == EventKind.Marker) {
+    give(<usize>load<u64>(event + EVENT_TEXT), load<u32>(event + EVENT_LEN) + 8);
+  }
+  return true;
 }
 
 /** Replays records of the stream whose turn it is; Ok when it is another one's turn. */
@@ -123,11 +135,19 @@ function runBurst(): u32 {
     ++head;
     if (ts < takenTs) s.outOfOrder++;
     else takenTs = ts;
-    let host = raw ? true : profiling ? profile(event) : apply(event, best);
+    if (s.skipKinds && skipped(s, event, ts)) continue;
+    if (draining) drainTime(ts);
+    let host: bool;
+    if (raw) host = true;
+    else if (profiling) {
+      sample(event, s);
+      host = profile(event);
+    } else host = apply(event, best);
     if (outOfMemory) status = Status.NoMemory;
     else if (host) status = Status.HostEvent;
     else if (doneCount) status = Status.RequestDone;
     else if (watchedCount) status = Status.WatchedWrite;
+    else if (drainFull) status = Status.Drained;
     if (status) break;
   }
   s.head = head;

@@ -20,14 +20,14 @@ import {
   COUNT_WRITTEN,
   COUNTS_SIZE,
   MAX_ROWS,
-  ROW_SIZE,
-  ROW_WINDOW,
   RowSet,
 } from "./abi";
 import { orderKept, orderLines } from "./pages/block-order";
 import { beginFetch, endFetch } from "./migration/early";
-import { migrating, migrationEnded, migrationHarvest, migrationRoundEnd } from "./migration/migration";
-import { byRound, findLeftOut, takeBlock } from "./migration/migration-round";
+import { migrationEnded, migrationRoundEnd } from "./migration/migration";
+import { migration } from "./migration/migration-state";
+import { migrationHarvest } from "./migration/migration-write";
+import { findLeftOut, takeBlock } from "./migration/migration-round";
 import { migrationWord } from "./migration/migration-set";
 import {
   activeRows,
@@ -49,23 +49,23 @@ import {
   roundSummary,
   rowLogs,
   rows,
-  rowTable,
+  rowWindow,
   startRound,
 } from "./pages/planes";
 
 /** Counts of every row after `sync()`. */
-export const counts: usize = memory.data(32 * 56);
+export const counts: usize = memory.data(MAX_ROWS * COUNTS_SIZE);
 /** Running totals, kept from round to round: stale, ever lost. */
-const staleTotal: usize = memory.data(32 * 8);
-const everLostTotal: usize = memory.data(32 * 8);
+const staleTotal: usize = memory.data(MAX_ROWS * 8);
+const everLostTotal: usize = memory.data(MAX_ROWS * 8);
 
-/** The masks of every row as planes: {u32 written, u32 logged}; see takePlanes(). */
-const masks: usize = memory.data(32 * 8);
+/** The masks of every row as planes: {u64 written, u64 logged}; see takePlanes(). */
+const masks: usize = memory.data(MAX_ROWS * 16);
 
 /** Takes a row's masks of causes for this round: planes get their numbers while marking. */
 function takePlanes(row: u32): void {
-  store<u32>(masks + (row << 3), planesOf(load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW)));
-  store<u32>(masks + (row << 3), planesOf(rowLogs(row)), 4);
+  store<u64>(masks + (row << 4), planesOf(rowWindow(row)));
+  store<u64>(masks + (row << 4), planesOf(rowLogs(row)), 8);
 }
 
 /** What a row's window holds, and what its policy logs, of one block: a line each. */
@@ -81,12 +81,12 @@ function popcntPair(bits: v128): u64 {
 /** One block, 128 pages at a time. */
 function syncBlock(block: u32, entry: usize): void {
   let present = planesIn(entry);
-  if (byRound) takeBlock(block, entry);
-  let inWindow: u32 = 0;
+  if (migration.byRound) takeBlock(block, entry);
+  let inWindow: u64 = 0;
   let known = false;
   for (let row: u32 = 0; row < activeRows; ++row) {
-    let windowMask = load<u32>(masks + (row << 3)) & present;
-    let logsMask = load<u32>(masks + (row << 3), 4) & present;
+    let windowMask = load<u64>(masks + (row << 4)) & present;
+    let logsMask = load<u64>(masks + (row << 4), 8) & present;
     if (!(windowMask | logsMask)) continue;
     // Most rows have the same window (measured: a fifth of a sync of 8 rows).
     if (!known || windowMask != inWindow) orLine(entry, windowMask, writtenLine);
@@ -109,7 +109,7 @@ function syncBlock(block: u32, entry: usize): void {
       loggedN += popcntPair(logged);
       v128.store(line, v128.or(v128.load(line), written));
       v128.store(line, v128.or(v128.load(line, BLOCK_BYTES), logged), BLOCK_BYTES);
-      if (migrating) harvestPair(block, row, w, logged);
+      if (migration.underWay) harvestPair(block, row, w, logged);
       let lost = v128.andnot(written, logged);
       if (v128.any_true(lost)) {
         lostN += popcntPair(lost);
@@ -158,7 +158,7 @@ export function sync(): void {
   beginFetch(migrationEnded());
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
   for (let row: u32 = 0; row < activeRows; ++row) takePlanes(row);
-  if (byRound) findLeftOut();
+  if (migration.byRound) findLeftOut();
   orderKept();
   let endWord = (roundEnd + 63) >> 6;
   for (let word = roundFirst >> 6; word < endWord; ++word) {
@@ -204,9 +204,9 @@ function setWord(block: u32, entry: usize, row: u32, set: u32, word: u32): u64 {
     return load<u64>(keptLine(entry, row, set - <u32>RowSet.EverWritten) + w);
   }
   let present = planesIn(entry);
-  let logged = load<u32>(masks + (row << 3), 4) & present;
+  let logged = load<u64>(masks + (row << 4), 8) & present;
   if (set == <u32>RowSet.Logged) return orPlanes(entry, w, logged);
-  let written = orPlanes(entry, w, load<u32>(masks + (row << 3)) & present);
+  let written = orPlanes(entry, w, load<u64>(masks + (row << 4)) & present);
   return set == <u32>RowSet.Written ? written : written & ~orPlanes(entry, w, logged);
 }
 

@@ -81,8 +81,6 @@ export class Plan {
 const SLOTS: u32 = 4096;
 /** Entries of 32 bytes of `Plan.names`. */
 const NAME_CACHE: u32 = 256;
-/** Names beyond this are counted together. */
-export const MAX_NAMES: u32 = 3000;
 
 /** A plan for text (a table of names) or for a ring buffer (a table of ids); 0: out of memory. */
 export function newPlan(ring: bool): usize {

@@ -9,16 +9,13 @@
  * The same file holds QEMU's warnings and errors: a line that is none of these is counted.
  * scripts/tracetool/backend/log.py.
  */
-import { EVENT_KIND, EVENT_PLACE, EVENT_TS, EventKind, Status } from "../abi";
+import { EVENT_KIND, EVENT_PLACE, EVENT_TS, EventKind, MAX_NAMES, Problem, Status } from "../abi";
 import { isDigit, SPACE } from "./number";
-import { EventPlan, findName, MAX_NAMES, Plan } from "./plan";
+import { EventPlan, findName, Plan } from "./plan";
 import { readTextArguments } from "./qemu-arguments";
 import { logPrefix } from "./qemu-prefix";
 import { finishText, firstUnread, nextLine, skipSeen } from "./text-lines";
 import { clearRecord, placeRecord, recordAt, Stream } from "./stream";
-
-/** `problem` of a stream: the arguments of a known event fit none of its patterns. */
-export const PROBLEM_ARGUMENTS: u32 = 3;
 
 /** A name of trace-events: small letters, digits, underscores. */
 function isEventName(p: usize, end: usize): bool {
@@ -74,7 +71,7 @@ export function scanQemuLog(s: Stream): u32 {
       continue;
     }
     if (!at) {
-      status = plan.events < MAX_NAMES ? Status.NewName : Status.HostLine;
+      status = plan.events < <u32>MAX_NAMES ? Status.NewName : Status.HostLine;
       break;
     }
     let event = changetype<EventPlan>(at);
@@ -82,7 +79,7 @@ export function scanQemuLog(s: Stream): u32 {
     if (kind != EventKind.Other) {
       if (end < last) ++end;
       if (!readTextArguments(event, end, last, record)) {
-        s.problem = PROBLEM_ARGUMENTS;
+        s.problem = Problem.Arguments;
         s.problemAt = <u32>(end - line);
         status = Status.HostLine;
         break;

@@ -3,15 +3,10 @@
  * lines, so the bytes up to its dot are kept for each thread and only compared; the readers of whole
  * prefixes read the first line, and every one that does not compare: only they say what a line is.
  */
-import { EVENT_PID, EVENT_TS } from "../abi";
+import { EVENT_PID, EVENT_TS, LogShape } from "../abi";
 import { isDigit, notDigits, packDigits, SPACE } from "./number";
 import { SECONDS, Stream } from "./stream";
 import { equalUnder, firstBytes } from "../base/vector";
-
-/** Shapes of a line; the host tells which one a file has (src/bytes/sniff-text.ts). */
-export const LOG_TID_TIME: u32 = 1;
-export const LOG_ISO: u32 = 2;
-export const LOG_BARE: u32 = 3;
 
 // @ts-ignore: decorator
 @inline
@@ -110,7 +105,7 @@ function secondOf(s: Stream, line: usize): Second {
 // @ts-ignore: decorator
 @inline
 function isAfterTime(shape: u32, bytes: u64): bool {
-  return shape == LOG_TID_TIME ? (bytes & 0xff) == 0x3a : bytes == 0x205a;
+  return shape == LogShape.TidTime ? (bytes & 0xff) == 0x3a : bytes == 0x205a;
 }
 
 /** The six digits of microseconds in the first bytes, as 0 to 9 each, in nanoseconds. */
@@ -128,7 +123,7 @@ function knownSecond(s: Stream, line: usize, end: usize, record: usize): usize {
   let length = second.length;
   let raw = load<u64>(line + length);
   let digits = raw ^ 0x3030303030303030;
-  let after = s.shape == LOG_TID_TIME ? 7 : 8;
+  let after = s.shape == LogShape.TidTime ? 7 : 8;
   if (
     !length ||
     !equalUnder(second.textMask, v128.load(line), second.text) ||
@@ -147,7 +142,7 @@ function knownSecond(s: Stream, line: usize, end: usize, record: usize): usize {
 
 /** Keeps thread and second of a line whose prefix was read and ends at `name`. */
 function learnSecond(s: Stream, line: usize, name: usize, record: usize): void {
-  let length = <u32>(name - line) - (s.shape == LOG_TID_TIME ? 7 : 8);
+  let length = <u32>(name - line) - (s.shape == LogShape.TidTime ? 7 : 8);
   if (length > 32) return;
   let second = secondOf(s, line);
   let digits = load<u64>(line + length) ^ 0x3030303030303030;
@@ -164,7 +159,7 @@ function learnSecond(s: Stream, line: usize, name: usize, record: usize): void {
 // @ts-ignore: decorator
 @inline
 export function logPrefix(s: Stream, line: usize, end: usize, record: usize): usize {
-  if (s.shape == LOG_BARE) {
+  if (s.shape == LogShape.Bare) {
     // Without a time the order of the lines is all there is.
     store<u64>(record + EVENT_TS, s.place);
     return line;
@@ -174,7 +169,7 @@ export function logPrefix(s: Stream, line: usize, end: usize, record: usize): us
 }
 
 function newSecond(s: Stream, line: usize, end: usize, record: usize): usize {
-  let name = s.shape == LOG_ISO ? isoTime(line, end, record) : tidTime(line, end, record);
+  let name = s.shape == LogShape.Iso ? isoTime(line, end, record) : tidTime(line, end, record);
   if (name) learnSecond(s, line, name, record);
   return name;
 }

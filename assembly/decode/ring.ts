@@ -14,6 +14,7 @@ import {
   EVENT_TS,
   EVENT_VQ,
   EventKind,
+  PageDamage,
   Status,
 } from "../abi";
 import { u32At, u64At } from "../base/byte-order";
@@ -30,21 +31,6 @@ const MISSED_STORED: u32 = 1 << 30;
 const COMMIT_LENGTH: u32 = (1 << 27) - 1;
 /** Top bits of an absolute time that a TIME_STAMP event does not carry. */
 const TS_MSB: u64 = 0xf8 << 56;
-
-/** What is wrong with a page; the host has the words. */
-export enum Damage {
-  None = 0,
-  /** commit says more bytes than the page has. */
-  Commit,
-  /** An event ends behind the committed data. */
-  EventEnd,
-  /** A record is shorter than its format says. */
-  Short,
-  /** The data ends in the middle of a page. */
-  Torn,
-  /** A marker names an event of QEMU and has other arguments. */
-  Marker,
-}
 
 // @ts-ignore: decorator
 @inline
@@ -214,7 +200,7 @@ export function scanRing(s: Stream): u32 {
       if (s.pos + s.subBuffer > s.len) {
         if (!s.ended) status = Status.NeedBytes;
         else if (s.pos < s.len) {
-          status = damaged(s, Damage.Torn, buf + s.pos);
+          status = damaged(s, PageDamage.Torn, buf + s.pos);
           s.pos = s.len;
         }
         break;
@@ -226,7 +212,7 @@ export function scanRing(s: Stream): u32 {
         : u32At(page + plan.commitOffset, be);
       let length = commit & COMMIT_LENGTH;
       if (length > s.subBuffer - plan.dataOffset) {
-        status = damaged(s, Damage.Commit, page);
+        status = damaged(s, PageDamage.Commit, page);
         break;
       }
       s.pageStart = s.pos;
@@ -249,7 +235,7 @@ export function scanRing(s: Stream): u32 {
     while (p < end && tail < cap && odd) {
       odd = false;
       if (p + 4 > end) {
-        status = damaged(s, Damage.EventEnd, p);
+        status = damaged(s, PageDamage.EventEnd, p);
         break;
       }
       let word = u32At(p, be);
@@ -261,7 +247,7 @@ export function scanRing(s: Stream): u32 {
           break;
         }
         if (p + 8 > end) {
-          status = damaged(s, Damage.EventEnd, p);
+          status = damaged(s, PageDamage.EventEnd, p);
           break;
         }
         let extra = u32At(p + 4, be);
@@ -274,7 +260,7 @@ export function scanRing(s: Stream): u32 {
         } else {
           // A discarded event. It ends behind its own length word at the least.
           if (extra < 4 || <u64>(p - buf) + 4 + extra > <u64>s.pageEnd) {
-            status = damaged(s, Damage.EventEnd, p);
+            status = damaged(s, PageDamage.EventEnd, p);
             break;
           }
           s.ts += delta;
@@ -288,7 +274,7 @@ export function scanRing(s: Stream): u32 {
       if (!typeLength) {
         let long = p + 8 <= end ? u32At(p + 4, be) : 0;
         if (long < 4 || long > s.subBuffer) {
-          status = damaged(s, Damage.EventEnd, p);
+          status = damaged(s, PageDamage.EventEnd, p);
           break;
         }
         payload = p + 8;
@@ -296,7 +282,7 @@ export function scanRing(s: Stream): u32 {
         next = p + 4 + ((long + 3) & ~3);
       }
       if (next > end) {
-        status = damaged(s, Damage.EventEnd, p);
+        status = damaged(s, PageDamage.EventEnd, p);
         break;
       }
       s.ts += delta;
@@ -304,7 +290,7 @@ export function scanRing(s: Stream): u32 {
       if (plan.typeOffset + 2 <= length && plan.pidOffset + 4 <= length) {
         id = <u32>sizedAt(payload + plan.typeOffset, 2, 0, be);
       } else {
-        status = damaged(s, Damage.Short, p);
+        status = damaged(s, PageDamage.Short, p);
         break;
       }
       let at = <usize>load<u32>(plan.table + (id << 2));
@@ -316,7 +302,7 @@ export function scanRing(s: Stream): u32 {
         s.decoded++;
         if (event.kind != EventKind.Other) {
           if (length < event.bytes) {
-            status = damaged(s, Damage.Short, p);
+            status = damaged(s, PageDamage.Short, p);
             break;
           }
           let record = recordAt(s, tail);
@@ -325,7 +311,7 @@ export function scanRing(s: Stream): u32 {
           if (kind == EventKind.Marker) kind = readRingMarker(s, event, payload, length, record);
           else decodeEvent(plan, event, payload, record);
           if (kind == MARKER_REFUSED) {
-            status = damaged(s, Damage.Marker, p);
+            status = damaged(s, PageDamage.Marker, p);
             break;
           }
           if (kind == EventKind.Other) {

@@ -10,13 +10,15 @@ import {
   EVENT_PLACE,
   EVENT_TS,
   EventKind,
+  LineVerdict,
+  MAX_LINE,
+  RecordDamage,
   Status,
 } from "../abi";
 import { u32At, u64At } from "../base/byte-order";
 import { EventPlan, Plan } from "./plan";
 import { readBinaryArguments } from "./qemu-arguments";
 import { clearRecord, makeRoom, placeRecord, recordAt, Stream } from "./stream";
-import { LINE_SKIP, MAX_LINE } from "./text";
 import { finishText } from "./text-lines";
 
 const HEADER_BYTES: u32 = 24;
@@ -28,16 +30,6 @@ const EVENT_BYTES: u32 = 32;
 /** A name has at most as many bytes; a record at most that many and its arguments. */
 const MAX_NAME: u32 = 1024;
 const MAX_IDS: u64 = 65536;
-
-/** What is wrong; the host has the words. */
-export enum SimpleDamage {
-  None = 0,
-  Type = 16,
-  Name,
-  Length,
-  Arguments,
-  Torn,
-}
 
 function damaged(s: Stream, kind: u32): u32 {
   s.problem = kind;
@@ -65,7 +57,7 @@ export function scanSimple(s: Stream): u32 {
   let swap = plan.bigEndian != 0;
   let tail = s.tail;
   let status: u32 = Status.Ok;
-  if (s.verdict == LINE_SKIP) s.pos += s.lineLength;
+  if (s.verdict == LineVerdict.Skip) s.pos += s.lineLength;
   s.verdict = 0;
   if (!s.begun) {
     if (s.len - s.pos < HEADER_BYTES) return short(s);
@@ -84,7 +76,7 @@ export function scanSimple(s: Stream): u32 {
     if (type == TYPE_MAPPING) {
       let length = u32At(p + 16, swap);
       if (!length || length > MAX_NAME || id >= MAX_IDS) {
-        status = damaged(s, SimpleDamage.Name);
+        status = damaged(s, RecordDamage.Name);
         break;
       }
       if (rest < 20 + length) {
@@ -96,7 +88,7 @@ export function scanSimple(s: Stream): u32 {
       break;
     }
     if (type != TYPE_EVENT) {
-      status = damaged(s, SimpleDamage.Type);
+      status = damaged(s, RecordDamage.Type);
       break;
     }
     if (rest < EVENT_BYTES) {
@@ -104,8 +96,8 @@ export function scanSimple(s: Stream): u32 {
       break;
     }
     let length = u32At(p + 24, swap);
-    if (length < EVENT_BYTES - 8 || length > MAX_LINE) {
-      status = damaged(s, SimpleDamage.Length);
+    if (length < EVENT_BYTES - 8 || length > <u32>MAX_LINE) {
+      status = damaged(s, RecordDamage.Length);
       break;
     }
     if (rest < length + 8) {
@@ -133,7 +125,7 @@ export function scanSimple(s: Stream): u32 {
         if (kind != EventKind.Other) {
           clearRecord(record);
           if (!readBinaryArguments(event, p + EVENT_BYTES, end, swap, record)) {
-            status = damaged(s, SimpleDamage.Arguments);
+            status = damaged(s, RecordDamage.Arguments);
             s.lineLength = <u32>id;
             break;
           }

@@ -2,16 +2,8 @@
  * A stream: bytes of one text, or of one CPU's ring buffer, and the records decoded from them.
  * The host puts bytes into `buf`; a scanner turns them into records; `merge` takes records.
  */
-import { EVENT_SIZE, EVENT_TS } from "../abi";
+import { EVENT_SIZE, EVENT_TS, StreamKind } from "../abi";
 import { reserve } from "../base/memory";
-
-export const TEXT: u32 = 1;
-export const RING: u32 = 2;
-/** Records made by the host. */
-export const RECORDS: u32 = 3;
-/** QEMU's log and simple trace backends. */
-export const QEMU_LOG: u32 = 4;
-export const SIMPLETRACE: u32 = 5;
 
 /** Input buffer of a stream; reading past the end of what is filled must stay inside. */
 export const BUFFER_SLACK: u32 = 256;
@@ -61,7 +53,7 @@ export class Stream {
   anchor: u32;
   /** Text: the columns of its lines, see fast-line.ts; QEMU's log: see qemu-prefix.ts. */
   columns: usize;
-  /** Text: a line that the host looked at is taken as this, see text.ts. */
+  /** Text: a line that the host looked at is taken as this, LineVerdict. */
   verdict: u32;
   lineLength: u32;
   /** What is wrong, and where in the line or page. */
@@ -78,7 +70,7 @@ export class Stream {
   /** Set when a time was printed without a dot. */
   rawClock: u32;
   subBuffer: u32;
-  /** QEMU's log: LOG_TID_TIME, LOG_ISO or LOG_BARE of qemu-prefix.ts. */
+  /** QEMU's log: LogShape. */
   shape: u32;
   /** Text: the address behind the last character of the line at `pos`. */
   lineEnd: u32;
@@ -93,6 +85,14 @@ export class Stream {
   takenTs: u64;
   firstTs: u64;
   taken: u64;
+  /** Kinds of events (bits) that another input has at these times, see skipStream(). */
+  skipKinds: u64;
+  skipFrom: u64;
+  skipTo: u64;
+  /** A first look: the kernel's events of the recipe, the first and the last one's time. */
+  ownEvents: u64;
+  ownFrom: u64;
+  ownTo: u64;
 }
 
 export const MAX_STREAMS: u32 = 4096;
@@ -128,13 +128,21 @@ export function addStream(
   s.recordCap = recordCap > 1 ? 1 << (32 - clz<u32>(recordCap - 1)) : 1;
   s.records = reserve(s.recordCap * EVENT_SIZE);
   s.columns = 1;
-  if (kind == TEXT) s.columns = reserve(COLUMNS_BYTES);
-  else if (kind == QEMU_LOG) s.columns = reserve(SECONDS * SECOND_BYTES);
+  if (kind == StreamKind.Text) s.columns = reserve(COLUMNS_BYTES);
+  else if (kind == StreamKind.QemuLog) s.columns = reserve(SECONDS * SECOND_BYTES);
   if (!s.buf || !s.records || !s.columns) return -1;
   s.id = streamCount;
-  s.place = kind == TEXT || kind == QEMU_LOG ? 1 : 0;
+  s.place = kind == StreamKind.Text || kind == StreamKind.QemuLog ? 1 : 0;
   store<u32>(table + (streamCount << 2), <u32>at);
   return streamCount++;
+}
+
+/** Leaves out events of these kinds (a bit each) between two times of the common clock, both included. */
+export function skipStream(stream: u32, kinds: u64, from: u64, to: u64): void {
+  let s = streamAt(stream);
+  s.skipKinds = kinds;
+  s.skipFrom = from;
+  s.skipTo = to;
 }
 
 /** Moves what is not scanned to the start of the buffer; returns how many bytes there are. */

@@ -1,13 +1,12 @@
 /** Lines of a text stream: where the next one ends, and what becomes of those that were looked at. */
-import { Status } from "../abi";
+import { LineVerdict, MAX_LINE, Problem, Status } from "../abi";
 import { lineEnd } from "../base/line-end";
 import { HELD, makeRoom, sortRecords, Stream } from "./stream";
-import { cutLine, LINE_SKIP, MAX_LINE } from "./text";
 
 /** Before a batch: room for records; a line that the host has seen is behind us. */
 export function firstUnread(s: Stream): void {
   makeRoom(s);
-  if (s.verdict == LINE_SKIP) skipSeen(s);
+  if (s.verdict == LineVerdict.Skip) skipSeen(s);
   s.verdict = 0;
 }
 
@@ -32,13 +31,23 @@ export function nextLine(s: Stream): u32 {
   let whole = stop < end;
   s.lineLength = 0;
   // A line that fills the buffer is cut.
-  if (!whole && !s.ended && stop - line < MAX_LINE) return Status.NeedBytes;
+  if (!whole && !s.ended && stop - line < <u32>MAX_LINE) return Status.NeedBytes;
   if (line >= end) return Status.Ok;
   s.lineLength = <u32>(stop - line) + (whole ? 1 : 0);
   if (stop > line && load<u8>(stop - 1) == 0x0d) --stop;
   s.lineEnd = <u32>stop;
   if (whole || !s.ended) return Status.Ok;
   return cutLine(s);
+}
+
+/**
+ * The last line, which has no end. Whoever writes lines ends each of them: it is cut, and the host
+ * says so, though what is left of it may read well.
+ */
+export function cutLine(s: Stream): u32 {
+  s.problem = Problem.Cut;
+  s.problemAt = 0;
+  return Status.HostLine;
 }
 
 /** After a batch: how many of the records [0, tail) may be taken, and what run() is to return. */

@@ -20,6 +20,10 @@ import {
   EVENT_TS,
   EVENT_VQ,
   EventKind,
+  LineVerdict,
+  MAX_LINE,
+  MAX_NAMES,
+  Problem,
   Status,
 } from "../abi";
 import {
@@ -38,24 +42,12 @@ import { linePrefix } from "./line-prefix";
 import { MARKER_REFUSED, readMarker } from "./marker";
 import { take } from "../base/memory";
 import { number, numberEnd, parseNumber, SPACE, storeSized } from "./number";
-import { EventPlan, FieldPlan, findName, MAX_NAMES, Plan } from "./plan";
-import { PROBLEM_ARGUMENTS } from "./qemu-log";
+import { EventPlan, FieldPlan, findName, Plan } from "./plan";
 import { clearRecord, makeRoom, noteCpu, recordAt, Stream } from "./stream";
-import { finishText } from "./text-lines";
+import { cutLine, finishText } from "./text-lines";
 
-/** Longer lines than this are no event lines. */
-export const MAX_LINE: u32 = 65536;
 /** Longest text of a marker that is kept. */
 const MAX_MARKER: u32 = 1024;
-
-/** What is wrong with a line of an event that the replay needs; the host has the words. */
-export enum Problem {
-  None = 0,
-  /** A value is no number, or too big for its field. */
-  Value,
-  /** A field of this event is missing. */
-  Missing,
-}
 
 /**
  * Where the fields start: after `(function+0x4/0x9b0 [module])`. The symbol's name is interned at
@@ -180,11 +172,6 @@ function markerText(p: usize, end: usize): usize {
   return p;
 }
 
-/** Set by the host after it looked at a line: go on behind it. */
-export const LINE_SKIP: u32 = 1;
-/** Set by the host after it added a name: scan the line again. */
-export const LINE_AGAIN: u32 = 2;
-
 /**
  * Reads lines that are like the ones before into records, from record `tail` on; stops at the first
  * one that is not, or when the room for records is used up. Returns the new tail.
@@ -210,7 +197,7 @@ function scanAlike(s: Stream, tail: u32): u32 {
     at += changetype<Name>(known).length;
     let stop =
       kind == EventKind.Other ? fastEnd(at, end) : fastFields(event, at + 1, end, record);
-    if (!stop || stop - line >= MAX_LINE) break;
+    if (!stop || stop - line >= <u32>MAX_LINE) break;
     event.count++;
     if (load<u16>(record + EVENT_CPU) != cpu) {
       cpu = load<u16>(record + EVENT_CPU);
@@ -236,19 +223,6 @@ function scanAlike(s: Stream, tail: u32): u32 {
   return tail;
 }
 
-/** `problem` of a stream: its last line has no end. */
-const PROBLEM_CUT: u32 = 4;
-
-/**
- * The last line, which has no end. Whoever writes lines ends each of them: it is cut, and the host
- * says so, though what is left of it may read well.
- */
-export function cutLine(s: Stream): u32 {
-  s.problem = PROBLEM_CUT;
-  s.problemAt = 0;
-  return Status.HostLine;
-}
-
 /**
  * Scans lines into records until the room for records is used up. Ok: there are records to take,
  * or the stream is at its end.
@@ -256,7 +230,7 @@ export function cutLine(s: Stream): u32 {
 export function scanText(s: Stream): u32 {
   let plan = changetype<Plan>(s.plan);
   makeRoom(s);
-  if (s.verdict == LINE_SKIP) {
+  if (s.verdict == LineVerdict.Skip) {
     s.pos += s.lineLength;
     s.place++;
   }
@@ -273,7 +247,7 @@ export function scanText(s: Stream): u32 {
     let whole = stop < end;
     if (!whole && !s.ended) {
       // The line may go on in the next chunk; one that fills the buffer is cut.
-      if (stop - line < MAX_LINE) {
+      if (stop - line < <u32>MAX_LINE) {
         status = Status.NeedBytes;
         break;
       }
@@ -288,7 +262,7 @@ export function scanText(s: Stream): u32 {
     if (last > line && load<u8>(last - 1) == 0x0d) --last;
     let record = recordAt(s, tail);
     clearRecord(record);
-    let name = stop - line < MAX_LINE ? linePrefix(s, line, last, record) : 0;
+    let name = stop - line < <u32>MAX_LINE ? linePrefix(s, line, last, record) : 0;
     if (!name) {
       status = Status.HostLine;
       break;
@@ -304,7 +278,7 @@ export function scanText(s: Stream): u32 {
     let length = <u32>(nameEnd - name);
     let at = length ? findName(plan, name, length) : 0;
     if (!at) {
-      status = length && plan.events < MAX_NAMES ? Status.NewName : Status.HostLine;
+      status = length && plan.events < <u32>MAX_NAMES ? Status.NewName : Status.HostLine;
       break;
     }
     let event = changetype<EventPlan>(at);
@@ -313,7 +287,7 @@ export function scanText(s: Stream): u32 {
       let text = markerText(args, last);
       kind = readMarker(s, record, text, last);
       if (kind == MARKER_REFUSED) {
-        s.problem = PROBLEM_ARGUMENTS;
+        s.problem = Problem.Arguments;
         s.problemAt = <u32>(text - line);
         status = Status.HostLine;
         break;

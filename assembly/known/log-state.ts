@@ -14,8 +14,6 @@ import { firstQueue, hasFlag, ofDevice, setFlag } from "./queue";
 
 /** VHOST_F_LOG_ALL. */
 export const LOG_ALL: u64 = 1 << 26;
-/** What log_addr holds before SET_VRING_ADDR. */
-export const NO_ADDRESS: u64 = ~(<u64>0);
 
 /** Some event had LOG_ALL, or the ring's log flag, on. */
 export let sawLogAll: bool = false;

@@ -3,6 +3,7 @@ import {
   DESC_SIZE,
   MAX_HEADS,
   MAX_QUEUES,
+  NO_ADDRESS,
   QUEUE_DEV,
   QUEUE_FLAGS,
   QUEUE_HEADS,
@@ -72,7 +73,7 @@ function findQueue(vq: u64): usize {
   store<u64>(q + QUEUE_VQ, vq);
   store<i32>(q + QUEUE_INDEX, -1);
   store<i32>(q + QUEUE_NEXT_USED, -1);
-  store<u64>(q + QUEUE_LOGADDR, ~(<u64>0));
+  store<u64>(q + QUEUE_LOGADDR, NO_ADDRESS);
   store<u32>(byId + (queueCount << 2), <u32>q);
   store<u32>(q + QUEUE_ID, queueCount++);
   if (lastQueue) store<u32>(lastQueue + QUEUE_NEXT, <u32>q);

@@ -1,5 +1,5 @@
 /** Where RAM of each QEMU lies in the guest: host-virtual ranges and RAM blocks, placed by the host. */
-import { NO_ADDRESS } from "./log-state";
+import { NO_ADDRESS } from "../abi";
 import { reserve } from "../base/memory";
 
 /** Ranges of QEMU's RAM: {u64 hva, u64 size, u64 gpa, u32 space, u32 RAM block or 0 for any}. */

@@ -14,7 +14,7 @@ export const portableCodecs: Codecs = { zstd: decodeZstd, zlib: decodeZlib };
 let zstdDecoder: Promise<(compressed: Uint8Array, size: number) => Uint8Array> | undefined;
 
 async function loadZstd(): Promise<(compressed: Uint8Array, size: number) => Uint8Array> {
-  const { ZSTDDecoder } = await import("zstddec");
+  const { ZSTDDecoder } = await import("zstddec/stream");
   const decoder = new ZSTDDecoder();
   await startZstddec(decoder);
   return (compressed, size) => decoder.decode(compressed, size);

@@ -22,6 +22,7 @@ import type { NormalisedEvent } from "../model/event.ts";
 import { formatPlace, type Place, quoteFound, RecordingError } from "../model/place.ts";
 import { qemuEvent } from "../qemu/events.ts";
 import type { Core } from "./core.ts";
+import { integer } from "./integer.ts";
 import { type FieldTarget, PROBES } from "./probe-fields.ts";
 import { readQemuEvent, writeQemuEvent } from "./qemu-record.ts";
 
@@ -108,23 +109,6 @@ const IOCTL_FUNCTIONS: Readonly<Record<string, string>> = {
 /** The probed function that an EVENT_IP of `writeEvent` means. */
 export function ioctlFunction(ip: bigint): string | null {
   return Object.values(IOCTL_FUNCTIONS)[Number(ip) - 1] ?? null;
-}
-
-const LIMITS: Record<number, [bigint, bigint]> = {
-  1: [-(1n << 7n), (1n << 8n) - 1n],
-  2: [-(1n << 15n), (1n << 16n) - 1n],
-  4: [-(1n << 31n), (1n << 32n) - 1n],
-  8: [-(1n << 63n), (1n << 64n) - 1n],
-};
-
-export function integer(value: unknown, size: number): bigint | null {
-  let number: bigint;
-  if (typeof value === "number" && Number.isSafeInteger(value)) number = BigInt(value);
-  else if (typeof value === "string" && /^(0x[0-9a-f]{1,16}|-?\d{1,20})$/i.test(value)) {
-    number = BigInt(value);
-  } else return null;
-  const [low, high] = LIMITS[size]!;
-  return number < low || number > high ? null : number;
 }
 
 /**

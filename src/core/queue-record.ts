@@ -1,5 +1,6 @@
 /** The core's queues, requests and pieces of evidence as plain data. */
 import {
+  NO_ADDRESS as ABI_NO_ADDRESS,
   DESC_ACC,
   DESC_GPA,
   DESC_LEN,
@@ -140,7 +141,8 @@ export function ownAddress(vq: bigint): bigint {
 
 /** VHOST_SCSI_MAX_VQ allows 1024 I/O queues. */
 const MAX_VQS = 1026n;
-const NO_ADDRESS = 0xffffffffffffffffn;
+/** A ring address that is not set: log_addr before VHOST_SET_VRING_ADDR. */
+export const NO_ADDRESS = BigInt.asUintN(64, BigInt(ABI_NO_ADDRESS));
 
 /** All queues, in the order in which they were first seen. */
 export function readQueues(core: Core): Queue[] {

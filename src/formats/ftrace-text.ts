@@ -16,6 +16,9 @@ import {
   EVENT_PLACE,
   EVENT_TS,
   EventKind,
+  LineVerdict,
+  Problem,
+  StreamKind,
 } from "../../assembly/abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
@@ -23,15 +26,27 @@ import { OutOfMemory } from "../core/core.ts";
 import { classifyEvent, isMarker, type ProbeKind } from "../core/probe-fields.ts";
 import { atLine, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
+import { dialectOf } from "./dialects.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import type { Format } from "./format.ts";
+import { FTRACE_DIALECTS } from "./ftrace-dialects.ts";
 import { QemuPlan } from "./qemu-plan.ts";
 
-/** Stream kind, verdicts and problems of assembly/decode/stream.ts and assembly/decode/text.ts. */
-const TEXT = 1;
-const LINE_SKIP = 1;
-const LINE_AGAIN = 2;
-const PROBLEM_VALUE = 1;
-const PROBLEM_ARGUMENTS = 3;
+const RAW =
+  "an ftrace text with the fields of its events (this one has the tracefs option raw, hex or bin: " +
+  "echo noraw nohex nobin > trace_options, and record again)";
+
+export const ftraceText: Format = {
+  name: "ftrace-text",
+  describe: (dialect) => `ftrace text (${dialect})`,
+  sniff: (head) => dialectOf(FTRACE_DIALECTS, head.lines),
+  open({ context, unwrapped, variant }) {
+    if (variant === "raw") {
+      throw new RecordingError({ file: context.file, at: "" }, RAW);
+    }
+    return openFtraceText(context, unwrapped.stream(), "ftrace text");
+  },
+};
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
@@ -57,7 +72,7 @@ interface NamedEvent {
 export function openFtraceText(context: FeedContext, bytes: ByteStream, form: string): Feed {
   const { core, file, space } = context;
   const plan = core.exports.newPlan(false);
-  const stream = core.exports.addStream(TEXT, plan, 0, BUFFER_BYTES, RECORDS);
+  const stream = core.exports.addStream(StreamKind.Text, plan, 0, BUFFER_BYTES, RECORDS);
   if (plan === 0 || stream < 0) throw new OutOfMemory();
   const qemu = new QemuPlan(core, false);
   core.exports.setQemu(stream, 0, space, qemu.plan, 0n);
@@ -109,13 +124,13 @@ class FtraceText implements Feed {
     const line = this.#core.text(at, Math.min(length, 4096)).replace(/\r?\n$/, "");
     const number = exports.lineNumber(stream);
     if (newName && this.#learnName(line)) {
-      exports.lineVerdict(stream, LINE_AGAIN);
+      exports.lineVerdict(stream, LineVerdict.Again);
       return;
     }
     const problem = exports.problem(stream);
-    if (problem !== 0) this.#refuse(stream, line, number, problem);
+    if (problem !== Problem.None) this.#refuse(stream, line, number, problem);
     else this.#header(stream, line, number);
-    exports.lineVerdict(stream, LINE_SKIP);
+    exports.lineVerdict(stream, LineVerdict.Skip);
   }
 
   /** Adds the event's name to the plan. */
@@ -164,14 +179,14 @@ class FtraceText implements Feed {
       return;
     }
     const column = exports.problemAt(stream);
-    if (problem === PROBLEM_ARGUMENTS) {
+    if (problem === Problem.Arguments) {
       const text = line.slice(column);
       const name = /^\w*/.exec(text)?.[0] ?? "";
       const example = `${name} ${this.#qemu.example(name)}`;
       const where = { file: this.#file, at: atLine(number, column + 1) };
       throw new RecordingError(where, example, quoteFound(text, 120));
     }
-    if (problem === PROBLEM_VALUE) {
+    if (problem === Problem.Value) {
       const token = /^\S*/.exec(line.slice(column))?.[0] ?? "";
       const field = /([A-Za-z_]\w*)=$/.exec(line.slice(0, column))?.[1] ?? "the field";
       throw new RecordingError(

@@ -1,5 +1,5 @@
 /** Normalised events, one JSON object a line: what `dump` writes. The format is `src/model/event.ts`. */
-import { EVENT_SIZE, EVENT_TS } from "../../assembly/abi.ts";
+import { EVENT_SIZE, EVENT_TS, StreamKind } from "../../assembly/abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
@@ -7,17 +7,29 @@ import { ioctlFunction, writeEvent } from "../core/event-record.ts";
 import { atLine, type Place, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
 import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
+import type { Format } from "./format.ts";
 
-/** Stream kind of assembly/decode/stream.ts. */
-const RECORDS_KIND = 3;
 const RECORDS = 1024;
 const CHUNK = 1 << 16;
 /** A marker has at most 1024 bytes; six times that when every byte is escaped. */
 const LINE_LIMIT = 1 << 16;
 
+/** A JSON object that says which event it is. */
+const EVENT = /^\s*\{(?:.*[{,])?\s*"event"\s*:/;
+
+export const ndjson: Format = {
+  name: "ndjson",
+  describe: () => "NDJSON",
+  sniff({ lines }) {
+    const count = lines.filter((line) => EVENT.test(line)).length;
+    return count === 0 ? null : { variant: "", lines: count };
+  },
+  open: ({ context, unwrapped }) => openNdjson(context, unwrapped.stream()),
+};
+
 /** Opens an NDJSON stream of normalised events. */
 export function openNdjson(context: FeedContext, bytes: ByteStream): Feed {
-  const stream = context.core.exports.addStream(RECORDS_KIND, 0, 0, EVENT_SIZE, RECORDS);
+  const stream = context.core.exports.addStream(StreamKind.Records, 0, 0, EVENT_SIZE, RECORDS);
   if (stream < 0) throw new OutOfMemory();
   context.core.exports.setQemu(stream, 0, context.space, 0, 0n);
   return new Ndjson(context.core, context.file, bytes, stream);
@@ -177,7 +189,7 @@ class Ndjson implements Feed {
     return {
       format: "NDJSON",
       clock: this.#clock,
-      ...(this.#tolerance === null ? {} : { clockTolerance: this.#tolerance }),
+      ...(this.#tolerance === null ? {} : { clockToleranceNs: this.#tolerance.toString() }),
       cpus: [...this.#cpus].sort((a, b) => a - b),
       events: [...this.#counts].map(([name, count]) => ({ name, kind: name, count })),
       foreignLines: 0,

@@ -2,7 +2,7 @@
  * trace.dat into the core: one stream for each CPU of each buffer, and one plan for the file, made
  * from its event formats.
  */
-import { EVENT_IP, EventKind } from "../../assembly/abi.ts";
+import { EVENT_IP, EventKind, PageDamage, StreamKind } from "../../assembly/abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
@@ -13,22 +13,21 @@ import type { EventFormat, FormatField } from "./format-file.ts";
 import { QemuPlan } from "./qemu-plan.ts";
 import type { TraceBuffer, TraceDat } from "./trace-dat/trace-dat.ts";
 
-/** Stream kind of assembly/decode/stream.ts. */
-const RING = 2;
 const RECORDS = 512;
 /** All input buffers together, and one of them. */
 const BUFFERS_BYTES = 16 << 20;
 const BUFFER_BYTES = 256 << 10;
 
-/** Damage of assembly/decode/ring.ts in words: what was expected. */
-const EXPECTED = [
-  "",
-  "a page whose committed length fits the page",
-  "an event that ends inside the page's committed data",
-  "a record as long as its event format says",
-  "whole ring-buffer pages",
-  "a marker with the arguments that QEMU 7.2 to 11.1 give the event that it names",
-];
+/** What was expected in the place of a damage. */
+const EXPECTED: Readonly<Record<PageDamage, string>> = {
+  [PageDamage.None]: "an intact page",
+  [PageDamage.Commit]: "a page whose committed length fits the page",
+  [PageDamage.EventEnd]: "an event that ends inside the page's committed data",
+  [PageDamage.Short]: "a record as long as its event format says",
+  [PageDamage.Torn]: "whole ring-buffer pages",
+  [PageDamage.Marker]:
+    "a marker with the arguments that QEMU 7.2 to 11.1 give the event that it names",
+};
 
 interface RingStream {
   cpu: number;
@@ -79,7 +78,13 @@ class RingFeed implements Feed {
     const { exports } = this.#core;
     const share = Math.min(BUFFER_BYTES, Math.floor(BUFFERS_BYTES / count));
     const pages = Math.max(1, Math.floor(share / buffer.subBufferSize));
-    const stream = exports.addStream(RING, this.#plan, cpu, pages * buffer.subBufferSize, RECORDS);
+    const stream = exports.addStream(
+      StreamKind.Ring,
+      this.#plan,
+      cpu,
+      pages * buffer.subBufferSize,
+      RECORDS,
+    );
     if (stream < 0) throw new OutOfMemory();
     const { tsc2nsec, dateOffsetNs, offsetNs, clock } = this.#dat;
     const convert = tsc2nsec !== null && (buffer.clock ?? clock) === "x86-tsc" ? tsc2nsec : null;
@@ -195,7 +200,7 @@ class RingFeed implements Feed {
     const at = exports.ringBase(stream) + exports.problemAt(stream);
     throw new RecordingError(
       this.place(stream, at),
-      EXPECTED[exports.problem(stream)] ?? "an intact page",
+      EXPECTED[exports.problem(stream) as PageDamage],
       "none there",
     );
   }
@@ -208,6 +213,10 @@ class RingFeed implements Feed {
     const ring = this.#rings[stream - this.firstStream];
     const name = ring?.buffer.name ? `${ring.buffer.name}:` : "";
     return { file: this.#file, at: `:${name}cpu${ring?.cpu ?? "?"}+0x${place.toString(16)}` };
+  }
+
+  buffer(stream: number): string {
+    return this.#rings[stream - this.firstStream]?.buffer.name ?? "";
   }
 
   symbol(ip: bigint): Promise<string | null> {

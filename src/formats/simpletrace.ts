@@ -3,38 +3,45 @@
  * core reads the records (assembly/decode/simpletrace.ts); here events get their arguments, from the
  * trace-events-all of that QEMU or from the list of src/qemu/events.ts.
  */
-
+import { LineVerdict, RecordDamage, StreamKind } from "../../assembly/abi.ts";
+import { simpletraceHeader } from "../bytes/signatures.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import { atByte, type Place, RecordingError } from "../model/place.ts";
 import { qemuEvent } from "../qemu/events.ts";
-import { schemaFormat, type TraceEvents } from "../qemu/trace-events.ts";
+import { schemaFormat } from "../qemu/trace-events.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
-import { QemuPlan } from "./qemu-plan.ts";
-
-/** Stream kind and verdict of assembly/decode/stream.ts and text.ts. */
-const SIMPLETRACE = 5;
-const LINE_SKIP = 1;
+import type { Format } from "./format.ts";
+import { QemuPlan, textsOf } from "./qemu-plan.ts";
+import { type Schema, schemaFor } from "./schema-for.ts";
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
 /** The version that QEMU has written since 2.8; older ones have other records. */
 const VERSION = "4";
 
-/** `SimpleDamage` of the core in words: what was expected. */
-const EXPECTED: Readonly<Record<number, string>> = {
-  16: "a record of type 0 (mapping) or 1 (event)",
-  17: "a mapping with a name of 1 to 1024 bytes and a number below 65536",
-  18: "a record of 24 to 65536 bytes",
+/** What was expected in the place of a damage; of arguments, the schema tells. */
+const EXPECTED: Readonly<Record<Exclude<RecordDamage, RecordDamage.Arguments>, string>> = {
+  [RecordDamage.None]: "a whole record",
+  [RecordDamage.Type]: "a record of type 0 (mapping) or 1 (event)",
+  [RecordDamage.Name]: "a mapping with a name of 1 to 1024 bytes and a number below 65536",
+  [RecordDamage.Length]: "a record of 24 to 65536 bytes",
 };
-const ARGUMENTS = 19;
 
-/** Where the arguments' types come from; null: from the known versions of QEMU. */
-export interface Schema {
-  events: TraceEvents;
-  file: string;
-}
+export const simpletrace: Format = {
+  name: "simpletrace",
+  describe: (version) => `a simpletrace file of QEMU (version ${version})`,
+  sniff(head) {
+    const header = simpletraceHeader(head);
+    return header && { variant: header.version };
+  },
+  async open({ context, source, unwrapped, head, surroundings, traceEvents }) {
+    const { version, bigEndian } = simpletraceHeader(head)!;
+    const schema = await schemaFor(source, surroundings, traceEvents);
+    return openSimpletrace(context, unwrapped.stream(), version, bigEndian, schema);
+  },
+};
 
 /** Opens a simpletrace. Throws RecordingError for another version than 4. */
 export function openSimpletrace(
@@ -49,7 +56,13 @@ export function openSimpletrace(
     throw new RecordingError({ file, at: atByte(16) }, "simpletrace version 4", version);
   }
   const plan = new QemuPlan(core, true);
-  const stream = core.exports.addStream(SIMPLETRACE, plan.plan, 0, BUFFER_BYTES, RECORDS);
+  const stream = core.exports.addStream(
+    StreamKind.Simpletrace,
+    plan.plan,
+    0,
+    BUFFER_BYTES,
+    RECORDS,
+  );
   if (stream < 0) throw new OutOfMemory();
   // Only the byte order of this layout is used.
   core.exports.setPageLayout(plan.plan, bigEndian ? 1 : 0, 0, 0, 0, 0, 0, 0);
@@ -100,22 +113,22 @@ class Simpletrace implements Feed {
       this.#names.set(id, name);
       this.#plan.add(name, id, this.#formats(name));
     }
-    exports.lineVerdict(stream, LINE_SKIP);
+    exports.lineVerdict(stream, LineVerdict.Skip);
   }
 
   #formats(name: string): readonly string[] {
     const known = qemuEvent(name);
     if (!known) return [];
-    if (!this.#schema) return known.formats;
+    if (!this.#schema) return textsOf(known);
     const args = this.#schema.events.get(name);
-    return args ? [schemaFormat(args)] : known.formats;
+    return args ? [schemaFormat(args)] : textsOf(known);
   }
 
   damaged(stream: number): never {
     const { exports } = this.#core;
-    const problem = exports.problem(stream);
+    const problem: RecordDamage = exports.problem(stream);
     const where = this.place(stream, exports.ringBase(stream) + exports.problemAt(stream));
-    if (problem === ARGUMENTS) {
+    if (problem === RecordDamage.Arguments) {
       const name = this.#names.get(exports.lineLength(stream)) ?? "an event";
       throw new RecordingError(
         where,
@@ -125,7 +138,7 @@ class Simpletrace implements Feed {
           : "others; give the trace-events-all of that QEMU with --trace-events",
       );
     }
-    throw new RecordingError(where, EXPECTED[problem] ?? "a whole record", "another value");
+    throw new RecordingError(where, EXPECTED[problem], "another value");
   }
 
   place(_stream: number, place: number): Place {

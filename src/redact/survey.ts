@@ -2,7 +2,11 @@
  * The first reading of the recordings: which memory there is, which pages devices touch and in what
  * pieces, which kernel addresses belong together, and when it begins.
  */
+
+import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
+import { PAGE_BYTES } from "../model/pages.ts";
+import { isCommonConfig, PciConfig } from "../qemu/pci-config.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
 import { KernelObjects } from "./addresses.ts";
 import type { MapRange } from "./regions.ts";
@@ -17,8 +21,6 @@ const MAX_RANGES = 4096;
 const MAX_BLOCKS = 1024;
 /** A split ring has at most 2^15 entries (virtio 1.3, 2.7). */
 const MAX_RING = 32768;
-/** log_addr before VHOST_SET_VRING_ADDR. */
-export const NO_ADDRESS = 0xffff_ffff_ffff_ffffn;
 /** Inside struct vhost_scsi, struct vhost_dev is found within so many bytes (assembly/known/queue.ts). */
 const DRIVER_STRUCTURE = 4096n;
 /** Virtqueues of a device that the replay looks for (assembly/device/vhost.ts). */
@@ -27,7 +29,7 @@ const MOST_STEP = 1n << 20n;
 /** pc.ram without a map lies at its own offset below 2 GiB (migration/ram-map.ts). */
 const ASSUMED_SIZE = 0x80000000n;
 
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 
 /** The page of a guest-physical address. */
 export const pageOf = (gpa: bigint): number => Number(gpa / PAGE);
@@ -53,6 +55,8 @@ export class Survey {
   readonly objects = new KernelObjects();
   readonly ranges: FileRange[] = [];
   readonly #known = new Set<string>();
+  /** By file: what drivers wrote to virtio-pci. */
+  readonly #configs = new Map<number, PciConfig>();
   /** By RAM block: base and a host address of it, of each file. */
   readonly #blocks = new Map<string, { file: number; base: bigint; host: bigint }[]>();
   /** Time of the earliest event on each clock. */
@@ -135,6 +139,16 @@ export class Survey {
       case "address_space_map":
         this.#memory(argument(event, "addr"), argument(event, "len"), "firm");
         break;
+      case "memory_region_ops_write":
+        if (isCommonConfig(String(event.args.name))) {
+          const [mr, addr] = [argument(event, "mr"), argument(event, "addr")];
+          const value = Number(argument(event, "value"));
+          this.#config(file).write(event.pid, mr, addr, value);
+        }
+        break;
+      case "virtio_set_status":
+        this.#config(file).status(event.pid, argument(event, "vdev"));
+        break;
       case "kvm_set_user_memory": {
         const slot = ramSlot(event);
         const hva = argument(event, "userspace_addr");
@@ -165,6 +179,17 @@ export class Survey {
         break;
       default:
     }
+  }
+
+  #config(file: number): PciConfig {
+    let config = this.#configs.get(file);
+    if (!config) {
+      config = new PciConfig(({ used, size }) =>
+        this.#memory(BigInt(used), 6n + 8n * BigInt(Math.min(size, MAX_RING)), "firm"),
+      );
+      this.#configs.set(file, config);
+    }
+    return config;
   }
 
   #block(event: QemuTraceEvent, file: number, offset: string): void {

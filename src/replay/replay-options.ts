@@ -1,39 +1,12 @@
-/** What a replay is asked: which recordings, against which policies, and who is told what. */
+/** What a replay is asked: against which policies, and who is told what. */
 
-import type { Source, Surroundings } from "../bytes/source.ts";
-import type { CoreModule } from "../core/core.ts";
-import type { WindowChoice } from "../core/rows.ts";
-import type { ClockPair } from "../join/clocks.ts";
+import type { Core } from "../core/core.ts";
+import type { DrainedRows } from "../core/drain.ts";
+import type { Row, WindowChoice } from "../core/rows.ts";
+import type { Place } from "../model/place.ts";
 import type { RequestRecord, SyncView, WatchedWrite } from "../model/result.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy.ts";
-import type { BlockRange } from "./migration/ram-map.ts";
-
-/** What to replay: inputs, and the core to do it with. */
-export interface Recording {
-  sources: readonly Source[];
-  surroundings: Surroundings;
-  module: CoreModule;
-  /** Pattern of a marker that ends a round; groups `n` and `name`. */
-  syncMarker?: RegExp;
-  /** trace-events-all of the QEMU that wrote a simpletrace. */
-  traceEvents?: Source;
-  /** By an input's name: what is added to its times, and how well that is known (ns). */
-  clockOffsets?: ReadonlyMap<string, { offset: bigint; tolerance: bigint | null }>;
-  /** Realtime and monotonic clock read together on the host that was recorded. */
-  clockPairs?: readonly ClockPair[];
-  /** RAM blocks in guest-physical memory, from `info mtree -f`. */
-  memoryMap?: readonly BlockRange[];
-  /** Called about once a MiB: bytes read so far, events replayed. */
-  onProgress?: (bytes: number, events: number) => void;
-  /** SHA-256 of an input's bytes, where the caller wants it in the result. */
-  sha256?: (source: Source) => Promise<string | null>;
-}
-
-export interface ChosenPolicy {
-  policy: Policy;
-  /** The name by which it was asked for, when that is an alias. */
-  alias: string | null;
-}
 
 export interface ReplayOptions {
   policies: readonly ChosenPolicy[];
@@ -51,5 +24,34 @@ export interface ReplayOptions {
   ran?: Policy;
   /** How many runs of pages a result lists. */
   runLimit?: number;
+  /** Takes all that happens, in bulk. */
+  sink?: ReplaySink;
   signal?: AbortSignal;
+}
+
+/** What a sink may look up while it is called. */
+export interface ReplayTables {
+  readonly core: Core;
+  /** In the core's order; a bit of a state's `rows` is one of them. */
+  readonly rows: readonly Row[];
+  /** Streams of the inputs, numbered from 0. */
+  readonly streams: number;
+  readonly placeOf: (stream: number, place: number) => Place;
+  /** Device and index of a queue by its number. */
+  queueOf(): (id: number) => { device: number; index: number | null; vq: bigint };
+}
+
+/** Who takes a whole replay, for a history of it. What is handed over is valid during the call. */
+export interface ReplaySink {
+  /** Whether single events are wanted, not only rounds. */
+  readonly events: boolean;
+  /**
+   * What happened, in the order of its time; requests in the order in which they left their queues.
+   * `firstNs`: time of the first event so far.
+   */
+  rows(rows: DrainedRows, firstNs: bigint): void;
+  /** A round ends; its sets are still there. */
+  round(tables: ReplayTables, index: number): void;
+  /** Everything was replayed. */
+  end(tables: ReplayTables): void;
 }

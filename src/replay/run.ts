@@ -2,22 +2,26 @@
  * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
-import { CAUSES, EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
+import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
+import { type DrainedRows, startDrain } from "../core/drain.ts";
 import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
 import { type Queue, readEvidence, readQueues, readRequest } from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
 import { feedOfStream, type OpenInput } from "../formats/open-inputs.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
+import type { Recording } from "../join/recording.ts";
 import type { IoctlEvent, NormalisedEvent } from "../model/event.ts";
 import type { Place } from "../model/place.ts";
 import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
+import { causeMask } from "../vhost/causes.ts";
 import { driverOf } from "../vhost/ioctl.ts";
-import { causeName } from "../vhost/policy.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
-import type { Recording, ReplayOptions } from "./replay-options.ts";
+import type { ReplayOptions } from "./replay-options.ts";
+import type { ReplayState } from "./replay-state.ts";
+import { firstNs, lastNs } from "./span.ts";
 
 /** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
@@ -26,7 +30,7 @@ const MAX_GAPS = 1000;
 const ROUND_SETS = { logged: RowSet.Logged, lost: RowSet.Lost, stale: RowSet.Stale } as const;
 
 /** State of one replay. */
-export class Replay {
+export class Replay implements ReplayState {
   readonly core: Core;
   readonly inputs: OpenInput[];
   readonly options: ReplayOptions;
@@ -83,6 +87,7 @@ export class Replay {
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
     if (this.options.stalePages) exports.keepEntries(true);
+    if (this.options.sink?.events) this.#drained = startDrain(this.core);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;
     while (true) {
@@ -113,6 +118,9 @@ export class Replay {
           break;
         case Status.WatchedWrite:
           await this.#writes();
+          break;
+        case Status.Drained:
+          this.#takeRows();
           break;
         case Status.NoMemory:
           throw new OutOfMemory();
@@ -169,7 +177,7 @@ export class Replay {
       default:
         if (head.kind > EventKind.Other) {
           const { space } = feedOfStream(this.inputs, stream);
-          await this.follower.event(head, at, stream, place, space);
+          await this.follower.event(head, at, place, space);
         }
     }
   }
@@ -222,12 +230,20 @@ export class Replay {
     exports.dropWatched();
   }
 
+  /** Names of the policies that log a cause. */
+  readonly #loggers = new Map<string, string[]>();
+
   #loggedBy(cause: string): string[] {
-    const bit = causeBit(cause);
-    const window = this.rows[0]?.window ?? "recorded";
-    return this.rows
-      .filter((row) => row.window === window && (row.logsMask & bit) !== 0)
-      .map((row) => this.options.policies[row.policy]!.policy.name);
+    let names = this.#loggers.get(cause);
+    if (names === undefined) {
+      const bit = causeMask(cause);
+      const window = this.rows[0]?.window ?? "recorded";
+      names = this.rows
+        .filter((row) => row.window === window && (row.logsMask & bit) !== 0n)
+        .map((row) => this.options.policies[row.policy]!.policy.name);
+      this.#loggers.set(cause, names);
+    }
+    return [...names];
   }
 
   #queues: Queue[] = [];
@@ -255,16 +271,18 @@ export class Replay {
     return at;
   }
 
-  /** Time of the latest event replayed, for what ends with the recording. */
-  #lastNs(): bigint {
-    let last = 0n;
-    for (const { feed } of this.inputs) {
-      for (let i = 0; i < feed.streams; i++) {
-        const ts = this.core.exports.takenTs(feed.firstStream + i);
-        if (ts > last) last = ts;
-      }
-    }
-    return last;
+  #drained: DrainedRows | null = null;
+
+  /** What happened since the last time goes to the sink. */
+  #takeRows(): void {
+    if (!this.#drained) return;
+    this.options.sink?.rows(this.#drained, firstNs(this.core, this.inputs));
+    this.#drained.drop();
+  }
+
+  /** Streams of all inputs. */
+  get streams(): number {
+    return this.inputs.reduce((count, { feed }) => count + feed.streams, 0);
   }
 
   /** Why this round's log may be incomplete. */
@@ -329,6 +347,7 @@ export class Replay {
         runs: (index, set) => core.runs(index, ROUND_SETS[set], Number.POSITIVE_INFINITY).runs,
       });
       if (done) await done;
+      options.sink?.round(this, this.#round);
     }
     exports.clearRound();
     exports.dropEvidence();
@@ -352,17 +371,14 @@ export class Replay {
 
   async #end(): Promise<void> {
     await this.#sync(null, null, null);
-    await this.follower.finish(this.#lastNs());
-    if (!this.options.onRequest) return;
-    this.core.exports.endInFlight();
-    this.core.exports.endElements();
-    await this.#requests();
+    await this.follower.finish(lastNs(this.core, this.inputs));
+    const { onRequest, sink } = this.options;
+    if (onRequest || sink?.events) {
+      this.core.exports.endInFlight();
+      this.core.exports.endElements();
+    }
+    if (onRequest) await this.#requests();
+    this.#takeRows();
+    sink?.end(this);
   }
 }
-
-function causeBit(cause: string): number {
-  const at = CAUSE_NAMES.indexOf(cause);
-  return at < 0 ? 0 : 1 << at;
-}
-
-const CAUSE_NAMES = Array.from({ length: CAUSES }, (_, cause) => causeName(cause));

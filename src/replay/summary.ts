@@ -1,6 +1,5 @@
 /** From a finished replay to its result. */
 import { Driver, RowSet } from "../../assembly/abi.ts";
-import { fitsDrivers } from "../answers/identify.ts";
 import { ownAddress, type Queue, readQueues } from "../core/queue-record.ts";
 import type {
   DeviceSummary,
@@ -10,6 +9,7 @@ import type {
   QueueSummary,
   ReplayResult,
 } from "../model/result.ts";
+import { fitsDrivers } from "../vhost/policy-row.ts";
 import type { Device } from "./devices.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
@@ -131,7 +131,7 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   const firstRow = run.rows.findIndex((row) => row.window === window);
   const verdict = carriesVerdict(inputs, queues, limits);
   return {
-    inputs: [...inputs, ...run.plan.destinations].map((input, i) => ({
+    inputs: [...inputs, ...run.plan.destinations, ...run.plan.repeated].map((input, i) => ({
       ...input,
       gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
       notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,

@@ -1,4 +1,5 @@
 /** The shape of a policy, and how a row is made from the switches of a kernel. */
+import type { CauseMask } from "./causes.ts";
 import { type Series, seriesFatal, seriesLogs, seriesNotes } from "./series.ts";
 
 /** How a vhost logs, for people; what it logs is in `Policy.logs`. */
@@ -23,7 +24,7 @@ export interface Policy {
   /** One line for people. */
   title: string;
   /** Causes whose pages this vhost logs, as a mask over `Cause`. */
-  logs: number;
+  logs: CauseMask;
   /** What the row rests on: sources read, runs measured. */
   evidence: string[];
   /** Drivers whose recordings it can be the answer to; for all others it is a what-if. */
@@ -70,4 +71,14 @@ export function seriesPolicy(
   if (notes.length > 0) policy.note = notes.join("; ");
   if (fatal !== null) policy.fatal = fatal;
   return policy;
+}
+
+/**
+ * Whether a recording of these drivers can be of this vhost. Where nothing names the driver, any
+ * vhost of the kernel can be it.
+ */
+export function fitsDrivers(policy: Policy, drivers: readonly string[]): boolean {
+  const own = policy.drivers ?? [];
+  const named = drivers.filter((driver) => driver !== "vhost");
+  return named.length === 0 ? own.length > 0 : named.some((driver) => own.includes(driver));
 }

@@ -1,6 +1,6 @@
 /** Recordings on one clock and on several: offsets that are given, found, paired, or not to be had. */
 import { describe, expect, test } from "vitest";
-import type { ClockPair } from "../../src/join/clocks.ts";
+import type { ClockPair } from "../../src/join/clock-pair.ts";
 import { planMerge } from "../../src/join/merge-plan.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
 import { RecordingError } from "../../src/model/place.ts";

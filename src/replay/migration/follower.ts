@@ -6,13 +6,14 @@ import { EventKind } from "../../../assembly/abi.ts";
 import type { Core } from "../../core/core.ts";
 import { OutOfMemory } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";
-import { slotBits, slotNumber, slotText } from "../../core/qemu-record.ts";
+import { EventArguments } from "../../core/qemu-record.ts";
+import type { BlockRange } from "../../memory/block-range.ts";
 import type { Place } from "../../model/place.ts";
 import type { MigrationResult, Round } from "../../model/result.ts";
-import { PciConfig } from "../../qemu/pci-config.ts";
+import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
 import type { Devices, IoctlEffect } from "../devices.ts";
-import type { Replay } from "../run.ts";
-import { type BlockRange, RamMap } from "./ram-map.ts";
+import type { ReplayState } from "../replay-state.ts";
+import { RamMap } from "./ram-map.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
 import { readMigration } from "./verdicts.ts";
 
@@ -31,7 +32,7 @@ export class MigrationFollower {
   readonly migrations: MigrationResult[] = [];
   /** Migrations that are counted and not listed. */
   more = 0;
-  readonly #run: Replay;
+  readonly #run: ReplayState;
   readonly #core: Core;
   readonly #devices: Devices;
   readonly #onSync: OnSync;
@@ -42,7 +43,7 @@ export class MigrationFollower {
   readonly #configs = new Map<number, PciConfig>();
 
   /** `map`: RAM blocks as the user gave them. */
-  constructor(run: Replay, map: readonly BlockRange[], onSync: OnSync) {
+  constructor(run: ReplayState, map: readonly BlockRange[], onSync: OnSync) {
     this.#run = run;
     this.#core = run.core;
     this.#devices = run.devices;
@@ -56,17 +57,11 @@ export class MigrationFollower {
   }
 
   /** An event of QEMU that the core leaves to the host. */
-  async event(
-    head: RecordHead,
-    at: number,
-    stream: number,
-    place: Place,
-    space: number,
-  ): Promise<void> {
+  async event(head: RecordHead, at: number, place: Place, space: number): Promise<void> {
     switch (head.kind) {
       case EventKind.QSave:
       case EventKind.QLoad:
-        this.#page(head, at, stream, space);
+        this.#page(head, at, space);
         break;
       case EventKind.QSlot:
       case EventKind.QRegion:
@@ -77,7 +72,7 @@ export class MigrationFollower {
         this.#configWrite(head, at, space);
         break;
       case EventKind.QStatus:
-        this.#config(space).status(head.pid, slotBits(this.#core, at, 0));
+        this.#config(space).status(head.pid, new EventArguments(this.#core, at).bits("vdev"));
         break;
       default:
         await this.timeline.event(head, at, place, space);
@@ -96,24 +91,25 @@ export class MigrationFollower {
     return config;
   }
 
-  /** memory_region_ops_write(cpu_index, mr, addr, value, size, name) */
+  /** What a driver writes to the registers of virtio-pci. */
   #configWrite(head: RecordHead, at: number, space: number): void {
-    if (!slotText(this.#core, at, 5).startsWith("virtio-pci-common")) return;
-    const [mr, addr] = [slotBits(this.#core, at, 1), slotBits(this.#core, at, 2)];
-    this.#config(space).write(head.pid, mr, addr, slotNumber(this.#core, at, 3));
+    const args = new EventArguments(this.#core, at);
+    if (!isCommonConfig(args.text("name"))) return;
+    const config = this.#config(space);
+    config.write(head.pid, args.bits("mr"), args.bits("addr"), args.number("value"));
   }
 
   /** The first page of a RAM block, or the first that a thread receives. */
-  #page(head: RecordHead, at: number, stream: number, space: number): void {
+  #page(head: RecordHead, at: number, space: number): void {
     const { exports } = this.#core;
     const again = head.kind === EventKind.QSave ? exports.onSave : exports.onLoad;
     if (head.kind === EventKind.QLoad) {
       this.timeline.receives(head.pid, space);
-      if (!again(at, stream)) return;
+      if (!again(at)) return;
     }
     const tables = this.#devices.all.map((device) => device.memory);
     this.ram.place(at, head.kind, space, tables);
-    again(at, stream);
+    again(at);
   }
 
   /** An ioctl of vhost succeeded. */

@@ -3,20 +3,15 @@
  * events that say so, from `info mtree -f`, or from a vhost memory table. Page sends name a RAM
  * block and a host address; the core looks the address up in the ranges given here.
  */
-import { EVENT_SLOT, EventKind } from "../../../assembly/abi.ts";
+
+import { EventKind } from "../../../assembly/abi.ts";
 import type { Core } from "../../core/core.ts";
-import { slotBits, slotNumber, slotText } from "../../core/qemu-record.ts";
+import { EventArguments } from "../../core/qemu-record.ts";
+import type { BlockRange } from "../../memory/block-range.ts";
 import { PageRuns } from "../../model/page-runs.ts";
+import { PAGE_BYTES } from "../../model/pages.ts";
 import type { PageRun } from "../../model/result.ts";
 import type { MemoryRegion } from "../devices.ts";
-
-/** RAM of a block at a guest-physical address: a line of `info mtree -f`. */
-export interface BlockRange {
-  block: string;
-  offset: number;
-  gpa: number;
-  size: number;
-}
 
 interface Range {
   hva: bigint;
@@ -31,7 +26,7 @@ interface Range {
 /** How the pages of a RAM block were placed. */
 export type Placed = "events" | "mtree" | "mem-table" | "assumed" | "nowhere";
 
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 const MAX_RANGES = 4096;
 /**
  * Without any map the RAM of a PC below this offset lies at the same address: pc_q35_init() and
@@ -56,24 +51,24 @@ export class RamMap {
 
   /** An event that places memory: kvm_set_user_memory, vhost_region_add_section, vhost_user_*. */
   event(kind: EventKind, at: number, space: number, teller: number): void {
+    const args = new EventArguments(this.#core, at);
     if (kind === EventKind.QSlot) {
-      // AddrSpace# is the first slot of the newest format; the address spaces above 0 are SMM's.
-      const slot = slotNumber(this.#core, at, 1);
-      const addressSpace = slotNumber(this.#core, at, 0) || slot >> 16;
-      const gpa = slotBits(this.#core, at, 3);
-      const size = slotBits(this.#core, at, 4);
+      // The address spaces above 0 are SMM's; before QEMU 9 they stood in the upper half of `slot`.
+      const slot = args.number("slot");
+      const addressSpace = args.number("as") || slot >> 16;
+      const gpa = args.bits("guest_phys_addr");
+      const size = args.bits("memory_size");
       const number = (addressSpace << 16) | (slot & 0xffff);
       // A size of 0 takes the slot away; the ranges stay until other RAM has their place (#add).
       this.#core.exports.setSlot(space, number, Number(gpa / PAGE), Number(size / PAGE));
       if (addressSpace !== 0 || size === 0n) return;
-      this.#add(space, { hva: slotBits(this.#core, at, 5), size, gpa, block: 0, teller });
+      this.#add(space, { hva: args.bits("userspace_addr"), size, gpa, block: 0, teller });
     } else if (kind === EventKind.QRegion) {
-      const [gpa, size, hva] = [1, 2, 3].map((slot) => slotBits(this.#core, at, slot));
-      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0, teller });
+      const [hva, size, gpa] = [args.bits("host"), args.bits("size"), args.bits("gpa")];
+      this.#add(space, { hva, size, gpa, block: 0, teller });
     } else {
-      // vhost_user_set_mem_table_withfd(index, name, memory_size, guest_phys_addr, userspace_addr, …)
-      const [size, gpa, hva] = [2, 3, 4].map((slot) => slotBits(this.#core, at, slot));
-      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0, teller });
+      const [hva, size] = [args.bits("userspace_addr"), args.bits("memory_size")];
+      this.#add(space, { hva, size, gpa: args.bits("guest_phys_addr"), block: 0, teller });
     }
   }
 
@@ -120,10 +115,11 @@ export class RamMap {
     space: number,
     tables: readonly (readonly MemoryRegion[])[],
   ): void {
-    const block = slotText(this.#core, at, 0);
-    const number = this.#core.view.getUint32(at + EVENT_SLOT, true);
-    const offset = slotBits(this.#core, at, 1);
-    const host = slotBits(this.#core, at, kind === EventKind.QSave ? 2 : 3);
+    const args = new EventArguments(this.#core, at);
+    const block = args.text("rbname");
+    const number = args.textNumber("rbname");
+    const offset = args.bits(kind === EventKind.QSave ? "offset" : "addr");
+    const host = args.bits("host");
     const base = host - offset;
     this.#core.exports.addRamBlock(space, number);
     this.#core.exports.setRamBase(space, number, base);
@@ -162,8 +158,8 @@ export class RamMap {
     const known: PageRun[] = [];
     const add = (gpa: number, size: number): void => {
       // A page that a region covers in part counts as inside.
-      const gfn = Math.floor(gpa / 4096);
-      known.push({ gfn, pages: Math.ceil((gpa + size) / 4096) - gfn });
+      const gfn = Math.floor(gpa / PAGE_BYTES);
+      known.push({ gfn, pages: Math.ceil((gpa + size) / PAGE_BYTES) - gfn });
     };
     for (const { gpa, size } of this.mtree) add(gpa, size);
     for (const { gpa, size, block } of [...this.#ranges.values()].flat()) {

@@ -10,8 +10,9 @@ import type {
   PageRun,
   StalePage,
 } from "../../model/result.ts";
+import type { CauseMask } from "../../vhost/causes.ts";
 import { assumeLogging, type Policy } from "../../vhost/policy.ts";
-import type { Replay } from "../run.ts";
+import type { ReplayState } from "../replay-state.ts";
 import type { RamMap } from "./ram-map.ts";
 import type { Migration } from "./timeline.ts";
 
@@ -23,7 +24,11 @@ const FITS = 0.02;
 const FITS_WITHOUT_ZEROS = 0.1;
 
 /** The result of a migration, read from the core at its end. */
-export function readMigration(run: Replay, ram: RamMap, migration: Migration): MigrationResult {
+export function readMigration(
+  run: ReplayState,
+  ram: RamMap,
+  migration: Migration,
+): MigrationResult {
   const { exports } = run.core;
   const data = exports.pagesSaved();
   const zero = exports.zerosSent();
@@ -79,7 +84,7 @@ export function readMigration(run: Replay, ram: RamMap, migration: Migration): M
  * save_zero_page(), ram_save_page(). null: not known.
  */
 function zeroResends(
-  run: Replay,
+  run: ReplayState,
   migration: Migration,
   sendTimes: MigrationResult["sendTimes"],
 ): number | null {
@@ -101,7 +106,7 @@ function zeroResends(
 }
 
 /** The rows of the window that counts now: recorded, once logging was seen. */
-function rowsOfWindow(run: Replay): { row: Row; index: number }[] {
+function rowsOfWindow(run: ReplayState): { row: Row; index: number }[] {
   const { window } = run.options;
   const seen = run.core.exports.loggingSeen() !== 0;
   const wanted = window === "auto" ? (seen ? "recorded" : "assumed") : window;
@@ -113,7 +118,7 @@ function rowsOfWindow(run: Replay): { row: Row; index: number }[] {
  * again because of that log, and would not have been under this policy.
  */
 function isWhatIf(
-  run: Replay,
+  run: ReplayState,
   rows: readonly { row: Row; index: number }[],
   i: number,
   read: readonly RowVerdict[],
@@ -122,11 +127,11 @@ function isWhatIf(
   if (sendTimes === "none") return false;
   const { ran } = run.options;
   const own = rows[i]!.row.logsMask;
-  const more = (other: number): boolean => (other & ~own) !== 0;
+  const more = (other: CauseMask): boolean => (other & ~own) !== 0n;
   if (ran !== undefined) return more(maskOf(ran, rows[i]!.row));
   const limit = sendTimes === "source" ? FITS_WITHOUT_ZEROS : FITS;
   return rows.some(({ row, index }, j) => {
-    if (!more(row.logsMask) || (own & ~row.logsMask) !== 0) return false;
+    if (!more(row.logsMask) || (own & ~row.logsMask) !== 0n) return false;
     const logged = run.core.count(index, RowSet.EverLogged);
     return logged > 0 && read[j]!.pending <= logged * limit;
   });
@@ -143,12 +148,12 @@ function difference(a: PageRun[], b: PageRun[]): PageRun[] {
 }
 
 /** What a policy logs, in the window of this row. */
-function maskOf(policy: Policy, row: Row): number {
+function maskOf(policy: Policy, row: Row): CauseMask {
   return row.window === "recorded" ? policy.logs : assumeLogging(policy.logs);
 }
 
 /** Why a page is possibly stale when that came after its last write. */
-function laterDoubt(run: Replay, sendTimes: MigrationResult["sendTimes"]): Doubt {
+function laterDoubt(run: ReplayState, sendTimes: MigrationResult["sendTimes"]): Doubt {
   if (run.gapCount > 0) return "events-lost";
   return run.plan.tolerance > 0n && sendTimes !== "destination" ? "in-flight" : "arrival";
 }
@@ -160,7 +165,7 @@ interface Circumstances {
 }
 
 function verdictOf(
-  run: Replay,
+  run: ReplayState,
   row: Row,
   read: RowVerdict,
   { migration, sendTimes, whatIf }: Circumstances,

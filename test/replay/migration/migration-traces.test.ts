@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { ClockPair } from "../../../src/join/clocks.ts";
+import type { ClockPair } from "../../../src/join/clock-pair.ts";
 import { eachPage } from "../../../src/model/page-runs.ts";
 import type { MigrationResult, MigrationVerdict } from "../../../src/model/result.ts";
 import { fileSource } from "../../../src/node/file-source.ts";

@@ -1,0 +1,23 @@
+/** What a follower of the replay, and who reads a migration's verdict, may see of the replay. */
+import type { Core } from "../core/core.ts";
+import type { Row } from "../core/rows.ts";
+import type { OpenInput } from "../formats/open-inputs.ts";
+import type { MergePlan } from "../join/merge-plan.ts";
+import type { Place } from "../model/place.ts";
+import type { Devices } from "./devices.ts";
+import type { ReplayOptions } from "./replay-options.ts";
+
+export interface ReplayState {
+  readonly core: Core;
+  readonly inputs: readonly OpenInput[];
+  readonly options: ReplayOptions;
+  readonly plan: MergePlan;
+  readonly rows: readonly Row[];
+  readonly devices: Devices;
+  /** Gaps in the recording so far. */
+  readonly gapCount: number;
+  /** Place of a record of a stream in the user's file. */
+  readonly placeOf: (stream: number, place: number) => Place;
+  /** Device and index of a queue by its number. */
+  queueOf(): (id: number) => { device: number; index: number | null; vq: bigint };
+}
