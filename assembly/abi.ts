@@ -130,6 +130,22 @@ export enum EventKind {
   RxRet,
   /** target_submit_prep(): LUN and CDB of the request that this thread popped last (vhost-scsi). */
   Cdb,
+  /** A message of the vhost-user protocol, as a back end handles it: what an ioctl is for the kernel. */
+  Message,
+  /** SPDK, vhost_vq_get_desc(): a chain is looked up. */
+  SpdkGet,
+  /** SPDK, vhost_vring_desc_to_iov(): a descriptor of the chain that this thread looks up. */
+  SpdkDesc,
+  /** SPDK, vhost_vq_used_ring_enqueue(), entry: the log comes behind it. */
+  SpdkUsed,
+  /** libvhost-user, vu_queue_pop(), entry. */
+  VuPopEntry,
+  /** libvhost-user, vu_gpa_to_va(): an address of the chain that this thread pops, without direction. */
+  VuAddress,
+  /** libvhost-user, vu_queue_pop(), return: the head, and how many of the addresses are of it. */
+  VuPop,
+  /** libvhost-user, vu_queue_fill(), entry: the log comes behind it. */
+  VuFill,
   /** Any other event: counted by name, never replayed. */
   Other,
 
@@ -226,6 +242,12 @@ export const EVENT_IDX = 56;
 export const EVENT_AVAIL = 58;
 /** i32. */
 export const EVENT_HEAD = 60;
+/** User-space back ends: u32 index of the queue, readable addresses of a pop; u32 writable ones. */
+export const EVENT_QUEUE_INDEX = 68;
+export const EVENT_OUT = 68;
+export const EVENT_IN = 64;
+/** u64: VuVirtqElement of a pop, 0 where the ring was empty. */
+export const EVENT_ELEMENT = 72;
 /** u32: length of desc, used; text length of marker; packet length of rx. */
 export const EVENT_LEN = 64;
 /** u32: count of used, giveback. */
@@ -449,6 +471,8 @@ export const REQUEST_CAUSE = 68;
 export const REQUEST_STATE = 72;
 export const REQUEST_USED_LEN = 76;
 export const REQUEST_USED_IDX = 80;
+/** u32: how often the same head was offered again before it was returned (user-space back ends). */
+export const REQUEST_AGAIN = 84;
 /** u64: VirtQueueElement of a QEMU device, 0 for a request of vhost. */
 export const REQUEST_ELEMENT = 88;
 /** i32 lun, u32 tag, i32 opcode (-1: not seen); u16 status, u16 response of virtio_scsi_*. */
@@ -472,6 +496,10 @@ export const REQUEST_ANSWERED = 32;
 export const REQUEST_UNMAPPED = 64;
 /** vhost-scsi: a cdb event gave LUN and CDB. */
 export const REQUEST_HAS_CDB = 128;
+/** An indirect table stands behind another descriptor: SPDK refuses the chain. */
+export const REQUEST_LATE_TABLE = 256;
+/** The chain begins with an indirect table. */
+export const REQUEST_INDIRECT = 512;
 
 export enum RequestState {
   InFlight = 0,
@@ -480,7 +508,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 288;
+export const QUEUE_SIZE = 328;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -538,6 +566,21 @@ export const QUEUE_NO_BUFFER = 268;
 /** QEMU device: elements of which no mapping was seen; elements whose mappings do not fit. */
 export const QUEUE_UNMAPPED = 272;
 export const QUEUE_MISFIT = 276;
+/** Packed ring: u64 GPA of the descriptor ring and of the device event area, ~0: not known. */
+export const QUEUE_RING = 280;
+export const QUEUE_EVENT = 288;
+/** i32: slot of a packed ring that is used next, -1 when not known. */
+export const QUEUE_SLOT = 296;
+/** u32: page at which this queue's log ends, 0 when not known. */
+export const QUEUE_LOG_END = 300;
+/** u32: ranges that lie beyond the end of the log while logging is on. */
+export const QUEUE_BEYOND_LOG = 304;
+/** u32: chains that continue behind an indirect table or have one that is not first. */
+export const QUEUE_REFUSED = 308;
+/** u32: used descriptors of a packed ring whose slot is not known. */
+export const QUEUE_SLOT_UNKNOWN = 312;
+/** u32: packets whose virtio-net header lies in more than one descriptor. */
+export const QUEUE_SPLIT_HEADERS = 316;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {
@@ -545,6 +588,12 @@ export enum Driver {
   Scsi,
   Net,
   Vsock,
+  /** A user-space back end, class not known; and which class. All of them lie between here and Qemu. */
+  VhostUser,
+  VhostUserScsi,
+  VhostUserBlk,
+  VhostUserNet,
+  VhostUserFs,
   /** A device of QEMU itself, and which. */
   Qemu,
   QemuScsi,
@@ -556,6 +605,14 @@ export const QUEUE_CAPTURE_ON = 2;
 export const QUEUE_FEAT_KNOWN = 4;
 export const QUEUE_LOGBASE_KNOWN = 8;
 export const QUEUE_INDEX_KNOWN = 16;
+/** Whether the kernel or a user-space back end serves it was asked once. */
+export const QUEUE_DECIDED = 32;
+/** VHOST_VRING_F_LOG, from a SET_VRING_ADDR message. */
+export const QUEUE_RING_LOG = 64;
+/** The last chain of this receive queue was filled to its end: the packet may go on. */
+export const QUEUE_PACKET_OPEN = 128;
+/** Some used length was not 0: a 0 is a length as well. */
+export const QUEUE_LENGTHS = 256;
 
 /** A write into the watched range: an EVIDENCE record. */
 export const MAX_QUEUES = 16384;
