@@ -335,20 +335,20 @@ export enum Cause {
   StrayOff,
   PartLogged,
   PartOff,
+  /** No cause: how many there are. A new one goes in front of it. */
+  Count,
 }
-/** Number of causes, i.e. of bit-planes. */
-export const CAUSES = 32;
-/** Causes that are no write, only what some vhost logs: RangeLogged, PartLogged, PartOff. */
-export const NOT_WRITTEN = 0xc8000000;
+/** Number of causes, i.e. of bit-planes. A mask of them is a u64, which planes.ts checks. */
+export const CAUSES = Cause.Count;
 
 // ---------------------------------------------------------------- rows
 
 /** At most so many rows (a policy under one reading of the window) in one replay. */
 export const MAX_ROWS = 32;
-/** A row: u32 mask of causes inside the window, u32 mask of causes this policy logs. */
+/** A row: u64 mask of causes inside the window, u64 mask of causes this policy logs. */
 export const ROW_WINDOW = 0;
-export const ROW_LOGS = 4;
-export const ROW_SIZE = 8;
+export const ROW_LOGS = 8;
+export const ROW_SIZE = 16;
 /** Counts of a row at a sync, u64 each. */
 export const COUNT_WRITTEN = 0;
 export const COUNT_LOGGED = 8;

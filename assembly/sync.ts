@@ -20,8 +20,6 @@ import {
   COUNT_WRITTEN,
   COUNTS_SIZE,
   MAX_ROWS,
-  ROW_SIZE,
-  ROW_WINDOW,
   RowSet,
 } from "./abi";
 import { orderKept, orderLines } from "./pages/block-order";
@@ -49,23 +47,23 @@ import {
   roundSummary,
   rowLogs,
   rows,
-  rowTable,
+  rowWindow,
   startRound,
 } from "./pages/planes";
 
 /** Counts of every row after `sync()`. */
-export const counts: usize = memory.data(32 * 56);
+export const counts: usize = memory.data(MAX_ROWS * COUNTS_SIZE);
 /** Running totals, kept from round to round: stale, ever lost. */
-const staleTotal: usize = memory.data(32 * 8);
-const everLostTotal: usize = memory.data(32 * 8);
+const staleTotal: usize = memory.data(MAX_ROWS * 8);
+const everLostTotal: usize = memory.data(MAX_ROWS * 8);
 
-/** The masks of every row as planes: {u32 written, u32 logged}; see takePlanes(). */
-const masks: usize = memory.data(32 * 8);
+/** The masks of every row as planes: {u64 written, u64 logged}; see takePlanes(). */
+const masks: usize = memory.data(MAX_ROWS * 16);
 
 /** Takes a row's masks of causes for this round: planes get their numbers while marking. */
 function takePlanes(row: u32): void {
-  store<u32>(masks + (row << 3), planesOf(load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW)));
-  store<u32>(masks + (row << 3), planesOf(rowLogs(row)), 4);
+  store<u64>(masks + (row << 4), planesOf(rowWindow(row)));
+  store<u64>(masks + (row << 4), planesOf(rowLogs(row)), 8);
 }
 
 /** What a row's window holds, and what its policy logs, of one block: a line each. */
@@ -82,11 +80,11 @@ function popcntPair(bits: v128): u64 {
 function syncBlock(block: u32, entry: usize): void {
   let present = planesIn(entry);
   if (byRound) takeBlock(block, entry);
-  let inWindow: u32 = 0;
+  let inWindow: u64 = 0;
   let known = false;
   for (let row: u32 = 0; row < activeRows; ++row) {
-    let windowMask = load<u32>(masks + (row << 3)) & present;
-    let logsMask = load<u32>(masks + (row << 3), 4) & present;
+    let windowMask = load<u64>(masks + (row << 4)) & present;
+    let logsMask = load<u64>(masks + (row << 4), 8) & present;
     if (!(windowMask | logsMask)) continue;
     // Most rows have the same window (measured: a fifth of a sync of 8 rows).
     if (!known || windowMask != inWindow) orLine(entry, windowMask, writtenLine);
@@ -204,9 +202,9 @@ function setWord(block: u32, entry: usize, row: u32, set: u32, word: u32): u64 {
     return load<u64>(keptLine(entry, row, set - <u32>RowSet.EverWritten) + w);
   }
   let present = planesIn(entry);
-  let logged = load<u32>(masks + (row << 3), 4) & present;
+  let logged = load<u64>(masks + (row << 4), 8) & present;
   if (set == <u32>RowSet.Logged) return orPlanes(entry, w, logged);
-  let written = orPlanes(entry, w, load<u32>(masks + (row << 3)) & present);
+  let written = orPlanes(entry, w, load<u64>(masks + (row << 4)) & present);
   return set == <u32>RowSet.Written ? written : written & ~orPlanes(entry, w, logged);
 }
 

@@ -14,6 +14,7 @@ import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
 import { earlyRound, keptAt, keptMake, Line, lineOf, setEarlyRound } from "./migration-page";
 import {
   activeRows,
+  bitOf,
   entryOf,
   leftOutPlanes,
   nextTouched,
@@ -78,7 +79,7 @@ function forgetEarly(cause: u32, page: u32, wordEnd: u32): void {
   let mask = (~(<u64>0) >> (63 - (wordEnd - page))) << (page & 63);
   let offset: usize = ((page & 511) >> 6) << 3;
   for (let row: u32 = 0; row < activeRows; ++row) {
-    if (!((rowLogs(row) >> cause) & 1)) continue;
+    if (!(rowLogs(row) & bitOf(cause))) continue;
     let line = lineOf(kept, row, Line.Early) + offset;
     store<u64>(line, load<u64>(line) & ~mask);
   }
@@ -129,7 +130,7 @@ export function endFetch(): void {
 
 // @ts-ignore: decorator
 @inline
-function logsOf(row: u32): u32 {
+function logsOf(row: u32): u64 {
   return planesOf(rowLogs(row));
 }
 

@@ -26,7 +26,7 @@ let unsent: bool = true;
 /** Number of the harvest before this round, see Line.Pending. */
 let harvest: u32 = 0;
 /** Planes of the causes that each row leaves out. */
-const leftOut: usize = memory.data(MAX_ROWS * 4);
+const leftOut: usize = memory.data(MAX_ROWS * 8);
 
 /**
  * A round of a migration begins after harvest number `last`. `possible`: nothing was seen of it so far
@@ -46,7 +46,7 @@ export function beginInside(possible: bool): void {
   for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
     let present = planesIn(entryOf(block));
     for (let row: u32 = 0; row < activeRows; ++row) {
-      if (load<u32>(leftOut + (row << 2)) & present) return;
+      if (load<u64>(leftOut + (row << 3)) & present) return;
     }
   }
   beginRound(true, true, 0);
@@ -55,7 +55,7 @@ export function beginInside(possible: bool): void {
 /** Before a sync's masks are used: which planes each row leaves out. */
 export function findLeftOut(): void {
   for (let row: u32 = 0; row < activeRows; ++row) {
-    store<u32>(leftOut + (row << 2), leftOutPlanes(row));
+    store<u64>(leftOut + (row << 3), leftOutPlanes(row));
   }
 }
 
@@ -63,7 +63,7 @@ export function findLeftOut(): void {
 export function takeBlock(block: u32, entry: usize): void {
   let present = planesIn(entry);
   for (let row: u32 = 0; row < activeRows; ++row) {
-    let mask = load<u32>(leftOut + (row << 2)) & present;
+    let mask = load<u64>(leftOut + (row << 3)) & present;
     if (!mask) continue;
     let kept = keptMake(block);
     if (!kept) return;

@@ -25,8 +25,6 @@ import {
   PAGE_SHIFT,
   QUEUE_LOGADDR,
   QUEUE_NUM,
-  ROW_SIZE,
-  ROW_WINDOW,
 } from "../abi";
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
@@ -51,7 +49,7 @@ import {
   setPendingRound,
 } from "./migration-page";
 import { beginInside, beginRound, byRound, takeRound } from "./migration-round";
-import { activeRows, rowLogs, rowTable } from "../pages/planes";
+import { activeRows, bitOf, rowLogs, rowWindow } from "../pages/planes";
 import { HASHED, hashPage } from "./profile";
 import { gpaIn, ramBlockKnown, rangeCount } from "../known/ram-ranges";
 import { clearSent, sendAgain } from "./resend";
@@ -212,11 +210,10 @@ let recentFull: bool = false;
 // @ts-ignore: decorator
 @inline
 function leftOutBy(cause: u32): u32 {
-  let bit: u32 = 1 << cause;
+  let bit = bitOf(cause);
   let out: u32 = 0;
   for (let row: u32 = 0; row < activeRows; ++row) {
-    let window = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW);
-    if ((window & bit) != 0 && (rowLogs(row) & bit) == 0) out |= 1 << row;
+    if ((rowWindow(row) & bit) != 0 && (rowLogs(row) & bit) == 0) out |= 1 << row;
   }
   return out;
 }

@@ -30,19 +30,18 @@ import {
   MAX_ROWS,
   PAGE_SHIFT,
   QUEUE_FINDINGS,
-  ROW_SIZE,
-  ROW_WINDOW,
 } from "../abi";
 import { reserve, take } from "../base/memory";
 import {
   activeRows,
+  bitOf,
   entryOf,
   exists,
   orPlanes,
   planesIn,
   planesOf,
   rowLogs,
-  rowTable,
+  rowWindow,
   scratchLine,
 } from "./planes";
 import { addCount, queueById } from "../known/queue";
@@ -124,7 +123,7 @@ function addRun(finding: usize, page: u32, count: u32): void {
 }
 
 /** Claims the lost pages of one record for one row; `window` and `logs` are planes. */
-function claim(record: usize, row: u32, window: u32, logs: u32): void {
+function claim(record: usize, row: u32, window: u64, logs: u64): void {
   let page = <u32>(load<u64>(record + EVIDENCE_GPA) >> PAGE_SHIFT);
   let last = <u32>(
     (load<u64>(record + EVIDENCE_GPA) + load<u64>(record + EVIDENCE_LEN) - 1) >> PAGE_SHIFT
@@ -204,14 +203,14 @@ function clearScratch(): void {
 /** Attributes the lost pages of the round of every row; run before the planes are cleared. */
 export function attribute(): void {
   for (let row: u32 = 0; row < activeRows; ++row) {
-    let window = load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW);
+    let window = rowWindow(row);
     let logs = rowLogs(row);
     let windowPlanes = planesOf(window);
     let logsPlanes = planesOf(logs);
     let any = false;
     for (let i: u32 = 0; i < evidenceCount; ++i) {
       let record = evidenceAt(i);
-      let bit: u32 = 1 << load<u32>(record + EVIDENCE_CAUSE);
+      let bit = bitOf(load<u32>(record + EVIDENCE_CAUSE));
       if ((bit & window) != 0 && (bit & logs) == 0) {
         any = true;
         claim(record, row, windowPlanes, logsPlanes);

@@ -26,16 +26,16 @@ const FIRST_PLANES: u32 = 8;
  */
 const PART_SHIFT: u32 = 10;
 const PART_BLOCKS: u32 = 1 << PART_SHIFT;
-/** An entry: u32 lines, u32 planes that have a bit in it in this round, u32 kept, u32 more. */
-const ENTRY: u32 = 16;
-const ENTRY_PLANES: u32 = 4;
-const ENTRY_KEPT: u32 = 8;
-const ENTRY_MORE: u32 = 12;
+/** An entry: u32 lines, u32 kept, u32 more, u64 planes that have a bit in it in this round. */
+const ENTRY: u32 = 24;
+const ENTRY_KEPT: u32 = 4;
+const ENTRY_MORE: u32 = 8;
+const ENTRY_PLANES: u32 = 16;
 /** Entries of a part in which nothing was ever written. */
-const NONE: usize = memory.data(1024 * 16, 16);
+const NONE: usize = memory.data(1024 * 24, 16);
 
 /** Number of a cause's plane + 1, 0 when it was not met; the next number. */
-const planes: usize = memory.data(32);
+const planes: usize = memory.data(CAUSES);
 let planeCount: u32 = 0;
 
 let directory: usize = 0;
@@ -63,6 +63,7 @@ export const NO_MEMORY: i32 = -2;
 
 /** Prepares for `count` rows; once in the life of an instance. False: out of memory. */
 export function setRows(count: u32): bool {
+  if (CAUSES > 64) ERROR("a mask of causes is a u64: more than 64 causes do not fit");
   rows = count;
   activeRows = count;
   rowTable = reserve(max<u32>(count, 1) * ROW_SIZE);
@@ -119,16 +120,23 @@ export function exists(entry: usize): bool {
 /** Planes that have a bit in this block in this round, a bit each. */
 // @ts-ignore: decorator
 @inline
-export function planesIn(entry: usize): u32 {
-  return load<u32>(entry, ENTRY_PLANES);
+export function planesIn(entry: usize): u64 {
+  return load<u64>(entry, ENTRY_PLANES);
+}
+
+/** A cause or a plane as a mask of them. */
+// @ts-ignore: decorator
+@inline
+export function bitOf(n: u32): u64 {
+  return (<u64>1) << n;
 }
 
 /** A mask of causes as a mask of planes. */
-export function planesOf(causes: u32): u32 {
-  let mask: u32 = 0;
+export function planesOf(causes: u64): u64 {
+  let mask: u64 = 0;
   for (; causes; causes &= causes - 1) {
-    let plane = <u32>load<u8>(planes + ctz<u32>(causes));
-    if (plane) mask |= 1 << (plane - 1);
+    let plane = <u32>load<u8>(planes + <usize>ctz<u64>(causes));
+    if (plane) mask |= bitOf(plane - 1);
   }
   return mask;
 }
@@ -192,10 +200,10 @@ export function nextTouched(from: u32): u32 {
 export function clearBlock(block: u32): void {
   let entry = entryOf(block);
   let mask = planesIn(entry);
-  store<u32>(entry, 0, ENTRY_PLANES);
+  store<u64>(entry, 0, ENTRY_PLANES);
   let zero = i64x2.splat(0);
   for (; mask; mask &= mask - 1) {
-    let line = lineOf(entry, ctz<u32>(mask));
+    let line = lineOf(entry, <u32>ctz<u64>(mask));
     v128.store(line, zero);
     v128.store(line, zero, 16);
     v128.store(line, zero, 32);
@@ -204,14 +212,15 @@ export function clearBlock(block: u32): void {
 }
 
 /** What Part repeats as long as no device tells a length: all of its requests' descriptors. */
-const WHOLE: u32 =
-  (1 << Cause.IoLogged) |
-  (1 << Cause.IoLate) |
-  (1 << Cause.IoFreed) |
-  (1 << Cause.CtlLogged) |
-  (1 << Cause.CtlLate) |
-  (1 << Cause.EvtLogged);
-const WHOLE_OFF: u32 = (1 << Cause.IoOff) | (1 << Cause.CtlOff) | (1 << Cause.EvtOff);
+const WHOLE: u64 =
+  ((<u64>1) << Cause.IoLogged) |
+  ((<u64>1) << Cause.IoLate) |
+  ((<u64>1) << Cause.IoFreed) |
+  ((<u64>1) << Cause.CtlLogged) |
+  ((<u64>1) << Cause.CtlLate) |
+  ((<u64>1) << Cause.EvtLogged);
+const WHOLE_OFF: u64 =
+  ((<u64>1) << Cause.IoOff) | ((<u64>1) << Cause.CtlOff) | ((<u64>1) << Cause.EvtOff);
 
 /** Some request was answered with a used length: Part has planes of its own from then on. */
 export let lengthSeen: bool = false;
@@ -222,19 +231,26 @@ export let lengthSeen: bool = false;
  */
 // @ts-ignore: decorator
 @inline
-export function rowLogs(row: u32): u32 {
-  let logs = load<u32>(rowTable + row * ROW_SIZE + ROW_LOGS);
+export function rowLogs(row: u32): u64 {
+  let logs = load<u64>(rowTable + row * ROW_SIZE + ROW_LOGS);
   if (lengthSeen) return logs;
-  if (logs & (1 << Cause.PartLogged)) logs |= WHOLE;
-  if (logs & (1 << Cause.PartOff)) logs |= WHOLE_OFF;
+  if (logs & bitOf(Cause.PartLogged)) logs |= WHOLE;
+  if (logs & bitOf(Cause.PartOff)) logs |= WHOLE_OFF;
   return logs;
+}
+
+/** The causes inside a row's window. */
+// @ts-ignore: decorator
+@inline
+export function rowWindow(row: u32): u64 {
+  return load<u64>(rowTable + row * ROW_SIZE + ROW_WINDOW);
 }
 
 /** Planes of the causes inside a row's window that it does not log. */
 // @ts-ignore: decorator
 @inline
-export function leftOutPlanes(row: u32): u32 {
-  return planesOf(load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW) & ~rowLogs(row));
+export function leftOutPlanes(row: u32): u64 {
+  return planesOf(rowWindow(row) & ~rowLogs(row));
 }
 
 /** From now on Part is marked: so far, in this round, it is the whole. False: out of memory. */
@@ -250,7 +266,7 @@ export function startParts(): bool {
   return true;
 }
 
-function copyPlanes(block: u32, cause: u32, from: u32): bool {
+function copyPlanes(block: u32, cause: u32, from: u64): bool {
   let plane = planeOf(cause);
   let line = makeLine(block, plane);
   if (!line) return false;
@@ -258,17 +274,17 @@ function copyPlanes(block: u32, cause: u32, from: u32): bool {
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
     store<u64>(line + w, orPlanes(entry, w, from));
   }
-  store<u32>(entry, planesIn(entry) | (1 << plane), ENTRY_PLANES);
+  store<u64>(entry, planesIn(entry) | bitOf(plane), ENTRY_PLANES);
   return true;
 }
 
 /** OR of planes that have a bit in the block, at the word `w` bytes into their lines. */
 // @ts-ignore: decorator
 @inline
-export function orPlanes(entry: usize, w: usize, mask: u32): u64 {
+export function orPlanes(entry: usize, w: usize, mask: u64): u64 {
   let bits: u64 = 0;
   let at = <usize>load<u32>(entry) + w;
-  for (let first = mask & ((1 << FIRST_PLANES) - 1); first; first &= first - 1) {
+  for (let first = <u32>mask & ((1 << FIRST_PLANES) - 1); first; first &= first - 1) {
     bits |= load<u64>(at + ctz<u32>(first) * BLOCK_BYTES);
   }
   if (mask >> FIRST_PLANES) bits |= orMore(entry, w, mask >> FIRST_PLANES);
@@ -276,14 +292,14 @@ export function orPlanes(entry: usize, w: usize, mask: u32): u64 {
 }
 
 /** The same of the whole block: a line of 512 pages into `into`. */
-export function orLine(entry: usize, mask: u32, into: usize): void {
+export function orLine(entry: usize, mask: u64, into: usize): void {
   let zero = i64x2.splat(0);
   v128.store(into, zero);
   v128.store(into, zero, 16);
   v128.store(into, zero, 32);
   v128.store(into, zero, 48);
   for (; mask; mask &= mask - 1) {
-    let line = lineOf(entry, ctz<u32>(mask));
+    let line = lineOf(entry, <u32>ctz<u64>(mask));
     v128.store(into, v128.or(v128.load(into), v128.load(line)));
     v128.store(into, v128.or(v128.load(into, 16), v128.load(line, 16)), 16);
     v128.store(into, v128.or(v128.load(into, 32), v128.load(line, 32)), 32);
@@ -291,10 +307,10 @@ export function orLine(entry: usize, mask: u32, into: usize): void {
   }
 }
 
-function orMore(entry: usize, w: usize, mask: u32): u64 {
+function orMore(entry: usize, w: usize, mask: u64): u64 {
   let bits: u64 = 0;
   let at = <usize>load<u32>(entry, ENTRY_MORE) + w;
-  for (; mask; mask &= mask - 1) bits |= load<u64>(at + ctz<u32>(mask) * BLOCK_BYTES);
+  for (; mask; mask &= mask - 1) bits |= load<u64>(at + <u32>ctz<u64>(mask) * BLOCK_BYTES);
   return bits;
 }
 
@@ -337,9 +353,9 @@ function newBlock(block: u32): bool {
 @inline
 function touch(entry: usize, block: u32, plane: u32): void {
   let present = planesIn(entry);
-  let bit: u32 = 1 << plane;
+  let bit = bitOf(plane);
   if (present & bit) return;
-  store<u32>(entry, present | bit, ENTRY_PLANES);
+  store<u64>(entry, present | bit, ENTRY_PLANES);
   if (present) return;
   let word = roundSummary + ((block >> 6) << 3);
   store<u64>(word, load<u64>(word) | ((<u64>1) << (block & 63)));

@@ -20,7 +20,7 @@ const BATCH = 4096;
 /** src/core/core.ts, RUN_BATCH. */
 const RUN_BATCH = 1024;
 // assembly/abi.ts: ROW_*, COUNT_*.
-const ROW_SIZE = 8;
+const ROW_SIZE = 16;
 const COUNTS_SIZE = 56;
 const COUNTS = { written: 0, logged: 8, lost: 16, stale: 40 };
 
@@ -54,8 +54,8 @@ export async function openCore(rows) {
   if (!core.prepare(rows.length)) throw new Error("out of memory");
   for (const [i, { window, logs }] of rows.entries()) {
     const view = new DataView(core.memory.buffer);
-    view.setUint32(core.rowTablePtr() + i * ROW_SIZE, window, true);
-    view.setUint32(core.rowTablePtr() + i * ROW_SIZE + 4, logs, true);
+    view.setBigUint64(core.rowTablePtr() + i * ROW_SIZE, BigInt(window), true);
+    view.setBigUint64(core.rowTablePtr() + i * ROW_SIZE + 8, BigInt(logs), true);
   }
   const scratch = core.allocate(RUN_BATCH * 8);
   if (scratch === 0) throw new Error("out of memory");

@@ -2,8 +2,8 @@
  * The core's own bit-planes and sync, called in batches: a call from JavaScript a descriptor would
  * measure the call. Compiled next to assembly/ by bench/core/adapter.mjs with the core's settings.
  */
-import { BLOCK_BYTES, RowSet, ROW_SIZE, ROW_WINDOW } from "ASSEMBLY/abi";
-import { take } from "ASSEMBLY/memory";
+import { BLOCK_BYTES, RowSet } from "ASSEMBLY/abi";
+import { take } from "ASSEMBLY/base/memory";
 import {
   entryOf,
   mark,
@@ -12,8 +12,9 @@ import {
   planesOf,
   rowLogs,
   rowTable,
+  rowWindow,
   setRows,
-} from "ASSEMBLY/planes";
+} from "ASSEMBLY/pages/planes";
 import { clearRound, counts, nextBlock, setRuns, sync } from "ASSEMBLY/sync";
 
 export function prepare(rows: u32): bool {
@@ -39,7 +40,7 @@ export function syncRound(): void {
 }
 /** Pages written and not logged in this round: what sync() counts among other things, alone. */
 export function differences(row: u32): u32 {
-  let windowMask = planesOf(load<u32>(rowTable + row * ROW_SIZE + ROW_WINDOW));
+  let windowMask = planesOf(rowWindow(row));
   let logsMask = planesOf(rowLogs(row));
   let pages: u64 = 0;
   for (let block = nextBlock(0, false); block < 1 << 23; block = nextBlock(block + 1, false)) {

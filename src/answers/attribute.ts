@@ -6,7 +6,7 @@
 
 import type { LogWindow, PageRun, PolicyResult, ReplayResult } from "../model/result.ts";
 import type { ChosenPolicy } from "../replay/replay.ts";
-import { assumeLogging, causeMask } from "../vhost/causes.ts";
+import { assumeLogging, type CauseMask, causeMask } from "../vhost/causes.ts";
 import type { Policy } from "../vhost/policy-row.ts";
 import { seriesPolicy } from "../vhost/policy-row.ts";
 import { NO_PATCHES, PATCHES, patchChoices, patchList, type Series } from "../vhost/series.ts";
@@ -107,9 +107,9 @@ export function attributionPolicies(): ChosenPolicy[] {
  */
 export function patchesFor(cause: string, window: LogWindow): number[] | null {
   const bit = causeMask(cause);
-  const logs = ({ policy }: PatchRow): number =>
+  const logs = ({ policy }: PatchRow): CauseMask =>
     window === "assumed" ? assumeLogging(policy.logs) : policy.logs;
-  return PATCH_ROWS.find((row) => logs(row) & bit)?.patches ?? null;
+  return PATCH_ROWS.find((row) => (logs(row) & bit) !== 0n)?.patches ?? null;
 }
 
 /** The attribution of a replay against `attributionPolicies()`. */

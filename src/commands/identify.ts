@@ -1,7 +1,7 @@
 /** `identify`: which policy explains an observed dirty log. */
 import { comparedImage } from "../answers/compared-image.ts";
 import { type Identification, startIdentifier } from "../answers/identify.ts";
-import { causePolicies, type ResidueCause, startResidue } from "../answers/residue.ts";
+import { type ResidueCause, residuePasses, startResidue } from "../answers/residue.ts";
 import { RecordingError, UsageError } from "../model/place.ts";
 import { identifyJson } from "../report/json/identify-json.ts";
 import { jsonDocument } from "../report/json/result-json.ts";
@@ -85,18 +85,20 @@ async function explainResidue(
   const tally = startResidue(residue);
   const rounds = new Map(residue.map((difference) => [difference.round, difference]));
   try {
-    await session.read((opening) =>
-      api.replay(opening, {
-        ...options,
-        policies: causePolicies(),
-        // A plane is the same under both readings; a mask of one cause is not.
-        window: "recorded",
-        onSync(view) {
-          const difference = rounds.get(view.round.index);
-          if (difference) tally.add(difference, (cause) => comparedImage(view, cause, 0));
-        },
-      }),
-    );
+    for (const pass of residuePasses()) {
+      await session.read((opening) =>
+        api.replay(opening, {
+          ...options,
+          policies: pass.policies,
+          // A plane is the same under both readings; a mask of one cause is not.
+          window: "recorded",
+          onSync(view) {
+            const difference = rounds.get(view.round.index);
+            if (difference) tally.add(pass, difference, (n) => comparedImage(view, n, 0));
+          },
+        }),
+      );
+    }
   } catch (error) {
     if (!(error instanceof RecordingError)) throw error;
     return { causes: [], unexplained: `the recording could not be read again: ${error.message}` };

@@ -5,6 +5,7 @@
 import { Cause, MAX_ROWS, ROW_LOGS, ROW_SIZE, ROW_WINDOW } from "../../assembly/abi.ts";
 import { UsageError } from "../model/place.ts";
 import type { LogWindow } from "../model/result.ts";
+import { type CauseMask, mask } from "../vhost/causes.ts";
 import { ASSUMED_WINDOW, assumeLogging, type Policy, WINDOW } from "../vhost/policy.ts";
 import type { Core } from "./core.ts";
 
@@ -13,8 +14,8 @@ export type WindowChoice = LogWindow | "auto";
 export interface Row {
   policy: number;
   window: LogWindow;
-  windowMask: number;
-  logsMask: number;
+  windowMask: CauseMask;
+  logsMask: CauseMask;
 }
 
 /** The rows of these policies. Throws UsageError when they are too many for one pass. */
@@ -37,15 +38,15 @@ export function makeRows(policies: readonly Policy[], choice: WindowChoice): Row
 }
 
 /** Logged up to the used length; only marked when some row asks. */
-const PARTS = (1 << Cause.PartLogged) | (1 << Cause.PartOff);
+const PARTS = mask(Cause.PartLogged, Cause.PartOff);
 
 /** Tells the core the masks of all rows. */
 export function installRows(core: Core, rows: readonly Row[]): void {
   const at = core.exports.rowTablePtr();
   const view = core.view;
   rows.forEach((row, i) => {
-    view.setUint32(at + i * ROW_SIZE + ROW_WINDOW, row.windowMask, true);
-    view.setUint32(at + i * ROW_SIZE + ROW_LOGS, row.logsMask, true);
+    view.setBigUint64(at + i * ROW_SIZE + ROW_WINDOW, row.windowMask, true);
+    view.setBigUint64(at + i * ROW_SIZE + ROW_LOGS, row.logsMask, true);
   });
-  core.exports.setParts(rows.some((row) => (row.logsMask & PARTS) !== 0));
+  core.exports.setParts(rows.some((row) => (row.logsMask & PARTS) !== 0n));
 }

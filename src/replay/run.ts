@@ -2,7 +2,7 @@
  * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
-import { CAUSES, EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
+import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
 import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
 import { type Queue, readEvidence, readQueues, readRequest } from "../core/queue-record.ts";
@@ -14,8 +14,8 @@ import type { Recording } from "../join/recording.ts";
 import type { IoctlEvent, NormalisedEvent } from "../model/event.ts";
 import type { Place } from "../model/place.ts";
 import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
+import { causeMask } from "../vhost/causes.ts";
 import { driverOf } from "../vhost/ioctl.ts";
-import { causeName } from "../vhost/policy.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { ReplayOptions } from "./replay-options.ts";
@@ -224,12 +224,20 @@ export class Replay implements ReplayState {
     exports.dropWatched();
   }
 
+  /** Names of the policies that log a cause. */
+  readonly #loggers = new Map<string, string[]>();
+
   #loggedBy(cause: string): string[] {
-    const bit = causeBit(cause);
-    const window = this.rows[0]?.window ?? "recorded";
-    return this.rows
-      .filter((row) => row.window === window && (row.logsMask & bit) !== 0)
-      .map((row) => this.options.policies[row.policy]!.policy.name);
+    let names = this.#loggers.get(cause);
+    if (names === undefined) {
+      const bit = causeMask(cause);
+      const window = this.rows[0]?.window ?? "recorded";
+      names = this.rows
+        .filter((row) => row.window === window && (row.logsMask & bit) !== 0n)
+        .map((row) => this.options.policies[row.policy]!.policy.name);
+      this.#loggers.set(cause, names);
+    }
+    return [...names];
   }
 
   #queues: Queue[] = [];
@@ -361,10 +369,3 @@ export class Replay implements ReplayState {
     await this.#requests();
   }
 }
-
-function causeBit(cause: string): number {
-  const at = CAUSE_NAMES.indexOf(cause);
-  return at < 0 ? 0 : 1 << at;
-}
-
-const CAUSE_NAMES = Array.from({ length: CAUSES }, (_, cause) => causeName(cause));

@@ -2,41 +2,53 @@
  * Masks over causes: who wrote, in which state the log was. Everything that a policy says is one
  * of these. docs/model.md defines the causes, `assembly/abi.ts` numbers them.
  */
-import { CAUSES, Cause, NOT_WRITTEN } from "../../assembly/abi.ts";
+import { CAUSES, Cause } from "../../assembly/abi.ts";
 
 const STATES = ["Logged", "Late", "Freed", "NoBase", "Off"] as const;
 
-/** All causes as a mask: there are as many as bits in it. */
-const ALL = -1;
+/**
+ * A set of causes: bit n is cause n. There may be 64 of them, so it is a bigint; masks are made when a
+ * replay is set up, and no event is looked at through one.
+ */
+export type CauseMask = bigint;
+
+/** All causes. */
+export const CAUSE_LIST: readonly Cause[] = Array.from({ length: CAUSES }, (_, cause) => cause);
 
 /** The mask of some causes. */
-export function mask(...causes: readonly Cause[]): number {
-  return causes.reduce((bits, cause) => bits | (1 << cause), 0);
+export function mask(...causes: readonly Cause[]): CauseMask {
+  return causes.reduce((bits, cause) => bits | (1n << BigInt(cause)), 0n);
 }
 
-function withState(state: (typeof STATES)[number]): number {
-  let bits = 0;
-  for (let cause = 0; cause < CAUSES; cause++)
-    if (Cause[cause]?.endsWith(state)) bits |= 1 << cause;
-  return bits;
+/** Whether a cause is in a mask. */
+export function hasCause(bits: CauseMask, cause: Cause): boolean {
+  return ((bits >> BigInt(cause)) & 1n) !== 0n;
+}
+
+/** Causes that are no write, only what some vhost logs. */
+export const NOT_WRITTEN = mask(Cause.RangeLogged, Cause.PartLogged, Cause.PartOff);
+
+const WRITES = mask(...CAUSE_LIST) & ~NOT_WRITTEN;
+
+function withState(state: (typeof STATES)[number]): CauseMask {
+  return mask(...CAUSE_LIST.filter((cause) => Cause[cause]!.endsWith(state)));
 }
 
 /** Causes inside the logging window: a write outside it is sent by the migration's first pass. */
-export const WINDOW = ALL & ~withState("Off") & ~NOT_WRITTEN;
+export const WINDOW = WRITES & ~withState("Off");
 /** As if logging had been on throughout: every write counts. */
-export const ASSUMED_WINDOW = ALL & ~NOT_WRITTEN;
+export const ASSUMED_WINDOW = WRITES;
 
 /**
  * The mask of a policy as if logging had been on throughout: what it logs of a kind of write when
  * the log is on, it logs of every such write.
  */
-export function assumeLogging(logs: number): number {
-  let bits = 0;
-  for (let cause = 0; cause < CAUSES; cause++) {
-    const who = Cause[cause]!.replace(/(Logged|Late|Freed|NoBase|Off)$/, "");
-    if (logs & (1 << Cause[`${who}Logged` as keyof typeof Cause])) bits |= 1 << cause;
-  }
-  return bits;
+export function assumeLogging(logs: CauseMask): CauseMask {
+  const loggedBy = (cause: Cause): Cause => {
+    const who = Cause[cause]!.replace(new RegExp(`(?:${STATES.join("|")})$`), "");
+    return Cause[`${who}Logged` as keyof typeof Cause];
+  };
+  return mask(...CAUSE_LIST.filter((cause) => hasCause(logs, loggedBy(cause))));
 }
 
 /** `IoLate` as `io-late`: a cause in JSON and in the reports. */
@@ -45,15 +57,11 @@ export function causeName(cause: number): string {
 }
 
 /** Names of the causes in a mask, in the order of `Cause`. */
-export function causesOf(bits: number): string[] {
-  const names: string[] = [];
-  for (let cause = 0; cause < CAUSES; cause++)
-    if (bits & (1 << cause)) names.push(causeName(cause));
-  return names;
+export function causesOf(bits: CauseMask): string[] {
+  return CAUSE_LIST.filter((cause) => hasCause(bits, cause)).map(causeName);
 }
 
 /** The cause of this name (`io-late`) as a mask of one bit; 0 for a name that none has. */
-export function causeMask(name: string): number {
-  for (let cause = 0; cause < CAUSES; cause++) if (causeName(cause) === name) return 1 << cause;
-  return 0;
+export function causeMask(name: string): CauseMask {
+  return mask(...CAUSE_LIST.filter((cause) => causeName(cause) === name));
 }

@@ -78,7 +78,7 @@ export function readPolicyFile(json: string, place: Place): Policy {
   );
   const switches = readSwitches(file.switches, fail);
   const causes = list("logs")?.map((cause) =>
-    typeof cause === "string" && causeMask(cause) !== 0
+    typeof cause === "string" && causeMask(cause) !== 0n
       ? causeMask(cause)
       : fail("logs", "names of causes such as io-logged (policies NAME shows them)", cause),
   );
@@ -97,7 +97,7 @@ export function readPolicyFile(json: string, place: Place): Policy {
   const row = { name, title, evidence, ...(note === undefined ? {} : { note }) };
 
   if (causes || (base && !base.series)) {
-    const logs = causes ? causes.reduce((bits, bit) => bits | bit, 0) : base!.logs;
+    const logs = causes ? causes.reduce((bits, bit) => bits | bit, 0n) : base!.logs;
     return { ...(base ? unnamed(base) : {}), ...row, aliases: [], logs };
   }
   const series: Series = { ...(base?.series ?? NO_PATCHES), ...switches };

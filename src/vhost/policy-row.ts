@@ -1,4 +1,5 @@
 /** The shape of a policy, and how a row is made from the switches of a kernel. */
+import type { CauseMask } from "./causes.ts";
 import { type Series, seriesFatal, seriesLogs, seriesNotes } from "./series.ts";
 
 /** How a vhost logs, for people; what it logs is in `Policy.logs`. */
@@ -23,7 +24,7 @@ export interface Policy {
   /** One line for people. */
   title: string;
   /** Causes whose pages this vhost logs, as a mask over `Cause`. */
-  logs: number;
+  logs: CauseMask;
   /** What the row rests on: sources read, runs measured. */
   evidence: string[];
   /** Drivers whose recordings it can be the answer to; for all others it is a what-if. */

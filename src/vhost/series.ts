@@ -3,7 +3,7 @@
  * later changes that matter to them. What a kernel logs follows from its switches by one table.
  */
 import { Cause } from "../../assembly/abi.ts";
-import { mask } from "./causes.ts";
+import { type CauseMask, mask } from "./causes.ts";
 
 /** What a kernel took, and how it behaves where the patches leave a choice. */
 export interface Series {
@@ -70,7 +70,7 @@ export const NO_PATCHES: Series = {
 interface LoggingRule {
   readonly patches: readonly number[];
   readonly when?: Partial<Omit<Series, "patches">>;
-  readonly logs: number;
+  readonly logs: CauseMask;
 }
 
 /** 7 hands on what 5 collects through the buffer of 6; the event queue pops by itself. */
@@ -92,13 +92,13 @@ const RULES: readonly LoggingRule[] = [
 ];
 
 /** The causes that a kernel with these switches logs. */
-export function seriesLogs(series: Series): number {
+export function seriesLogs(series: Series): CauseMask {
   const has = (number: number): boolean => series.patches.includes(number);
   const stands = ([key, value]: [string, unknown]): boolean =>
     series[key as keyof Series] === value;
   return RULES.filter(
     (rule) => rule.patches.every(has) && Object.entries(rule.when ?? {}).every(stands),
-  ).reduce((bits, rule) => bits | rule.logs, 0);
+  ).reduce((bits, rule) => bits | rule.logs, 0n);
 }
 
 /** What becomes of a kernel that has some patches and lacks others. */

@@ -147,15 +147,15 @@ describe("the smallest set of patches that saves a page", () => {
 function byOracle(events: readonly NormalisedEvent[]): Map<number, string> {
   const { rounds } = replayOracle(events as NormalisedEvent[]);
   const causes = rounds.map((round) => {
-    const bits = new Map<number, number>();
+    const bits = new Map<number, bigint>();
     round.causes.forEach((pages, cause) => {
-      for (const page of pages) bits.set(page, (bits.get(page) ?? 0) | (1 << cause));
+      for (const page of pages) bits.set(page, (bits.get(page) ?? 0n) | (1n << BigInt(cause)));
     });
     return bits;
   });
-  const lostIn = (page: number, logs: number): boolean =>
+  const lostIn = (page: number, logs: bigint): boolean =>
     causes.some(
-      (bits) => ((bits.get(page) ?? 0) & WINDOW) !== 0 && ((bits.get(page) ?? 0) & logs) === 0,
+      (bits) => ((bits.get(page) ?? 0n) & WINDOW) !== 0n && ((bits.get(page) ?? 0n) & logs) === 0n,
     );
   const choices = patchChoices().map((patches) => ({
     patches,

@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Cause } from "../../assembly/abi.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
+import { mask } from "../../src/vhost/causes.ts";
 import type { Policy } from "../../src/vhost/policy.ts";
 import { memorySource, replayAll } from "../support/memory-source.ts";
 import { eventStreams } from "../support/oracle/streams.ts";
@@ -21,7 +22,7 @@ const MODELLED = Cause.EvtOff + 1;
 /** A policy for each cause: its log is that cause's plane. */
 const PLANES: { policy: Policy; alias: null }[] = Array.from({ length: MODELLED }, (_, cause) => ({
   alias: null,
-  policy: { name: Cause[cause]!, aliases: [], title: "", logs: 1 << cause, evidence: [] },
+  policy: { name: Cause[cause]!, aliases: [], title: "", logs: mask(cause), evidence: [] },
 }));
 
 /** Pages of each cause in each round, as the product sees them. */

@@ -110,7 +110,7 @@ describe("recordings of one kernel, replayed as another", () => {
           .filter(([k, s]) => k.startsWith(other) && s === scenario)
           .map(([k]): [string, string, string] => [scenario, kernel, k]),
       );
-  const check = (scenario: string, recorded: string, other: string, logs: number): void => {
+  const check = (scenario: string, recorded: string, other: string, logs: bigint): void => {
     const rounds = replayOracle(readRecording(recorded, scenario).events).rounds;
     const { syncs } = readRecording(other, scenario);
     let compared = 0;

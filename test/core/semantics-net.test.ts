@@ -68,7 +68,7 @@ class Receiver {
   /** Pages written and logged, in hex, of the whole recording. */
   async pages(): Promise<{ written: string; logged: string[] }> {
     const text = this.lines.map((line) => JSON.stringify(line)).join("\n");
-    const everything = { ...findPolicy("linux-6.16"), name: "all", logs: 0x37ffffff };
+    const everything = { ...findPolicy("linux-6.16"), name: "all", logs: 0x37ffffffn };
     const sets: string[] = [];
     await replayAll([memorySource("case", text)], {
       policies: [...POLICIES.map(findPolicy), everything].map((policy) => ({

@@ -5,6 +5,7 @@
  */
 import fc from "fast-check";
 import { Cause } from "../../assembly/abi.ts";
+import { mask } from "../../src/vhost/causes.ts";
 import { findPolicy, type Policy } from "../../src/vhost/policy.ts";
 import { MigrationGuest } from "./migration-guest.ts";
 
@@ -33,19 +34,19 @@ type Happening =
 
 const BASE = findPolicy("linux-6.1");
 const FULL = findPolicy("linux-6.16");
-const made = (name: string, logs: number): Policy => ({ ...BASE, name, aliases: [], logs });
+const made = (name: string, logs: bigint): Policy => ({ ...BASE, name, aliases: [], logs });
 
 /** Policies, and the kinds of writes that each logs. Later ones log more than `linux-6.1`. */
 export const ORACLE_POLICIES: readonly { policy: Policy; logs: ReadonlySet<Kind> }[] = [
   { policy: BASE, logs: new Set(["ring"]) },
   { policy: FULL, logs: new Set(["ring", "io", "control"]) },
-  { policy: made("late", BASE.logs | (1 << Cause.IoLate)), logs: new Set(["ring", "late"]) },
+  { policy: made("late", BASE.logs | mask(Cause.IoLate)), logs: new Set(["ring", "late"]) },
   {
-    policy: made("control", BASE.logs | (1 << Cause.CtlLogged)),
+    policy: made("control", BASE.logs | mask(Cause.CtlLogged)),
     logs: new Set(["ring", "control"]),
   },
   {
-    policy: made("all", FULL.logs | (1 << Cause.IoLate)),
+    policy: made("all", FULL.logs | mask(Cause.IoLate)),
     logs: new Set(["ring", "io", "control", "late"]),
   },
 ];

@@ -81,7 +81,7 @@ export async function replayEvents(
 /** Bitmap with the pages of one range: bit n of byte n/8 is page n; no zero bytes at its end. */
 export async function markRange(gpa: bigint, len: bigint): Promise<Uint8Array> {
   const core = await Core.create(await coreModule(), 1);
-  installRows(core, [{ policy: 0, window: "recorded", windowMask: 1, logsMask: 1 }]);
+  installRows(core, [{ policy: 0, window: "recorded", windowMask: 1n, logsMask: 1n }]);
   core.exports.mark(0, gpa, len);
   core.exports.sync();
   const highest = core.highest(0, RowSet.Logged);

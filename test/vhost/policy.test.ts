@@ -1,10 +1,10 @@
 /** The table of policies: patches as switches, kernel versions, other vhosts. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_ROWS, NOT_WRITTEN } from "../../assembly/abi.ts";
+import { MAX_ROWS } from "../../assembly/abi.ts";
 import { UsageError } from "../../src/model/place.ts";
 import { policyDetailJson, policyDetailText } from "../../src/report/text/policy-detail.ts";
-import { assumeLogging, causeMask, causesOf, WINDOW } from "../../src/vhost/causes.ts";
+import { assumeLogging, causeMask, causesOf, NOT_WRITTEN, WINDOW } from "../../src/vhost/causes.ts";
 import {
   ASSUMED_WINDOW,
   findPolicy,
@@ -87,7 +87,7 @@ describe("patches as switches", () => {
       fc.property(patches, fc.constantFrom(5, 6, 7, 8, 9), (chosen, added) => {
         const before = findPolicy(`series:${[4, ...chosen].join()}`).logs;
         const after = findPolicy(`series:${[4, ...new Set([...chosen, added])].join()}`).logs;
-        expect(before & ~after).toBe(0);
+        expect(before & ~after).toBe(0n);
       }),
     );
   });
@@ -201,7 +201,7 @@ describe("kernel versions", () => {
 
 describe("other vhosts", () => {
   const logs = (name: string, cause: string): boolean =>
-    (findPolicy(name).logs & causeMask(cause)) !== 0;
+    (findPolicy(name).logs & causeMask(cause)) !== 0n;
 
   test("C74 popped before LOG_ALL: not logged by a kernel, logged by SPDK", () => {
     expect(["linux-7.2", "series-v1", "spdk-split"].map((n) => logs(n, "io-late"))).toEqual([
@@ -257,11 +257,11 @@ describe("the table", () => {
   });
 
   test("what is no write is in no window", () => {
-    expect(WINDOW & NOT_WRITTEN).toBe(0);
-    expect(ASSUMED_WINDOW & NOT_WRITTEN).toBe(0);
+    expect(WINDOW & NOT_WRITTEN).toBe(0n);
+    expect(ASSUMED_WINDOW & NOT_WRITTEN).toBe(0n);
     expect(causesOf(WINDOW).filter((cause) => cause.endsWith("off"))).toEqual([]);
-    expect(assumeLogging(findPolicy("linux-6.16").logs) & causeMask("io-late")).not.toBe(0);
-    expect(assumeLogging(findPolicy("linux-6.1").logs) & causeMask("io-off")).toBe(0);
+    expect(assumeLogging(findPolicy("linux-6.16").logs) & causeMask("io-late")).not.toBe(0n);
+    expect(assumeLogging(findPolicy("linux-6.1").logs) & causeMask("io-off")).toBe(0n);
   });
 });
 

@@ -10,6 +10,7 @@ import type {
   PageRun,
   StalePage,
 } from "../../model/result.ts";
+import type { CauseMask } from "../../vhost/causes.ts";
 import { assumeLogging, type Policy } from "../../vhost/policy.ts";
 import type { ReplayState } from "../replay-state.ts";
 import type { RamMap } from "./ram-map.ts";
@@ -126,11 +127,11 @@ function isWhatIf(
   if (sendTimes === "none") return false;
   const { ran } = run.options;
   const own = rows[i]!.row.logsMask;
-  const more = (other: number): boolean => (other & ~own) !== 0;
+  const more = (other: CauseMask): boolean => (other & ~own) !== 0n;
   if (ran !== undefined) return more(maskOf(ran, rows[i]!.row));
   const limit = sendTimes === "source" ? FITS_WITHOUT_ZEROS : FITS;
   return rows.some(({ row, index }, j) => {
-    if (!more(row.logsMask) || (own & ~row.logsMask) !== 0) return false;
+    if (!more(row.logsMask) || (own & ~row.logsMask) !== 0n) return false;
     const logged = run.core.count(index, RowSet.EverLogged);
     return logged > 0 && read[j]!.pending <= logged * limit;
   });
@@ -147,7 +148,7 @@ function difference(a: PageRun[], b: PageRun[]): PageRun[] {
 }
 
 /** What a policy logs, in the window of this row. */
-function maskOf(policy: Policy, row: Row): number {
+function maskOf(policy: Policy, row: Row): CauseMask {
   return row.window === "recorded" ? policy.logs : assumeLogging(policy.logs);
 }
 

@@ -1,8 +1,8 @@
 /** The life of some guest pages: every write, every sync, and who logged what. */
-import { CAUSES } from "../../../assembly/abi.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { ReplayResult, SyncMark, WatchedWrite } from "../../model/result.ts";
-import { assumeLogging, causeName, type Policy, WINDOW } from "../../vhost/policy.ts";
+import { causesOf } from "../../vhost/causes.ts";
+import { assumeLogging, type Policy, WINDOW } from "../../vhost/policy.ts";
 import { inputJson, limitJson, type Tool, toolJson } from "../json/result-json.ts";
 import { limitsText } from "./limits-text.ts";
 import { byteRange, countOf, hex, PAGE_BYTES, seconds } from "./number-text.ts";
@@ -62,8 +62,9 @@ export function recordLife(
 ): LifeRecorder {
   const life: Life = { gpa, len, events: [], moreEvents: 0, writes: 0, outside: 0, policies: [] };
   const written = new Set<number>();
+  const inWindow = new Set(causesOf(WINDOW));
   const rows = policies.map(({ policy, alias }) => ({
-    logs: assumed ? assumeLogging(policy.logs) : policy.logs,
+    logs: new Set(causesOf(assumed ? assumeLogging(policy.logs) : policy.logs)),
     result: { name: policy.name, alias, loggedWrites: 0, lostRounds: [] as number[], lostPages: 0 },
     logged: new Set<number>(),
     everLost: new Set<number>(),
@@ -75,15 +76,16 @@ export function recordLife(
   return {
     write(write) {
       life.writes += 1;
-      const bit = causeBit(write.cause);
-      const loggedBy = rows.filter(({ logs }) => logs & bit).map(({ result }) => result.name);
+      const loggedBy = rows
+        .filter(({ logs }) => logs.has(write.cause))
+        .map(({ result }) => result.name);
       add({ kind: "write", write: { ...write, loggedBy } });
-      const inside = assumed || (WINDOW & bit) !== 0;
+      const inside = assumed || inWindow.has(write.cause);
       if (!inside) life.outside += 1;
       const pages = watchedPages(write, gpa, len);
       if (inside) for (const gfn of pages) written.add(gfn);
       for (const row of rows) {
-        if ((row.logs & bit) === 0) continue;
+        if (!row.logs.has(write.cause)) continue;
         row.result.loggedWrites += 1;
         for (const gfn of pages) row.logged.add(gfn);
       }
@@ -104,12 +106,6 @@ export function recordLife(
       return life;
     },
   };
-}
-
-/** A cause's bit from its name. Throws for a name that no cause has: the core and we disagree. */
-function causeBit(name: string): number {
-  for (let cause = 0; cause < CAUSES; cause += 1) if (causeName(cause) === name) return 1 << cause;
-  throw new Error(`bug: no cause is called ${name}`);
 }
 
 function watchedPages(write: WatchedWrite, gpa: number, len: number): number[] {

@@ -1,16 +1,9 @@
 /** The table of policies, as text and as JSON. */
-import { CAUSES } from "../../../assembly/abi.ts";
-import { causeName, type Policy } from "../../vhost/policy.ts";
+import { causesOf } from "../../vhost/causes.ts";
+import type { Policy } from "../../vhost/policy.ts";
 import { type Tool, toolJson } from "../json/result-json.ts";
 import { policyDetailJson, policyDetailText } from "./policy-detail.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
-
-/** Names of the causes in a mask, in the order of `Cause`: `ring-logged`, `io-late` … */
-export function causeNames(mask: number): string[] {
-  return Array.from({ length: CAUSES }, (_, cause) => cause)
-    .filter((cause) => (mask >>> cause) & 1)
-    .map(causeName);
-}
 
 /** All policies in a table, or with `detail` each with its causes and evidence. */
 export function policiesText(
@@ -29,7 +22,7 @@ export function policiesText(
         style.bold(`${policy.name}${also}`),
         ...wrapText(policy.title, "  ", "  "),
         "",
-        ...wrapText(`logs: ${causeNames(policy.logs).join(", ") || "nothing"}`, "  ", "        "),
+        ...wrapText(`logs: ${causesOf(policy.logs).join(", ") || "nothing"}`, "  ", "        "),
         ...policyDetailText(policy),
         "",
         "  evidence",
@@ -48,7 +41,7 @@ export function policiesJson(tool: Tool, policies: readonly Policy[]) {
       name: policy.name,
       aliases: [...policy.aliases],
       title: policy.title,
-      logs: causeNames(policy.logs),
+      logs: causesOf(policy.logs),
       evidence: [...policy.evidence],
       ...policyDetailJson(policy),
     })),

@@ -1,6 +1,7 @@
 /** Conformance cases C81 to C90: QEMU and staleness. */
 import { describe, expect, test } from "vitest";
 import { Cause } from "../../../assembly/abi.ts";
+import { mask } from "../../../src/vhost/causes.ts";
 import { findPolicy, type Policy } from "../../../src/vhost/policy.ts";
 import { memorySource, replayAll } from "../../support/memory-source.ts";
 import {
@@ -160,7 +161,7 @@ test("C87 the page is shared with a later logged write: not stale", async () => 
     ...findPolicy("linux-6.1"),
     name: "control-only",
     aliases: [],
-    logs: findPolicy("linux-6.1").logs | (1 << Cause.CtlLogged),
+    logs: findPolicy("linux-6.1").logs | mask(Cause.CtlLogged),
   };
   const { unpatched, patched } = await migrate(
     (g) => {
@@ -178,7 +179,7 @@ describe("C88 the used ring", () => {
   const miss = (g: MigrationGuest): MigrationGuest =>
     g.start().bitmapSync().save(0x15).flush().writePages(0x300).save(0x300).flush();
   /** Logs no ring at all. */
-  const none: Policy = { ...findPolicy("linux-6.1"), name: "no-ring", aliases: [], logs: 0 };
+  const none: Policy = { ...findPolicy("linux-6.1"), name: "no-ring", aliases: [], logs: 0n };
 
   test("missed, then the device stops: not stale", async () => {
     const { unpatched } = await migrate((g) => miss(g).switchover().end(), [none]);

@@ -1,15 +1,15 @@
 /** From pages per cause to what a policy logs, loses and leaves stale; and bitmaps as the kernel has them. */
-import { Cause, NOT_WRITTEN } from "../../../assembly/abi.ts";
+import { Cause } from "../../../assembly/abi.ts";
 import type { OracleRound } from "../oracle.ts";
 
 /** A mask over causes. */
-export function causeMask(...causes: Cause[]): number {
-  return causes.reduce((mask, cause) => mask | (1 << cause), 0);
+export function causeMask(...causes: Cause[]): bigint {
+  return causes.reduce((mask, cause) => mask | (1n << BigInt(cause)), 0n);
 }
 
 /** Every cause but those outside the logging window. */
 export const WINDOW =
-  ~NOT_WRITTEN &
+  ~causeMask(Cause.RangeLogged, Cause.PartLogged, Cause.PartOff) &
   ~causeMask(Cause.RingOff, Cause.NotifyOff, Cause.IoOff, Cause.CtlOff, Cause.EvtOff);
 /** Before 6.16: the used ring only. */
 export const UNPATCHED = causeMask(Cause.RingLogged, Cause.NotifyLogged);
@@ -17,10 +17,10 @@ export const UNPATCHED = causeMask(Cause.RingLogged, Cause.NotifyLogged);
 export const PATCHED = UNPATCHED | causeMask(Cause.IoLogged, Cause.CtlLogged, Cause.EvtLogged);
 
 /** Pages of every cause in `mask`, in one round. */
-export function pagesOf(round: OracleRound, mask: number): Set<number> {
+export function pagesOf(round: OracleRound, mask: bigint): Set<number> {
   const pages = new Set<number>();
   round.causes.forEach((set, cause) => {
-    if (mask & (1 << cause)) for (const page of set) pages.add(page);
+    if (mask & (1n << BigInt(cause))) for (const page of set) pages.add(page);
   });
   return pages;
 }
@@ -37,7 +37,7 @@ export interface OraclePolicyRound {
 /** What a policy that logs the causes of `logs` makes of the rounds; `window`: causes that count. */
 export function policyRounds(
   rounds: readonly OracleRound[],
-  logs: number,
+  logs: bigint,
   window = WINDOW,
 ): OraclePolicyRound[] {
   let stale = new Set<number>();
