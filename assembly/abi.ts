@@ -298,6 +298,11 @@ export const EVENT_SLOTS = 11;
  * Two are no writes but what some vhost logs for them: Range is what vhost-net logs for Elem, which
  * lies elsewhere; Part is the first bytes, up to the used length, of Io, Ctl and Evt (all of them
  * where the device tells no length, as vhost-scsi).
+ * Of user-space back ends: Packed = a used descriptor of a packed ring, LeftOut and LeftOff where it is
+ * not at the place that would be logged, and Astray what is logged there instead (no write); Header =
+ * a virtio-net header's piece behind the first descriptor, and Astray what DPDK logs for it (no write).
+ * Refused = a chain with an indirect table behind another descriptor. Beyond = the range ends behind
+ * the log.
  * State: Logged = logging was on, and the entries were captured at pop; Late = popped before
  * LOG_ALL was set, completed after it; Freed = captured, but LOG_ALL went off and on again before
  * the completion; NoBase = logging on, SET_LOG_BASE never done; Off = outside the logging window.
@@ -335,6 +340,19 @@ export enum Cause {
   StrayOff,
   PartLogged,
   PartOff,
+  RingFlag,
+  RingAll,
+  RingBeyond,
+  PackedLogged,
+  PackedOff,
+  PackedLeftOut,
+  PackedLeftOff,
+  PackedAstray,
+  IoBeyond,
+  IoRefused,
+  RxBeyond,
+  HeaderPiece,
+  HeaderAstray,
   /** No cause: how many there are. A new one goes in front of it. */
   Count,
 }
@@ -575,8 +593,8 @@ export const QUEUE_SLOT = 296;
 export const QUEUE_LOG_END = 300;
 /** u32: ranges that lie beyond the end of the log while logging is on. */
 export const QUEUE_BEYOND_LOG = 304;
-/** u32: chains that continue behind an indirect table or have one that is not first. */
-export const QUEUE_REFUSED = 308;
+/** u32: chains with an indirect table behind another descriptor. */
+export const QUEUE_LATE_TABLES = 308;
 /** u32: used descriptors of a packed ring whose slot is not known. */
 export const QUEUE_SLOT_UNKNOWN = 312;
 /** u32: packets whose virtio-net header lies in more than one descriptor. */

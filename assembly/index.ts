@@ -77,9 +77,11 @@ export {
   clearEndpoint,
   endInFlight,
   inFlightWriteBytes,
-  setDriver,
   setFeatures,
 } from "./device/device";
+export { noteDeviceState, noteLoss, setDeviceLogEnd, setDriver, setLogEnd } from "./known/back-end";
+export { adoptQueue, setVring } from "./known/vring";
+export { endChains, onSpdkUsed } from "./device/user-chain";
 export { setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./device/qemu-device";
 export { dropDone, dropWatched, nextRound, observe, watch } from "./device/write";

@@ -17,6 +17,7 @@ import {
   EVENT_LOGADDR,
   EVENT_LOGUSED,
   EVENT_NUM,
+  NO_ADDRESS,
   QUEUE_BEYOND_LOG,
   QUEUE_DRIVER,
   QUEUE_INDEX,
@@ -38,7 +39,7 @@ import {
   REQUEST_LATE_TABLE,
 } from "../abi";
 import { learnDriver, F_RING_PACKED, beyondLog } from "../known/back-end";
-import { LOG_ALL, NO_ADDRESS, noBase, ringCause } from "../known/log-state";
+import { LOG_ALL, noBase, ringCause } from "../known/log-state";
 import { addCount, hasFlag, inFlight, setFlag, setInFlight } from "../known/queue";
 import { complete } from "./net";
 import { descriptorCause, markParts, markUsedPart, noteUnknownHead } from "./used";
@@ -113,7 +114,9 @@ export function packedRing(q: usize, event: usize, stream: u32, request: usize):
   let within = logged && !beyondLog(q, base + at, PACKED_DESC);
   if (logged && !within) count(q + QUEUE_BEYOND_LOG);
   if (ring != NO_ADDRESS) {
-    let cause: u32 = !on ? Cause.PackedOff : within && ring == base ? Cause.PackedLogged : Cause.PackedLeftOut;
+    let cause: u32 = ring == base ? Cause.PackedLogged : Cause.PackedLeftOut;
+    if (!on) cause = ring == base ? Cause.PackedOff : Cause.PackedLeftOff;
+    else if (!within) cause = Cause.PackedLeftOut;
     write(cause, ring + at, PACKED_DESC, q, 0, event, stream);
   }
   if (within && ring != base) write(Cause.PackedAstray, base + at, PACKED_DESC, q, 0, event, stream);
@@ -124,10 +127,15 @@ export function packedRing(q: usize, event: usize, stream: u32, request: usize):
     return;
   }
   let flags = load<u32>(request + REQUEST_FLAGS);
-  let took = flags & REQUEST_INDIRECT ? 1 : max<u32>(load<u32>(request + REQUEST_DESC_COUNT), 1);
+  let took: u32 = flags & REQUEST_INDIRECT ? 1 : max<u32>(load<u32>(request + REQUEST_DESC_COUNT), 1);
   // More descriptors than the ring has: they stood in a table that was not recorded.
   if (took > num) took = 1;
   store<i32>(q + QUEUE_SLOT, unsure && load<i32>(q + QUEUE_SLOT) == -1 ? -1 : <i32>((<u32>slot + took) % num));
+}
+
+/** Completions of a packed ring are lost, and so by how much its slot moved on. */
+export function loseSlots(q: usize): void {
+  store<i32>(q + QUEUE_SLOT, -1);
 }
 
 /** The class of a device, by the shape of a chain; VhostUser where it has none of these shapes. */

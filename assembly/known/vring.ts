@@ -10,7 +10,8 @@ import {
 } from "../abi";
 import { reserve } from "../base/memory";
 import { noteLogUsed } from "./log-state";
-import { firstQueue, ofDevice, setFlag } from "./queue";
+import { adoptLogEnd } from "./back-end";
+import { firstQueue, ofDevice, queueOf, setFlag } from "./queue";
 
 /** u64 vs, u32 index, u32 log flag, u64 log address, u64 descriptor ring, u64 device event area. */
 const ENTRY: u32 = 40;
@@ -61,4 +62,13 @@ export function adoptVring(q: usize): void {
     let at = table + i * ENTRY;
     if (load<u32>(at + 8) == load<u32>(q + QUEUE_INDEX) && dev - load<u64>(at) < 4096) take(q, at);
   }
+}
+
+/** SPDK: a queue whose session is one of this device. */
+export function adoptQueue(vq: u64, vs: u64): void {
+  let q = queueOf(vq);
+  if (!q) return;
+  store<u64>(q + QUEUE_DEV, vs);
+  adoptVring(q);
+  adoptLogEnd(q);
 }

@@ -5,11 +5,11 @@
 import {
   Driver,
   EVENT_A0,
-  EVENT_A4,
-  EVENT_ADDR,
   EVENT_A1,
   EVENT_A2,
   EVENT_A3,
+  EVENT_A4,
+  EVENT_ADDR,
   EVENT_CMD,
   EVENT_IP,
   EVENT_LAST,
@@ -148,7 +148,9 @@ export class Devices {
   /** A message that a user-space back end handles: it takes effect as an ioctl that succeeds. */
   message(head: RecordHead, at: number, place: Place): IoctlEffect | null {
     const view = this.#core.view;
-    const vs = this.sessions.device(Number(BigInt.asIntN(32, view.getBigUint64(at + EVENT_VS, true))));
+    const vs = this.sessions.device(
+      Number(BigInt.asIntN(32, view.getBigUint64(at + EVENT_VS, true))),
+    );
     const device = this.#device(vs);
     if (device.driver === null) {
       device.driver = "vhost-user";

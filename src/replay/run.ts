@@ -152,6 +152,16 @@ export class Replay implements ReplayState {
         // CLEAR_ENDPOINT may have ended requests.
         if (this.core.exports.doneLength() > 0) await this.#requests();
         break;
+      case EventKind.Message:
+        await this.follower.ioctl(this.devices.message(head, at, place), head.ts);
+        break;
+      case EventKind.SpdkGet:
+        this.devices.sessions.meet(at);
+        break;
+      case EventKind.SpdkUsed:
+        this.devices.sessions.meet(at);
+        this.core.exports.onSpdkUsed(at, stream);
+        break;
       case EventKind.Mem:
         this.devices.region(head, at);
         break;
@@ -187,6 +197,7 @@ export class Replay implements ReplayState {
     this.gapCount++;
     this.#roundGaps++;
     this.lostEvents += lost ?? 0;
+    this.core.exports.noteLoss();
     this.follower.gap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
@@ -361,6 +372,7 @@ export class Replay implements ReplayState {
   }
 
   async #end(): Promise<void> {
+    this.core.exports.endChains();
     await this.#sync(null, null, null);
     await this.follower.finish(this.#lastNs());
     if (!this.options.onRequest) return;

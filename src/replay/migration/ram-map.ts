@@ -9,7 +9,7 @@ import { slotBits, slotNumber, slotText } from "../../core/qemu-record.ts";
 import type { BlockRange } from "../../memory/block-range.ts";
 import { PageRuns } from "../../model/page-runs.ts";
 import type { PageRun } from "../../model/result.ts";
-import type { MemoryRegion } from "../devices.ts";
+import type { MemoryRegion } from "../memory-table.ts";
 
 interface Range {
   hva: bigint;
