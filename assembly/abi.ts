@@ -284,6 +284,69 @@ export const EVENT_IP = 112;
 export const EVENT_SLOT = 24;
 export const EVENT_SLOTS = 11;
 
+// Slots of the arguments that the core reads, by the names that QEMU's trace-events give them. The
+// table of src/qemu/events.ts takes its order from here.
+export enum MapSlot {
+  as = 0,
+  addr,
+  len,
+  is_write,
+  attrs,
+}
+export enum PopSlot {
+  vq = 0,
+  elem,
+  in_num,
+  out_num,
+}
+export enum FillSlot {
+  vq = 0,
+  elem,
+  len,
+  idx,
+}
+export enum FlushSlot {
+  vq = 0,
+  count,
+}
+export enum NotifySlot {
+  vdev = 0,
+  n,
+  vq,
+}
+/** virtio_scsi_cmd_req; virtio_scsi_tmf_req has `subtype` in the place of `cmd`. */
+export enum CmdReqSlot {
+  lun = 0,
+  tag,
+  cmd,
+}
+/** virtio_scsi_cmd_resp; virtio_scsi_tmf_resp has the first three. */
+export enum CmdRespSlot {
+  lun = 0,
+  tag,
+  response,
+  status,
+}
+export enum BlkSlot {
+  vdev = 0,
+}
+export enum SaveSlot {
+  rbname = 0,
+  offset,
+  host,
+}
+export enum LoadSlot {
+  rbname = 0,
+  addr,
+  flags,
+  host,
+}
+export enum DirtiedSlot {
+  vcpu = 0,
+  slot,
+  offset,
+}
+
 // ---------------------------------------------------------------- causes
 
 /**

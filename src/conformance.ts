@@ -6,9 +6,10 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { comparedImage } from "./answers/compared-image.ts";
+import { UsageError } from "./model/place.ts";
 import { fileSource, loadCore, nodeSurroundings } from "./node/index.ts";
 import { replay } from "./replay/replay.ts";
-import { findPolicy } from "./vhost/policy.ts";
+import { findPolicy, type Policy } from "./vhost/policy.ts";
 
 /** Recordings whose log cannot be predicted, and why the tool must say so: docs/recording.md. */
 const INEXACT_CAVEAT =
@@ -25,13 +26,24 @@ interface Outcome {
   wrong: string[];
 }
 
-/** The policy of the kernel that a recording was made on, by the folder's name. */
-function policyOf(folder: string): string {
-  const version = /(\d+)\.(\d+)/.exec(folder);
-  const number = version ? Number(version[1]) * 1000 + Number(version[2]) : 0;
-  if (number >= 7002) return "linux-7.2";
-  if (number >= 6016) return "linux-6.16";
-  return number >= 6012 ? "linux-6.12.31" : "linux-6.1";
+/**
+ * The policy of the kernel that a recording was made on: by `uname -a` beside it (Debian's kernels
+ * have their upstream version behind `Debian`), else by the folder's name.
+ */
+function policyOf(folder: string): Policy {
+  const near = [folder, dirname(folder)];
+  const unames = near
+    .map((path) => join(path, "uname.txt"))
+    .filter((path) => existsSync(path))
+    .map((path) => readFileSync(path, "utf8"));
+  const names = near.map((path) => basename(path)).reverse();
+  for (const text of [...unames, ...names]) {
+    const version = /Debian (\d+\.\d+\.\d+)/.exec(text) ?? /(\d+\.\d+(?:\.\d+)?)/.exec(text);
+    if (version) return findPolicy(`linux-${version[1]}`);
+  }
+  throw new UsageError(
+    `${folder}: which kernel is it of? Neither its name nor a uname.txt says it`,
+  );
 }
 
 /** Folders below `root` that hold a recording and its observed logs. */
@@ -63,10 +75,7 @@ function sameLog(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 async function check(folder: string, form: string): Promise<Outcome> {
-  const kernel = basename(
-    existsSync(join(dirname(folder), "probes.txt")) ? dirname(folder) : folder,
-  );
-  const policy = findPolicy(policyOf(/\d/.test(kernel) ? kernel : basename(dirname(folder))));
+  const policy = policyOf(folder);
   const images = observed(folder);
   const outcome: Outcome = {
     recording: folder,

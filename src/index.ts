@@ -2,22 +2,38 @@
  * vhost-replay as a library: reads recorded virtqueue traces and computes the dirty page sets that
  * different vhost implementations would produce. Nothing here needs a file system; `./node` has
  * sources for files and the prebuilt core.
+ *
+ * Each question is a module with `ask(recording, options)`, whose answer is plain data, and
+ * `statusOf(answer)`, the exit status of the command that asks it.
  */
 
+export type { Asked, CommonAnswer, CommonOptions, Replayer } from "./answers/asked.ts";
+export * as attribute from "./answers/attribute.ts";
+export * as identify from "./answers/identify-answer.ts";
+export * as compareImages from "./answers/image-comparison.ts";
+export * as inspect from "./answers/inspect.ts";
+export * as life from "./answers/life.ts";
+export * as compareLogs from "./answers/log-comparison.ts";
+export * as logImages from "./answers/log-images.ts";
+export * as lost from "./answers/lost.ts";
+export type { ObservedImages } from "./answers/observed.ts";
+export type { OwnersOfSet, ToldSet } from "./answers/page-set.ts";
+export * as requests from "./answers/requests.ts";
+export * as stale from "./answers/stale.ts";
 export type { ByteStream, RandomAccess, Source, Surroundings } from "./bytes/source.ts";
 export { type CoreModule, compileCore, OutOfMemory } from "./core/core.ts";
 export { DEFAULT_SYNC_MARKER } from "./core/round.ts";
+export type { WindowChoice } from "./core/rows.ts";
+export type { ClockPair } from "./join/clock-pair.ts";
+export type { BlockRange } from "./memory/block-range.ts";
+export type { OwnedPages, Owner } from "./memory/owners/owners.ts";
+export { readMemoryMap } from "./memory/read-memory-map.ts";
 export type { NormalisedEvent } from "./model/event.ts";
+export type { GpaRange } from "./model/pages.ts";
 export { formatPlace, type Place, RecordingError, UsageError } from "./model/place.ts";
 export type * from "./model/result.ts";
-export {
-  type ChosenPolicy,
-  dump,
-  inspect,
-  type Recording,
-  type ReplayOptions,
-  replay,
-} from "./replay/replay.ts";
+export { dump, type Recording, type ReplayOptions, replay } from "./replay/replay.ts";
+export { type ChosenPolicy, choosePolicies, DEFAULT_POLICIES } from "./vhost/chosen-policy.ts";
 export {
   findPolicy,
   POLICIES,

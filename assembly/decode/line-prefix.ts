@@ -88,6 +88,8 @@ export function linePrefix(s: Stream, line: usize, end: usize, record: usize): u
     load<u8>(anchor + 4) != 0x5d ||
     load<u8>(anchor - 1) != SPACE ||
     !isDigit(load<u8>(anchor + 1)) ||
+    !isDigit(load<u8>(anchor + 2)) ||
+    !isDigit(load<u8>(anchor + 3)) ||
     findEarlier(line, anchor)
   ) {
     anchor = findAnchor(line, end);

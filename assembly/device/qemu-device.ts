@@ -8,7 +8,10 @@
  * mappings from the last pop would give too many.
  */
 import {
+  BlkSlot,
   Cause,
+  CmdReqSlot,
+  CmdRespSlot,
   DESC_ACC,
   DESC_GPA,
   DESC_LEN,
@@ -16,16 +19,20 @@ import {
   Driver,
   EVENT_PID,
   EVENT_PLACE,
-  EVENT_SLOT,
   EVENT_TS,
+  FillSlot,
+  FlushSlot,
+  MapSlot,
+  NotifySlot,
+  PopSlot,
   QUEUE_COMPLETED,
   QUEUE_DEV,
   QUEUE_DRIVER,
   QUEUE_DROPPED,
   QUEUE_INDEX,
   QUEUE_IN_FLIGHT,
-  QUEUE_LOGADDR,
   QUEUE_LATE,
+  QUEUE_LOGADDR,
   QUEUE_MISFIT,
   QUEUE_NEXT,
   QUEUE_NEXT_USED,
@@ -61,6 +68,7 @@ import {
   RequestState,
   NO_ADDRESS,
 } from "../abi";
+import { slotOf } from "../base/event-slot";
 import { addElement, dropElement, elementAt, elementOf, elementSlots } from "../known/element-table";
 import { noteLogAll } from "../known/log-state";
 import { capacityOf, enlarge, reserve, take } from "../base/memory";
@@ -81,12 +89,6 @@ const logging: usize = memory.data(128);
 export function setQemuLogging(space: u32, on: bool): void {
   if (space < 128) store<u8>(logging + space, on ? 1 : 0);
   if (on) noteLogAll();
-}
-
-// @ts-ignore: decorator
-@inline
-function slot(event: usize, i: u32): u64 {
-  return load<u64>(event + EVENT_SLOT + (i << 3));
 }
 
 /** An address of this input's process, apart from equal ones of another process and of the kernel. */
@@ -126,9 +128,9 @@ export function onMap(event: usize, stream: u32): void {
     }
   }
   let desc = thread.descs + thread.count++ * DESC_SIZE;
-  store<u64>(desc + DESC_GPA, slot(event, 1));
-  store<u32>(desc + DESC_LEN, <u32>min<u64>(slot(event, 2), 0xffffffff));
-  store<u32>(desc + DESC_ACC, slot(event, 3) ? 2 : 1);
+  store<u64>(desc + DESC_GPA, slotOf(event, MapSlot.addr));
+  store<u32>(desc + DESC_LEN, <u32>min<u64>(slotOf(event, MapSlot.len), 0xffffffff));
+  store<u32>(desc + DESC_ACC, slotOf(event, MapSlot.is_write) ? 2 : 1);
 }
 
 function qemuQueue(event: usize, space: u32, pointer: u64): usize {
@@ -140,10 +142,10 @@ function qemuQueue(event: usize, space: u32, pointer: u64): usize {
 /** virtio_queue_notify(vdev, n, vq) */
 export function onNotify(event: usize, stream: u32): void {
   let space = streamAt(stream).space;
-  let q = qemuQueue(event, space, slot(event, 2));
+  let q = qemuQueue(event, space, slotOf(event, NotifySlot.vq));
   if (!q) return;
-  let dev = addressKey(space, slot(event, 0));
-  store<i32>(q + QUEUE_INDEX, <i32>slot(event, 1));
+  let dev = addressKey(space, slotOf(event, NotifySlot.vdev));
+  store<i32>(q + QUEUE_INDEX, <i32>slotOf(event, NotifySlot.n));
   if (load<u64>(q + QUEUE_DEV) == dev) return;
   store<u64>(q + QUEUE_DEV, dev);
   if (load<u64>(q + QUEUE_LOGADDR) == NO_ADDRESS) adoptRing(q);
@@ -164,7 +166,7 @@ function learnDevice(dev: u64, driver: u32): void {
 
 /** virtio_blk_handle_read(vdev, …), _write */
 export function onBlk(event: usize, stream: u32): void {
-  let dev = addressKey(streamAt(stream).space, slot(event, 0));
+  let dev = addressKey(streamAt(stream).space, slotOf(event, BlkSlot.vdev));
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
     if (load<u64>(q + QUEUE_DEV) != dev) continue;
     if (load<u32>(q + QUEUE_DRIVER) == Driver.Qemu) learnDevice(dev, Driver.QemuBlk);
@@ -199,11 +201,11 @@ function inOrderOfChain(descs: usize, outNum: u32, count: u32): bool {
 /** virtqueue_pop(vq, elem, in_num, out_num) */
 export function onElementPop(event: usize, stream: u32): void {
   let space = streamAt(stream).space;
-  let q = qemuQueue(event, space, slot(event, 0));
+  let q = qemuQueue(event, space, slotOf(event, PopSlot.vq));
   if (!q) return;
-  let key = addressKey(space, slot(event, 1));
-  let inNum = <u32>min<u64>(slot(event, 2), 65536);
-  let outNum = <u32>min<u64>(slot(event, 3), 65536);
+  let key = addressKey(space, slotOf(event, PopSlot.elem));
+  let inNum = <u32>min<u64>(slotOf(event, PopSlot.in_num), 65536);
+  let outNum = <u32>min<u64>(slotOf(event, PopSlot.out_num), 65536);
   let old = elementOf(key);
   if (old) {
     // Given back without a fill (virtqueue_detach_element()), or its fill is lost.
@@ -215,7 +217,7 @@ export function onElementPop(event: usize, stream: u32): void {
   }
   let request = popped(q, -1, event, stream);
   if (!request) return;
-  store<u64>(request + REQUEST_ELEMENT, slot(event, 1));
+  store<u64>(request + REQUEST_ELEMENT, slotOf(event, PopSlot.elem));
   let flags: u32 = space < 128 && load<u8>(logging + space) ? REQUEST_CAPTURED : 0;
   let count = inNum + outNum;
   let at = threadOf(threadKey(space, event), true);
@@ -265,9 +267,9 @@ export function onScsiRequest(event: usize, stream: u32, command: bool): void {
   let request = thread.element ? elementOf(thread.element) : 0;
   thread.element = 0;
   if (!request) return;
-  store<i32>(request + REQUEST_LUN, <i32>slot(event, 0));
-  store<u32>(request + REQUEST_TAG, <u32>slot(event, 1));
-  store<i32>(request + REQUEST_OPCODE, command ? <i32>slot(event, 2) : -1);
+  store<i32>(request + REQUEST_LUN, <i32>slotOf(event, CmdReqSlot.lun));
+  store<u32>(request + REQUEST_TAG, <u32>slotOf(event, CmdReqSlot.tag));
+  store<i32>(request + REQUEST_OPCODE, command ? <i32>slotOf(event, CmdReqSlot.cmd) : -1);
   store<u32>(request + REQUEST_FLAGS, load<u32>(request + REQUEST_FLAGS) | REQUEST_NAMED);
   let q = queueById(load<u32>(request + REQUEST_QUEUE));
   let dev = load<u64>(q + QUEUE_DEV);
@@ -281,9 +283,9 @@ export function onScsiResponse(event: usize, stream: u32, command: bool): void {
   let at = threadOf(threadKey(streamAt(stream).space, event), true);
   if (!at) return;
   let thread = changetype<Thread>(at);
-  thread.answer = 0x80000000 | (<u32>slot(event, 2) & 0xff) << 8;
-  if (command) thread.answer |= <u32>slot(event, 3) & 0xff;
-  thread.answerTag = <u32>slot(event, 1);
+  thread.answer = 0x80000000 | (<u32>slotOf(event, CmdRespSlot.response) & 0xff) << 8;
+  if (command) thread.answer |= <u32>slotOf(event, CmdRespSlot.status) & 0xff;
+  thread.answerTag = <u32>slotOf(event, CmdRespSlot.tag);
 }
 
 /** Rings of enabled queues: {u64 device, u64 used ring, u32 queue, u32 size}. */
@@ -329,13 +331,13 @@ function adoptRing(q: usize): void {
  */
 export function onElementFlush(event: usize, stream: u32): void {
   let space = streamAt(stream).space;
-  let q = qemuQueue(event, space, slot(event, 0));
+  let q = qemuQueue(event, space, slotOf(event, FlushSlot.vq));
   if (!q) return;
   let used = load<u64>(q + QUEUE_LOGADDR);
   let num = load<u32>(q + QUEUE_NUM);
   let idx = load<i32>(q + QUEUE_NEXT_USED);
   if (used == NO_ADDRESS || !num || idx < 0) return;
-  let count = <u32>min<u64>(slot(event, 1), num);
+  let count = <u32>min<u64>(slotOf(event, FlushSlot.count), num);
   let on = space < 128 && load<u8>(logging + space) != 0;
   let cause = on ? Cause.RingLogged : Cause.RingOff;
   let at = <u32>idx % num;
@@ -357,10 +359,10 @@ function causeOf(q: usize, on: bool, captured: bool): u32 {
 /** virtqueue_fill(vq, elem, len, idx): the device has written what it will write. */
 export function onElementFill(event: usize, stream: u32): void {
   let space = streamAt(stream).space;
-  let key = addressKey(space, slot(event, 1));
+  let key = addressKey(space, slotOf(event, FillSlot.elem));
   let request = elementOf(key);
   if (!request) {
-    let q = qemuQueue(event, space, slot(event, 0));
+    let q = qemuQueue(event, space, slotOf(event, FillSlot.vq));
     if (!q) return;
     if (!load<u64>(q + QUEUE_UNKNOWN_HEAD)) {
       store<u64>(q + QUEUE_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
@@ -371,7 +373,7 @@ export function onElementFill(event: usize, stream: u32): void {
   }
   dropElement(key);
   let q = queueById(load<u32>(request + REQUEST_QUEUE));
-  let len = slot(event, 2);
+  let len = slotOf(event, FillSlot.len);
   let on = space < 128 && load<u8>(logging + space) != 0;
   let flags = load<u32>(request + REQUEST_FLAGS);
   let cause = causeOf(q, on, (flags & REQUEST_CAPTURED) != 0);

@@ -16,8 +16,9 @@ import {
   GPA_BITS,
   MAX_HEADS,
   EVENT_PID,
-  EVENT_SLOT,
+  DirtiedSlot,
   EVENT_TS,
+  LoadSlot,
   MIG_DOUBT_FIRST_PASS,
   MIG_DOUBT_FLIGHT,
   MIG_DOUBT_QUEUED,
@@ -25,7 +26,9 @@ import {
   PAGE_SHIFT,
   QUEUE_LOGADDR,
   QUEUE_NUM,
+  SaveSlot,
 } from "../abi";
+import { slotOf } from "../base/event-slot";
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, holdFlight, landUntil, takeOff } from "./flight";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
@@ -372,12 +375,12 @@ export function markSends(): void {
 export function onSave(event: usize, stream: u32): bool {
   if (!migrating || endTs) return false;
   let space = streamAt(stream).space;
-  let name = <u32>load<u64>(event + EVENT_SLOT);
+  let name = <u32>slotOf(event, SaveSlot.rbname);
   if (!ramBlockKnown(space, name)) return true;
   let ts = load<u64>(event + EVENT_TS);
   takeRound();
   sendZeros(saves, ts);
-  let host = load<u64>(event + EVENT_SLOT + 16);
+  let host = slotOf(event, SaveSlot.host);
   let found = false;
   // An alias of RAM has two guest-physical addresses: both were sent.
   for (let i: u32 = 0; i < rangeCount; ++i) {
@@ -414,19 +417,19 @@ export function onLoad(event: usize, stream: u32): bool {
     lastReceiver = receiver;
     return true;
   }
-  if (load<u64>(event + EVENT_SLOT + 16) & FLAG_ZERO) ++zeroLoads;
+  if (slotOf(event, LoadSlot.flags) & FLAG_ZERO) ++zeroLoads;
   else ++loads;
   if (!migrating || endTs || saves) return false;
   let space = streamAt(stream).space;
-  let name = <u32>load<u64>(event + EVENT_SLOT);
+  let name = <u32>slotOf(event, LoadSlot.rbname);
   if (!ramBlockKnown(space, name)) {
-    if (load<u64>(event + EVENT_SLOT + 16) & FLAG_ZERO) --zeroLoads;
+    if (slotOf(event, LoadSlot.flags) & FLAG_ZERO) --zeroLoads;
     else --loads;
     return true;
   }
   takeRound();
   byArrival = true;
-  let host = load<u64>(event + EVENT_SLOT + 24);
+  let host = slotOf(event, LoadSlot.host);
   for (let i: u32 = 0; i < rangeCount; ++i) {
     let gpa = gpaIn(i, space, name, host);
     if (gpa != NO_ADDRESS) arrive(<u32>(gpa >> PAGE_SHIFT), load<u64>(event + EVENT_TS));
@@ -485,7 +488,7 @@ export let misaligned: bool = false;
 // @ts-ignore: decorator
 @inline
 function checkPages(event: usize): void {
-  pageHash = hashPage(pageHash, <u32>load<u64>(event + EVENT_SLOT), load<u64>(event + EVENT_SLOT + 8));
+  pageHash = hashPage(pageHash, <u32>slotOf(event, SaveSlot.rbname), slotOf(event, SaveSlot.offset));
   if (saves % HASHED != 0) return;
   let i = <u32>(saves / HASHED) - 1;
   if (i < pageHashCount && load<u64>(pageHashes + (i << 3)) == pageHash) return;
@@ -610,7 +613,7 @@ export function onDirtied(event: usize, stream: u32): void {
   if (!migrating || endTs) return;
   ++cpuDirtied;
   let space = streamAt(stream).space;
-  let offset = load<u64>(event + EVENT_SLOT + 16);
+  let offset = slotOf(event, DirtiedSlot.offset);
   for (let page = firstPage(space, offset); page != NO_PAGE; page = nextPage(space, offset)) {
     if (onePage()) {
       cover(page, page, Healer.Cpu);

@@ -6,7 +6,8 @@
  * does not trace, was read between the two pages with data around it. A hash of every thousand pages
  * tells whether both recordings are of the same migration.
  */
-import { EVENT_KIND, EVENT_SLOT, EventKind, PAGE_SHIFT } from "../abi";
+import { EVENT_KIND, EventKind, LoadSlot, PAGE_SHIFT } from "../abi";
+import { slotOf } from "../base/event-slot";
 import { enlarge, reserve } from "../base/memory";
 import { stringPtr } from "../known/string";
 
@@ -84,9 +85,9 @@ export function profile(event: usize): bool {
   let kind = <u32>load<u8>(event + EVENT_KIND);
   if (kind == EventKind.QSave) return ++profileSaves <= 64;
   if (kind == EventKind.QLoad) {
-    let name = <u32>load<u64>(event + EVENT_SLOT);
-    let offset = load<u64>(event + EVENT_SLOT + 8);
-    if (load<u64>(event + EVENT_SLOT + 16) & 2) {
+    let name = <u32>slotOf(event, LoadSlot.rbname);
+    let offset = slotOf(event, LoadSlot.addr);
+    if (slotOf(event, LoadSlot.flags) & 2) {
       ++profileZeros;
       addZero(name, <u32>(offset >> PAGE_SHIFT));
       return false;

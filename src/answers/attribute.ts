@@ -5,11 +5,40 @@
  */
 
 import type { LogWindow, PageRun, PolicyResult, ReplayResult } from "../model/result.ts";
-import type { ChosenPolicy } from "../replay/replay.ts";
+import { type Recording, replay } from "../replay/replay.ts";
 import { assumeLogging, type CauseMask, causeMask } from "../vhost/causes.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy-row.ts";
 import { seriesPolicy } from "../vhost/policy-row.ts";
 import { NO_PATCHES, PATCHES, patchChoices, patchList, type Series } from "../vhost/series.ts";
+import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+
+export type Options = Pick<CommonOptions, "window" | "signal">;
+
+export interface Answer extends CommonAnswer {
+  attribution: Attribution;
+}
+
+/** Throws what `replay` throws. */
+export async function ask(
+  recording: Recording,
+  options: Options = {},
+  run: Replayer = replay,
+): Promise<Answer> {
+  const policies = attributionPolicies();
+  const { asked, base } = prepare(recording, { ...options, policies }, "auto");
+  const result = await run(recording, { ...base, runLimit: ATTRIBUTE_RUNS });
+  return { asked, result, attribution: attributePages(result) };
+}
+
+/** 0: nothing is lost, or the series saves all of it. 1: pages stay lost. 3: no verdict. */
+export function statusOf({
+  attribution,
+  result,
+}: Pick<Answer, "attribution" | "result">): 0 | 1 | 3 {
+  if (!result.verdict) return 3;
+  return attribution.prefix === null ? 1 : 0;
+}
 
 /** Runs of lost pages that a replay must keep a row for `attributePages`. */
 export const ATTRIBUTE_RUNS = 65536;

@@ -3,7 +3,7 @@
  * ranked by syncs that are equal and then by pages that are not.
  */
 import type { Round, SyncMark } from "../model/result.ts";
-import type { Policy } from "../vhost/policy-row.ts";
+import { fitsDrivers, type Policy } from "../vhost/policy-row.ts";
 
 /** Policies that log the same causes: one row of the replay. */
 export interface Candidate {
@@ -30,7 +30,8 @@ export interface SyncDifference {
 export interface RankedPolicy {
   /** From 1; the same for rows that nothing tells apart. */
   rank: number;
-  policy: Policy;
+  /** Its name. */
+  policy: string;
   syncsEqual: number;
   syncs: number;
   missing: number;
@@ -115,7 +116,7 @@ export function startIdentifier(policies: readonly Policy[]): Identifier {
     finish: (drivers) => {
       const ranking = rank(policies, candidates, tallies, alike, syncs, drivers);
       const best = candidates.findIndex(({ policies: all }) =>
-        all.some((policy) => policy === ranking[0]?.policy),
+        all.some((policy) => policy.name === ranking[0]?.policy),
       );
       const { differences = [], moreDifferences = 0 } = tallies[best] ?? {};
       return { syncs, ranking, residue: differences, moreResidue: moreDifferences };
@@ -135,36 +136,27 @@ function rank(
     const { equal, missing, extra } = tallies[i]!;
     const tied = candidates.flatMap((other, at) => (alike[at] === alike[i] ? other.policies : []));
     return policies.map((policy) => ({
-      ...{ rank: 0, policy, syncsEqual: equal, syncs, missing, extra },
+      ...{ rank: 0, policy: policy.name, syncsEqual: equal, syncs, missing, extra },
       ties: order
         .filter((other) => other !== policy && tied.includes(other))
         .map((other) => other.name),
       fits: fitsDrivers(policy, drivers),
     }));
   });
+  const places = new Map(order.map((policy, at) => [policy.name, at]));
   const distance = (a: RankedPolicy, b: RankedPolicy): number =>
     b.syncsEqual - a.syncsEqual || a.missing + a.extra - (b.missing + b.extra);
   rows.sort(
     (a, b) =>
       distance(a, b) ||
       Number(b.fits) - Number(a.fits) ||
-      order.indexOf(a.policy) - order.indexOf(b.policy),
+      places.get(a.policy)! - places.get(b.policy)!,
   );
   rows.forEach((row, at) => {
     const above = rows[at - 1];
     row.rank = above && distance(above, row) === 0 ? above.rank : at + 1;
   });
   return rows;
-}
-
-/**
- * Whether a recording of these drivers can be of this vhost. Where nothing names the driver, any
- * vhost of the kernel can be it.
- */
-export function fitsDrivers(policy: Policy, drivers: readonly string[]): boolean {
-  const own = policy.drivers ?? [];
-  const named = drivers.filter((driver) => driver !== "vhost");
-  return named.length === 0 ? own.length > 0 : named.some((driver) => own.includes(driver));
 }
 
 function addDifference(

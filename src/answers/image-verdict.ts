@@ -103,7 +103,7 @@ function sentCounts(pages: PageRuns, sent: SentPages): SentCounts {
 }
 
 /** 0: some policy explains every differing page; 1: none does; 3: nothing was compared. */
-export function imageVerdictStatus(verdicts: readonly ImageVerdict[]): 0 | 1 | 3 {
+export function imageVerdictStatus(verdicts: readonly Pick<ImageVerdict, "answer">[]): 0 | 1 | 3 {
   if (verdicts.every(({ answer }) => answer === "none")) return 3;
   return verdicts.some(({ answer }) => answer === "explained") ? 0 : 1;
 }

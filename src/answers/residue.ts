@@ -3,8 +3,8 @@
  * causes that wrote it in that round, or by its place in a neighbouring sync.
  */
 import { Cause, MAX_ROWS } from "../../assembly/abi.ts";
-import type { ChosenPolicy } from "../replay/replay.ts";
 import { CAUSE_LIST, causeName, mask } from "../vhost/causes.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy-row.ts";
 import type { SyncDifference } from "./identify.ts";
 

@@ -1,22 +1,37 @@
 /**
- * Takes the compression off an input, and finds what is inside: gzip, zstd, xz, nested up to four
- * deep. The bytes stream through, so memory stays bounded whatever the ratio.
+ * Takes the compression off an input: gzip, zstd, xz, nested up to four deep. The bytes stream
+ * through, so memory stays bounded whatever the ratio.
  */
 import { RecordingError } from "../model/place.ts";
 import { CompressedInput, pieces } from "./compressed-input.ts";
 import { openXz } from "./decompress-xz.ts";
 import { openZstd } from "./decompress-zstd.ts";
-import { SNIFF_BYTES, type Sniffed, type SniffedFormat, sniff } from "./sniff.ts";
+import { HEAD_BYTES, Head, LONG_HEAD_BYTES, magic } from "./head.ts";
 import { type ByteStream, type RandomAccess, readFully, type Source } from "./source.ts";
+
+/** One kind of compression. */
+interface Compression {
+  readonly name: string;
+  begins(head: Head): boolean;
+  open(name: string, compressed: ByteStream): Promise<ByteStream>;
+}
+
+/** All of them; each has a signature, so that their order decides nothing. */
+export const COMPRESSIONS: readonly Compression[] = [
+  { name: "gzip", begins: magic([0x1f, 0x8b, 0x08]), open: openGzip },
+  { name: "zstd", begins: zstdFrame, open: openZstd },
+  { name: "xz", begins: magic([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]), open: openXz },
+];
 
 /** An input without its compression. */
 export interface Unwrapped {
   name: string;
   /** Outermost first. */
   compression: string[];
-  format: SniffedFormat;
-  /** The format with its variant, as `describeFormat` takes it. */
-  sniffed: Sniffed;
+  /** The first 64 KiB of the innermost bytes, or all of them. */
+  head: Head;
+  /** The first MiB, where 64 KiB do not tell what it is. Before `stream()` and `random()`. */
+  longHead(): Promise<Head>;
   /** The innermost bytes from the first one on; for a source that is read once, only once. */
   stream(): ByteStream;
   /** Access by offset, where nothing is compressed and the source has it. */
@@ -25,16 +40,16 @@ export interface Unwrapped {
 
 const MAX_LAYERS = 4;
 
-type Opener = (name: string, compressed: ByteStream) => Promise<ByteStream>;
-
-const OPENERS: Partial<Record<SniffedFormat, Opener>> = {
-  gzip: openGzip,
-  zstd: openZstd,
-  xz: openXz,
-};
-
-/** Opens a source up to the first layer that is no compression. Throws RecordingError. */
-export async function unwrap(source: Source): Promise<Unwrapped> {
+/**
+ * Opens a source up to the first layer that is no compression. Throws RecordingError. Where a layer is
+ * damaged or cut off, reading throws too; but with `onDamage` the stream then ends behind what could
+ * be decompressed, and the error is handed over, the innermost first. A layer that gives nothing
+ * at all throws in any case.
+ */
+export async function unwrap(
+  source: Source,
+  onDamage?: (damage: RecordingError) => void,
+): Promise<Unwrapped> {
   const compression: string[] = [];
   let stream = source.stream();
   try {
@@ -46,44 +61,89 @@ export async function unwrap(source: Source): Promise<Unwrapped> {
 
   async function innermost(): Promise<Unwrapped> {
     while (true) {
-      const head = new Uint8Array(SNIFF_BYTES);
-      const filled = await readFully(stream, head);
-      const sniffed = sniff(head.subarray(0, filled));
-      const { format } = sniffed;
-      const whole = joined(head.subarray(0, filled), stream);
-      const open = OPENERS[format];
-      if (!open) {
-        let first: ByteStream | null = whole;
-        return {
-          name: source.name,
-          compression,
-          format,
-          sniffed,
-          stream() {
-            if (!first) throw new Error("bug: the stream was taken already");
-            const taken = first;
-            first = null;
-            return taken;
-          },
-          random() {
-            if (compression.length > 0 || !source.random) return null;
-            first?.close();
-            first = null;
-            return source.random();
-          },
-        };
-      }
+      const head = new Head(await readHead(stream, HEAD_BYTES));
+      const layer = COMPRESSIONS.find(({ begins }) => begins(head));
+      if (!layer) return opened(source, compression, head, stream);
       if (compression.length === MAX_LAYERS) {
         throw new RecordingError(
           { file: source.name, at: "" },
           `at most ${MAX_LAYERS} layers of compression`,
-          [...compression, format].join(" in "),
+          [...compression, layer.name].join(" in "),
         );
       }
-      compression.push(format);
-      stream = await open(source.name, whole);
+      compression.push(layer.name);
+      const plain = await layer.open(source.name, joined(head.bytes, stream));
+      stream = onDamage ? endingAtDamage(plain, onDamage) : plain;
     }
   }
+}
+
+async function readHead(stream: ByteStream, bytes: number): Promise<Uint8Array> {
+  const head = new Uint8Array(bytes);
+  return head.subarray(0, await readFully(stream, head));
+}
+
+function opened(source: Source, compression: string[], head: Head, rest: ByteStream): Unwrapped {
+  let read = head.bytes;
+  let first: ByteStream | null = rest;
+  return {
+    name: source.name,
+    compression,
+    head,
+    async longHead() {
+      if (read.length === HEAD_BYTES) {
+        const more = await readHead(rest, LONG_HEAD_BYTES - HEAD_BYTES);
+        const both = new Uint8Array(read.length + more.length);
+        both.set(read);
+        both.set(more, read.length);
+        read = both;
+      }
+      return new Head(read);
+    },
+    stream() {
+      if (!first) throw new Error("bug: the stream was taken already");
+      const taken = joined(read, first);
+      first = null;
+      return taken;
+    },
+    random() {
+      if (compression.length > 0 || !source.random) return null;
+      first?.close();
+      first = null;
+      return source.random();
+    },
+  };
+}
+
+/** The same bytes, but damage ends them, once there were any. */
+function endingAtDamage(
+  stream: ByteStream,
+  onDamage: (damage: RecordingError) => void,
+): ByteStream {
+  let given = 0;
+  let ended = false;
+  const count = (got: number): number => {
+    given += got;
+    return got;
+  };
+  const failed = (error: unknown): number => {
+    if (!(error instanceof RecordingError) || given === 0) throw error;
+    ended = true;
+    onDamage(error);
+    return 0;
+  };
+  return {
+    read(into) {
+      if (ended) return 0;
+      try {
+        const got = stream.read(into);
+        return typeof got === "number" ? count(got) : got.then(count, failed);
+      } catch (error) {
+        return failed(error);
+      }
+    },
+    close: () => stream.close(),
+  };
 }
 
 /** Bytes that were read ahead, then the rest. */
@@ -99,6 +159,13 @@ function joined(head: Uint8Array, rest: ByteStream): ByteStream {
     },
     close: () => rest.close(),
   };
+}
+
+/** RFC 8878: a Zstandard frame, or one of the sixteen kinds of skippable frames. */
+function zstdFrame({ bytes }: Head): boolean {
+  const [a = 0, b, c, d] = bytes;
+  if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return true;
+  return (a & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18;
 }
 
 /** RFC 1952, through the platform's DecompressionStream; `cat a.gz b.gz` is one stream of two members. */

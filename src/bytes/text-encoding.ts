@@ -1,11 +1,21 @@
 /** UTF-16 text, as a PowerShell redirection writes it, to UTF-8. */
+import { Head } from "./head.ts";
 import type { ByteStream } from "./source.ts";
 
 const CHUNK = 1 << 16;
 
+/** The beginning of such a text, transcoded. */
+export function headAsUtf8({ bytes }: Head, format: "utf16le" | "utf16be"): Head {
+  return new Head(new TextEncoder().encode(decoderOf(format).decode(bytes, { stream: true })));
+}
+
+function decoderOf(format: "utf16le" | "utf16be"): TextDecoder {
+  return new TextDecoder(format === "utf16le" ? "utf-16le" : "utf-16be");
+}
+
 /** Transcodes a stream that starts with a byte order mark. */
 export function asUtf8(stream: ByteStream, format: "utf16le" | "utf16be"): ByteStream {
-  const decoder = new TextDecoder(format === "utf16le" ? "utf-16le" : "utf-16be");
+  const decoder = decoderOf(format);
   const encoder = new TextEncoder();
   const chunk = new Uint8Array(CHUNK);
   let piece = new Uint8Array(0);

@@ -1,34 +1,26 @@
 /** `attribute`: which patches of the series save which lost pages. */
-import { ATTRIBUTE_RUNS, attributePages, attributionPolicies } from "../answers/attribute.ts";
+import { ask, statusOf } from "../answers/attribute.ts";
 import { attributeJson } from "../report/json/attribute-json.ts";
-import { jsonDocument } from "../report/json/result-json.ts";
-import { attributeStatus, attributeText } from "../report/text/attribute-text.ts";
-import { textStyle } from "../report/text/text-layout.ts";
+import { attributeText } from "../report/text/attribute-text.ts";
 import { type CommonArguments, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
-import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
+import { say, stoppedBy } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface AttributeArguments extends CommonArguments {
   assumeLogging?: boolean;
 }
 
-/** Prints the matrix of patches and pages; returns 0, 1 or 3 (`attributeStatus`). */
+/** Prints the matrix of patches and pages; returns 0, 1 or 3 (`statusOf`). */
 export async function run(api: ReplayApi, io: Io, args: AttributeArguments): Promise<number> {
-  const window = windowOf(args.assumeLogging, "auto");
-  const session = openSession(api, io, args);
-  const policies = attributionPolicies();
-  const options: ReplayOptions = { policies, window, runLimit: ATTRIBUTE_RUNS };
-  if (io.signal) options.signal = io.signal;
-  const result = await session.read((opening) => api.replay(opening, options));
-  const attribution = attributePages(result);
-  if (args.json) {
-    const names = policies.map(({ policy }) => policy.name);
-    const asked = { policies: names, window, syncMarker: args.syncMarker ?? null };
-    const hashed = await session.withHashes(result);
-    await io.out(jsonDocument(attributeJson(api.tool, asked, attribution, hashed)));
-  } else {
-    await io.out(attributeText(attribution, result, textStyle(io.color)));
-  }
-  return attributeStatus(attribution, result);
+  const options = { window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) };
+  const answer = await openSession(api, io, args).ask((recording) =>
+    ask(recording, options, api.replay),
+  );
+  await say(io, args, {
+    text: (style) => attributeText(answer.attribution, answer.result, style),
+    json: () => attributeJson(api.tool, answer),
+  });
+  return statusOf(answer);
 }

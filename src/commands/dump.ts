@@ -10,8 +10,8 @@ import { openSession } from "./shared/session.ts";
 export async function run(api: ReplayApi, io: Io, args: CommonArguments): Promise<number> {
   const session = openSession(api, io, args);
   const lines = lineWriter(io);
-  await session.read((opening) =>
-    api.dump(opening, (event) => lines.write(eventJsonLine(event)), io.signal),
+  await session.read((recording) =>
+    api.dump(recording, (event) => lines.write(eventJsonLine(event)), io.signal),
   );
   await lines.end();
   return EXIT.ok;

@@ -1,11 +1,11 @@
 /** `policies`: the table, with what each row rests on. */
 
-import { jsonDocument } from "../report/json/result-json.ts";
-import { policiesJson, policiesText } from "../report/text/policies.ts";
-import { textStyle } from "../report/text/text-layout.ts";
-import { policiesNamed } from "./shared/arguments.ts";
+import { policiesJson } from "../report/json/policies-json.ts";
+import { policiesText } from "../report/text/policies-text.ts";
+import { choosePolicies } from "../vhost/chosen-policy.ts";
 import { EXIT, type Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
+import { say } from "./shared/say.ts";
 
 export interface PoliciesArguments {
   name?: string;
@@ -14,18 +14,17 @@ export interface PoliciesArguments {
 
 /** Prints all policies, or the ones that a name or alias stands for; returns 0. */
 export async function run(
-  api: Pick<ReplayApi, "POLICIES" | "findPolicy" | "tool">,
+  api: Pick<ReplayApi, "POLICIES" | "tool">,
   io: Io,
   args: PoliciesArguments,
 ): Promise<number> {
   const named = args.name !== undefined;
   const policies = named
-    ? policiesNamed(api, [args.name!]).map(({ policy }) => policy)
+    ? choosePolicies([args.name!], api.POLICIES).map(({ policy }) => policy)
     : api.POLICIES;
-  await io.out(
-    args.json
-      ? jsonDocument(policiesJson(api.tool, policies))
-      : policiesText(policies, named, textStyle(io.color)),
-  );
+  await say(io, args, {
+    text: (style) => policiesText(policies, named, style),
+    json: () => policiesJson(api.tool, policies),
+  });
   return EXIT.ok;
 }

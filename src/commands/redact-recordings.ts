@@ -19,17 +19,20 @@ import {
 import { Mapping } from "../redact/mapping.ts";
 import type { Prf } from "../redact/prf.ts";
 import { EventRedactor, type SyncOf } from "../redact/redact-event.ts";
+import type { RedactedRecording, RedactSummary } from "../redact/summary.ts";
 import { Survey } from "../redact/survey.ts";
+import type { Recording, ReplayOptions } from "../replay/replay.ts";
 import { eventJsonLine } from "../report/json/event-json.ts";
-import type { RedactedRecording, RedactSummary } from "../report/text/redact.ts";
 import type { RedactedFile } from "./shared/redacted-files.ts";
-import type { Opening, ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
 
 /** What the user chose. */
 export interface RedactChoices {
   prf: Prf;
   keepRuns: boolean;
   keepTimes: boolean;
+  /** Where the key came from. */
+  key: RedactSummary["key"];
   syncMarker?: RegExp;
 }
 
@@ -49,24 +52,24 @@ const MOST_GAPS = 1000;
 export async function redactRecordings(
   api: ReplayApi,
   signal: AbortSignal | undefined,
-  opening: Opening,
+  recording: Recording,
   files: readonly RedactedFile[],
   choices: RedactChoices,
 ): Promise<RedactOutcome> {
-  const once = opening.sources.find((source) => source.random === undefined);
+  const once = recording.sources.find((source) => source.random === undefined);
   if (once) {
     throw new UsageError(
       `${once.name}: redact reads a recording several times; write it to a file first`,
     );
   }
-  const plan = await api.plan(opening);
-  const inputs = opening.sources.map((source, i) => inputOf(plan, source, i));
+  const plan = await api.plan(recording);
+  const inputs = recording.sources.map((source, i) => inputOf(plan, source, i));
   const survey = new Survey();
   const headers: RecordingHeader[] = [];
   for (const [file, input] of inputs.entries()) {
     const { clock, shift } = input;
     const look = (event: NormalisedEvent) => survey.event(event, file, clock, shift);
-    const result = await api.dump(alone(opening, input), look, signal);
+    const result = await api.dump(alone(recording, input), look, signal);
     headers.push(headerOf(result.inputs[0]!, input, plan));
   }
   const map = new Mapping(survey, choices.prf, choices);
@@ -75,13 +78,14 @@ export async function redactRecordings(
     const shift = input.shift + map.shift(input.clock);
     const syncOf = syncReader(choices.syncMarker ?? DEFAULT_SYNC_MARKER);
     const redactor = new EventRedactor(map, input.space, shift, syncOf);
-    const reading = alone(opening, input);
+    const reading = alone(recording, input);
     outputs.push(await writeOne(api, signal, reading, headers[i]!, redactor, files[i]!));
   }
-  const original = await replayed(api, signal, opening, renamingOf(map));
-  const again: Opening = {
+  const original = await replayed(api, signal, recording, renamingOf(map));
+  const again: Recording = {
     sources: api.openSources(files.map(({ temporary }) => temporary)),
-    surroundings: opening.surroundings,
+    surroundings: recording.surroundings,
+    module: recording.module,
   };
   const redacted = await replayed(api, signal, again, SAME);
   return {
@@ -97,6 +101,7 @@ export async function redactRecordings(
       },
       keepRuns: choices.keepRuns,
       keepTimes: choices.keepTimes,
+      key: choices.key,
     },
   };
 }
@@ -125,8 +130,8 @@ function inputOf(plan: MergePlan, source: Source, position: number): Input {
 }
 
 /** One recording by itself, on its own clock. */
-function alone(opening: Opening, { source }: Input): Opening {
-  const { clockOffsets: _, clockPairs: __, ...rest } = opening;
+function alone(recording: Recording, { source }: Input): Recording {
+  const { clockOffsets: _, clockPairs: __, ...rest } = recording;
   return { ...rest, sources: [source] };
 }
 
@@ -158,7 +163,7 @@ function syncReader(marker: RegExp): SyncOf {
 async function writeOne(
   api: ReplayApi,
   signal: AbortSignal | undefined,
-  reading: Opening,
+  reading: Recording,
   header: RecordingHeader,
   redactor: EventRedactor,
   file: RedactedFile,
@@ -186,7 +191,7 @@ async function writeOne(
 async function replayed(
   api: ReplayApi,
   signal: AbortSignal | undefined,
-  opening: Opening,
+  recording: Recording,
   renaming: Renaming,
 ): Promise<ReplayDigest> {
   const policies = distinctPolicies(api.POLICIES);
@@ -203,6 +208,6 @@ async function replayed(
     onRequest: (request) => digest.request(request),
   };
   if (signal) options.signal = signal;
-  digest.result(await api.replay(opening, options));
+  digest.result(await api.replay(recording, options));
   return digest;
 }

@@ -3,13 +3,14 @@ import { createCipheriv, createHmac, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { UsageError } from "../model/place.ts";
 import type { Prf } from "../redact/prf.ts";
-import { jsonDocument } from "../report/json/result-json.ts";
-import { redactJson, redactText } from "../report/text/redact.ts";
+import { redactJson } from "../report/json/redact-json.ts";
+import { redactText } from "../report/text/redact-text.ts";
 import { redactRecordings } from "./redact-recordings.ts";
 import { type CommonArguments, syncMarkerOf } from "./shared/arguments.ts";
 import { EXIT, type Io } from "./shared/io.ts";
 import { openRedactedFiles } from "./shared/redacted-files.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
+import { say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface RedactArguments extends CommonArguments {
@@ -37,10 +38,11 @@ export async function run(api: ReplayApi, io: Io, args: RedactArguments): Promis
       prf,
       keepRuns: args.keepRuns ?? false,
       keepTimes: args.keepTimes ?? false,
+      key: args.keyFile === undefined ? ("random" as const) : ("file" as const),
       ...(syncMarker ? { syncMarker } : {}),
     };
-    const outcome = await session.read((opening) =>
-      redactRecordings(api, io.signal, opening, files.files, choices),
+    const outcome = await session.read((recording) =>
+      redactRecordings(api, io.signal, recording, files.files, choices),
     );
     if (outcome.difference !== null) {
       await files.discard();
@@ -50,11 +52,10 @@ export async function run(api: ReplayApi, io: Io, args: RedactArguments): Promis
       return EXIT.lost;
     }
     await files.commit();
-    const said = {
-      ...outcome.summary,
-      key: args.keyFile === undefined ? "random" : "file",
-    } as const;
-    await io.out(args.json ? jsonDocument(redactJson(api.tool, said)) : redactText(said));
+    await say(io, args, {
+      text: () => redactText(outcome.summary),
+      json: () => redactJson(api.tool, outcome.summary),
+    });
     return EXIT.ok;
   } catch (error) {
     await files.discard();

@@ -1,18 +1,15 @@
 /** `requests`: one line a request. */
+import { ask, type RequestFilter, statusOf } from "../answers/requests.ts";
 import { UsageError } from "../model/place.ts";
 import type { RequestRecord } from "../model/result.ts";
-import { REQUEST_HEADING, requestJsonLine, requestText } from "../report/text/request-line.ts";
-import { DEFAULT_POLICIES } from "./report.ts";
-import {
-  type CommonArguments,
-  nanoseconds,
-  policiesNamed,
-  wholeNumber,
-} from "./shared/arguments.ts";
-import { overlaps, parseGpaRange } from "./shared/gpa-range.ts";
-import { EXIT, type Io } from "./shared/io.ts";
+import { requestJsonLine } from "../report/json/request-json.ts";
+import { REQUEST_HEADING, requestText } from "../report/text/request-line.ts";
+import { type CommonArguments, nanoseconds, wholeNumber } from "./shared/arguments.ts";
+import { parseGpaRange } from "./shared/gpa-range.ts";
+import type { Io } from "./shared/io.ts";
 import { lineWriter } from "./shared/line-writer.ts";
-import type { ReplayApi, ReplayOptions } from "./shared/replay-api.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
+import { stoppedBy } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface RequestsArguments extends CommonArguments {
@@ -32,52 +29,35 @@ const STATES: readonly RequestRecord["state"][] = [
 
 /** Prints the requests that pass the filters, in the order they left their queues; returns 0. */
 export async function run(api: ReplayApi, io: Io, args: RequestsArguments): Promise<number> {
-  const wanted = requestFilter(args);
+  const filter = requestFilter(args);
   const session = openSession(api, io, args);
   const lines = lineWriter(io);
   if (!args.json) await lines.write(REQUEST_HEADING);
   const line = args.json ? requestJsonLine : requestText;
-  const options: ReplayOptions = {
-    policies: policiesNamed(api, DEFAULT_POLICIES),
-    window: "auto",
-    onRequest: (request) => (wanted(request) ? lines.write(line(request)) : undefined),
-  };
-  if (io.signal) options.signal = io.signal;
-  await session.read((opening) => api.replay(opening, options));
+  const onRequest = (request: RequestRecord) => lines.write(line(request));
+  const options = { filter, onRequest, ...stoppedBy(io) };
+  const answer = await session.read((recording) => ask(recording, options, api.replay));
   await lines.end();
-  return EXIT.ok;
+  return statusOf(answer);
 }
 
-/**
- * The filters as one test: all must hold. A request's time is that of its pop, or of its
- * completion where the pop was not seen. Throws UsageError.
- */
-export function requestFilter(args: RequestsArguments): (request: RequestRecord) => boolean {
-  const queue = args.queue === undefined ? undefined : wholeNumber(args.queue, "--queue", 65535);
-  const range = args.gpa === undefined ? undefined : parseGpaRange(args.gpa);
-  const from = args.from === undefined ? undefined : nanoseconds(args.from, "--from");
-  const to = args.to === undefined ? undefined : nanoseconds(args.to, "--to");
-  const states = args.state === undefined ? undefined : statesOf(args.state);
-  return (request) => {
-    if (queue !== undefined && request.queue !== queue) return false;
-    if (states && !states.includes(request.state)) return false;
-    if (range && ![...request.reads, ...request.writes].some((d) => overlaps(range, d.gpa, d.len)))
-      return false;
-    if (from === undefined && to === undefined) return true;
-    const ns = request.popped?.ns ?? request.used?.ns;
-    if (ns === undefined) return false;
-    return (from === undefined || BigInt(ns) >= from) && (to === undefined || BigInt(ns) <= to);
-  };
+/** What the options ask for. Throws UsageError. */
+export function requestFilter(args: RequestsArguments): RequestFilter {
+  const filter: RequestFilter = {};
+  if (args.queue !== undefined) filter.queue = wholeNumber(args.queue, "--queue", 65535);
+  if (args.gpa !== undefined) filter.range = parseGpaRange(args.gpa);
+  if (args.from !== undefined) filter.from = nanoseconds(args.from, "--from");
+  if (args.to !== undefined) filter.to = nanoseconds(args.to, "--to");
+  if (args.state !== undefined) filter.states = statesOf(args.state);
+  return filter;
 }
 
-function statesOf(text: string): string[] {
-  const states = text.split(",");
-  for (const state of states) {
-    if (!(STATES as readonly string[]).includes(state)) {
-      throw new UsageError(
-        `--state: expected ${STATES.join(", ")} or several with commas, found ${JSON.stringify(state)}`,
-      );
-    }
-  }
-  return states;
+function statesOf(text: string): RequestRecord["state"][] {
+  return text.split(",").map((name) => {
+    const state = STATES.find((one) => one === name);
+    if (state) return state;
+    throw new UsageError(
+      `--state: expected ${STATES.join(", ")} or several with commas, found ${JSON.stringify(name)}`,
+    );
+  });
 }

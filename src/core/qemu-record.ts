@@ -1,6 +1,7 @@
 /** Records of QEMU's events as `dump` prints them and NDJSON reads them back. */
-import { EVENT_SLOT, type EventKind } from "../../assembly/abi.ts";
-import { type QemuEvent, qemuEvent, qemuEventOfKind } from "../qemu/events.ts";
+import { EVENT_KIND, EVENT_SLOT, type EventKind } from "../../assembly/abi.ts";
+import type { QemuEvent } from "../qemu/event-row.ts";
+import { qemuEvent, qemuEventOfKind, slotOf } from "../qemu/events.ts";
 import { type Conversion, piecesOf } from "../qemu/pattern.ts";
 import type { Core } from "./core.ts";
 import { integer } from "./integer.ts";
@@ -8,27 +9,58 @@ import { integer } from "./integer.ts";
 /** The conversion of each argument, over all formats of an event. */
 function conversionsOf(event: QemuEvent): Map<string, Conversion> {
   const conversions = new Map<string, Conversion>();
-  for (const { name, conversion } of event.formats.flatMap(piecesOf)) {
+  for (const { name, conversion } of event.formats.flatMap(({ text }) => piecesOf(text))) {
     if (name !== null && conversion !== null) conversions.set(name, conversion);
   }
   return conversions;
 }
 
-/** The text of a string argument in this slot; empty when there is none. */
-export function slotText(core: Core, at: number, slot: number): string {
-  const number = core.view.getUint32(at + EVENT_SLOT + slot * 8, true);
+/** The text in this slot; empty when there is none. */
+function slotText(core: Core, slot: number): string {
+  const number = core.view.getUint32(slot, true);
   const kept = number === 0 ? 0 : core.exports.stringPtr(number);
   return kept === 0 ? "" : core.utf8(kept + 4, core.view.getUint32(kept, true));
 }
 
-/** An integer argument as it is: 64 bits. */
-export function slotBits(core: Core, at: number, slot: number): bigint {
-  return core.view.getBigUint64(at + EVENT_SLOT + slot * 8, true);
-}
+/**
+ * Arguments of the record at `at`, by the names of the table (events.ts), for the few events that the
+ * host handles. A name that the event does not have is a bug, and throws; an argument that its
+ * version did not have is 0 or empty.
+ */
+export class EventArguments {
+  readonly #core: Core;
+  readonly #at: number;
+  readonly #kind: EventKind;
 
-/** An argument that is known to be below 2^53. */
-export function slotNumber(core: Core, at: number, slot: number): number {
-  return core.u64(at + EVENT_SLOT + slot * 8);
+  constructor(core: Core, at: number) {
+    this.#core = core;
+    this.#at = at;
+    this.#kind = core.view.getUint8(at + EVENT_KIND);
+  }
+
+  #slot(name: string): number {
+    return this.#at + EVENT_SLOT + slotOf(this.#kind, name) * 8;
+  }
+
+  /** A string. */
+  text(name: string): string {
+    return slotText(this.#core, this.#slot(name));
+  }
+
+  /** Number under which the core keeps a string. */
+  textNumber(name: string): number {
+    return this.#core.view.getUint32(this.#slot(name), true);
+  }
+
+  /** An integer as it is: 64 bits. */
+  bits(name: string): bigint {
+    return this.#core.view.getBigUint64(this.#slot(name), true);
+  }
+
+  /** An integer that is known to be below 2^53. */
+  number(name: string): number {
+    return this.#core.u64(this.#slot(name));
+  }
 }
 
 /** Name and arguments of the record at `at`. Several names may share a kind: the first stands. */
@@ -43,8 +75,8 @@ export function readQemuEvent(
   const args: Record<string, string | number> = {};
   event.slots.forEach((name, slot) => {
     const conversion = conversions.get(name);
-    const bits = slotBits(core, at, slot);
-    if (conversion === "s") args[name] = slotText(core, at, slot);
+    const bits = core.view.getBigUint64(at + EVENT_SLOT + slot * 8, true);
+    if (conversion === "s") args[name] = slotText(core, at + EVENT_SLOT + slot * 8);
     else if (conversion === "d") args[name] = Number(BigInt.asIntN(64, bits));
     else if (conversion === "u" && bits < 1n << 53n) args[name] = Number(bits);
     else args[name] = `0x${bits.toString(16)}`;

@@ -33,7 +33,7 @@ export interface Feed {
 
 export type FeedSummary = Pick<
   InputSummary,
-  "format" | "clock" | "clockTolerance" | "cpus" | "events" | "foreignLines" | "notes"
+  "format" | "clock" | "clockToleranceNs" | "cpus" | "events" | "foreignLines" | "notes"
 > & {
   /** Losses that stand in headers, not among the events. */
   gaps: GapSummary[];

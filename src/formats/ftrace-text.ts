@@ -26,8 +26,27 @@ import { OutOfMemory } from "../core/core.ts";
 import { classifyEvent, isMarker, type ProbeKind } from "../core/probe-fields.ts";
 import { atLine, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
+import { dialectOf } from "./dialects.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import type { Format } from "./format.ts";
+import { FTRACE_DIALECTS } from "./ftrace-dialects.ts";
 import { QemuPlan } from "./qemu-plan.ts";
+
+const RAW =
+  "an ftrace text with the fields of its events (this one has the tracefs option raw, hex or bin: " +
+  "echo noraw nohex nobin > trace_options, and record again)";
+
+export const ftraceText: Format = {
+  name: "ftrace-text",
+  describe: (dialect) => `ftrace text (${dialect})`,
+  sniff: (head) => dialectOf(FTRACE_DIALECTS, head.lines),
+  open({ context, unwrapped, variant }) {
+    if (variant === "raw") {
+      throw new RecordingError({ file: context.file, at: "" }, RAW);
+    }
+    return openFtraceText(context, unwrapped.stream(), "ftrace text");
+  },
+};
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;

@@ -7,11 +7,25 @@ import { ioctlFunction, writeEvent } from "../core/event-record.ts";
 import { atLine, type Place, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
 import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
+import type { Format } from "./format.ts";
 
 const RECORDS = 1024;
 const CHUNK = 1 << 16;
 /** A marker has at most 1024 bytes; six times that when every byte is escaped. */
 const LINE_LIMIT = 1 << 16;
+
+/** A JSON object that says which event it is. */
+const EVENT = /^\s*\{(?:.*[{,])?\s*"event"\s*:/;
+
+export const ndjson: Format = {
+  name: "ndjson",
+  describe: () => "NDJSON",
+  sniff({ lines }) {
+    const count = lines.filter((line) => EVENT.test(line)).length;
+    return count === 0 ? null : { variant: "", lines: count };
+  },
+  open: ({ context, unwrapped }) => openNdjson(context, unwrapped.stream()),
+};
 
 /** Opens an NDJSON stream of normalised events. */
 export function openNdjson(context: FeedContext, bytes: ByteStream): Feed {
@@ -175,7 +189,7 @@ class Ndjson implements Feed {
     return {
       format: "NDJSON",
       clock: this.#clock,
-      ...(this.#tolerance === null ? {} : { clockTolerance: this.#tolerance }),
+      ...(this.#tolerance === null ? {} : { clockToleranceNs: this.#tolerance.toString() }),
       cpus: [...this.#cpus].sort((a, b) => a - b),
       events: [...this.#counts].map(([name, count]) => ({ name, kind: name, count })),
       foreignLines: 0,

@@ -1,22 +1,15 @@
 /** Inputs, opened: what their formats are, and the feeds that put them into a core. */
 
-import { portableCodecs } from "../bytes/codecs.ts";
 import { type Unwrapped, unwrap } from "../bytes/decompress.ts";
-import { describeFormat } from "../bytes/describe-format.ts";
+import { type Head, mayBeText } from "../bytes/head.ts";
+import { utf16Mark } from "../bytes/signatures.ts";
 import type { Source, Surroundings } from "../bytes/source.ts";
-import { asUtf8 } from "../bytes/text-encoding.ts";
+import { asUtf8, headAsUtf8 } from "../bytes/text-encoding.ts";
 import type { Core } from "../core/core.ts";
 import { RecordingError } from "../model/place.ts";
 import type { InputSummary } from "../model/result.ts";
-import type { Feed, FeedContext } from "./feed.ts";
-import { openFtraceText } from "./ftrace-text.ts";
-import { openNdjson } from "./ndjson.ts";
-import { openQemuLog } from "./qemu-log.ts";
-import { openRingFeed } from "./ring-feed.ts";
-import { schemaFor } from "./schema-for.ts";
-import { openSimpletrace } from "./simpletrace.ts";
-import { NeedsRandomAccess } from "./trace-dat/needs-random-access.ts";
-import { openTraceDat } from "./trace-dat/open.ts";
+import type { Feed } from "./feed.ts";
+import { type Recognised, recognise } from "./formats.ts";
 
 /** One opened input. */
 export interface OpenInput {
@@ -27,6 +20,10 @@ export interface OpenInput {
   space: number;
 }
 
+const EXPECTED =
+  "a recording of ftrace (trace.dat, tracefs text, trace-cmd report, perf script), of QEMU " +
+  "(log, simpletrace) or NDJSON";
+
 async function openOne(
   core: Core,
   source: Source,
@@ -34,79 +31,55 @@ async function openOne(
   surroundings: Surroundings,
   traceEvents: Source | null,
 ): Promise<OpenInput> {
-  const unwrapped = await unwrap(source);
-  const context = { core, file: source.name, space };
-  const done = (feed: Feed): OpenInput => ({
-    source,
-    feed,
-    compression: unwrapped.compression,
-    space,
-  });
-  switch (unwrapped.format) {
-    case "ftrace-text":
-      return done(openFtraceText(context, unwrapped.stream(), "ftrace text"));
-    case "utf16le":
-    case "utf16be":
-      return done(
-        openFtraceText(
-          context,
-          asUtf8(unwrapped.stream(), unwrapped.format),
-          "ftrace text (UTF-16)",
-        ),
-      );
-    case "ndjson":
-      return done(openNdjson(context, unwrapped.stream()));
-    case "trace-dat":
-      return done(await openDat(context, unwrapped, surroundings));
-    case "qemu-log":
-      return done(openQemuLog(context, unwrapped.stream(), unwrapped.sniffed.detail ?? ""));
-    case "qemu-simple": {
-      const [version = "", order] = (unwrapped.sniffed.detail ?? "").split(" ");
-      const schema = await schemaFor(source, surroundings, traceEvents);
-      const bytes = unwrapped.stream();
-      return done(openSimpletrace(context, bytes, version, order === "big-endian", schema));
-    }
-    default: {
-      const { name, hint } = describeFormat(unwrapped.sniffed);
-      throw new RecordingError(
-        { file: source.name, at: "" },
-        "a recording of ftrace (trace.dat, tracefs text, trace-cmd report, perf script), of QEMU " +
-          "(log, simpletrace) or NDJSON",
-        hint ? `${name}; ${hint}` : name,
-      );
-    }
+  const unwrapped = asText(await unwrap(source));
+  const { head, known } = await recogniseLong(unwrapped);
+  if (known === null || "foreign" in known) {
+    unwrapped.stream().close();
+    throw notARecording(source.name, known);
   }
+  const context = { core, file: source.name, space };
+  const { variant } = known;
+  const feed = await known.format.open({
+    context,
+    source,
+    unwrapped,
+    head,
+    variant,
+    surroundings,
+    traceEvents,
+  });
+  return { source, feed, compression: unwrapped.compression, space };
 }
 
-async function openDat(
-  context: FeedContext,
-  unwrapped: Unwrapped,
-  surroundings: Surroundings,
-): Promise<Feed> {
-  let random = unwrapped.random();
-  if (random === null) {
-    const why = `${unwrapped.name}: a trace.dat is read by offset, so it is kept in a temporary file`;
-    random = await surroundings.spool(unwrapped.name, unwrapped.stream(), why);
-  }
-  try {
-    const input = { name: unwrapped.name, stream: null, random };
-    const dat = await openTraceDat(input, surroundings.codecs?.(random.size) ?? portableCodecs);
-    if (dat.latencyText) {
-      return openFtraceText(context, dat.latencyText(), `trace.dat v${dat.version} with text`);
-    }
-    const feed = openRingFeed(context, dat);
-    const close = feed.close.bind(feed);
-    const opened = random;
-    feed.close = () => {
-      close();
-      opened.close();
-    };
-    return feed;
-  } catch (error) {
-    random.close();
-    if (error instanceof NeedsRandomAccess) throw new Error(`bug: ${error.message}`);
-    throw error;
-  }
+/** UTF-16 as UTF-8; everything else as it is. */
+function asText(unwrapped: Unwrapped): Unwrapped {
+  const encoding = utf16Mark(unwrapped.head);
+  if (encoding === null) return unwrapped;
+  return {
+    ...unwrapped,
+    head: headAsUtf8(unwrapped.head, encoding),
+    longHead: async () => headAsUtf8(await unwrapped.longHead(), encoding),
+    stream: () => asUtf8(unwrapped.stream(), encoding),
+    random: () => null,
+  };
+}
+
+/** Text that its first 64 KiB do not tell is looked at for longer. */
+async function recogniseLong(unwrapped: Unwrapped): Promise<{ head: Head; known: Recognised }> {
+  const { head } = unwrapped;
+  const known = recognise(head);
+  const told = known !== null && "format" in known;
+  if (told || !mayBeText(head)) return { head, known };
+  const long = await unwrapped.longHead();
+  return { head: long, known: long.bytes.length > head.bytes.length ? recognise(long) : known };
+}
+
+function notARecording(
+  file: string,
+  known: Exclude<Recognised, { format: unknown }>,
+): RecordingError {
+  const found = known ? `${known.foreign.phrase}; ${known.foreign.instead}` : "no known format";
+  return new RecordingError({ file, at: "" }, EXPECTED, found);
 }
 
 /**
@@ -181,7 +154,7 @@ export function summarise(input: OpenInput, core: Core, sha256: string | null): 
     size: source.size ?? null,
     sha256,
     clock: rest.clock,
-    ...(rest.clockTolerance === undefined ? {} : { clockTolerance: rest.clockTolerance }),
+    ...(rest.clockToleranceNs === undefined ? {} : { clockToleranceNs: rest.clockToleranceNs }),
     cpus: rest.cpus,
     firstNs: first === null ? null : first.toString(),
     lastNs: last === null ? null : last.toString(),

@@ -3,33 +3,40 @@
  * lines (assembly/decode/qemu-log.ts); here is what it hands back: names it meets for the first time, and
  * arguments that no known format explains.
  */
-import { LineVerdict, LogShape, MAX_NAMES, Problem, StreamKind } from "../../assembly/abi.ts";
+import { LineVerdict, MAX_NAMES, Problem, StreamKind } from "../../assembly/abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import { atLine, quoteFound, RecordingError } from "../model/place.ts";
+import { dialectOf } from "./dialects.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import type { Format } from "./format.ts";
+import { QEMU_DIALECTS, type QemuDialect } from "./qemu-dialects.ts";
 import { QemuPlan } from "./qemu-plan.ts";
-
-/** What sniffing calls the shapes of lines (src/bytes/sniff-text.ts). */
-const SHAPES: Readonly<Record<string, LogShape>> = {
-  "tid@time": LogShape.TidTime,
-  "ISO 8601": LogShape.Iso,
-  "no time": LogShape.Bare,
-};
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
 const NAME = /^(?:\d+@\d+\.\d{6}:|(?:\S+ )?\d{4}-\d\d-\d\dT[\d:.]+Z )?([a-z0-9_]+)/;
 
-/** Opens a log; `shape` is what sniffing called its lines. */
-export function openQemuLog(context: FeedContext, bytes: ByteStream, shape: string): Feed {
+export const qemuLog: Format = {
+  name: "qemu-log",
+  describe: (dialect) => `a QEMU log with trace events (${dialect})`,
+  sniff: (head) => dialectOf(QEMU_DIALECTS, head.lines),
+  open({ context, unwrapped, variant }) {
+    const dialect = QEMU_DIALECTS.find(({ name }) => name === variant);
+    if (!dialect) throw new Error(`bug: no dialect ${variant}`);
+    return openQemuLog(context, unwrapped.stream(), dialect);
+  },
+};
+
+/** Opens a log whose lines are of this dialect. */
+export function openQemuLog(context: FeedContext, bytes: ByteStream, dialect: QemuDialect): Feed {
   const { core, file, space } = context;
   const plan = new QemuPlan(core, false);
   const stream = core.exports.addStream(StreamKind.QemuLog, plan.plan, 0, BUFFER_BYTES, RECORDS);
   if (stream < 0) throw new OutOfMemory();
-  core.exports.setQemu(stream, SHAPES[shape] ?? LogShape.Bare, space, 0, 0n);
-  return new QemuLog(core, file, bytes, plan, stream, shape);
+  core.exports.setQemu(stream, dialect.shape, space, 0, 0n);
+  return new QemuLog(core, file, bytes, plan, stream, dialect);
 }
 
 class QemuLog implements Feed {
@@ -39,7 +46,7 @@ class QemuLog implements Feed {
   readonly #file: string;
   readonly #bytes: ByteStream;
   readonly #plan: QemuPlan;
-  readonly #shape: string;
+  readonly #dialect: QemuDialect;
   readonly #notes: string[] = [];
   #cut = false;
 
@@ -49,13 +56,13 @@ class QemuLog implements Feed {
     bytes: ByteStream,
     plan: QemuPlan,
     stream: number,
-    shape: string,
+    dialect: QemuDialect,
   ) {
     this.#core = core;
     this.#file = file;
     this.#bytes = bytes;
     this.#plan = plan;
-    this.#shape = shape;
+    this.#dialect = dialect;
     this.firstStream = stream;
   }
 
@@ -119,15 +126,11 @@ class QemuLog implements Feed {
           `first one is line ${exports.firstForeign(this.firstStream)}.`,
       );
     }
-    if (this.#shape === "no time") {
-      notes.push("The log has no times (record with -msg timestamp=on): only the order is known.");
-    }
-    if (this.#shape === "ISO 8601") {
-      notes.push("The log has no thread numbers: elements are told apart by their order alone.");
-    }
+    const { name, clock, note } = this.#dialect;
+    if (note) notes.push(note);
     return {
-      format: `QEMU log (${this.#shape})`,
-      clock: this.#shape === "no time" ? null : "realtime",
+      format: `QEMU log (${name})`,
+      clock,
       cpus: [],
       events: this.#plan.counts(),
       foreignLines: foreign,

@@ -3,8 +3,12 @@ import { EventKind, MAX_NAMES } from "../../assembly/abi.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import type { InputSummary } from "../model/result.ts";
-import { QEMU_EVENTS, QEMU_UNUSED, type QemuEvent, qemuEvent } from "../qemu/events.ts";
+import type { QemuEvent } from "../qemu/event-row.ts";
+import { QEMU_EVENTS, QEMU_UNUSED, qemuEvent } from "../qemu/events.ts";
 import { CONVERSIONS, piecesOf } from "../qemu/pattern.ts";
+
+/** The formats of an event, newest first. */
+export const textsOf = (event: QemuEvent): string[] => event.formats.map(({ text }) => text);
 
 /** Events as they are met in one input. */
 export class QemuPlan {
@@ -23,7 +27,7 @@ export class QemuPlan {
     this.plan = core.exports.newPlan(numbered);
     if (this.plan === 0) throw new OutOfMemory();
     if (numbered) return;
-    for (const event of QEMU_EVENTS) this.add(event.name, 0, event.formats);
+    for (const event of QEMU_EVENTS) this.add(event.name, 0, textsOf(event));
     for (const name of QEMU_UNUSED) this.add(name, 0, []);
   }
 
@@ -81,7 +85,7 @@ export class QemuPlan {
 
   /** A format of this event, for an error message. */
   example(name: string): string {
-    return (qemuEvent(name)?.formats[0] ?? "").replace(/\{(\w+):\w\}/g, "<$1>");
+    return (qemuEvent(name)?.formats[0]?.text ?? "").replace(/\{(\w+):\w\}/g, "<$1>");
   }
 
   /** How often each event was met; understood ones also when they were not. */

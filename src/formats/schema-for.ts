@@ -3,12 +3,17 @@
 import { unwrap } from "../bytes/decompress.ts";
 import { readFully, type Source, type Surroundings } from "../bytes/source.ts";
 import { RecordingError } from "../model/place.ts";
-import { readTraceEvents } from "../qemu/trace-events.ts";
-import type { Schema } from "./simpletrace.ts";
+import { readTraceEvents, type TraceEvents } from "../qemu/trace-events.ts";
 
 const NAMES = ["trace-events-all", "trace-events-all.gz"];
 /** QEMU's own list has less than a megabyte. */
 const MAX_BYTES = 16 << 20;
+
+/** Where the arguments' types come from; null: from the known versions of QEMU. */
+export interface Schema {
+  events: TraceEvents;
+  file: string;
+}
 
 /** Reads the list; null when none was given and none lies there. Throws RecordingError. */
 export async function schemaFor(

@@ -4,14 +4,17 @@
  * trace-events-all of that QEMU or from the list of src/qemu/events.ts.
  */
 import { LineVerdict, RecordDamage, StreamKind } from "../../assembly/abi.ts";
+import { simpletraceHeader } from "../bytes/signatures.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import { atByte, type Place, RecordingError } from "../model/place.ts";
 import { qemuEvent } from "../qemu/events.ts";
-import { schemaFormat, type TraceEvents } from "../qemu/trace-events.ts";
+import { schemaFormat } from "../qemu/trace-events.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
-import { QemuPlan } from "./qemu-plan.ts";
+import type { Format } from "./format.ts";
+import { QemuPlan, textsOf } from "./qemu-plan.ts";
+import { type Schema, schemaFor } from "./schema-for.ts";
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
@@ -26,11 +29,19 @@ const EXPECTED: Readonly<Record<Exclude<RecordDamage, RecordDamage.Arguments>, s
   [RecordDamage.Length]: "a record of 24 to 65536 bytes",
 };
 
-/** Where the arguments' types come from; null: from the known versions of QEMU. */
-export interface Schema {
-  events: TraceEvents;
-  file: string;
-}
+export const simpletrace: Format = {
+  name: "simpletrace",
+  describe: (version) => `a simpletrace file of QEMU (version ${version})`,
+  sniff(head) {
+    const header = simpletraceHeader(head);
+    return header && { variant: header.version };
+  },
+  async open({ context, source, unwrapped, head, surroundings, traceEvents }) {
+    const { version, bigEndian } = simpletraceHeader(head)!;
+    const schema = await schemaFor(source, surroundings, traceEvents);
+    return openSimpletrace(context, unwrapped.stream(), version, bigEndian, schema);
+  },
+};
 
 /** Opens a simpletrace. Throws RecordingError for another version than 4. */
 export function openSimpletrace(
@@ -108,9 +119,9 @@ class Simpletrace implements Feed {
   #formats(name: string): readonly string[] {
     const known = qemuEvent(name);
     if (!known) return [];
-    if (!this.#schema) return known.formats;
+    if (!this.#schema) return textsOf(known);
     const args = this.#schema.events.get(name);
-    return args ? [schemaFormat(args)] : known.formats;
+    return args ? [schemaFormat(args)] : textsOf(known);
   }
 
   damaged(stream: number): never {

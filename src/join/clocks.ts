@@ -38,9 +38,9 @@ function linkOf(
   other: FirstLook,
   pairs: readonly ClockPair[],
 ): ClockShift | null {
-  const [aligned, otherAligned] = [input.summary.clockTolerance, other.summary.clockTolerance];
-  if (aligned !== undefined || otherAligned !== undefined) {
-    const tolerance = (aligned ?? 0n) + (otherAligned ?? 0n);
+  const aligned = [input, other].flatMap(({ summary }) => summary.clockToleranceNs ?? []);
+  if (aligned.length > 0) {
+    const tolerance = aligned.reduce((sum, ns) => sum + BigInt(ns), 0n);
     return { offset: 0n, tolerance, why: "same-clock", events: 0 };
   }
   const [from, to] = [input.summary.clock, other.summary.clock];

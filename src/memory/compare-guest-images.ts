@@ -1,7 +1,8 @@
 /** Two images of guest memory, page by page, a few MiB at a time. */
 
 import { PageRuns } from "../model/page-runs.ts";
-import { type GuestImage, PAGE_BYTES } from "./guest-image.ts";
+import { PAGE_BYTES } from "../model/pages.ts";
+import type { GuestImage } from "./guest-image.ts";
 
 /** What two images have in common and what not. */
 export interface GuestComparison {

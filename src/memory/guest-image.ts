@@ -2,9 +2,8 @@
 
 import type { RandomAccess } from "../bytes/source.ts";
 import { PageRuns } from "../model/page-runs.ts";
+import { PAGE_BYTES } from "../model/pages.ts";
 import { atByte, RecordingError } from "../model/place.ts";
-
-export const PAGE_BYTES = 4096;
 
 /** One file's view of guest memory. */
 export interface GuestImage {

@@ -1,9 +1,10 @@
 /** Guest memory as a mapped-ram file has it: what a destination that loads the file would see. */
 
 import { PageRuns } from "../model/page-runs.ts";
+import { PAGE_BYTES } from "../model/pages.ts";
 import { RecordingError } from "../model/place.ts";
 import type { PageRun } from "../model/result.ts";
-import { type GuestImage, PAGE_BYTES, readWhole } from "./guest-image.ts";
+import { type GuestImage, readWhole } from "./guest-image.ts";
 import { type MappedBlock, type MappedRamFile, pagesInFile } from "./mapped-ram.ts";
 import type { MemoryMap, RamRange } from "./memory-map.ts";
 

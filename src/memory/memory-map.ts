@@ -2,11 +2,10 @@
  * Where the guest sees which part of which RAM block: what turns the offsets of a migration stream
  * and of `ram_save_page` into guest-physical addresses, and back. All numbers are bytes below 2^53.
  */
+import { PAGE_BYTES } from "../model/pages.ts";
 import type { PageRun } from "../model/result.ts";
 import type { FlatRange, RangeKind } from "./mtree-text.ts";
 import type { RamBlock } from "./ramblock-text.ts";
-
-const PAGE_BYTES = 4096;
 
 /** A part of a RAM block in guest-physical memory. */
 export interface RamRange {

@@ -1,8 +1,15 @@
 /** From a file the user names to an image of guest memory: told from its first bytes. */
 
 import { unwrap } from "../bytes/decompress.ts";
-import { describeFormat } from "../bytes/describe-format.ts";
-import type { SniffedFormat } from "../bytes/sniff.ts";
+import { foreignKind } from "../bytes/foreign.ts";
+import { type Head, mayBeText } from "../bytes/head.ts";
+import {
+  isElf,
+  isKdump,
+  isMigrationStream,
+  simpletraceHeader,
+  traceDatVersion,
+} from "../bytes/signatures.ts";
 import type { RandomAccess, Source, Surroundings } from "../bytes/source.ts";
 import { RecordingError } from "../model/place.ts";
 import { openElfDump } from "./elf-dump.ts";
@@ -19,14 +26,19 @@ export interface ImageOptions {
   map?: MemoryMap;
 }
 
-/** What may be raw memory: its first bytes look like nothing, or by chance like one of these. */
-const MAY_BE_RAW: ReadonlySet<SniffedFormat> = new Set([
-  "unknown",
-  "perfetto",
-  "utf16le",
-  "utf16be",
-  "empty",
-]);
+/**
+ * What a file is that cannot be raw memory, for an error; null: it may be. An empty file may, and what
+ * only looks like a Perfetto trace or a zip: memory begins with any bytes.
+ */
+function noMemory(head: Head): string | null {
+  const kind = foreignKind(head);
+  if (kind) return CHANCE.has(kind.name) ? null : kind.phrase;
+  if (traceDatVersion(head) !== null) return "a trace.dat of trace-cmd";
+  if (simpletraceHeader(head) !== null) return "a simpletrace file of QEMU";
+  return mayBeText(head) && !head.bytes.includes(0) ? "text" : null;
+}
+
+const CHANCE: ReadonlySet<string> = new Set(["empty", "perfetto"]);
 
 /**
  * Opens an ELF dump, a mapped-ram migration file or raw memory, compressed or not. What cannot be
@@ -37,10 +49,10 @@ export async function openGuestImage(
   surroundings: Surroundings,
   options: ImageOptions = {},
 ): Promise<GuestImage> {
-  const { access, format, description } = await accessTo(source, surroundings);
+  const { access, head } = await accessTo(source, surroundings);
   try {
-    if (format === "elf") return await openElfDump(source.name, access);
-    if (format === "migration-stream") {
+    if (isElf(head)) return await openElfDump(source.name, access);
+    if (isMigrationStream(head)) {
       if (!options.map) {
         throw new RecordingError(
           { file: source.name, at: "" },
@@ -50,15 +62,16 @@ export async function openGuestImage(
       }
       return await mappedRamImage(await openMappedRam(source.name, access), options.map);
     }
-    if (format === "kdump") {
+    if (isKdump(head)) {
       throw new RecordingError(
         { file: source.name, at: "" },
         "an ELF dump (dump-guest-memory without -z, -l, -s, -w and -R)",
         "a kdump-compressed one",
       );
     }
-    if (!MAY_BE_RAW.has(format)) {
-      throw new RecordingError({ file: source.name, at: "" }, "guest memory", description);
+    const other = noMemory(head);
+    if (other !== null) {
+      throw new RecordingError({ file: source.name, at: "" }, "guest memory", other);
     }
     return openRawImage(source.name, access, options.base ?? 0);
   } catch (error) {
@@ -75,13 +88,13 @@ export async function openSentPages(
   source: Source,
   surroundings: Surroundings,
 ): Promise<MappedRamFile> {
-  const { access, format, description } = await accessTo(source, surroundings);
+  const { access, head } = await accessTo(source, surroundings);
   try {
-    if (format === "migration-stream") return await openMappedRam(source.name, access);
+    if (isMigrationStream(head)) return await openMappedRam(source.name, access);
     throw new RecordingError(
       { file: source.name, at: "" },
       "a migration file with the capability mapped-ram",
-      description,
+      foreignKind(head)?.phrase ?? noMemory(head) ?? "another file",
     );
   } catch (error) {
     access.close();
@@ -92,9 +105,9 @@ export async function openSentPages(
 async function accessTo(
   source: Source,
   surroundings: Surroundings,
-): Promise<{ access: RandomAccess; format: SniffedFormat; description: string }> {
+): Promise<{ access: RandomAccess; head: Head }> {
   const unwrapped = await unwrap(source);
-  const { format, sniffed, compression } = unwrapped;
+  const { head, compression } = unwrapped;
   const what = compression.length > 0 ? "is compressed" : "cannot be read by offset";
   const access =
     unwrapped.random() ??
@@ -103,5 +116,5 @@ async function accessTo(
       unwrapped.stream(),
       `${source.name} ${what}: it is copied to a temporary file`,
     ));
-  return { access, format, description: describeFormat(sniffed).name };
+  return { access, head };
 }

@@ -1,8 +1,9 @@
 /** Raw guest memory: what QMP `pmemsave` writes, pages from an address on with nothing around. */
 
 import type { RandomAccess } from "../bytes/source.ts";
+import { PAGE_BYTES } from "../model/pages.ts";
 import { RecordingError } from "../model/place.ts";
-import { type GuestImage, PAGE_BYTES, segmentImage } from "./guest-image.ts";
+import { type GuestImage, segmentImage } from "./guest-image.ts";
 
 /**
  * Opens a file as guest memory from guest-physical address `base` on. Owns `access` from then on.

@@ -29,8 +29,8 @@ export interface InputSummary {
   sha256: string | null;
   /** `mono`, `local` …; null when the recording does not say. */
   clock: string | null;
-  /** The times are already on the clock of the first input, known as well as this, ns. */
-  clockTolerance?: bigint;
+  /** The times are already on the clock of the first input, known as well as this; decimal. */
+  clockToleranceNs?: string;
   cpus: number[];
   /** First and last event, nanoseconds on the recording's clock, decimal; null without events. */
   firstNs: string | null;

@@ -4,6 +4,9 @@
  * virtio_pci_common_write(). The structure is the first 4 KiB of a region of its own.
  */
 
+/** Whether a region of this name is a device's common configuration. */
+export const isCommonConfig = (region: string): boolean => region.startsWith("virtio-pci-common");
+
 /** A split virtqueue that a driver enabled. */
 export interface EnabledRing {
   /** VirtIODevice, as an address of the process. */
@@ -13,14 +16,17 @@ export interface EnabledRing {
   used: number;
 }
 
-const DRIVER_FEATURE_SELECT = 0x08;
-const DRIVER_FEATURE = 0x0c;
-const DEVICE_STATUS = 0x14;
-const QUEUE_SELECT = 0x16;
-const QUEUE_SIZE = 0x18;
-const QUEUE_ENABLE = 0x1c;
-const QUEUE_USED_LOW = 0x30;
-const QUEUE_USED_HIGH = 0x34;
+/** Offsets in struct virtio_pci_common_cfg. */
+export const ConfigRegister = {
+  DriverFeatureSelect: 0x08,
+  DriverFeature: 0x0c,
+  DeviceStatus: 0x14,
+  QueueSelect: 0x16,
+  QueueSize: 0x18,
+  QueueEnable: 0x1c,
+  QueueUsedLow: 0x30,
+  QueueUsedHigh: 0x34,
+} as const;
 
 /** VIRTIO_F_RING_PACKED is bit 34: bit 2 of the second word. */
 const RING_PACKED = 4;
@@ -59,32 +65,32 @@ export class PciConfig {
     if (!state) return;
     const queue = state.queues.get(state.select);
     switch (Number(addr & 0xfffn)) {
-      case DRIVER_FEATURE_SELECT:
+      case ConfigRegister.DriverFeatureSelect:
         state.featureSelect = value;
         break;
-      case DRIVER_FEATURE:
+      case ConfigRegister.DriverFeature:
         if (state.featureSelect === 1) state.packed = (value & RING_PACKED) !== 0;
         break;
-      case DEVICE_STATUS:
+      case ConfigRegister.DeviceStatus:
         if (value === 0) state.queues.clear();
         if (this.#status.size < MAX_REGIONS) this.#status.set(thread, state);
         break;
-      case QUEUE_SELECT:
+      case ConfigRegister.QueueSelect:
         state.select = value;
         if (value < MAX_QUEUES && !state.queues.has(value)) {
           state.queues.set(value, { size: 0, low: 0, high: 0, enabled: false });
         }
         break;
-      case QUEUE_SIZE:
+      case ConfigRegister.QueueSize:
         if (queue) queue.size = value;
         break;
-      case QUEUE_USED_LOW:
+      case ConfigRegister.QueueUsedLow:
         if (queue) queue.low = value;
         break;
-      case QUEUE_USED_HIGH:
+      case ConfigRegister.QueueUsedHigh:
         if (queue) queue.high = value;
         break;
-      case QUEUE_ENABLE:
+      case ConfigRegister.QueueEnable:
         if (queue && value === 1) {
           queue.enabled = true;
           this.#tell(state, state.select, queue);

@@ -3,11 +3,10 @@
  * table for people is docs/redact.md.
  */
 
-import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { DescEvent, IoctlEvent, NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
 import type { Mapping } from "./mapping.ts";
-import { argument, ramSlot } from "./survey.ts";
+import { QemuRedactor } from "./redact-qemu.ts";
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 const ZERO = "0x0";
@@ -22,7 +21,7 @@ interface Base {
 /** The sync that a marker is; null for any other marker. */
 export type SyncOf = (text: string) => { number: number; name: string } | null;
 
-/** Redacts the events of one recording, in order: it keeps KVM's memory slots as they change. */
+/** Redacts the events of one recording, in order: it keeps what they set up. */
 export class EventRedactor {
   readonly #map: Mapping;
   /** Number of the process whose addresses the recording has. */
@@ -30,13 +29,14 @@ export class EventRedactor {
   /** Added to every time, ns. */
   readonly #shift: bigint;
   readonly #syncOf: SyncOf;
-  readonly #slots = new Map<number, bigint>();
+  readonly #qemu: QemuRedactor;
 
   constructor(map: Mapping, space: number, shift: bigint, syncOf: SyncOf) {
     this.#map = map;
     this.#space = space;
     this.#shift = shift;
     this.#syncOf = syncOf;
+    this.#qemu = new QemuRedactor(map, space);
   }
 
   /** The event as it may be shared, a descriptor perhaps in pieces; none: it is left out. */
@@ -47,6 +47,10 @@ export class EventRedactor {
       pid: this.#map.pid(event.pid),
     };
     if (event.event === "desc") return this.#descriptor(event, base);
+    if (event.event === "qemu") {
+      const { name } = event;
+      return this.#qemu.redact(event).map((args) => ({ event: "qemu", ...base, name, args }));
+    }
     const redacted = this.#one(event, base);
     return redacted ? [redacted] : [];
   }
@@ -62,7 +66,10 @@ export class EventRedactor {
     }));
   }
 
-  #one(event: Exclude<NormalisedEvent, DescEvent>, base: Base): NormalisedEvent | null {
+  #one(
+    event: Exclude<NormalisedEvent, DescEvent | QemuTraceEvent>,
+    base: Base,
+  ): NormalisedEvent | null {
     const map = this.#map;
     const kernel = (address: string): string => hex(map.kernel(BigInt(address)));
     const gpa = (address: string): string => hex(map.gpa(BigInt(address)));
@@ -124,10 +131,6 @@ export class EventRedactor {
       case "cdb":
         // A CDB holds the LBA and the verdict does not need it.
         return null;
-      case "qemu": {
-        const args = this.#arguments(event);
-        return args && { event: "qemu", ...base, name: event.name, args };
-      }
     }
   }
 
@@ -150,123 +153,5 @@ export class EventRedactor {
       ...{ vs: hex(map.kernel(BigInt(event.vs))), arg: ZERO },
       ...{ a0, a1: ZERO, a2: ZERO, a3: ZERO, a4, ...driver },
     };
-  }
-
-  /** Arguments of an event of QEMU; null: the event is left out, the replay does not need it. */
-  #arguments(event: QemuTraceEvent): QemuTraceEvent["args"] | null {
-    const map = this.#map;
-    const given = (name: string): bigint => argument(event, name);
-    const number = (name: string): number | string => event.args[name] ?? 0;
-    const text = (name: string): string => String(event.args[name] ?? "");
-    const pointer = (name: string): string => hex(map.user(this.#space, given(name)));
-    switch (event.name) {
-      case "address_space_map":
-        return {
-          ...{ as: ZERO, addr: hex(map.gpa(given("addr"))), len: hex(given("len")) },
-          ...{ is_write: number("is_write"), attrs: ZERO },
-        };
-      case "virtqueue_pop":
-        return {
-          ...{ vq: pointer("vq"), elem: pointer("elem") },
-          ...{ in_num: number("in_num"), out_num: number("out_num") },
-        };
-      case "virtqueue_fill":
-        return {
-          ...{ vq: pointer("vq"), elem: pointer("elem"), len: number("len"), idx: number("idx") },
-        };
-      case "virtio_queue_notify":
-        return { vdev: pointer("vdev"), n: number("n"), vq: pointer("vq") };
-      case "virtio_scsi_cmd_req":
-        return { lun: number("lun"), tag: this.#tag(event), cmd: hex(given("cmd")) };
-      case "virtio_scsi_cmd_resp":
-        return {
-          ...{ lun: number("lun"), tag: this.#tag(event), response: number("response") },
-          ...{ status: hex(given("status")) },
-        };
-      case "virtio_scsi_tmf_req":
-        return { lun: number("lun"), tag: this.#tag(event), subtype: number("subtype") };
-      case "virtio_scsi_tmf_resp":
-        return { lun: number("lun"), tag: this.#tag(event), response: number("response") };
-      case "virtio_blk_handle_read":
-        return { vdev: pointer("vdev"), req: ZERO, sector: 0, nsectors: 0 };
-      case "ram_save_page": {
-        const page = map.ramPage(text("rbname"), given("offset"), given("host"));
-        const rbname = map.words.ramBlock(text("rbname"));
-        return { rbname, offset: hex(page.offset), host: hex(page.host) };
-      }
-      case "ram_load_loop": {
-        const page = map.ramPage(text("rbname"), given("addr"), given("host"));
-        const rbname = map.words.ramBlock(text("rbname"));
-        const flags = hex(given("flags"));
-        return { rbname, addr: hex(page.offset), flags, host: hex(page.host) };
-      }
-      case "savevm_section_end":
-        return { id: "", section_id: 0, ret: 0 };
-      case "migration_bitmap_sync_start":
-      case "migration_cancel":
-      case "postcopy_start":
-        return {};
-      case "migration_bitmap_sync_end":
-        return { dirty_pages: number("dirty_pages") };
-      case "memory_region_sync_dirty":
-        return { mr: "", listener: map.words.listener(text("listener")), global: 0 };
-      case "global_dirty_changed":
-        return { bitmask: hex(given("bitmask")) };
-      case "migrate_set_state":
-        return { new_state: map.words.state(text("new_state")) };
-      case "runstate_set":
-        return {
-          ...{ current_state: 0, current_state_str: map.words.state(text("current_state_str")) },
-          ...{ new_state: 0, new_state_str: map.words.state(text("new_state_str")) },
-        };
-      case "migration_completion_vm_stop":
-        return { ret: 0 };
-      case "kvm_dirty_ring_page":
-        return this.#dirtied(event);
-      case "kvm_set_user_memory":
-        return this.#slot(event);
-      case "vhost_region_add_section":
-        return {
-          ...{ name: "", gpa: hex(given("gpa")), size: hex(given("size")) },
-          ...{ host: hex(map.host(given("host"))) },
-        };
-      case "vhost_user_set_mem_table_withfd":
-        return {
-          ...{ index: number("index"), name: "", memory_size: hex(given("memory_size")) },
-          ...{ guest_phys_addr: hex(given("guest_phys_addr")), offset: ZERO },
-          ...{ userspace_addr: hex(map.host(given("userspace_addr"))) },
-        };
-      case "vhost_dev_start":
-      case "vhost_dev_stop":
-        return { dev: pointer("dev"), name: "", vrings: 0 };
-      default:
-        return null;
-    }
-  }
-
-  #tag(event: QemuTraceEvent): string {
-    return hex(this.#map.tag(this.#space, argument(event, "tag") & 0xffff_ffffn));
-  }
-
-  #slot(event: QemuTraceEvent): QemuTraceEvent["args"] {
-    const slot = ramSlot(event);
-    if (slot) this.#slots.set(slot.slot, slot.gpa);
-    return {
-      ...{ as: event.args.as ?? 0, slot: event.args.slot ?? 0, flags: ZERO },
-      ...{ guest_phys_addr: hex(argument(event, "guest_phys_addr")) },
-      ...{ memory_size: hex(argument(event, "memory_size")) },
-      ...{ userspace_addr: hex(this.#map.host(argument(event, "userspace_addr"))) },
-      ...{ fd: 0, fd_offset: ZERO, ret: 0 },
-    };
-  }
-
-  /** `offset` counts pages from the beginning of the slot. */
-  #dirtied(event: QemuTraceEvent): QemuTraceEvent["args"] {
-    const slot = Number(argument(event, "slot"));
-    const base = this.#slots.get(slot);
-    if (base === undefined) return { vcpu: 0, slot, offset: ZERO };
-    const gpa = base + argument(event, "offset") * 4096n;
-    const moved = gpa < NO_ADDRESS ? this.#map.gpa(gpa) - (base & ~0xfffn) : 0n;
-    return { vcpu: 0, slot, offset: hex(BigInt.asUintN(64, moved) / 4096n) };
   }
 }

@@ -4,6 +4,7 @@
  */
 import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
+import { isCommonConfig, PciConfig } from "../qemu/pci-config.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
 import { KernelObjects } from "./addresses.ts";
 import type { MapRange } from "./regions.ts";
@@ -52,6 +53,8 @@ export class Survey {
   readonly objects = new KernelObjects();
   readonly ranges: FileRange[] = [];
   readonly #known = new Set<string>();
+  /** By file: what drivers wrote to virtio-pci. */
+  readonly #configs = new Map<number, PciConfig>();
   /** By RAM block: base and a host address of it, of each file. */
   readonly #blocks = new Map<string, { file: number; base: bigint; host: bigint }[]>();
   /** Time of the earliest event on each clock. */
@@ -134,6 +137,16 @@ export class Survey {
       case "address_space_map":
         this.#memory(argument(event, "addr"), argument(event, "len"), "firm");
         break;
+      case "memory_region_ops_write":
+        if (isCommonConfig(String(event.args.name))) {
+          const [mr, addr] = [argument(event, "mr"), argument(event, "addr")];
+          const value = Number(argument(event, "value"));
+          this.#config(file).write(event.pid, mr, addr, value);
+        }
+        break;
+      case "virtio_set_status":
+        this.#config(file).status(event.pid, argument(event, "vdev"));
+        break;
       case "kvm_set_user_memory": {
         const slot = ramSlot(event);
         const hva = argument(event, "userspace_addr");
@@ -164,6 +177,17 @@ export class Survey {
         break;
       default:
     }
+  }
+
+  #config(file: number): PciConfig {
+    let config = this.#configs.get(file);
+    if (!config) {
+      config = new PciConfig(({ used, size }) =>
+        this.#memory(BigInt(used), 6n + 8n * BigInt(Math.min(size, MAX_RING)), "firm"),
+      );
+      this.#configs.set(file, config);
+    }
+    return config;
   }
 
   #block(event: QemuTraceEvent, file: number, offset: string): void {

@@ -2,13 +2,8 @@
 
 import type { WindowChoice } from "../core/rows.ts";
 import type { RequestRecord, SyncView, WatchedWrite } from "../model/result.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy.ts";
-
-export interface ChosenPolicy {
-  policy: Policy;
-  /** The name by which it was asked for, when that is an alias. */
-  alias: string | null;
-}
 
 export interface ReplayOptions {
   policies: readonly ChosenPolicy[];

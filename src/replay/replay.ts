@@ -8,13 +8,12 @@ import type { Recording } from "../join/recording.ts";
 import type { NormalisedEvent } from "../model/event.ts";
 import { RecordingError } from "../model/place.ts";
 import type { ReplayResult } from "../model/result.ts";
-import { findPolicy } from "../vhost/policy.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import { Replay } from "./run.ts";
 import { summariseResult } from "./summary.ts";
 
 export type { Recording } from "../join/recording.ts";
-export type { ChosenPolicy, ReplayOptions } from "./replay-options.ts";
+export type { ReplayOptions } from "./replay-options.ts";
 
 async function withReplay<T>(
   recording: Recording,
@@ -66,12 +65,6 @@ export function replay(recording: Recording, options: ReplayOptions): Promise<Re
     await run.run();
     return finishResult(run, recording);
   });
-}
-
-/** Replays a recording against the kernels before and after the series: what `info` needs. */
-export function inspect(recording: Recording): Promise<ReplayResult> {
-  const policies = ["unpatched", "patched"].map((alias) => ({ policy: findPolicy(alias), alias }));
-  return replay(recording, { policies, window: "auto" });
 }
 
 /** Hands every event of a recording, in time order, to `onEvent`; nothing is replayed. */

@@ -1,6 +1,5 @@
 /** From a finished replay to its result. */
 import { Driver, RowSet } from "../../assembly/abi.ts";
-import { fitsDrivers } from "../answers/identify.ts";
 import { ownAddress, type Queue, readQueues } from "../core/queue-record.ts";
 import type {
   DeviceSummary,
@@ -10,6 +9,7 @@ import type {
   QueueSummary,
   ReplayResult,
 } from "../model/result.ts";
+import { fitsDrivers } from "../vhost/policy-row.ts";
 import type { Device } from "./devices.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";

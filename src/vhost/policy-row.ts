@@ -81,3 +81,13 @@ export function seriesPolicy(
   if (fatal !== null) policy.fatal = fatal;
   return policy;
 }
+
+/**
+ * Whether a recording of these drivers can be of this vhost. Where nothing names the driver, any
+ * vhost of the kernel can be it.
+ */
+export function fitsDrivers(policy: Policy, drivers: readonly string[]): boolean {
+  const own = policy.drivers ?? [];
+  const named = drivers.filter((driver) => driver !== "vhost");
+  return named.length === 0 ? own.length > 0 : named.some((driver) => own.includes(driver));
+}

@@ -1,5 +1,6 @@
-/** From the version of a kernel to its row: which tree took which change, as data. */
+/** From the version of a kernel to its row, by the releases and trees that the rows name. */
 import { UsageError } from "../model/place.ts";
+import { KERNELS } from "./kernels.ts";
 
 /** The row that a version has, and why. */
 export interface VersionRow {
@@ -11,58 +12,28 @@ export interface VersionRow {
 /** From this third number on a tree has this row. */
 type Step = readonly [from: number, row: string];
 
-/** Trees that took changes after their release. */
-const STABLE: Readonly<Record<string, readonly Step[]>> = {
-  "5.10": [
-    [0, "linux-6.1"],
-    [240, "linux-6.1.146"],
-  ],
-  "5.15": [
-    [0, "linux-6.1"],
-    [189, "linux-6.1.146"],
-  ],
-  "6.1": [
-    [0, "linux-6.1"],
-    [146, "linux-6.1.146"],
-    [189, "linux-6.1.189"],
-  ],
-  "6.6": [
-    [0, "linux-6.6"],
-    [93, "linux-6.6.93"],
-  ],
-  "6.12": [
-    [0, "linux-6.12"],
-    [26, "linux-6.12.26"],
-    [31, "linux-6.12.31"],
-  ],
-  "6.14": [
-    [0, "linux-6.12"],
-    [5, "linux-6.12.26"],
-    [9, "linux-6.12.31"],
-  ],
-  "6.18": [
-    [0, "linux-6.16"],
-    [45, "linux-7.1.9"],
-  ],
-  "7.1": [
-    [0, "linux-6.16"],
-    [9, "linux-7.1.9"],
-  ],
-};
-
 /** Releases from which on the mainline has this row, ascending. */
-const MAINLINE: readonly (readonly [major: number, minor: number, row: string])[] = [
-  [3, 6, "linux-6.1"],
-  [6, 6, "linux-6.6"],
-  [6, 12, "linux-6.12"],
-  [6, 15, "linux-6.15"],
-  [6, 16, "linux-6.16"],
-  [7, 2, "linux-7.2"],
-  [7, 3, "linux-7.3"],
-];
+const MAINLINE: readonly (readonly [major: number, minor: number, row: string])[] = KERNELS.flatMap(
+  ({ name, mainline }) => (mainline ? [[...mainline, name] as const] : []),
+).sort(([a, b], [c, d]) => a - c || b - d);
 
 /** The last release whose source was read. */
-const NEWEST = [7, 3] as const;
+const NEWEST = MAINLINE.at(-1)!;
+
+/** The row of a release of the mainline; undefined before the first. */
+const ofMainline = (major: number, minor: number) =>
+  MAINLINE.findLast(([m, n]) => m < major || (m === major && n <= minor));
+
+/** Trees that took changes after their release, ascending; they begin as the mainline was. */
+const STABLE: ReadonlyMap<string, readonly Step[]> = new Map(
+  [...new Set(KERNELS.flatMap(({ trees }) => trees.map(([tree]) => tree)))].map((tree) => {
+    const [major, minor] = tree.split(".").map(Number);
+    const steps = KERNELS.flatMap(({ name, trees }) =>
+      trees.flatMap(([of, from]): Step[] => (of === tree ? [[from, name]] : [])),
+    ).sort(([a], [b]) => a - b);
+    return [tree, [[0, ofMainline(major!, minor!)![2]], ...steps]];
+  }),
+);
 
 /**
  * The row of `linux-6.12.40`, `linux-5.4` or `linux-6.15-rc1`, and why it is that one; null for a
@@ -73,9 +44,9 @@ export function versionRow(name: string): VersionRow | null {
   if (!match) return null;
   const [major, minor] = [Number(match[1]), Number(match[2])];
   const release = `${major}.${minor}`;
-  const main = MAINLINE.findLast(([m, n]) => m < major || (m === major && n <= minor));
+  const main = ofMainline(major, minor);
   if (!main) throw new UsageError(`${name}: vhost-scsi came with Linux 3.6`);
-  const steps = STABLE[release];
+  const steps = STABLE.get(release);
   if (steps) return stableRow(release, match[3], steps);
   const row = main[2];
   if (major > NEWEST[0] || (major === NEWEST[0] && minor > NEWEST[1])) {

@@ -12,14 +12,11 @@ import {
   attributionPolicies,
   PATCH_ROWS,
   patchesFor,
+  statusOf,
 } from "../../src/answers/attribute.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
 import { attributeJson } from "../../src/report/json/attribute-json.ts";
-import {
-  attributeSentence,
-  attributeStatus,
-  attributeText,
-} from "../../src/report/text/attribute-text.ts";
+import { attributeSentence, attributeText } from "../../src/report/text/attribute-text.ts";
 import { textStyle } from "../../src/report/text/text-layout.ts";
 import { WINDOW } from "../../src/vhost/causes.ts";
 import { NO_PATCHES, patchChoices, seriesLogs } from "../../src/vhost/series.ts";
@@ -203,7 +200,7 @@ describe("real recordings", () => {
     const { attribution, result } = await attribute(recorded("7.2.13+deb14-amd64", "08-control"));
     expect(attribution.sets.some((set) => set.patches.join() === "4,5,8")).toBe(true);
     expect(attribution.prefix).toBe(8);
-    expect(attributeStatus(attribution, result)).toBe(0);
+    expect(statusOf({ attribution, result })).toBe(0);
   });
   test("09-events: patch 9 is needed", async () => {
     const { attribution } = await attribute(recorded("6.16.12+deb13-amd64", "09-events"));
@@ -216,7 +213,7 @@ describe("real recordings", () => {
     expect(new Set(attribution.unsaved.causes.map(({ cause }) => cause))).toEqual(
       new Set(["io-late", "io-freed", "io-no-base", "notify-no-base"]),
     );
-    expect(attributeStatus(attribution, result)).toBe(1);
+    expect(statusOf({ attribution, result })).toBe(1);
     expect(attributeSentence(attribution, result)).toMatch(
       /with the whole series \d+ pages are still lost/,
     );
@@ -233,12 +230,12 @@ describe("real recordings", () => {
   });
   test("the document is valid against its schema", async () => {
     const { attribution, result } = await attribute(recorded("6.16.12+deb13-amd64", "12-toggle"));
-    const options = { policies: ["a"], window: "auto", syncMarker: null } as const;
+    const asked = { window: "auto", syncMarker: null, ran: null } as const;
     const file = join(import.meta.dirname, "../../schema/attribute.schema.json");
     const validate = new Ajv2020({ allowUnionTypes: true }).compile(
       JSON.parse(readFileSync(file, "utf8")),
     );
-    validate(attributeJson(TOOL, options, attribution, result));
+    validate(attributeJson(TOOL, { asked: { ...asked, policies: ["a"] }, attribution, result }));
     expect(validate.errors).toBeNull();
   });
 });

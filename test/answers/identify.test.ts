@@ -4,19 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { candidatesOf, fitsDrivers, startIdentifier } from "../../src/answers/identify.ts";
+import { candidatesOf, startIdentifier } from "../../src/answers/identify.ts";
 import { type IdentifyArguments, run as identify } from "../../src/commands/identify.ts";
 import { loadApi } from "../../src/commands/shared/load-api.ts";
 import { findPolicy, POLICIES } from "../../src/vhost/policy.ts";
+import { fitsDrivers } from "../../src/vhost/policy-row.ts";
 import { Guest } from "../support/guest.ts";
 import { memorySource, replayAll } from "../support/memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "../../traces/vhost-scsi");
 const BEFORE = [
   ..."linux-6.1 linux-6.1.146 linux-6.1.189 linux-6.6 linux-6.6.93 linux-6.12".split(" "),
-  ..."linux-6.12.26 linux-6.12.31 linux-6.15".split(" "),
+  ..."linux-6.12.26 linux-6.12.31 linux-6.12.111 linux-6.15".split(" "),
 ];
-const AFTER = "linux-6.16 linux-7.1.9 linux-7.2 linux-7.3 series-v2".split(" ");
+const AFTER = "linux-6.16 linux-6.18 linux-7.1.9 linux-7.2 linux-7.3 series-v2".split(" ");
 
 let scratch = "";
 beforeAll(async () => {
@@ -111,7 +112,7 @@ describe("recordings of real kernels are identified:", () => {
   test("the text is at most 80 columns wide, its first line the answer", async () => {
     const { out } = await run(ofTraces("7.2.13+deb14-amd64", "12-toggle"));
     expect(out).toMatch(
-      /^linux-6.16 explains the observed log\s+at all \d+ syncs; so do linux-7.1.9/,
+      /^linux-6.16 explains the observed log\s+at all \d+ syncs; so do linux-6.18,\s+linux-7.1.9/,
     );
     for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
   });
@@ -212,7 +213,7 @@ describe("rows", () => {
     const images = [new Uint8Array([1]), new Uint8Array([2])];
     identifier.addSync({ index: 0, caveats: [] }, null, new Uint8Array([3]), (row) => images[row]!);
     const { ranking } = identifier.finish(["vhost-scsi"]);
-    expect(ranking.map((row) => [row.policy.name, row.rank, row.missing, row.ties])).toEqual([
+    expect(ranking.map((row) => [row.policy, row.rank, row.missing, row.ties])).toEqual([
       ["linux-6.1", 1, 1, []],
       ["linux-6.16", 1, 1, []],
     ]);

@@ -7,13 +7,14 @@ import { Ajv2020 as Validator } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { imageVerdict, imageVerdictStatus } from "../../src/answers/image-verdict.ts";
-import { type ReplayVerdict, verifyImages } from "../../src/commands/verify-images.ts";
+import type { ReplayApi } from "../../src/commands/shared/replay-api.ts";
+import { verifyImages } from "../../src/commands/verify-images.ts";
 import { PageRuns } from "../../src/model/page-runs.ts";
 import { RecordingError, UsageError } from "../../src/model/place.ts";
 import { fileSource, nodeSurroundings } from "../../src/node/index.ts";
 import { makeElfDump, pagesOf } from "../support/make-elf-dump.ts";
 import { makeMappedRam } from "../support/make-mapped-ram.ts";
-import { fakeApi, fakeIo, resultOf } from "../support/report-fixture.ts";
+import { fakeApi, fakeIo, migrationOf, resultOf } from "../support/report-fixture.ts";
 
 const set = (...pages: number[]) => PageRuns.from(pages.map((gfn) => ({ gfn, pages: 1 })));
 const range = (gfn: number, pages: number) => PageRuns.from([{ gfn, pages }]);
@@ -95,22 +96,25 @@ describe("sets", () => {
   });
 });
 
-describe("verify --source-dump A --destination-dump B", () => {
-  let folder = "";
-  const path = (name: string) => join(folder, name);
-  const api = {
-    ...fakeApi(),
+/** A library that reads files, and whose replay finds one migration with these verdicts. */
+function apiOf(verdicts: { policy: string; stale: PageRuns; possiblyStale: PageRuns }[]) {
+  return {
+    ...fakeApi(resultOf({ migrations: [migrationOf(verdicts)] })),
     openSources: (names: readonly string[]) => names.map(fileSource),
     surroundings: nodeSurroundings,
   };
-  const verdict =
-    (stale: PageRuns, possiblyStale = none): (() => Promise<ReplayVerdict>) =>
-    async () => ({
-      policies: [{ name: "linux-6.1", alias: "unpatched", pages: { stale, possiblyStale } }],
-      result: resultOf(),
-      options: { policies: ["linux-6.1"], window: "recorded", syncMarker: null },
-    });
-  const args = () => ({ sourceDump: path("a.elf"), destinationDump: path("b.raw") });
+}
+
+describe("verify --source-dump A --destination-dump B", () => {
+  let folder = "";
+  const path = (name: string) => join(folder, name);
+  /** A library whose replay finds a migration with this verdict. */
+  const verdict = (stale: PageRuns, possiblyStale = none) =>
+    apiOf([{ policy: "linux-6.1", stale, possiblyStale }]);
+  const args = () => ({
+    ...{ recordings: [import.meta.filename], policy: ["unpatched"] },
+    ...{ sourceDump: path("a.elf"), destinationDump: path("b.raw") },
+  });
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "vhost-replay-"));
@@ -134,7 +138,7 @@ describe("verify --source-dump A --destination-dump B", () => {
   test("every differing page is stale: 0, and the table says so", async () => {
     const io = fakeIo();
     const base = { ...args(), dumpBase: "0x1000", owners: path("owners.csv") };
-    expect(await verifyImages(api, io, base, verdict(set(2, 4, 5), set(3)))).toBe(0);
+    expect(await verifyImages(verdict(set(2, 4, 5), set(3)), io, base)).toBe(0);
     expect(io.stdout.split("\n")[0]).toBe(
       "2 of 5 pages differ; linux-6.1 (unpatched) explains all: 1 stale, 1 possibly",
     );
@@ -150,7 +154,7 @@ describe("verify --source-dump A --destination-dump B", () => {
   test("a differing page that is not: 1, named with its owner", async () => {
     const io = fakeIo();
     const base = { ...args(), dumpBase: "0x1000", owners: path("owners.csv") };
-    expect(await verifyImages(api, io, base, verdict(set(2)))).toBe(1);
+    expect(await verifyImages(verdict(set(2)), io, base)).toBe(1);
     expect(io.stdout).toContain("neither stale nor possibly stale: 0x3000-0x3fff\n");
     expect(io.stdout).toContain("1  swap cache page of systemd, pid 1\n");
   });
@@ -158,7 +162,7 @@ describe("verify --source-dump A --destination-dump B", () => {
   test("no page in common: 3", async () => {
     const io = fakeIo();
     const base = { ...args(), dumpBase: "4G" };
-    expect(await verifyImages(api, io, base, verdict(set(2)))).toBe(3);
+    expect(await verifyImages(verdict(set(2)), io, base)).toBe(3);
     expect(io.stdout).toMatch(/^Nothing compared: the two images have no page in common\./);
   });
 
@@ -172,7 +176,7 @@ describe("verify --source-dump A --destination-dump B", () => {
       { mtree: [path("mtree.txt")], sentPages: path("sent"), owners: path("owners.csv") },
     ]) {
       const io = fakeIo();
-      await verifyImages(api, io, { ...args(), ...more, json: true }, verdict(set(2, 4), set(3)));
+      await verifyImages(verdict(set(2, 4), set(3)), io, { ...args(), ...more, json: true });
       const document = JSON.parse(io.stdout);
       validate(document);
       expect(validate.errors).toBe(null);
@@ -190,30 +194,33 @@ describe("verify --source-dump A --destination-dump B", () => {
   test("a mapped-ram file is an image as well", async () => {
     const io = fakeIo();
     const files = {
-      sourceDump: path("a.elf"),
+      ...args(),
       destinationDump: path("sent"),
       mtree: [path("mtree.txt")],
     };
     // 1 equal, 2 and 3 overwritten, 4 sent as zero page, 5 equal.
-    expect(await verifyImages(api, io, files, verdict(set(2, 3, 4)))).toBe(0);
+    expect(await verifyImages(verdict(set(2, 3, 4)), io, files)).toBe(0);
     expect(io.stdout).toMatch(/^3 of 5 pages differ; /);
   });
 
   test("what is missing is told before the replay", async () => {
     const io = fakeIo();
     let replayed = false;
-    const never = async () => {
-      replayed = true;
-      return verdict(none)();
+    const never: ReplayApi = {
+      ...verdict(none),
+      replay: async () => {
+        replayed = true;
+        return resultOf();
+      },
     };
     const sent = { ...args(), sentPages: path("sent") };
-    await expect(verifyImages(api, io, sent, never)).rejects.toThrow(UsageError);
+    await expect(verifyImages(never, io, sent)).rejects.toThrow(UsageError);
     const odd = { ...args(), dumpBase: "0x1001" };
-    await expect(verifyImages(api, io, odd, never)).rejects.toThrow("--dump-base: expected");
+    await expect(verifyImages(never, io, odd)).rejects.toThrow("--dump-base: expected");
     const absent = { ...args(), destinationDump: path("no") };
-    await expect(verifyImages(api, io, absent, never)).rejects.toThrow(RecordingError);
+    await expect(verifyImages(never, io, absent)).rejects.toThrow(RecordingError);
     const foreign = { ...args(), destinationDump: path("owners.csv") };
-    await expect(verifyImages(api, io, foreign, never)).rejects.toThrow("expected guest memory");
+    await expect(verifyImages(never, io, foreign)).rejects.toThrow("expected guest memory");
     expect(replayed).toBe(false);
   });
 });
@@ -223,24 +230,16 @@ test.runIf(existsSync(RUN))("a real migration: its differing pages as the verdic
   const listed = (await readFile(join(RUN, "differ.txt"), "utf8")).match(/^0x\w+/gm)!.map(Number);
   const io = fakeIo();
   const args = {
+    ...{ recordings: [import.meta.filename], policy: ["linux-6.1", "linux-6.16"] },
     sourceDump: join(RUN, "ram-src.bin.gz"),
     destinationDump: join(RUN, "ram-dst.bin.gz"),
     json: true,
   };
-  const api = {
-    ...fakeApi(),
-    openSources: (names: readonly string[]) => names.map(fileSource),
-    surroundings: nodeSurroundings,
-  };
-  const policies = [
-    { name: "all", alias: null, pages: { stale: set(...listed), possiblyStale: none } },
-    { name: "less", alias: null, pages: { stale: set(...listed.slice(1)), possiblyStale: none } },
-  ];
-  const status = await verifyImages(api, io, args, async () => ({
-    policies,
-    result: resultOf(),
-    options: { policies: ["all", "less"], window: "recorded", syncMarker: null },
-  }));
+  const api = apiOf([
+    { policy: "linux-6.1", stale: set(...listed), possiblyStale: none },
+    { policy: "linux-6.16", stale: set(...listed.slice(1)), possiblyStale: none },
+  ]);
+  const status = await verifyImages(api, io, args);
   expect(status).toBe(0);
   const document = JSON.parse(io.stdout);
   expect(document.compared).toBe(8192);

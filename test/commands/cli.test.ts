@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCommandLine } from "../../src/commands/program.ts";
-import { policiesNamed } from "../../src/commands/shared/arguments.ts";
-import { overlaps, parseGpaRange, wholePages } from "../../src/commands/shared/gpa-range.ts";
+import { parseGpaRange } from "../../src/commands/shared/gpa-range.ts";
 import { interruptibleSource } from "../../src/commands/shared/interruptible-source.ts";
 import { progressLine, progressText } from "../../src/commands/shared/progress.ts";
 import type { ReplayApi } from "../../src/commands/shared/replay-api.ts";
 import { wantsColor } from "../../src/commands/shared/terminal.ts";
+import { overlaps, wholePages } from "../../src/model/pages.ts";
 import { RecordingError } from "../../src/model/place.ts";
+import { choosePolicies } from "../../src/vhost/chosen-policy.ts";
 import { POLICIES } from "../../src/vhost/policy.ts";
 import { fakeApi, fakeImage, fakeIo, resultOf } from "../support/report-fixture.ts";
 
@@ -206,8 +207,7 @@ describe("commands", () => {
 
   test("an alias of several rows stands for all of them", () => {
     const rows = POLICIES.map((row) => ({ ...row, aliases: ["all"] }));
-    const api = { ...fakeApi(), POLICIES: rows };
-    expect(policiesNamed(api, ["linux-7.2", "all"]).map(({ policy }) => policy.name)).toEqual([
+    expect(choosePolicies(["linux-7.2", "all"], rows).map(({ policy }) => policy.name)).toEqual([
       "linux-7.2",
       ...rows.map((row) => row.name).filter((name) => name !== "linux-7.2"),
     ]);

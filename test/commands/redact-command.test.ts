@@ -41,7 +41,11 @@ const withKey = (...args: string[]): string[] => [...args, "--key-file", at("key
 
 async function eventsOf(file: string): Promise<NormalisedEvent[]> {
   const events: NormalisedEvent[] = [];
-  const opening = { sources: api.openSources([file]), surroundings: api.surroundings(() => {}) };
+  const opening = {
+    module: api.module,
+    sources: api.openSources([file]),
+    surroundings: api.surroundings(() => {}),
+  };
   await api.dump(opening, (event) => void events.push(event));
   return events;
 }

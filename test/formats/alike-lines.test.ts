@@ -142,3 +142,12 @@ test("a blank line in front does not move the columns of the next one", async ()
   const whole = [...lines, ...lines, line("123456", "0x4000"), "", line("12345", "0x5000")];
   expect(await read(whole, false)).toEqual(await read(whole, true));
 });
+
+test("a CPU with a blank in it is no CPU, also in the column where one stood before", async () => {
+  const [line] = LINES[0]!;
+  const torn = line!.replace(/\[(\d)\d(\d)\]/, "[$1 $2]");
+  const whole = [...FIRST[0]!, ...FIRST[0]!, torn, ...FIRST[0]!];
+  const { foreign } = await read(whole, false);
+  expect(foreign).toBe(1);
+  expect(await read(whole, true)).toEqual(await read(whole, false));
+});

@@ -156,7 +156,7 @@ describe("ELF dumps", () => {
       );
     }
     const json = Buffer.from('{"event":"sync"}\n'.padEnd(4096, "\n"));
-    expect(await refusal(open(json, {}, "a"))).toBe("a: expected guest memory, found NDJSON");
+    expect(await refusal(open(json, {}, "a"))).toBe("a: expected guest memory, found text");
     expect(await refusal(open(new Uint8Array(4097), {}, "a"))).toMatch(
       /found 4097 bytes of something/,
     );

@@ -148,13 +148,13 @@ describe("summaries", () => {
       ],
       unknown: 3,
     });
-    expect(ownersText(table, asked)).toEqual([
+    expect(ownersText(table.summarise(asked))).toEqual([
       "  3  swap cache page of systemd, pid 1",
       "  1  slab page",
       '  1  anon page of a "quoted"??name',
       "  3  of an owner that the file does not name",
     ]);
-    expect(ownersText(table, asked, 1)[1]).toBe("  2  of 2 more owners");
+    expect(ownersText(table.summarise(asked), 1)[1]).toBe("  2  of 2 more owners");
   });
 
   test("texts", () => {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   describeQemu,
   eventsToSwitch,
-  QEMU_EVENTS,
+  RECORDED_EVENTS,
   switchEvents,
 } from "../../src/node/record/qemu-events.ts";
 import { Qmp } from "../../src/node/record/qmp.ts";
@@ -75,7 +75,7 @@ function qemu(request: Request): object {
   switch (request.execute) {
     case "trace-event-get-state":
       if (name === "vhost_dev_start_in") return { error: { desc: `unknown event "${name}"` } };
-      return { return: [{ name, state: name === "vhost_commit" ? "enabled" : "disabled" }] };
+      return { return: [{ name, state: name === "virtqueue_pop" ? "enabled" : "disabled" }] };
     case "human-monitor-command":
       return { return: `output of ${request.arguments?.["command-line"]}\r\n` };
     default:
@@ -89,7 +89,7 @@ describe("QMP", () => {
     const qmp = await Qmp.connect(path);
     const off = await eventsToSwitch(qmp);
     expect(off).toEqual(
-      QEMU_EVENTS.filter((name) => name !== "vhost_commit" && name !== "vhost_dev_start_in"),
+      RECORDED_EVENTS.filter((name) => name !== "virtqueue_pop" && name !== "vhost_dev_start_in"),
     );
     await switchEvents(qmp, off, true);
     await switchEvents(qmp, off, false);

@@ -2,10 +2,28 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { EVENT_SLOTS } from "../../assembly/abi.ts";
-import { QEMU_EVENTS, QEMU_UNUSED } from "../../src/qemu/events.ts";
+import {
+  BlkSlot,
+  CmdReqSlot,
+  CmdRespSlot,
+  DirtiedSlot,
+  EVENT_SLOTS,
+  EventKind,
+  FillSlot,
+  FlushSlot,
+  LoadSlot,
+  MapSlot,
+  NotifySlot,
+  PopSlot,
+  SaveSlot,
+} from "../../assembly/abi.ts";
+import type { NormalisedEvent } from "../../src/model/event.ts";
+import { QEMU_EVENTS, QEMU_UNUSED, qemuEventOfKind, slotOf } from "../../src/qemu/events.ts";
 import { piecesOf } from "../../src/qemu/pattern.ts";
 import { readTraceEvents } from "../../src/qemu/trace-events.ts";
+import { dump } from "../../src/replay/replay.ts";
+import { eventTable } from "../support/event-table.ts";
+import { memorySource, recordingOf } from "../support/memory-source.ts";
 
 const FOLDER = join(import.meta.dirname, "../../../shared/recordings/qemu/events");
 const VERSIONS = ["7.2", "10.0", "11.1"] as const;
@@ -34,18 +52,97 @@ const normal = (format: string): string =>
     .replace(/%(?:l|ll|z|h|hh)?([xudi])/g, (_, c: string) => `%${c === "i" ? "d" : c}`)
     .replace(/%zu/g, "%u");
 
-test("every slot of every event fits the record", () => {
-  for (const { name, slots } of QEMU_EVENTS)
-    expect(slots.length, name).toBeLessThanOrEqual(EVENT_SLOTS);
+describe("the table", () => {
+  test("has every column in every row", () => {
+    for (const event of QEMU_EVENTS) {
+      const { name, kind, slots, formats, role, recorded, redact, tells, source } = event;
+      expect(name).toMatch(/^[a-z][a-z0-9_]+$/);
+      expect(EventKind[kind], name).toMatch(/^Q/);
+      expect(formats.length, name).toBeGreaterThan(0);
+      for (const { versions } of formats) expect(versions.length, name).toBeGreaterThan(0);
+      expect(slots.length, name).toBeLessThanOrEqual(EVENT_SLOTS);
+      expect(["source", "destination", "both"], name).toContain(role);
+      expect(typeof recorded, name).toBe("boolean");
+      expect(Object.keys(redact).sort(), `${name}: every argument has its redaction`).toEqual(
+        [...slots].sort(),
+      );
+      expect(tells.length, name).toBeGreaterThan(5);
+      expect(source, name).toMatch(/^(hw|migration|system|accel)\/[\w/-]+\.c/);
+    }
+  });
+
+  test("has one row for a name, and a row for every kind of QEMU's events", () => {
+    const names = QEMU_EVENTS.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    const kinds = Object.values(EventKind).filter(
+      (kind): kind is EventKind => typeof kind === "number" && kind > EventKind.Other,
+    );
+    expect(kinds.filter((kind) => !qemuEventOfKind(kind))).toEqual([]);
+    expect(names.filter((name) => QEMU_UNUSED.includes(name))).toEqual([]);
+  });
+
+  test("gives events of one kind the same slots, so that a record of it can be named", () => {
+    for (const event of QEMU_EVENTS) {
+      const first = qemuEventOfKind(event.kind)!;
+      expect(first.slots.slice(0, event.slots.length), event.name).toEqual(event.slots);
+    }
+  });
+
+  test("names the arguments of each format as slots, in the order that the core reads", () => {
+    for (const { name, slots, formats } of QEMU_EVENTS) {
+      const named = formats.flatMap(({ text }) => piecesOf(text).flatMap((p) => p.name ?? []));
+      expect([...new Set(named)].sort(), name).toEqual([...slots].sort());
+    }
+    const cores = [
+      ...[MapSlot, PopSlot, FillSlot, FlushSlot, NotifySlot, CmdReqSlot, CmdRespSlot, BlkSlot],
+      ...[SaveSlot, LoadSlot, DirtiedSlot],
+    ];
+    const kinds = [
+      ...["QMap", "QPop", "QFill", "QFlush", "QNotify", "QScsiReq", "QScsiResp", "QBlk"],
+      ...["QSave", "QLoad", "QDirtied"],
+    ] as const;
+    for (const [i, kind] of kinds.entries()) {
+      for (const [name, slot] of Object.entries(cores[i]!)) {
+        if (typeof slot === "number") expect(slotOf(EventKind[kind], name), name).toBe(slot);
+      }
+    }
+  });
+
+  test("makes the table of docs/qemu.md", () => {
+    const page = readFileSync(join(import.meta.dirname, "../../docs/qemu.md"), "utf8");
+    expect(page).toContain(eventTable());
+  });
 });
 
-test("events of one kind have the same arguments, so that a record of it can be named", () => {
-  for (const event of QEMU_EVENTS) {
-    const first = QEMU_EVENTS.find(({ kind }) => kind === event.kind)!;
-    for (const [i, slot] of event.slots.entries()) {
-      if (first.slots[i] !== undefined) expect(first.slots[i], event.name).toBe(slot);
+/** A value of each conversion that is no other's, and how QEMU prints it. */
+const VALUES: Record<string, (i: number) => [printed: string, dumped: string | number]> = {
+  p: (i) => [`0x55550000${i}000`, `0x55550000${i}000`],
+  x: (i) => [`a${i}0`, `0xa${i}0`],
+  u: (i) => [`${70 + i}`, 70 + i],
+  d: (i) => [`-${30 + i}`, -30 - i],
+  s: (i) => [`word${i}`, `word${i}`],
+};
+
+describe.each(QEMU_EVENTS)("$name", (event) => {
+  test.each(event.formats)("is read as QEMU $versions print it", async ({ text }) => {
+    const expected: Record<string, string | number> = {};
+    let i = 0;
+    const line = text.replace(/\{(\w+):([pxuds])\}/g, (_, name: string, conversion: string) => {
+      const [printed, dumped] = VALUES[conversion]!(i++);
+      expected[name] = dumped;
+      return printed;
+    });
+    const log = `7@1795396508.298564:${event.name} ${line}\n`;
+    const events: NormalisedEvent[] = [];
+    await dump(await recordingOf(memorySource("src.log", log)), (found) => void events.push(found));
+    expect(events).toHaveLength(1);
+    const [found] = events;
+    if (found?.event !== "qemu") throw new Error("no event of QEMU");
+    expect(found.name).toBe(qemuEventOfKind(event.kind)!.name);
+    for (const [name, value] of Object.entries(expected)) {
+      expect(found.args[name], name).toBe(value);
     }
-  }
+  });
 });
 
 describe.skipIf(!existsSync(FOLDER)).each(VERSIONS)("QEMU %s", (version) => {
@@ -59,9 +156,11 @@ describe.skipIf(!existsSync(FOLDER)).each(VERSIONS)("QEMU %s", (version) => {
     let checked = 0;
     for (const event of QEMU_EVENTS) {
       const listed = events.get(event.name);
+      const here = event.formats.some(({ versions }) => versions.includes(version));
+      expect(here, `${event.name} is an event of QEMU ${version}`).toBe(listed !== undefined);
       if (!listed) continue;
       checked++;
-      const own = event.formats.map((format) => piecesOf(format).filter((p) => p.name !== null));
+      const own = event.formats.map(({ text }) => piecesOf(text).filter((p) => p.name !== null));
       const fitting = own.filter((pieces) => pieces.length === listed.length);
       expect(fitting.length, `${event.name}: a format with ${listed.length} arguments`).toBe(1);
       expect(
@@ -72,7 +171,10 @@ describe.skipIf(!existsSync(FOLDER)).each(VERSIONS)("QEMU %s", (version) => {
         fitting[0]!.map(({ conversion }) => (conversion === "s" ? "s" : "u")),
         event.name,
       ).toEqual(listed.map((a) => a.type));
-      expect(event.formats.map(asPrintf), event.name).toContain(normal(formats.get(event.name)!));
+      expect(
+        event.formats.map(({ text }) => asPrintf(text)),
+        event.name,
+      ).toContain(normal(formats.get(event.name)!));
     }
     expect(checked).toBeGreaterThan(25);
   });

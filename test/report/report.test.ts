@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { compareImages, firstDifference } from "../../src/answers/compare-images.ts";
+import { compareImages, firstDifference } from "../../src/answers/log-difference.ts";
+import { statusOf } from "../../src/answers/lost.ts";
 import { eventJsonLine } from "../../src/report/json/event-json.ts";
+import { requestJsonLine } from "../../src/report/json/request-json.ts";
 import { seconds } from "../../src/report/text/number-text.ts";
 import { reportText } from "../../src/report/text/report-text.ts";
-import { requestJsonLine } from "../../src/report/text/request-line.ts";
 import { alignColumns, printable, textStyle, wrapText } from "../../src/report/text/text-layout.ts";
-import { verdictSentence, verdictStatus } from "../../src/report/text/verdict.ts";
+import { verdictSentence } from "../../src/report/text/verdict.ts";
 import { event, policyResult, request, resultOf } from "../support/report-fixture.ts";
 
 const none = (name: string) => policyResult({ name, alias: "patched", lost: 0 });
@@ -61,9 +62,9 @@ describe("the verdict", () => {
   });
 
   test("has status 1 when any policy loses, 0 when none does, 3 without a verdict", () => {
-    expect(verdictStatus(resultOf())).toBe(1);
-    expect(verdictStatus(resultOf({ policies: [none("linux-6.16")] }))).toBe(0);
-    expect(verdictStatus(resultOf({ verdict: false }))).toBe(3);
+    expect(statusOf({ result: resultOf() })).toBe(1);
+    expect(statusOf({ result: resultOf({ policies: [none("linux-6.16")] }) })).toBe(0);
+    expect(statusOf({ result: resultOf({ verdict: false }) })).toBe(3);
   });
 });
 

@@ -10,7 +10,7 @@ import { run as policies } from "../../src/commands/policies.ts";
 import { run as report } from "../../src/commands/report.ts";
 import { run as verify } from "../../src/commands/verify.ts";
 import { eventJsonLine } from "../../src/report/json/event-json.ts";
-import { requestJsonLine } from "../../src/report/text/request-line.ts";
+import { requestJsonLine } from "../../src/report/json/request-json.ts";
 import { event, fakeApi, fakeImage, fakeIo, request, resultOf } from "../support/report-fixture.ts";
 
 const OWN =

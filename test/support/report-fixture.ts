@@ -4,9 +4,12 @@ import type { Source } from "../../src/bytes/source.ts";
 import type { Io } from "../../src/commands/shared/io.ts";
 import type { ReplayApi } from "../../src/commands/shared/replay-api.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
+import { countPages } from "../../src/model/page-runs.ts";
 import { UsageError } from "../../src/model/place.ts";
 import type {
   Finding,
+  MigrationResult,
+  PageRun,
   PolicyResult,
   ReplayResult,
   RequestRecord,
@@ -14,7 +17,7 @@ import type {
   SyncView,
   WatchedWrite,
 } from "../../src/model/result.ts";
-import { findPolicy, POLICIES } from "../../src/vhost/policy.ts";
+import { POLICIES } from "../../src/vhost/policy.ts";
 
 const at = (line: number) => ({ file: "m.txt", at: `:${line}` });
 
@@ -169,6 +172,41 @@ export function resultOf(fields: Partial<ReplayResult> = {}): ReplayResult {
   };
 }
 
+/** A migration that completed, with these verdicts. */
+export function migrationOf(
+  verdicts: readonly {
+    policy: string;
+    stale: Iterable<PageRun>;
+    possiblyStale: Iterable<PageRun>;
+  }[],
+): MigrationResult {
+  return {
+    from: "qemu",
+    outcome: "completed",
+    logOn: { ns: "29000000000", place: at(15) },
+    firstSyncNs: "29000000000",
+    stoppedNs: "31200000000",
+    postcopyNs: null,
+    endNs: "31300000000",
+    syncs: 2,
+    states: [],
+    sends: { data: 5, zero: 0, unplaced: 0 },
+    sendTimes: "source",
+    zeroResendsAtMost: 0,
+    blocks: [],
+    cpuDirtied: 0,
+    verdicts: verdicts.map(({ policy, ...sets }) => {
+      const [stale, possiblyStale] = [[...sets.stale], [...sets.possiblyStale]];
+      const best = countPages(stale);
+      return {
+        ...{ policy, best, likely: best, worst: best + countPages(possiblyStale) },
+        ...{ stale, possiblyStale, healed: [], loggedNotSent: 0, whatIf: false },
+        ...{ pages: [], pagesWithoutEvidence: 0 },
+      };
+    }),
+  };
+}
+
 export const request: RequestRecord = {
   serial: 10,
   device: 0,
@@ -224,6 +262,7 @@ export function fakeApi(result: ReplayResult = resultOf()): ReplayApi {
     surroundings: () => ({
       spool: () => Promise.reject(new Error("nothing is spooled here")),
     }),
+    module: undefined as never,
     plan: () => Promise.reject(new Error("not part of this fixture")),
     async replay(_, options) {
       for (const round of result.rounds) {
@@ -257,7 +296,6 @@ export function fakeApi(result: ReplayResult = resultOf()): ReplayApi {
       return result;
     },
     POLICIES,
-    findPolicy,
   };
 }
 

@@ -1,10 +1,14 @@
 /** The table of policies: patches as switches, kernel versions, other vhosts. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MAX_ROWS } from "../../assembly/abi.ts";
 import { UsageError } from "../../src/model/place.ts";
-import { policyDetailJson, policyDetailText } from "../../src/report/text/policy-detail.ts";
+import { policyDetailJson } from "../../src/report/json/policies-json.ts";
+import { policyDetailText } from "../../src/report/text/policy-detail.ts";
 import { assumeLogging, causeMask, causesOf, NOT_WRITTEN, WINDOW } from "../../src/vhost/causes.ts";
+import { KERNELS } from "../../src/vhost/kernels.ts";
 import {
   ASSUMED_WINDOW,
   findPolicy,
@@ -13,6 +17,8 @@ import {
   resolvePolicy,
 } from "../../src/vhost/policy.ts";
 import { patchChoices, patchList } from "../../src/vhost/series.ts";
+import { versionRow } from "../../src/vhost/versions.ts";
+import { kernelTable } from "../support/kernel-table.ts";
 
 /** Causes of vhost-scsi alone, which a name logs. */
 function scsi(name: string): string[] {
@@ -114,6 +120,43 @@ describe("patches as switches", () => {
   });
 });
 
+describe("a kernel is one row:", () => {
+  test("its releases and trees are no other row's, and it says what was read", () => {
+    const claims = KERNELS.flatMap(({ mainline, trees }) => [
+      ...(mainline ? [mainline.join(".")] : []),
+      ...trees.map(([tree, from]) => `${tree}.${from}`),
+    ]);
+    expect(new Set(claims).size).toBe(claims.length);
+    for (const { name, read, mainline, trees } of KERNELS) {
+      expect(read.length, name).toBeGreaterThan(0);
+      expect(mainline !== null || trees.length > 0, name).toBe(!name.startsWith("series-"));
+    }
+  });
+
+  test("its name and what was measured resolve to it", () => {
+    for (const { name, measured } of KERNELS) {
+      expect(findPolicy(name).name).toBe(name);
+      for (const version of measured) expect(findPolicy(`linux-${version}`).name).toBe(name);
+    }
+    expect(KERNELS.flatMap(({ measured }) => measured).length).toBeGreaterThan(5);
+  });
+
+  test("each release is found from its own rows alone", () => {
+    for (const { name, mainline, trees } of KERNELS) {
+      if (mainline) expect(versionRow(`linux-${mainline.join(".")}.0`)?.row).toBe(name);
+      for (const [tree, from] of trees) {
+        expect(versionRow(`linux-${tree}.${from}`)?.row).toBe(name);
+        expect(versionRow(`linux-${tree}.${from - 1}`)?.row).not.toBe(name);
+      }
+    }
+  });
+
+  test("the table of docs/model.md is made of the rows", () => {
+    const page = readFileSync(join(import.meta.dirname, "../../docs/model.md"), "utf8");
+    expect(page).toContain(kernelTable());
+  });
+});
+
 describe("kernel versions", () => {
   test.each([
     ["linux-6.1.100", "linux-6.1"],
@@ -134,14 +177,18 @@ describe("kernel versions", () => {
     ["linux-6.12.26", "linux-6.12.26"],
     ["linux-6.12.31", "linux-6.12.31"],
     ["linux-6.12.107", "linux-6.12.31"],
+    ["linux-6.12.110", "linux-6.12.31"],
+    ["linux-6.12.111", "linux-6.12.111"],
+    ["linux-6.12.117", "linux-6.12.111"],
     ["linux-6.13.5", "linux-6.12"],
     ["linux-6.14.9", "linux-6.12.31"],
     ["linux-6.15.3", "linux-6.15"],
     ["linux-6.16.12", "linux-6.16"],
     ["linux-6.17", "linux-6.16"],
-    ["linux-6.18.44", "linux-6.16"],
+    ["linux-6.18.44", "linux-6.18"],
     ["linux-6.18.45", "linux-7.1.9"],
-    ["linux-7.0.1", "linux-6.16"],
+    ["linux-7.0.1", "linux-6.18"],
+    ["linux-7.1.8", "linux-6.18"],
     ["linux-7.1.9", "linux-7.1.9"],
     ["linux-7.2.13", "linux-7.2"],
     ["linux-7.3.4", "linux-7.3"],
@@ -274,9 +321,9 @@ describe("the details of a row", () => {
     expect([spdk.patches, spdk.switches, spdk.drivers]).toEqual([null, null, []]);
     expect(spdk.manner).toMatchObject({ capture: "completion", notify: false });
   });
-  test("6.1.189, 7.2 and 7.3 wait in device ioctls, no other row does", () => {
+  test("6.1.189, 6.12.111, 7.2 and 7.3 wait in device ioctls, no other row does", () => {
     const waiting = POLICIES.filter((policy) => policy.series?.flush).map((policy) => policy.name);
-    expect(waiting).toEqual(["linux-6.1.189", "linux-7.2", "linux-7.3"]);
+    expect(waiting).toEqual(["linux-6.1.189", "linux-6.12.111", "linux-7.2", "linux-7.3"]);
   });
   test("a fatal choice says what would happen, in lines of 80 columns", () => {
     const lines = policyDetailText(findPolicy("series:7-9"));

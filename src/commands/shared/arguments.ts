@@ -1,6 +1,12 @@
 /** Arguments that all commands share, and the ones that need reading. */
 import { UsageError } from "../../model/place.ts";
-import { type Policy, refusal, resolvePolicy } from "../../vhost/policy.ts";
+import {
+  type ChosenPolicy,
+  choosePolicies,
+  DEFAULT_POLICIES,
+  refuseFatal,
+} from "../../vhost/chosen-policy.ts";
+import { resolvePolicy } from "../../vhost/policy.ts";
 import type { Io } from "./io.ts";
 import type { ReplayApi } from "./replay-api.ts";
 
@@ -35,38 +41,18 @@ export function windowOf(
 }
 
 /**
- * Policies by name or alias, in the order asked for, none twice. An alias that several rows have
- * stands for all of them. Throws UsageError (from `findPolicy`) for a name that none has.
- */
-export function policiesNamed(
-  api: Pick<ReplayApi, "POLICIES" | "findPolicy">,
-  names: readonly string[],
-): { policy: Policy; alias: string | null }[] {
-  const found: { policy: Policy; alias: string | null }[] = [];
-  for (const name of names) {
-    for (const row of rowsNamed(api, name)) {
-      if (!found.some(({ policy }) => policy === row.policy)) found.push(row);
-    }
-  }
-  return found;
-}
-
-/**
  * The policies to replay against. A version without a row of its own is taken as another row, and
- * the user is told which and why. Throws UsageError for a choice of patches that gives no numbers,
- * with what would happen instead.
+ * the user is told which and why. Throws UsageError for a name that means nothing, and for a choice
+ * of patches that gives no numbers, with what would happen instead.
  */
 export function replayablePolicies(
-  api: Pick<ReplayApi, "POLICIES" | "findPolicy">,
+  api: Pick<ReplayApi, "POLICIES">,
   io: Pick<Io, "err">,
   args: { quiet?: boolean },
-  names: readonly string[],
-): { policy: Policy; alias: string | null }[] {
-  const policies = policiesNamed(api, names);
-  for (const { policy } of policies) {
-    const why = refusal(policy);
-    if (why !== null) throw new UsageError(why);
-  }
+  names: readonly string[] = DEFAULT_POLICIES,
+): ChosenPolicy[] {
+  const policies = choosePolicies(names, api.POLICIES);
+  refuseFatal(policies);
   if (!args.quiet) {
     for (const name of names) {
       if (api.POLICIES.some((row) => row.name === name || row.aliases.includes(name))) continue;
@@ -75,14 +61,6 @@ export function replayablePolicies(
     }
   }
   return policies;
-}
-
-function rowsNamed(api: Pick<ReplayApi, "POLICIES" | "findPolicy">, name: string) {
-  const exact = api.POLICIES.find((policy) => policy.name === name);
-  if (exact) return [{ policy: exact, alias: null }];
-  const aliased = api.POLICIES.filter((policy) => policy.aliases.includes(name));
-  if (aliased.length === 0) return [{ policy: api.findPolicy(name), alias: null }];
-  return aliased.map((policy) => ({ policy, alias: name }));
 }
 
 /** The regular expression of `--sync-marker`. Throws UsageError when it is none. */

@@ -2,13 +2,15 @@
 import { readFileSync } from "node:fs";
 import type { ClockPair } from "../../join/clock-pair.ts";
 import { atLine, quoteFound, RecordingError, UsageError } from "../../model/place.ts";
+import type { Recording } from "../../replay/replay.ts";
 import type { CommonArguments } from "./arguments.ts";
 import { nanoseconds } from "./arguments.ts";
-import type { Opening } from "./replay-api.ts";
 
 /** What the options say, as the library takes it. Throws UsageError, RecordingError. */
-export function clockOptions(args: CommonArguments): Pick<Opening, "clockOffsets" | "clockPairs"> {
-  const options: Pick<Opening, "clockOffsets" | "clockPairs"> = {};
+export function clockOptions(
+  args: CommonArguments,
+): Pick<Recording, "clockOffsets" | "clockPairs"> {
+  const options: Pick<Recording, "clockOffsets" | "clockPairs"> = {};
   const tolerance =
     args.clockTolerance === undefined
       ? null

@@ -1,13 +1,7 @@
 /** Ranges of guest memory as people type them. */
 import { GPA_BITS } from "../../../assembly/abi.ts";
+import { type GpaRange, PAGE_BYTES } from "../../model/pages.ts";
 import { UsageError } from "../../model/place.ts";
-import { PAGE_BYTES } from "../../report/text/number-text.ts";
-
-/** Guest-physical bytes: half-open, `len` at least 1. */
-export interface GpaRange {
-  gpa: number;
-  len: number;
-}
 
 const LIMIT = 2 ** GPA_BITS;
 const SUFFIXES: Readonly<Record<string, number>> = {
@@ -41,18 +35,6 @@ export function parseGpaRange(text: string, option = "--gpa"): GpaRange {
     throw new UsageError(`${option}: the range ${text} ends beyond 16 TiB`);
   }
   return range;
-}
-
-/** The whole pages that a range touches. */
-export function wholePages(range: GpaRange): GpaRange {
-  const gpa = Math.floor(range.gpa / PAGE_BYTES) * PAGE_BYTES;
-  const end = Math.ceil((range.gpa + range.len) / PAGE_BYTES) * PAGE_BYTES;
-  return { gpa, len: end - gpa };
-}
-
-/** Whether a range and `len` bytes from `gpa` have a byte in common. */
-export function overlaps(range: GpaRange, gpa: number, len: number): boolean {
-  return len > 0 && gpa < range.gpa + range.len && range.gpa < gpa + len;
 }
 
 function amount(text: string | undefined): number | undefined {

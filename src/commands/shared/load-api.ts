@@ -1,8 +1,9 @@
 /** The real library behind the commands. */
-import { dump, findPolicy, POLICIES, replay } from "../../index.ts";
 import { planMerge } from "../../join/merge-plan.ts";
 import { fileSource, loadCore, nodeSurroundings, stdinSource } from "../../node/index.ts";
+import { dump, replay } from "../../replay/replay.ts";
 import type { Tool } from "../../report/json/result-json.ts";
+import { POLICIES } from "../../vhost/policy.ts";
 import type { ReplayApi } from "./replay-api.ts";
 import { readTool } from "./tool.ts";
 
@@ -16,12 +17,12 @@ export async function loadApi(): Promise<ReplayApi> {
       tool ??= readTool();
       return tool;
     },
+    module,
     openSources: (names) => names.map((name) => (name === "-" ? stdinSource() : fileSource(name))),
     surroundings: nodeSurroundings,
-    plan: (opening) => planMerge({ ...opening, module }),
-    replay: (opening, options) => replay({ ...opening, module }, options),
-    dump: (opening, onEvent, signal) => dump({ ...opening, module }, onEvent, signal),
+    plan: planMerge,
+    replay,
+    dump,
     POLICIES,
-    findPolicy,
   };
 }

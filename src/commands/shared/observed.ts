@@ -1,19 +1,11 @@
 /** Observed dirty-log images: `3.bin`, `03.bin` or `003.bin` in a folder. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { ObservedImages } from "../../answers/observed.ts";
 import { atByte, RecordingError, UsageError } from "../../model/place.ts";
 
 /** One bit a page, 16 TiB of guest memory. */
 const MOST_BYTES = 2 ** 29;
-
-/** The images of a folder by sync number. */
-export interface ObservedImages {
-  readonly numbers: readonly number[];
-  /** The name of a sync's image; undefined where there is none. */
-  file(number: number): string | undefined;
-  /** Reads one image; its length is as in the file, trailing zero words may be missing. */
-  read(number: number): Promise<Uint8Array>;
-}
 
 /**
  * Lists a folder's images. Throws UsageError when the folder cannot be listed, has no image, or has
@@ -33,6 +25,7 @@ export async function observedImages(folder: string): Promise<ObservedImages> {
   }
   if (files.size === 0) throw new UsageError(`${folder}: no N.bin, NN.bin or NNN.bin in it`);
   return {
+    name: folder,
     numbers: [...files.keys()].sort((a, b) => a - b),
     file: (number) => files.get(number),
     async read(number) {

@@ -19,9 +19,5 @@ export async function readPolicyFiles(files: readonly string[]): Promise<Policy[
 
 /** The library with these policies in front of its own. */
 export function withPolicies(api: ReplayApi, policies: readonly Policy[]): ReplayApi {
-  return {
-    ...api,
-    POLICIES: [...policies, ...api.POLICIES],
-    findPolicy: (name) => policies.find((policy) => policy.name === name) ?? api.findPolicy(name),
-  };
+  return { ...api, POLICIES: [...policies, ...api.POLICIES] };
 }

@@ -1,19 +1,24 @@
-/** From the names a user typed to an opened recording, and back to a result with hashes. */
+/** From the names a user typed to a recording that can be asked, and back to an answer with hashes. */
+import type { CommonAnswer } from "../../answers/asked.ts";
+import type { Source } from "../../bytes/source.ts";
 import type { ReplayResult } from "../../model/result.ts";
+import type { Recording } from "../../replay/replay.ts";
 import { type CommonArguments, jobsOf, syncMarkerOf } from "./arguments.ts";
 import { clockOptions } from "./clock-options.ts";
 import { interruptibleSource, type WatchedSource } from "./interruptible-source.ts";
 import type { Io } from "./io.ts";
 import { mapOption } from "./migration-options.ts";
-import { progressLine } from "./progress.ts";
-import type { Opening, ReplayApi } from "./replay-api.ts";
+import { type Progress, progressLine } from "./progress.ts";
+import type { ReplayApi } from "./replay-api.ts";
 
 /** What a command does with recordings. */
 export interface Session {
-  /** Reads the recordings from their start. May be called again for a second pass. */
-  read<T>(use: (opening: Opening) => Promise<T>): Promise<T>;
-  /** The result with the SHA-256 of every input, where its bytes can be had. */
-  withHashes(result: ReplayResult): Promise<ReplayResult>;
+  /** Reads the recordings from their start, as often as `use` likes. */
+  read<T>(use: (recording: Recording) => Promise<T>): Promise<T>;
+  /** Asks them; for JSON the answer has the SHA-256 of every input whose bytes can be had. */
+  ask<A extends CommonAnswer>(question: (recording: Recording) => Promise<A>): Promise<A>;
+  /** Another file that the user named, which an interrupt stops as well. */
+  source(name: string): Source;
 }
 
 /**
@@ -22,50 +27,62 @@ export interface Session {
  */
 export function openSession(api: ReplayApi, io: Io, args: CommonArguments): Session {
   const syncMarker = syncMarkerOf(args.syncMarker);
-  const sources = api
-    .openSources(args.recordings)
-    .map((source) => interruptibleSource(source, io.signal));
+  const open = (name: string) => interruptibleSource(api.openSources([name])[0]!, io.signal);
+  const sources = args.recordings.map(open);
   const clocks = clockOptions(args);
+  const surroundings = api.surroundings((line) => {
+    if (!args.quiet) io.err(`${line}\n`);
+  }, jobsOf(args.jobs));
+  const read = async <T>(use: (recording: Recording) => Promise<T>): Promise<T> => {
+    const progress = progressLine(io, args.quiet ?? false);
+    const recording: Recording = {
+      sources,
+      surroundings,
+      module: api.module,
+      onProgress: progressOf(progress, sources),
+    };
+    if (syncMarker) recording.syncMarker = syncMarker;
+    if (args.traceEvents !== undefined) recording.traceEvents = open(args.traceEvents);
+    Object.assign(recording, clocks, await mapOption(api, args.mtree));
+    try {
+      return await use(recording);
+    } finally {
+      progress.clear();
+    }
+  };
+  return {
+    read,
+    async ask(question) {
+      const answer = await read(question);
+      return args.json ? { ...answer, result: await withHashes(answer.result, sources) } : answer;
+    },
+    source: open,
+  };
+}
+
+/** Bytes as given, which a compressed input has fewer of than the replay sees, of this pass. */
+function progressOf(progress: Progress, sources: readonly WatchedSource[]) {
   const sizes = sources.map((source) => source.size);
   const total = sizes.every((size) => size !== undefined)
     ? sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)
     : undefined;
-  const surroundings = api.surroundings((line) => {
-    if (!args.quiet) io.err(`${line}\n`);
-  }, jobsOf(args.jobs));
-  return {
-    async read(use) {
-      const progress = progressLine(io, args.quiet ?? false);
-      const before = bytesRead(sources);
-      const opening: Opening = {
-        sources,
-        surroundings,
-        // Bytes as given, which a compressed input has fewer of than the replay sees.
-        onProgress: (_, events) => progress.update(bytesRead(sources) - before, total, events),
-      };
-      if (syncMarker) opening.syncMarker = syncMarker;
-      if (args.traceEvents !== undefined) {
-        opening.traceEvents = api.openSources([args.traceEvents])[0]!;
-      }
-      Object.assign(opening, clocks, await mapOption(api, args.mtree));
-      try {
-        return await use(opening);
-      } finally {
-        progress.clear();
-      }
-    },
-    withHashes: (result) => withHashes(result, sources),
+  const bytesRead = () => sources.reduce((sum, source) => sum + source.bytesRead(), 0);
+  let before = bytesRead();
+  let last = 0;
+  return (_: number, events: number): void => {
+    // Fewer events than before: a question that reads the recordings again.
+    if (events < last) before = bytesRead();
+    last = events;
+    progress.update(bytesRead() - before, total, events);
   };
 }
 
-function bytesRead(sources: readonly WatchedSource[]): number {
-  return sources.reduce((sum, source) => sum + source.bytesRead(), 0);
-}
-
+/** By name: destinations stand behind the recordings that are replayed. */
 async function withHashes(result: ReplayResult, sources: WatchedSource[]): Promise<ReplayResult> {
   const inputs = [];
-  for (const [index, input] of result.inputs.entries()) {
-    const sha256 = input.sha256 ?? (await sources[index]?.sha256()) ?? null;
+  for (const input of result.inputs) {
+    const source = sources.find(({ name }) => name === input.name);
+    const sha256 = input.sha256 ?? (await source?.sha256()) ?? null;
     inputs.push({ ...input, sha256 });
   }
   return { ...result, inputs };

@@ -1,9 +1,9 @@
 import { discard } from "../../bytes/discard.ts";
+import { rangeStream } from "../../bytes/range.ts";
 import type { ByteStream } from "../../bytes/source.ts";
 import { atByte, RecordingError } from "../../model/place.ts";
 import { frameReader } from "./chunk-reader.ts";
 import type { Cursor } from "./cursor.ts";
-import { rangeStream } from "./cursor.ts";
 import { cursorAt, type SeekableFile } from "./decompress.ts";
 import type { CpuData } from "./trace-dat.ts";
 

@@ -1,4 +1,4 @@
-import type { ByteStream, RandomAccess } from "../../bytes/source.ts";
+import type { ByteStream } from "../../bytes/source.ts";
 import { atByte, type Place, RecordingError } from "../../model/place.ts";
 
 /** The most that is held of one header piece or section. Real ones have at most 20 MiB. */
@@ -6,24 +6,6 @@ export const SECTION_LIMIT = 64 * 1024 * 1024;
 const BUFFER_BYTES = 64 * 1024;
 const FIRST_GROWTH = 1024 * 1024;
 const NAME_LIMIT = 4096;
-
-/** Bytes [start, end) of a file in order, read straight into the caller's memory. */
-export function rangeStream(random: RandomAccess, start: number, end: number): ByteStream {
-  let at = start;
-  const advance = (count: number): number => {
-    at += count;
-    return count;
-  };
-  return {
-    read(into) {
-      const want = Math.min(into.length, end - at);
-      if (want <= 0) return 0;
-      const got = random.readAt(want === into.length ? into : into.subarray(0, want), at);
-      return typeof got === "number" ? advance(got) : got.then(advance);
-    },
-    close() {},
-  };
-}
 
 /** Bytes in memory, in order. */
 export function memoryStream(bytes: Uint8Array): ByteStream {

@@ -1,8 +1,9 @@
 import type { Codecs } from "../../bytes/codecs.ts";
 import { discard } from "../../bytes/discard.ts";
+import { rangeStream } from "../../bytes/range.ts";
 import type { Frame, RandomAccess } from "../../bytes/source.ts";
 import { type Place, RecordingError } from "../../model/place.ts";
-import { Cursor, memoryCursor, rangeStream, SECTION_LIMIT } from "./cursor.ts";
+import { Cursor, memoryCursor, SECTION_LIMIT } from "./cursor.ts";
 
 /** What reading a compressed or seekable part of a file takes. */
 export interface SeekableFile {

@@ -1,5 +1,6 @@
 import type { Codecs } from "../../bytes/codecs.ts";
-import { Cursor, rangeStream } from "./cursor.ts";
+import { rangeStream } from "../../bytes/range.ts";
+import { Cursor } from "./cursor.ts";
 import type { SeekableFile } from "./decompress.ts";
 import { readInitialFormat } from "./initial-format.ts";
 import { symbolLookup } from "./kallsyms.ts";

@@ -2,11 +2,12 @@
  * Version 6: the pieces follow each other, so all but the CPU data can be read from a pipe.
  * Follows trace-cmd.dat.v6(5).
  */
+import { rangeStream } from "../../bytes/range.ts";
 import { atByte, quoteFound, RecordingError } from "../../model/place.ts";
 import type { EventFormat, HeaderPage } from "../format-file.ts";
 import { type Contents, checkSubBufferSize, noteTornPages } from "./contents.ts";
 import { CPU_LIMIT, type CpuRange, cpuDataAt, exactStream, readCpuRange } from "./cpu-data.ts";
-import { type Cursor, decodeText, memoryCursor, rangeStream } from "./cursor.ts";
+import { type Cursor, decodeText, memoryCursor } from "./cursor.ts";
 import { cursorAt, type SeekableFile } from "./decompress.ts";
 import {
   expectTag,

@@ -3,12 +3,13 @@
  * Follows trace-cmd.dat.v7(5).
  */
 
+import { rangeStream } from "../../bytes/range.ts";
 import type { ByteStream } from "../../bytes/source.ts";
 import { atByte, type Place, RecordingError } from "../../model/place.ts";
 import type { EventFormat, HeaderPage } from "../format-file.ts";
 import { type Contents, checkDistinctCpus, checkSubBufferSize, noteTornPages } from "./contents.ts";
 import { CPU_LIMIT, type CpuRange, cpuDataAt, readCpuRange } from "./cpu-data.ts";
-import { type Cursor, memoryCursor, rangeStream } from "./cursor.ts";
+import { type Cursor, memoryCursor } from "./cursor.ts";
 import { cursorAt, frameCursor, type SeekableFile } from "./decompress.ts";
 import { readComms, readEventFormats, readFtraceEvents, readHeaderInfo } from "./header-pieces.ts";
 import * as option from "./options.ts";

@@ -1,29 +1,14 @@
 /** Switches QEMU's trace events on for a recording, and back; saves what makes them readable. */
+import { QEMU_EVENTS } from "../../qemu/events.ts";
 import type { MonitorLine, Qmp } from "./qmp.ts";
 
 /**
- * The events that tell of a vhost device and of a migration. QEMU does not see a vhost device's
- * requests. `kvm_vm_ioctl` is left out: it is one event for every ioctl of the virtual machine.
+ * The events that are switched on: all that the replay reads, but for those that the table says would
+ * cost a working guest too much.
  */
-export const QEMU_EVENTS = [
-  "vhost_commit",
-  "vhost_region_add_section",
-  "vhost_region_add_section_aligned",
-  "vhost_dev_start",
-  "vhost_dev_start_in",
-  "vhost_dev_stop",
-  "vhost_dev_stop_in",
-  "virtio_set_status",
-  "memory_region_sync_dirty",
-  "global_dirty_changed",
-  "migrate_set_state",
-  "migration_bitmap_sync_start",
-  "migration_bitmap_sync_end",
-  "vm_state_notify",
-  "runstate_set",
-  "kvm_set_user_memory",
-  "ram_save_page",
-] as const;
+export const RECORDED_EVENTS: readonly string[] = QEMU_EVENTS.filter(
+  ({ recorded }) => recorded,
+).map(({ name }) => name);
 
 const MONITOR: readonly (readonly [file: string, line: MonitorLine])[] = [
   ["qemu-mtree.txt", "info mtree -f"],
@@ -34,7 +19,7 @@ const MONITOR: readonly (readonly [file: string, line: MonitorLine])[] = [
 /** Those that this QEMU has and that are off: to be switched on, and off again afterwards. */
 export async function eventsToSwitch(qmp: Qmp): Promise<string[]> {
   const off: string[] = [];
-  for (const name of QEMU_EVENTS) {
+  for (const name of RECORDED_EVENTS) {
     if ((await eventState(qmp, name)) === "disabled") off.push(name);
   }
   return off;

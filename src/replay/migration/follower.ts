@@ -6,11 +6,11 @@ import { EventKind } from "../../../assembly/abi.ts";
 import type { Core } from "../../core/core.ts";
 import { OutOfMemory } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";
-import { slotBits, slotNumber, slotText } from "../../core/qemu-record.ts";
+import { EventArguments } from "../../core/qemu-record.ts";
 import type { BlockRange } from "../../memory/block-range.ts";
 import type { Place } from "../../model/place.ts";
 import type { MigrationResult, Round } from "../../model/result.ts";
-import { PciConfig } from "../../qemu/pci-config.ts";
+import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
 import type { Devices, IoctlEffect } from "../devices.ts";
 import type { ReplayState } from "../replay-state.ts";
 import { RamMap } from "./ram-map.ts";
@@ -78,7 +78,7 @@ export class MigrationFollower {
         this.#configWrite(head, at, space);
         break;
       case EventKind.QStatus:
-        this.#config(space).status(head.pid, slotBits(this.#core, at, 0));
+        this.#config(space).status(head.pid, new EventArguments(this.#core, at).bits("vdev"));
         break;
       default:
         await this.timeline.event(head, at, place, space);
@@ -97,11 +97,12 @@ export class MigrationFollower {
     return config;
   }
 
-  /** memory_region_ops_write(cpu_index, mr, addr, value, size, name) */
+  /** What a driver writes to the registers of virtio-pci. */
   #configWrite(head: RecordHead, at: number, space: number): void {
-    if (!slotText(this.#core, at, 5).startsWith("virtio-pci-common")) return;
-    const [mr, addr] = [slotBits(this.#core, at, 1), slotBits(this.#core, at, 2)];
-    this.#config(space).write(head.pid, mr, addr, slotNumber(this.#core, at, 3));
+    const args = new EventArguments(this.#core, at);
+    if (!isCommonConfig(args.text("name"))) return;
+    const config = this.#config(space);
+    config.write(head.pid, args.bits("mr"), args.bits("addr"), args.number("value"));
   }
 
   /** The first page of a RAM block, or the first that a thread receives. */

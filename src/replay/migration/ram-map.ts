@@ -3,9 +3,9 @@
  * events that say so, from `info mtree -f`, or from a vhost memory table. Page sends name a RAM
  * block and a host address; the core looks the address up in the ranges given here.
  */
-import { EVENT_SLOT, EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/abi.ts";
 import type { Core } from "../../core/core.ts";
-import { slotBits, slotNumber, slotText } from "../../core/qemu-record.ts";
+import { EventArguments } from "../../core/qemu-record.ts";
 import type { BlockRange } from "../../memory/block-range.ts";
 import { PageRuns } from "../../model/page-runs.ts";
 import type { PageRun } from "../../model/result.ts";
@@ -49,24 +49,24 @@ export class RamMap {
 
   /** An event that places memory: kvm_set_user_memory, vhost_region_add_section, vhost_user_*. */
   event(kind: EventKind, at: number, space: number, teller: number): void {
+    const args = new EventArguments(this.#core, at);
     if (kind === EventKind.QSlot) {
-      // AddrSpace# is the first slot of the newest format; the address spaces above 0 are SMM's.
-      const slot = slotNumber(this.#core, at, 1);
-      const addressSpace = slotNumber(this.#core, at, 0) || slot >> 16;
-      const gpa = slotBits(this.#core, at, 3);
-      const size = slotBits(this.#core, at, 4);
+      // The address spaces above 0 are SMM's; before QEMU 9 they stood in the upper half of `slot`.
+      const slot = args.number("slot");
+      const addressSpace = args.number("as") || slot >> 16;
+      const gpa = args.bits("guest_phys_addr");
+      const size = args.bits("memory_size");
       const number = (addressSpace << 16) | (slot & 0xffff);
       // A size of 0 takes the slot away; the ranges stay until other RAM has their place (#add).
       this.#core.exports.setSlot(space, number, Number(gpa / PAGE), Number(size / PAGE));
       if (addressSpace !== 0 || size === 0n) return;
-      this.#add(space, { hva: slotBits(this.#core, at, 5), size, gpa, block: 0, teller });
+      this.#add(space, { hva: args.bits("userspace_addr"), size, gpa, block: 0, teller });
     } else if (kind === EventKind.QRegion) {
-      const [gpa, size, hva] = [1, 2, 3].map((slot) => slotBits(this.#core, at, slot));
-      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0, teller });
+      const [hva, size, gpa] = [args.bits("host"), args.bits("size"), args.bits("gpa")];
+      this.#add(space, { hva, size, gpa, block: 0, teller });
     } else {
-      // vhost_user_set_mem_table_withfd(index, name, memory_size, guest_phys_addr, userspace_addr, …)
-      const [size, gpa, hva] = [2, 3, 4].map((slot) => slotBits(this.#core, at, slot));
-      this.#add(space, { hva: hva!, size: size!, gpa: gpa!, block: 0, teller });
+      const [hva, size] = [args.bits("userspace_addr"), args.bits("memory_size")];
+      this.#add(space, { hva, size, gpa: args.bits("guest_phys_addr"), block: 0, teller });
     }
   }
 
@@ -113,10 +113,11 @@ export class RamMap {
     space: number,
     tables: readonly (readonly MemoryRegion[])[],
   ): void {
-    const block = slotText(this.#core, at, 0);
-    const number = this.#core.view.getUint32(at + EVENT_SLOT, true);
-    const offset = slotBits(this.#core, at, 1);
-    const host = slotBits(this.#core, at, kind === EventKind.QSave ? 2 : 3);
+    const args = new EventArguments(this.#core, at);
+    const block = args.text("rbname");
+    const number = args.textNumber("rbname");
+    const offset = args.bits(kind === EventKind.QSave ? "offset" : "addr");
+    const host = args.bits("host");
     const base = host - offset;
     this.#core.exports.addRamBlock(space, number);
     this.#core.exports.setRamBase(space, number, base);

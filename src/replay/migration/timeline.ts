@@ -6,7 +6,7 @@
 import { EventKind } from "../../../assembly/abi.ts";
 import type { Core } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";
-import { slotNumber, slotText } from "../../core/qemu-record.ts";
+import { EventArguments } from "../../core/qemu-record.ts";
 import type { Place } from "../../model/place.ts";
 import { NewlyDirty } from "./newly-dirty.ts";
 
@@ -105,24 +105,32 @@ export class Timeline {
   /** An event of QEMU that tells of a migration. */
   async event(head: RecordHead, at: number, place: Place, space: number): Promise<void> {
     const moment = { ns: head.ts.toString(), place };
+    const args = new EventArguments(this.#core, at);
     switch (head.kind) {
       case EventKind.QGlobalDirty: {
-        const on = (slotNumber(this.#core, at, 0) & DIRTY_MIGRATION) !== 0;
+        const on = (args.number("bitmask") & DIRTY_MIGRATION) !== 0;
         this.#core.exports.setQemuLogging(space, on);
         if (on) this.#begin("qemu", moment, head.ts);
         break;
       }
       case EventKind.QState:
-        if (!this.#isDestination(head, space)) await this.#state(at, moment, head.ts, space);
+        if (!this.#isDestination(head, space)) {
+          await this.#state(args.text("new_state"), moment, head.ts, space);
+        }
         break;
       case EventKind.QRunstate: {
-        const state = slotText(this.#core, at, 3);
+        const state = args.text("new_state_str");
         // The incoming side has run state inmigrate until it takes over.
-        if (slotText(this.#core, at, 1) === "inmigrate") this.receives(head.pid, space);
+        if (args.text("current_state_str") === "inmigrate") this.receives(head.pid, space);
         else if (state === "finish-migrate" && this.#current) this.#current.stopped ??= moment;
         else if (state === "postmigrate") await this.#end("completed", moment, head.ts, space);
         break;
       }
+      case EventKind.QVmState:
+        if (args.number("running") === 0 && args.text("reason_str") === "finish-migrate") {
+          if (this.#current) this.#current.stopped ??= moment;
+        }
+        break;
       case EventKind.QVmStopped:
         if (this.#current) this.#current.stopped ??= moment;
         break;
@@ -143,13 +151,13 @@ export class Timeline {
         break;
       case EventKind.QSynced:
         // Emitted when log_sync() of the listener has returned: the vhost log was read by then.
-        if (/^vhost/.test(slotText(this.#core, at, 1))) await this.#cutOpenSync(moment);
+        if (/^vhost/.test(args.text("listener"))) await this.#cutOpenSync(moment);
         break;
       case EventKind.QSyncEnd:
         await this.#cutOpenSync(moment);
         if (this.#sync) {
           this.#sync.endNs = moment.ns;
-          this.#sync.dirtyPages = slotNumber(this.#core, at, 0);
+          this.#sync.dirtyPages = args.number("dirty_pages");
         }
         this.#count(this.#sync, head, space);
         this.#sync = null;
@@ -197,8 +205,7 @@ export class Timeline {
       .reduce((first, ns) => (ns < first ? ns : first), BigInt(sync.startNs));
   }
 
-  async #state(at: number, moment: Moment, ts: bigint, space: number): Promise<void> {
-    const state = slotText(this.#core, at, 0);
+  async #state(state: string, moment: Moment, ts: bigint, space: number): Promise<void> {
     const current = this.#current;
     if (!current) return;
     if (current.states.length < MAX_STATES) current.states.push({ state, ns: moment.ns });

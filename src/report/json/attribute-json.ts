@@ -1,28 +1,14 @@
 /** The document of `attribute --json`. Schema: schema/attribute.schema.json. */
-import type { Attribution, LostByQueue, PageSet } from "../../answers/attribute.ts";
-import type { ReplayResult } from "../../model/result.ts";
+import type { Answer, LostByQueue, PageSet } from "../../answers/attribute.ts";
 import { attributeSentence } from "../text/attribute-text.ts";
-import {
-  type AskedOptions,
-  inputJson,
-  limitJson,
-  optionsJson,
-  runJson,
-  type Tool,
-  toolJson,
-} from "./result-json.ts";
+import { inputJson, limitJson, optionsJson, runJson, type Tool, toolJson } from "./result-json.ts";
 
 /** `vhost-replay/attribute/1`. */
-export function attributeJson(
-  tool: Tool,
-  options: AskedOptions,
-  attribution: Attribution,
-  result: ReplayResult,
-) {
+export function attributeJson(tool: Tool, { asked, result, attribution }: Answer) {
   return {
     schema: "vhost-replay/attribute/1",
     tool: toolJson(tool),
-    options: optionsJson(options),
+    options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
     sentence: attributeSentence(attribution, result),
     verdict: result.verdict,

@@ -1,22 +1,9 @@
 /** The document of `identify --json`. Schema: schema/identify.schema.json. */
 import type { SyncDifference } from "../../answers/identify.ts";
-import type { ReplayResult } from "../../model/result.ts";
-import {
-  bestOf,
-  type IdentifyAnswer,
-  identifySentence,
-  identifyStatus,
-  residueSentence,
-} from "../text/identify-text.ts";
+import { type Answer, bestOf, statusOf } from "../../answers/identify-answer.ts";
+import { identifySentence, residueSentence } from "../text/identify-text.ts";
 import { hex } from "../text/number-text.ts";
-import {
-  type AskedOptions,
-  inputJson,
-  limitJson,
-  optionsJson,
-  type Tool,
-  toolJson,
-} from "./result-json.ts";
+import { inputJson, limitJson, optionsJson, type Tool, toolJson } from "./result-json.ts";
 
 const ANSWERS = { 0: "explained", 1: "unexplained", 3: "none" } as const;
 
@@ -24,28 +11,23 @@ const ANSWERS = { 0: "explained", 1: "unexplained", 3: "none" } as const;
 const LISTED_PAGES = 64;
 
 /** `vhost-replay/identify/1`. */
-export function identifyJson(
-  tool: Tool,
-  options: AskedOptions,
-  answer: IdentifyAnswer,
-  result: ReplayResult,
-) {
-  const { identification } = answer;
+export function identifyJson(tool: Tool, answer: Answer) {
+  const { asked, result, identification } = answer;
   return {
     schema: "vhost-replay/identify/1",
     tool: toolJson(tool),
-    options: optionsJson(options),
+    options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
     observed: answer.observed,
-    answer: ANSWERS[identifyStatus(answer)],
+    answer: ANSWERS[statusOf(answer)],
     sentence: identifySentence(answer),
-    best: bestOf(identification).map((row) => row.policy.name),
+    best: bestOf(identification).map((row) => row.policy),
     window: result.window,
     certainty: result.certainty,
     syncs: identification.syncs,
     ranking: identification.ranking.map((row) => ({
       rank: row.rank,
-      policy: row.policy.name,
+      policy: row.policy,
       syncsEqual: row.syncsEqual,
       syncs: row.syncs,
       missing: row.missing,

@@ -1,8 +1,8 @@
 /** The documents of `report --json` and `info --json`. Schemas: schema/report, schema/info. */
-import type { ReplayResult } from "../../model/result.ts";
-import { verdictSentence, verdictStatus } from "../text/verdict.ts";
+import type { Answer as Contents } from "../../answers/inspect.ts";
+import { type Answer as Lost, statusOf } from "../../answers/lost.ts";
+import { verdictSentence } from "../text/verdict.ts";
 import {
-  type AskedOptions,
   deviceJson,
   findingJson,
   inputJson,
@@ -20,15 +20,15 @@ import { migrationJson } from "./stale-json.ts";
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
 /** `vhost-replay/report/1`. */
-export function reportJson(tool: Tool, options: AskedOptions, result: ReplayResult) {
+export function reportJson(tool: Tool, { asked, result }: Lost) {
   const names = result.policies.map((policy) => policy.name);
   return {
     schema: "vhost-replay/report/1",
     tool: toolJson(tool),
-    options: optionsJson(options),
+    options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
     verdict: {
-      answer: ANSWERS[verdictStatus(result)],
+      answer: ANSWERS[statusOf({ result })],
       sentence: verdictSentence(result),
       certainty: result.certainty,
       window: result.window,
@@ -49,11 +49,11 @@ export function reportJson(tool: Tool, options: AskedOptions, result: ReplayResu
 }
 
 /** `vhost-replay/info/1`. */
-export function infoJson(tool: Tool, syncMarker: string | null, result: ReplayResult) {
+export function infoJson(tool: Tool, { asked, result }: Contents) {
   return {
     schema: "vhost-replay/info/1",
     tool: toolJson(tool),
-    options: { syncMarker },
+    options: { syncMarker: asked.syncMarker },
     inputs: result.inputs.map(inputJson),
     devices: result.devices.map(deviceJson),
     syncs: result.rounds.flatMap((round) => (round.sync === null ? [] : [syncJson(round.sync)])),

@@ -2,6 +2,8 @@
  * Parts of a result as JSON: addresses and page numbers become hex strings, places become
  * `file:where` strings, and the keys of every object stand in the order written here.
  */
+import type { Asked } from "../../answers/asked.ts";
+import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
 import type {
   DeviceSummary,
@@ -14,7 +16,7 @@ import type {
   Round,
   Sufficiency,
 } from "../../model/result.ts";
-import { hex, PAGE_BYTES } from "../text/number-text.ts";
+import { hex } from "../text/number-text.ts";
 
 /** What made a document: goes into every one of them. */
 export interface Tool {
@@ -22,13 +24,6 @@ export interface Tool {
   version: string;
   /** Of the core that did the replay, hex. */
   wasmSha256: string;
-}
-
-/** The answer's options as far as they change it. */
-export interface AskedOptions {
-  policies: readonly string[];
-  window: "recorded" | "assumed" | "auto";
-  syncMarker: string | null;
 }
 
 /** An address, or null where it was never seen. */
@@ -42,7 +37,7 @@ export function toolJson(tool: Tool) {
 }
 
 /** Options that change the answer. */
-export function optionsJson(options: AskedOptions) {
+export function optionsJson(options: Asked) {
   return {
     policies: [...options.policies],
     window: options.window,

@@ -1,21 +1,14 @@
 /** The document of `stale --json`, and migrations in that of `report --json`. */
 
-import { staleStatus } from "../../answers/stale-status.ts";
-import type { Owners } from "../../memory/owners/owners.ts";
+import { type Answer, mainMigration, statusOf, type VerdictOwners } from "../../answers/stale.ts";
+import type { Owner } from "../../memory/owners/owners.ts";
 import { countPages, eachPage } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
-import type {
-  MigrationResult,
-  MigrationVerdict,
-  PageRun,
-  ReplayResult,
-  StalePage,
-} from "../../model/result.ts";
-import { mainMigration, staleSentence } from "../text/migration-text.ts";
+import type { MigrationResult, MigrationVerdict, PageRun, StalePage } from "../../model/result.ts";
+import { staleSentence } from "../text/migration-text.ts";
 import { hex } from "../text/number-text.ts";
-import { ownersJson } from "../text/owners-text.ts";
+import { ownersJson } from "./owners-json.ts";
 import {
-  type AskedOptions,
   evidenceJson,
   inputJson,
   limitJson,
@@ -30,22 +23,19 @@ const REPORT_RUNS = 64;
 const ANSWERS = { 0: "none-stale", 1: "stale", 3: "none" } as const;
 
 /** `vhost-replay/stale/1`. The lists on top are those of the first policy. */
-export function staleJson(
-  tool: Tool,
-  options: AskedOptions & { ran: string | null },
-  result: ReplayResult,
-  owners: Owners | null,
-) {
+export function staleJson(tool: Tool, { asked, result, owners }: Answer) {
   const migration = mainMigration(result);
-  const policies = (migration?.verdicts ?? []).map((verdict) => verdictJson(verdict, owners));
+  const policies = (migration?.verdicts ?? []).map((verdict, i) =>
+    verdictJson(verdict, owners?.[i] ?? null),
+  );
   const [first] = policies;
   return {
     schema: "vhost-replay/stale/1",
     tool: toolJson(tool),
-    options: { ...optionsJson(options), ran: options.ran },
+    options: { ...optionsJson(asked), ran: asked.ran },
     inputs: result.inputs.map(inputJson),
     verdict: {
-      answer: ANSWERS[staleStatus(result)],
+      answer: ANSWERS[statusOf({ result })],
       sentence:
         migration === null ? "No migration in this recording." : staleSentence(migration, result),
     },
@@ -62,7 +52,7 @@ export function staleJson(
   };
 }
 
-function verdictJson(verdict: MigrationVerdict, owners: Owners | null) {
+function verdictJson(verdict: MigrationVerdict, owners: VerdictOwners | null) {
   const healed = verdict.healed.flatMap(({ by, runs }) =>
     [...eachPage(runs)].map((gfn) => ({ gfn, by })),
   );
@@ -80,11 +70,9 @@ function verdictJson(verdict: MigrationVerdict, owners: Owners | null) {
     stale: gfns(verdict.stale),
     possiblyStale: gfns(verdict.possiblyStale),
     healed: healed.map(({ gfn }) => hex(gfn)),
-    ...(owners === null
-      ? {}
-      : { owners: ownersJson(owners, [...verdict.stale, ...verdict.possiblyStale]) }),
+    ...(owners === null ? {} : { owners: ownersJson(owners) }),
     reasons: [
-      ...verdict.pages.map((page) => pageJson(page, owners)),
+      ...verdict.pages.map((page, i) => pageJson(page, owners?.pages[i] ?? null)),
       ...healed.map(({ gfn, by }) => ({ gfn: hex(gfn), verdict: "healed", why: [by] })),
     ],
     pagesWithoutEvidence: verdict.pagesWithoutEvidence,
@@ -95,8 +83,7 @@ function gfns(runs: readonly PageRun[]): string[] {
   return [...eachPage(runs)].map(hex);
 }
 
-function pageJson(page: StalePage, owners: Owners | null) {
-  const owner = owners?.at(page.gfn);
+function pageJson(page: StalePage, owner: Owner | null) {
   return {
     gfn: hex(page.gfn),
     verdict: page.verdict,
@@ -104,7 +91,7 @@ function pageJson(page: StalePage, owners: Owners | null) {
     sentNs: page.sentNs,
     poppedBeforeSend: page.poppedBeforeSend,
     written: page.write === null ? null : evidenceJson(page.write),
-    ...(owner === undefined ? {} : { owner: owner.owner, kind: owner.kind }),
+    ...(owner === null ? {} : { owner: owner.owner, kind: owner.kind }),
   };
 }
 

@@ -6,14 +6,8 @@ import { runsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
 import { countOf, listOf } from "./number-text.ts";
 import { queueLabel } from "./queue-text.ts";
-import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
+import { alignColumns, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 import { certaintyPrefix } from "./verdict.ts";
-
-/** 0: nothing is lost, or the series saves all of it. 1: pages stay lost. 3: no verdict. */
-export function attributeStatus(attribution: Attribution, result: ReplayResult): 0 | 1 | 3 {
-  if (!result.verdict) return 3;
-  return attribution.prefix === null ? 1 : 0;
-}
 
 /** The answer in one sentence. */
 export function attributeSentence(attribution: Attribution, result: ReplayResult): string {
@@ -51,10 +45,7 @@ export function attributeText(
     unsavedText(attribution, result, style),
     limitsText(result.limits, style),
   ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join("\n"))
-    .join("\n\n")}\n`;
+  return sectionsText(sections);
 }
 
 function matrixText(attribution: Attribution, style: TextStyle): string[] {

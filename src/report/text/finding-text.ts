@@ -1,4 +1,5 @@
 /** Findings as text: one row each, and below it the pages and the first guilty write. */
+import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { Evidence, Finding, PageRun, PolicyResult, ReplayResult } from "../../model/result.ts";
 import { causeText } from "./cause-text.ts";
@@ -115,5 +116,5 @@ function evidenceText(first: Evidence): string[] {
 
 /** A page as people name it: address and page number. */
 export function pageText(gfn: number): string {
-  return `page ${hex(gfn * 4096)} (gfn ${hex(gfn)})`;
+  return `page ${hex(gfn * PAGE_BYTES)} (gfn ${hex(gfn)})`;
 }

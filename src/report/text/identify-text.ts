@@ -1,45 +1,15 @@
 /** What `identify` says to people: the answer, the ranking, what the best row leaves over. */
+
 import type { Identification, RankedPolicy } from "../../answers/identify.ts";
+import { type Answer, bestOf, statusOf } from "../../answers/identify-answer.ts";
 import type { ResidueCause } from "../../answers/residue.ts";
-import type { ReplayResult } from "../../model/result.ts";
 import { causeText } from "./cause-text.ts";
 import { limitsText } from "./limits-text.ts";
 import { countOf, listOf } from "./number-text.ts";
-import { alignColumns, printable, type TextStyle, wrapText } from "./text-layout.ts";
-
-/** All that a command found out. */
-export interface IdentifyAnswer {
-  /** Folder of the observed images, as the user wrote it. */
-  observed: string;
-  identification: Identification;
-  /** Of the pages on which the best row differs. */
-  causes: ResidueCause[];
-  /** Why there are none, when the recording could not be read again. */
-  unexplained: string | null;
-  withoutImage: number[];
-  withoutSync: number[];
-}
-
-/**
- * 0: a policy equals every observed image. 1: none does. 3: nothing could be compared, or images
- * are left whose sync is not in the recording.
- */
-export function identifyStatus({ identification, withoutSync }: IdentifyAnswer): 0 | 1 | 3 {
-  const best = identification.ranking[0];
-  if (!best || best.syncs === 0) return 3;
-  if (best.syncsEqual < best.syncs) return 1;
-  return withoutSync.length > 0 ? 3 : 0;
-}
-
-/** The rows of the first rank that nothing tells apart from the best, the best first. */
-export function bestOf({ ranking }: Identification): RankedPolicy[] {
-  const [best] = ranking;
-  if (!best || best.syncs === 0) return [];
-  return ranking.filter((row) => row === best || best.ties.includes(row.policy.name));
-}
+import { alignColumns, printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** The answer in one sentence. */
-export function identifySentence({ identification }: IdentifyAnswer): string {
+export function identifySentence({ identification }: Pick<Answer, "identification">): string {
   const best = bestOf(identification);
   const first = best[0];
   if (!first) return "Nothing compared: no observed image has its sync in the recording.";
@@ -49,42 +19,35 @@ export function identifySentence({ identification }: IdentifyAnswer): string {
   const what = first.fits ? "" : " (a what-if: the recording is of another vhost)";
   if (first.syncsEqual === first.syncs) {
     const where = first.syncs === 1 ? "at the only sync" : `at all ${first.syncs} syncs`;
-    return `${first.policy.name}${what} explains the observed log ${where}${also}.`;
+    return `${first.policy}${what} explains the observed log ${where}${also}.`;
   }
   return (
-    `No policy explains the observed log at every sync; ${first.policy.name}${what} comes ` +
+    `No policy explains the observed log at every sync; ${first.policy}${what} comes ` +
     `closest, equal at ${first.syncsEqual} of ${first.syncs}${also}.`
   );
 }
 
 function namesOf(rows: readonly RankedPolicy[]): string {
-  return listOf(rows.map((row) => row.policy.name));
+  return listOf(rows.map((row) => row.policy));
 }
 
 /** For people; the first line is the answer. Ends in a line feed. */
-export function identifyText(
-  answer: IdentifyAnswer,
-  result: ReplayResult,
-  style: TextStyle,
-): string {
+export function identifyText(answer: Answer, style: TextStyle): string {
   const sections = [
     wrapText(identifySentence(answer), "", "").map(style.bold),
     rankingText(answer.identification),
     uncomparedText(answer),
     residueText(answer, style),
-    identifyStatus(answer) === 0 ? [] : limitsText(result.limits, style),
+    statusOf(answer) === 0 ? [] : limitsText(answer.result.limits, style),
   ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join("\n"))
-    .join("\n\n")}\n`;
+  return sectionsText(sections);
 }
 
 function rankingText({ ranking }: Identification): string[] {
   if ((ranking[0]?.syncs ?? 0) === 0) return [];
   const rows = ranking.map((row) => [
     `${row.rank}`,
-    row.policy.name,
+    row.policy,
     `${row.syncsEqual} of ${row.syncs}`,
     `${row.missing}`,
     `${row.extra}`,
@@ -103,7 +66,7 @@ function rankingText({ ranking }: Identification): string[] {
   ];
 }
 
-function uncomparedText({ withoutImage, withoutSync }: IdentifyAnswer): string[] {
+function uncomparedText({ withoutImage, withoutSync }: Answer): string[] {
   const line = (count: number, what: string, numbers: number[]): string[] =>
     count === 0 ? [] : wrapText(`${what}: ${numbers.slice(0, 8).join(", ")}`, "", "  ");
   return [
@@ -122,10 +85,10 @@ function uncomparedText({ withoutImage, withoutSync }: IdentifyAnswer): string[]
 
 const SHOWN_SYNCS = 12;
 
-function residueText(answer: IdentifyAnswer, style: TextStyle): string[] {
+function residueText(answer: Answer, style: TextStyle): string[] {
   const { residue, moreResidue, ranking } = answer.identification;
   if (residue.length === 0) return [];
-  const lines = [style.bold(`What ${ranking[0]!.policy.name} leaves over`), ""];
+  const lines = [style.bold(`What ${ranking[0]!.policy} leaves over`), ""];
   for (const cause of answer.causes) lines.push(...wrapText(residueSentence(cause), "  ", "    "));
   if (answer.unexplained !== null) lines.push(...wrapText(answer.unexplained, "  ", "    "));
   for (const sync of residue.slice(0, SHOWN_SYNCS)) {

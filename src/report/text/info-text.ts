@@ -10,7 +10,7 @@ import { limitsText, sufficiencyText } from "./limits-text.ts";
 import { byteSize, countOf, hex, listOf, seconds } from "./number-text.ts";
 import { queueLabel } from "./queue-text.ts";
 import { inputLine } from "./report-text.ts";
-import { alignColumns, printable, type TextStyle, wrapText } from "./text-layout.ts";
+import { alignColumns, printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
 const SHOWN = 12;
 
@@ -23,10 +23,7 @@ export function infoText(result: ReplayResult, style: TextStyle): string {
     sufficiencyText(result.sufficiency, style),
     limitsText(result.limits, style),
   ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join("\n"))
-    .join("\n\n")}\n`;
+  return sectionsText(sections);
 }
 
 function inputText(input: InputSummary, style: TextStyle): string[] {

@@ -4,18 +4,6 @@ import type { MigrationResult, MigrationVerdict, ReplayResult } from "../../mode
 import { countOf, seconds } from "./number-text.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 
-/** The migration that a report speaks of: the last one that has a verdict, else the last one. */
-export function mainMigration(result: ReplayResult): MigrationResult | null {
-  const withVerdict = result.migrations.filter((migration) => migration.verdicts.length > 0);
-  return withVerdict.at(-1) ?? result.migrations.at(-1) ?? null;
-}
-
-/** One that QEMU's events tell; the ioctls alone do not say that it was one. */
-export function toldByQemu(result: ReplayResult): MigrationResult | null {
-  const main = mainMigration(result);
-  return main?.from === "qemu" ? main : null;
-}
-
 /** Which pages are stale at the destination, in one sentence. */
 export function staleSentence(migration: MigrationResult, result: ReplayResult): string {
   if (migration.outcome === "cancelled" || migration.outcome === "failed") {

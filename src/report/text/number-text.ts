@@ -2,10 +2,8 @@
  * Numbers as people read them here: counts with their noun, hexadecimal addresses, ranges, and
  * times as ftrace prints them. None of it depends on a locale.
  */
+import { PAGE_BYTES } from "../../model/pages.ts";
 import type { PageRun } from "../../model/result.ts";
-
-/** Bytes in a guest page: VHOST_PAGE_SIZE (drivers/vhost/vhost.h). */
-export const PAGE_BYTES = 4096;
 
 /** `1 page`, `412 pages`, `2 queries` when the plural is given. */
 export function countOf(count: number, noun: string, plural = `${noun}s`): string {

@@ -4,38 +4,6 @@ import { patchList } from "../../vhost/series.ts";
 import { listOf } from "./number-text.ts";
 import { wrapText } from "./text-layout.ts";
 
-/** For `policies --json`, after the keys of every row; null where a row has no such thing. */
-export function policyDetailJson(policy: Policy) {
-  const { series, manner } = policy;
-  return {
-    drivers: [...(policy.drivers ?? [])],
-    patches: series ? [...series.patches] : null,
-    switches: series
-      ? {
-          mapError: series.mapError,
-          flush: series.flush,
-          ebusy: series.ebusy,
-          piCheck: series.piCheck,
-          inOrderRange: series.inOrderRange,
-          freeOnOff: series.freeOnOff,
-          capture: series.capture,
-          buffers: series.buffers,
-        }
-      : null,
-    manner: manner
-      ? {
-          pages: manner.pages,
-          order: manner.order,
-          capture: manner.capture,
-          notify: manner.notify,
-          outOfRange: manner.outOfRange,
-        }
-      : null,
-    note: policy.note ?? null,
-    fatal: policy.fatal ?? null,
-  };
-}
-
 /** For `policies NAME`: lines that are indented by two. Empty for a row without details. */
 export function policyDetailText(policy: Policy): string[] {
   const { series, manner } = policy;

@@ -1,10 +1,11 @@
 /** The report for people: verdict, policies, findings, limits. */
+import { toldByQemu } from "../../answers/stale.ts";
 import type { InputSummary, ReplayResult } from "../../model/result.ts";
 import { findingsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
-import { migrationText, staleSentence, toldByQemu } from "./migration-text.ts";
+import { migrationText, staleSentence } from "./migration-text.ts";
 import { countOf, seconds } from "./number-text.ts";
-import { alignColumns, printable, type TextStyle, wrapText } from "./text-layout.ts";
+import { alignColumns, printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 import { verdictSentence } from "./verdict.ts";
 
 /** Findings a policy that are shown unless all are asked for. */
@@ -24,10 +25,7 @@ export function reportText(result: ReplayResult, style: TextStyle, shown = SHOWN
     moreFindings(result),
     limitsText(result.limits, style),
   ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join("\n"))
-    .join("\n\n")}\n`;
+  return sectionsText(sections);
 }
 
 function wrapBold(text: string, style: TextStyle): string[] {

@@ -1,13 +1,10 @@
-/** Requests, one line each: columns for people, JSON for machines. */
+/** Requests, one line each: in columns for people. */
+
+import type { GpaRange } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { RequestRecord } from "../../model/result.ts";
-import { hex, seconds } from "./number-text.ts";
+import { seconds } from "./number-text.ts";
 import { printable } from "./text-layout.ts";
-
-interface Span {
-  gpa: number;
-  len: number;
-}
 
 /** Headings of `requestText`. */
 export const REQUEST_HEADING =
@@ -43,42 +40,6 @@ export function requestText(request: RequestRecord): string {
   return `${[...cells, ...scsi].join("  ")}\n`;
 }
 
-/** One request as a JSON object on one line; keys in the order of schema/requests. */
-export function requestJsonLine(request: RequestRecord): string {
-  const { popped, used } = request;
-  return `${JSON.stringify({
-    serial: request.serial,
-    head: request.head,
-    queue: request.queue,
-    device: request.device,
-    vq: request.vq,
-    state: request.state,
-    popped: popped === null ? null : { ns: popped.ns, place: formatPlace(popped.place) },
-    used:
-      used === null
-        ? null
-        : { ns: used.ns, place: formatPlace(used.place), len: used.len, idx: used.idx },
-    captured: request.captured,
-    freed: request.freed,
-    cause: request.cause,
-    lun: request.lun,
-    cdb: request.cdb,
-    ...(request.element === null ? {} : elementJson(request)),
-    reads: request.reads.map(spanJson),
-    writes: request.writes.map(spanJson),
-  })}\n`;
-}
-
-/** What only an element of a device of QEMU has. */
-function elementJson(request: RequestRecord) {
-  const { element, addressed, tag, opcode, response, status } = request;
-  return { element, addressed, tag, opcode, response, status };
-}
-
-function spanJson(span: Span) {
-  return { gpa: hex(span.gpa), len: span.len };
-}
-
-function bytesOf(spans: readonly Span[]): number {
+function bytesOf(spans: readonly GpaRange[]): number {
   return spans.reduce((sum, span) => sum + span.len, 0);
 }

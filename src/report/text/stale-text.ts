@@ -1,16 +1,17 @@
 /** `stale` for people: one line a page. */
 
-import { type Owners, ownerText } from "../../memory/owners/owners.ts";
+import { type Answer, mainMigration, type VerdictOwners } from "../../answers/stale.ts";
+import { type Owner, ownerText } from "../../memory/owners/owners.ts";
 import { countPages, eachPage } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { Doubt, MigrationVerdict, ReplayResult, StalePage } from "../../model/result.ts";
 import { limitsText } from "./limits-text.ts";
-import { mainMigration, migrationText, staleSentence } from "./migration-text.ts";
+import { migrationText, staleSentence } from "./migration-text.ts";
 import { countOf, hex, seconds } from "./number-text.ts";
 import { ownersText } from "./owners-text.ts";
 import { queueLabel } from "./queue-text.ts";
 import { inputLine } from "./report-text.ts";
-import { alignColumns, printable, type TextStyle } from "./text-layout.ts";
+import { alignColumns, printable, sectionsText, type TextStyle } from "./text-layout.ts";
 
 /** Why a page is only possibly stale, in a few words. */
 const DOUBTS: Record<Doubt, string> = {
@@ -25,12 +26,7 @@ const DOUBTS: Record<Doubt, string> = {
 };
 
 /** The whole answer, ending in a line feed. `limit`: pages of each policy, at most. */
-export function staleText(
-  result: ReplayResult,
-  owners: Owners | null,
-  style: TextStyle,
-  limit: number,
-): string {
+export function staleText({ result, owners }: Answer, style: TextStyle, limit: number): string {
   const migration = mainMigration(result);
   const sections: string[][] =
     migration === null
@@ -39,19 +35,18 @@ export function staleText(
           [style.bold(staleSentence(migration, result))],
           migrationText(migration, style),
           result.inputs.flatMap(inputLine),
-          ...migration.verdicts.map((verdict) => pagesText(result, verdict, owners, style, limit)),
+          ...migration.verdicts.map((verdict, i) =>
+            pagesText(result, verdict, owners?.[i] ?? null, style, limit),
+          ),
           limitsText(result.limits, style),
         ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join("\n"))
-    .join("\n\n")}\n`;
+  return sectionsText(sections);
 }
 
 function pagesText(
   result: ReplayResult,
   verdict: MigrationVerdict,
-  owners: Owners | null,
+  owners: VerdictOwners | null,
   style: TextStyle,
   limit: number,
 ): string[] {
@@ -65,7 +60,7 @@ function pagesText(
     if (!listed.has(gfn)) bare.push([hex(gfn), "possibly", "", "", "", DOUBTS["what-if"]]);
   }
   const head = ["page", "", "written", "by", "last sent", "", ""];
-  const rows = shown.map((page) => pageRow(result, page, owners));
+  const rows = shown.map((page, i) => pageRow(result, page, owners?.pages[i] ?? null));
   const lines = [
     style.bold(`Pages under ${verdict.policy}`),
     "",
@@ -74,15 +69,13 @@ function pagesText(
   const rest = total - rows.length - bare.length;
   if (rest > 0) lines.push(`  and ${countOf(rest, "more page")}`);
   if (owners) {
-    const open = [...verdict.stale, ...verdict.possiblyStale];
-    lines.push("", `  Owners of these ${countOf(total, "page")}`, "", ...ownersText(owners, open));
+    lines.push("", `  Owners of these ${countOf(total, "page")}`, "", ...ownersText(owners));
   }
   return lines;
 }
 
-function pageRow(result: ReplayResult, page: StalePage, owners: Owners | null): string[] {
+function pageRow(result: ReplayResult, page: StalePage, owner: Owner | null): string[] {
   const { write } = page;
-  const owner = owners?.at(page.gfn);
   const by = [
     queueLabel(result.devices, write.device, write.queue),
     write.request === null ? write.cause : `request ${write.request}`,

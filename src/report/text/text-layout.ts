@@ -54,6 +54,12 @@ export function wrapText(text: string, first: string, rest: string, columns = TE
   return lines;
 }
 
+/** The sections of an answer, an empty line between them; empty ones are left out. Ends in a line feed. */
+export function sectionsText(sections: readonly (readonly string[])[]): string {
+  const full = sections.filter((lines) => lines.length > 0);
+  return `${full.map((lines) => lines.join("\n")).join("\n\n")}\n`;
+}
+
 /**
  * Text from a recording made safe to print: control characters, which could drive a terminal,
  * become `?`.

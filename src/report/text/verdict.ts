@@ -1,20 +1,7 @@
-/** The verdict: one sentence for people, one exit status for scripts. */
-import type { Certainty, DeviceSummary, PolicyResult, ReplayResult } from "../../model/result.ts";
+/** The verdict about lost pages in one sentence. */
+import { driverOf } from "../../answers/lost.ts";
+import type { Certainty, PolicyResult, ReplayResult } from "../../model/result.ts";
 import { countOf } from "./number-text.ts";
-
-/** 0: nothing lost. 1: pages lost by at least one policy. 3: the recording carries no verdict. */
-export function verdictStatus(result: ReplayResult): 0 | 1 | 3 {
-  if (!result.verdict) return 3;
-  return result.policies.some((policy) => policy.lost > 0) ? 1 : 0;
-}
-
-/** The driver's name when all devices that did something have the same, otherwise `vhost`. */
-export function driverOf(devices: readonly DeviceSummary[]): string {
-  const used = devices.filter((device) => device.queues.length > 0);
-  const names = new Set((used.length > 0 ? used : devices).map((device) => device.driver));
-  const [only] = names;
-  return names.size === 1 && only !== undefined ? only : "vhost";
-}
 
 /** What stands before a number that is not exact: `at least `, `at most `, `about `. */
 export function certaintyPrefix(certainty: Certainty): string {

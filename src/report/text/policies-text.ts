@@ -1,8 +1,7 @@
-/** The table of policies, as text and as JSON. */
+/** The table of policies, for people. */
 import { causesOf } from "../../vhost/causes.ts";
 import type { Policy } from "../../vhost/policy.ts";
-import { type Tool, toolJson } from "../json/result-json.ts";
-import { policyDetailJson, policyDetailText } from "./policy-detail.ts";
+import { policyDetailText } from "./policy-detail.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** All policies in a table, or with `detail` each with its causes and evidence. */
@@ -30,20 +29,4 @@ export function policiesText(
       ].join("\n")}\n`;
     })
     .join("\n");
-}
-
-/** `vhost-replay/policies/1`. */
-export function policiesJson(tool: Tool, policies: readonly Policy[]) {
-  return {
-    schema: "vhost-replay/policies/1",
-    tool: toolJson(tool),
-    policies: policies.map((policy) => ({
-      name: policy.name,
-      aliases: [...policy.aliases],
-      title: policy.title,
-      logs: causesOf(policy.logs),
-      evidence: [...policy.evidence],
-      ...policyDetailJson(policy),
-    })),
-  };
 }

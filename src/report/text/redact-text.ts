@@ -1,45 +1,10 @@
-/** What `redact` says of what it wrote: text and `vhost-replay/redact/1`. */
-
-import { type Tool, toolJson } from "../json/result-json.ts";
+/** What `redact` says of what it wrote. */
+import type { RedactSummary } from "../../redact/summary.ts";
 import { countOf } from "./number-text.ts";
 import { printable } from "./text-layout.ts";
 
-/** One output. */
-export interface RedactedRecording {
-  file: string;
-  events: number;
-  /** Events that are not in it, by name. */
-  leftOut: Record<string, number>;
-  bytes: number;
-  sha256: string;
-}
-
-/** What was done, and what the proof compared. */
-export interface RedactSummary {
-  outputs: RedactedRecording[];
-  pages: { pieces: number; runs: number; moved: number; touchedKept: number };
-  proof: { policies: number; rounds: number; requests: number; facts: number };
-  keepRuns: boolean;
-  keepTimes: boolean;
-}
-
-type Said = RedactSummary & { key: "random" | "file" };
-
-/** `vhost-replay/redact/1`. */
-export function redactJson(tool: Tool, said: Said) {
-  const { outputs, pages, proof, key, keepRuns, keepTimes } = said;
-  return {
-    schema: "vhost-replay/redact/1",
-    tool: toolJson(tool),
-    options: { key, keepRuns, keepTimes },
-    outputs,
-    pages,
-    proof,
-  };
-}
-
 /** For people. */
-export function redactText({ outputs, pages, proof, key }: Said): string {
+export function redactText({ outputs, pages, proof, key }: RedactSummary): string {
   const lines = outputs.map(
     ({ file, events, bytes }) =>
       `${printable(file)}: ${countOf(events, "event")}, ${countOf(bytes, "byte")}`,

@@ -1,0 +1,98 @@
+/** Which dirty log would a vhost have written? One image a sync: `log`. */
+import { UsageError } from "../model/place.ts";
+import type { SyncMark, SyncView } from "../model/result.ts";
+import { type Recording, replay } from "../replay/replay.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
+import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+
+export interface Options extends Pick<CommonOptions, "window" | "signal"> {
+  policy: ChosenPolicy;
+  /** Bytes of each image, a multiple of 8; default: what QEMU allocates, or what is needed. */
+  size?: number;
+  /** Takes each image under its name (`imageName`), in the order of the syncs. */
+  onImage?: (name: string, image: Uint8Array) => void | Promise<void>;
+}
+
+/** One image. */
+export interface LogImage {
+  file: string;
+  number: number;
+  /** Null for the one image of a recording without syncs. */
+  mark: SyncMark | null;
+  /** Bits set in the image. */
+  pages: number;
+  /** Logged pages that lie beyond the image's size. */
+  beyond: number;
+  bytes: number;
+  /** Of the image, hex. */
+  sha256: string;
+}
+
+export interface Answer extends CommonAnswer {
+  images: LogImage[];
+}
+
+/**
+ * Throws what `replay` and `onImage` throw, and UsageError for a policy without a dirty log and for
+ * a recording with two syncs of one number.
+ */
+export async function ask(
+  recording: Recording,
+  options: Options,
+  run: Replayer = replay,
+): Promise<Answer> {
+  const { policy, size, onImage } = options;
+  const { asked, base } = prepare(recording, { ...options, policies: [policy] }, "recorded");
+  const images: LogImage[] = [];
+  const numbers = new Set<number>();
+  const result = await run(recording, {
+    ...base,
+    async onSync(view) {
+      // What follows the last sync was never fetched, so it is no image; a recording without is one.
+      if (view.mark === null && images.length > 0) return;
+      const number = view.mark?.number ?? 0;
+      if (numbers.has(number)) {
+        throw new UsageError(`two syncs of this recording have the number ${number}`);
+      }
+      numbers.add(number);
+      const { image, ...facts } = await imageOf(view, number, size);
+      images.push(facts);
+      await onImage?.(facts.file, image);
+    },
+  });
+  return { asked, result, images };
+}
+
+/** 0, or 3 when the recording carries no verdict: then the images are of no vhost. */
+export function statusOf({ result }: Pick<Answer, "result">): 0 | 3 {
+  return result.verdict ? 0 : 3;
+}
+
+/** `007.bin`: three digits or more. */
+export function imageName(number: number): string {
+  return `${`${number}`.padStart(3, "0")}.bin`;
+}
+
+async function imageOf(
+  view: SyncView,
+  number: number,
+  size: number | undefined,
+): Promise<LogImage & { image: Uint8Array }> {
+  const needed = Math.ceil((view.highestPage(0) + 1) / 64) * 8;
+  const { image, beyond } = view.image(0, size ?? (view.qemuLogBytes || needed));
+  return {
+    ...{ file: imageName(number), number, mark: view.mark, pages: bitsSet(image), beyond },
+    ...{ bytes: image.length, sha256: await sha256Of(image), image },
+  };
+}
+
+function bitsSet(image: Uint8Array): number {
+  let bits = 0;
+  for (const byte of image) for (let rest = byte; rest !== 0; rest &= rest - 1) bits += 1;
+  return bits;
+}
+
+async function sha256Of(bytes: Uint8Array): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,31 @@
+/** Which pages would each vhost have left out of its dirty log? `report`. */
+import type { DeviceSummary } from "../model/result.ts";
+import { type Recording, replay } from "../replay/replay.ts";
+import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+
+export type Options = CommonOptions;
+export type Answer = CommonAnswer;
+
+/** Throws what `replay` throws, and UsageError for a policy without a dirty log. */
+export async function ask(
+  recording: Recording,
+  options: Options = {},
+  run: Replayer = replay,
+): Promise<Answer> {
+  const { asked, base } = prepare(recording, options, "auto");
+  return { asked, result: await run(recording, base) };
+}
+
+/** 0: nothing lost. 1: pages lost by at least one policy. 3: the recording carries no verdict. */
+export function statusOf({ result }: Pick<Answer, "result">): 0 | 1 | 3 {
+  if (!result.verdict) return 3;
+  return result.policies.some((policy) => policy.lost > 0) ? 1 : 0;
+}
+
+/** The driver's name when all devices that did something have the same, otherwise `vhost`. */
+export function driverOf(devices: readonly DeviceSummary[]): string {
+  const used = devices.filter((device) => device.queues.length > 0);
+  const names = new Set((used.length > 0 ? used : devices).map((device) => device.driver));
+  const [only] = names;
+  return names.size === 1 && only !== undefined ? only : "vhost";
+}

@@ -1,0 +1,115 @@
+/** Predicted dirty logs against observed ones: what `verify` says. */
+
+import {
+  type Comparison,
+  type ExplainedPage,
+  isEqual,
+  type PolicyComparison,
+  statusOf,
+} from "../../answers/log-comparison.ts";
+import type { OneSided } from "../../answers/log-difference.ts";
+import type { ReplayResult } from "../../model/result.ts";
+import { writeLines } from "./explain-text.ts";
+import { pageText, runsText } from "./finding-text.ts";
+import { limitsText } from "./limits-text.ts";
+import { countOf, listOf } from "./number-text.ts";
+import { policyLabel } from "./queue-text.ts";
+import { alignColumns, printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
+
+/** The answer in one sentence. */
+export function comparisonSentence(comparison: Comparison): string {
+  const syncs = comparison.policies[0]?.syncs.length ?? 0;
+  if (syncs === 0) return "Nothing compared: no observed image has its sync in the recording.";
+  const equal = comparison.policies.filter(isEqual);
+  const different = comparison.policies.filter((policy) => !isEqual(policy));
+  const where = syncs === 1 ? "at the only sync" : `at all ${syncs} syncs`;
+  const parts = [];
+  if (equal.length > 0) {
+    const verb = equal.length === 1 ? "equals" : "equal";
+    parts.push(`${listOf(equal.map(policyLabel))} ${verb} the observed log ${where}`);
+  }
+  for (const policy of different) {
+    const bad = policy.syncs.filter((s) => s.missing.pages > 0 || s.extra.pages > 0).length;
+    parts.push(`${policyLabel(policy)} differs at ${bad} of ${countOf(syncs, "sync")}`);
+  }
+  return `${parts.join("; ")}.`;
+}
+
+/** For people; the first line is the answer. Ends in a line feed. */
+export function verifyText(comparison: Comparison, result: ReplayResult, style: TextStyle): string {
+  const sections = [
+    [style.bold(comparisonSentence(comparison))],
+    uncomparedText(comparison),
+    ...comparison.policies
+      .filter((policy) => !isEqual(policy))
+      .map((policy) => policyText(policy, result, style)),
+    statusOf({ comparison }) === 0 ? [] : limitsText(result.limits, style),
+  ];
+  return sectionsText(sections);
+}
+
+function uncomparedText({ withoutImage, withoutSync }: Comparison): string[] {
+  const lines: string[] = [];
+  if (withoutSync.length > 0) {
+    const which = withoutSync.slice(0, 8).join(", ");
+    const what = countOf(withoutSync.length, "image");
+    lines.push(...wrapText(`${what} without a sync in the recording: ${which}`, "", "  "));
+  }
+  if (withoutImage.length > 0) {
+    const which = withoutImage.slice(0, 8).join(", ");
+    lines.push(
+      ...wrapText(`${countOf(withoutImage.length, "sync")} without an image: ${which}`, "", "  "),
+    );
+  }
+  return lines;
+}
+
+const SHOWN_SYNCS = 12;
+
+function policyText(policy: PolicyComparison, result: ReplayResult, style: TextStyle): string[] {
+  const bad = policy.syncs.filter((sync) => sync.missing.pages > 0 || sync.extra.pages > 0);
+  const some = bad.slice(0, SHOWN_SYNCS);
+  const rows = some.map((sync) => [
+    `${sync.number}`,
+    printable(sync.mark?.name ?? ""),
+    `${sync.missing.pages}`,
+    `${sync.extra.pages}`,
+    sync.file,
+  ]);
+  const head = ["sync", "name", "observed only", "predicted only", "image"];
+  const lines = [
+    style.bold(`${policyLabel(policy)}, pages that differ`),
+    "",
+    ...alignColumns([head, ...rows], "rlrrl").map((line) => `  ${line}`),
+  ];
+  if (bad.length > some.length) {
+    lines.push(`  and ${countOf(bad.length - some.length, "more sync")}; --json lists them`);
+  }
+  const sync = bad[0];
+  if (sync) lines.push("", ...sideText("observed only", sync.number, sync.missing));
+  if (sync) lines.push(...sideText("predicted only", sync.number, sync.extra));
+  for (const caveat of new Set(bad.flatMap((one) => one.caveats))) {
+    lines.push(...wrapText(printable(caveat), "  why: ", "       "));
+  }
+  if (policy.first) lines.push("", ...firstText(policy.first, result));
+  return lines;
+}
+
+function sideText(what: string, number: number, side: OneSided): string[] {
+  if (side.pages === 0) return [];
+  return wrapText(`${what} at sync ${number}: ${runsText(side.runs, side.moreRuns)}`, "  ", "    ");
+}
+
+function firstText(first: ExplainedPage, result: ReplayResult): string[] {
+  const side = first.side === "missing" ? "observed, not predicted" : "predicted, not observed";
+  const lines = [`  first: ${pageText(first.gfn)}, ${side} at sync ${first.number}`];
+  if (first.unexplained !== null) lines.push(...wrapText(first.unexplained, "    ", "    "));
+  else if (first.writes.length === 0) {
+    lines.push("    no write to it in this round of the recording");
+  }
+  for (const write of first.writes) {
+    lines.push(...writeLines(write, result).map((line) => `  ${line}`));
+  }
+  if (first.moreWrites > 0) lines.push(`    and ${countOf(first.moreWrites, "more write")}`);
+  return lines;
+}
