@@ -242,17 +242,11 @@ export const EVENT_IDX = 56;
 export const EVENT_AVAIL = 58;
 /** i32. */
 export const EVENT_HEAD = 60;
-/** User-space back ends: u32 index of the queue, readable addresses of a pop; u32 writable ones. */
-export const EVENT_QUEUE_INDEX = 68;
-export const EVENT_OUT = 68;
-export const EVENT_IN = 64;
-/** u64: VuVirtqElement of a pop, 0 where the ring was empty. */
-export const EVENT_ELEMENT = 72;
 /** u32: length of desc, used; text length of marker; packet length of rx. */
 export const EVENT_LEN = 64;
-/** u32: count of used, giveback. */
+/** u32: count of used, giveback; index of SPDK's queue; readable addresses of vu_pop (len: writable). */
 export const EVENT_N = 68;
-/** u64: logbase of drain; a0 of ioctl; addr of mem; i64: ret, lost count of gap (-1: unknown). */
+/** u64: logbase of drain; a0 of ioctl; element of vu_pop, 0: none; addr of mem; i64: ret, lost count of gap (-1: unknown). */
 export const EVENT_LOGBASE = 72;
 export const EVENT_A0 = 72;
 export const EVENT_ADDR = 72;
@@ -361,11 +355,9 @@ export enum DirtiedSlot {
  * Two are no writes but what some vhost logs for them: Range is what vhost-net logs for Elem, which
  * lies elsewhere; Part is the first bytes, up to the used length, of Io, Ctl and Evt (all of them
  * where the device tells no length, as vhost-scsi).
- * Of user-space back ends: Packed = a used descriptor of a packed ring, LeftOut and LeftOff where it is
- * not at the place that would be logged, and Astray what is logged there instead (no write); Header =
- * a virtio-net header's piece behind the first descriptor, and Astray what DPDK logs for it (no write).
- * Refused = a chain with an indirect table behind another descriptor. Beyond = the range ends behind
- * the log.
+ * Of user-space back ends: Packed = a used descriptor of a packed ring, Left: what would be logged lies
+ * elsewhere; HeaderPiece = of a virtio-net header, behind its first descriptor; Astray = what is logged
+ * for them instead (no write). Refused = SPDK refuses the chain; Beyond = the range ends behind the log.
  * State: Logged = logging was on, and the entries were captured at pop; Late = popped before
  * LOG_ALL was set, completed after it; Freed = captured, but LOG_ALL went off and on again before
  * the completion; NoBase = logging on, SET_LOG_BASE never done; Off = outside the logging window.
@@ -552,8 +544,6 @@ export const REQUEST_CAUSE = 68;
 export const REQUEST_STATE = 72;
 export const REQUEST_USED_LEN = 76;
 export const REQUEST_USED_IDX = 80;
-/** u32: how often the same head was offered again before it was returned (user-space back ends). */
-export const REQUEST_AGAIN = 84;
 /** u64: VirtQueueElement of a QEMU device, 0 for a request of vhost. */
 export const REQUEST_ELEMENT = 88;
 /** i32 lun, u32 tag, i32 opcode (-1: not seen); u16 status, u16 response of virtio_scsi_*. */
@@ -577,10 +567,6 @@ export const REQUEST_ANSWERED = 32;
 export const REQUEST_UNMAPPED = 64;
 /** vhost-scsi: a cdb event gave LUN and CDB. */
 export const REQUEST_HAS_CDB = 128;
-/** An indirect table stands behind another descriptor: SPDK refuses the chain. */
-export const REQUEST_LATE_TABLE = 256;
-/** The chain begins with an indirect table. */
-export const REQUEST_INDIRECT = 512;
 
 export enum RequestState {
   InFlight = 0,
@@ -647,13 +633,6 @@ export const QUEUE_NO_BUFFER = 268;
 /** QEMU device: elements of which no mapping was seen; elements whose mappings do not fit. */
 export const QUEUE_UNMAPPED = 272;
 export const QUEUE_MISFIT = 276;
-/** Packed ring: u64 GPA of the descriptor ring and of the device event area, ~0: not known. */
-export const QUEUE_RING = 280;
-export const QUEUE_EVENT = 288;
-/** i32: slot of a packed ring that is used next, -1 when not known. */
-export const QUEUE_SLOT = 296;
-/** u32: page at which this queue's log ends, 0 when not known. */
-export const QUEUE_LOG_END = 300;
 /** u32: ranges that lie beyond the end of the log while logging is on. */
 export const QUEUE_BEYOND_LOG = 304;
 /** u32: chains with an indirect table behind another descriptor. */
@@ -686,14 +665,6 @@ export const QUEUE_CAPTURE_ON = 2;
 export const QUEUE_FEAT_KNOWN = 4;
 export const QUEUE_LOGBASE_KNOWN = 8;
 export const QUEUE_INDEX_KNOWN = 16;
-/** Whether the kernel or a user-space back end serves it was asked once. */
-export const QUEUE_DECIDED = 32;
-/** VHOST_VRING_F_LOG, from a SET_VRING_ADDR message. */
-export const QUEUE_RING_LOG = 64;
-/** The last chain of this receive queue was filled to its end: the packet may go on. */
-export const QUEUE_PACKET_OPEN = 128;
-/** Some used length was not 0: a 0 is a length as well. */
-export const QUEUE_LENGTHS = 256;
 
 /** A write into the watched range: an EVIDENCE record. */
 export const MAX_QUEUES = 16384;

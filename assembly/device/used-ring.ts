@@ -9,11 +9,11 @@ import {
   EVENT_UFLAGS,
   EVENT_VQ,
   NO_ADDRESS,
-  QUEUE_EVENT,
   QUEUE_FEAT,
   QUEUE_FEAT_KNOWN,
   QUEUE_NUM,
 } from "../abi";
+import { QUEUE_EVENT } from "../known/fields";
 import { F_RING_PACKED } from "../known/back-end";
 import { learn, ringCause, ringState } from "../known/log-state";
 import { hasFlag, queueOf } from "../known/queue";

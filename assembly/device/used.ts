@@ -27,7 +27,6 @@ import {
   QUEUE_LAST_UNKNOWN_PLACE,
   QUEUE_LAST_UNKNOWN_STREAM,
   QUEUE_LATE,
-  QUEUE_LENGTHS,
   QUEUE_NEXT_USED,
   QUEUE_NO_BASE,
   QUEUE_NO_BUFFER,
@@ -58,6 +57,7 @@ import {
   REQUEST_USED_TS,
   RequestState,
 } from "../abi";
+import { QUEUE_LENGTHS } from "../known/fields";
 import { decide, F_RING_PACKED, inUserSpace } from "../known/back-end";
 import { LOG_ALL, learn, noBase } from "../known/log-state";
 import { take } from "../base/memory";
@@ -120,18 +120,12 @@ export function tellLengths(): void {
 }
 
 /** vu_queue_fill(), libvhost-user: descriptors up to the used length. */
-function markPart(q: usize, request: usize, feat: u64, len: u64, event: usize, stream: u32): void {
+export function markPart(q: usize, request: usize, feat: u64, len: u64, event: usize, stream: u32): void {
   let cause: u32 = feat & LOG_ALL ? Cause.PartLogged : Cause.PartOff;
   if (cause == Cause.PartLogged && noBase(q)) return;
   // vhost-scsi tells no length; a queue that told one means it when it says 0.
   let told = len != 0 || hasFlag(q, QUEUE_LENGTHS) || inUserSpace(load<u32>(q + QUEUE_DRIVER));
   writePrefix(cause, told ? len : ~(<u64>0), q, request, event, stream);
-}
-
-/** The same of a user-space back end, whose lengths are real from the first on. */
-export function markUsedPart(q: usize, request: usize, feat: u64, len: u64, event: usize, stream: u32): void {
-  if (!lengthSeen) tellLengths();
-  markPart(q, request, feat, len, event, stream);
 }
 
 /** vhost_add_used_n(): the used ring first, then the descriptors of the request. */

@@ -5,28 +5,25 @@
  * ones first.
  */
 import {
+  EVENT_A0,
   DESC_ACC,
   DESC_GPA,
   DESC_LEN,
   DESC_SIZE,
   Driver,
   EVENT_DEV,
-  EVENT_ELEMENT,
   EVENT_FEAT,
   EVENT_GPA,
   EVENT_HEAD,
   EVENT_IDX,
-  EVENT_IN,
   EVENT_LEN,
   EVENT_LOGADDR,
   EVENT_LOGUSED,
   EVENT_N,
   EVENT_NUM,
-  EVENT_OUT,
   EVENT_PID,
   EVENT_PLACE,
   EVENT_Q0,
-  EVENT_QUEUE_INDEX,
   EVENT_TS,
   EVENT_UFLAGS,
   EVENT_VQ,
@@ -42,8 +39,6 @@ import {
   QUEUE_NUM,
   QUEUE_POPPED,
   QUEUE_Q0,
-  QUEUE_RING_LOG,
-  REQUEST_AGAIN,
   REQUEST_CAPTURED,
   REQUEST_DESCS,
   REQUEST_DESC_CAP,
@@ -52,6 +47,7 @@ import {
   REQUEST_POP_PLACE,
   REQUEST_POP_TS,
 } from "../abi";
+import { QUEUE_RING_LOG, REQUEST_AGAIN } from "../known/fields";
 import { capacityOf, takeDirty } from "../base/memory";
 import { LOG_ALL, learn, noteLogAll } from "../known/log-state";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
@@ -135,7 +131,7 @@ function meet(q: usize, event: usize): bool {
   if (fresh) {
     store<u32>(q + QUEUE_DRIVER, Driver.VhostUser);
     store<u64>(q + QUEUE_DEV, load<u64>(event + EVENT_DEV));
-    store<i32>(q + QUEUE_INDEX, load<i32>(event + EVENT_QUEUE_INDEX));
+    store<i32>(q + QUEUE_INDEX, load<i32>(event + EVENT_N));
     store<i32>(q + QUEUE_NEXT_USED, load<u16>(event + EVENT_IDX));
   }
   store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
@@ -242,16 +238,16 @@ export function onVuPop(event: usize): void {
   let vq = thread.chainVq;
   thread.chainVq = 0;
   let q = vq ? queueOf(vq) : 0;
-  let out = load<u32>(event + EVENT_OUT);
-  let both = <u64>out + <u64>load<u32>(event + EVENT_IN);
-  if (q && load<u64>(event + EVENT_ELEMENT) && both <= <u64>thread.count) {
+  let out = load<u32>(event + EVENT_N);
+  let both = <u64>out + <u64>load<u32>(event + EVENT_LEN);
+  if (q && load<u64>(event + EVENT_A0) && both <= <u64>thread.count) {
     let from = thread.count - <u32>both;
     for (let i: u32 = 0; i < <u32>both; ++i) {
       store<u32>(thread.descs + (from + i) * DESC_SIZE + DESC_ACC, i < out ? 1 : 2);
     }
     joinPieces(thread, from);
     open(thread, q, load<i32>(event + EVENT_HEAD), from, event);
-  } else if (q && load<u64>(event + EVENT_ELEMENT)) {
+  } else if (q && load<u64>(event + EVENT_A0)) {
     // Addresses of this chain are missing: events are lost.
     orphan(thread.count);
   }

@@ -22,27 +22,23 @@ import {
   QUEUE_DRIVER,
   QUEUE_INDEX,
   QUEUE_LATE_TABLES,
-  QUEUE_PACKET_OPEN,
   QUEUE_REJECTED,
-  QUEUE_RING,
-  QUEUE_SLOT,
   QUEUE_SLOT_UNKNOWN,
   QUEUE_SPLIT_HEADERS,
   QUEUE_WRITE_BYTES,
   QUEUE_WRITE_DESCS,
-  REQUEST_AGAIN,
   REQUEST_CAUSE,
   REQUEST_DESCS,
   REQUEST_DESC_COUNT,
   REQUEST_FLAGS,
-  REQUEST_INDIRECT,
-  REQUEST_LATE_TABLE,
 } from "../abi";
+import { QUEUE_PACKET_OPEN, QUEUE_RING, QUEUE_SLOT, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
 import { learnDriver, F_RING_PACKED, beyondLog } from "../known/back-end";
 import { LOG_ALL, noBase, ringCause } from "../known/log-state";
 import { addCount, hasFlag, inFlight, setFlag, setInFlight } from "../known/queue";
 import { complete } from "./net";
-import { descriptorCause, markParts, markUsedPart, noteUnknownHead } from "./used";
+import { lengthSeen } from "../pages/planes";
+import { descriptorCause, markPart, markParts, noteUnknownHead, tellLengths } from "./used";
 import { write } from "./write";
 
 const NET_F_MRG_RXBUF: u64 = 1 << 15;
@@ -167,6 +163,8 @@ function classOf(request: usize): u32 {
 
 /** Every write descriptor with its full length: SPDK's vhost_log_req_desc(). */
 function userData(q: usize, request: usize, event: usize, stream: u32): void {
+  // Before this request's own marks: what is marked so far had no length.
+  if (markParts && !lengthSeen) tellLengths();
   let feat = load<u64>(event + EVENT_FEAT);
   let flags = load<u32>(request + REQUEST_FLAGS);
   let cause = descriptorCause(q, flags, feat);
@@ -189,7 +187,7 @@ function userData(q: usize, request: usize, event: usize, stream: u32): void {
     addCount(q + QUEUE_WRITE_BYTES, length);
     writeWithin(cause, beyond, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
   }
-  if (markParts) markUsedPart(q, request, feat, load<u32>(event + EVENT_LEN), event, stream);
+  if (markParts) markPart(q, request, feat, load<u32>(event + EVENT_LEN), event, stream);
 }
 
 /**

@@ -45,9 +45,7 @@ import {
   QUEUE_POPPED,
   QUEUE_Q0,
   QUEUE_REJECTED,
-  QUEUE_RING,
   QUEUE_STEP,
-  REQUEST_AGAIN,
   REQUEST_CAPTURED,
   REQUEST_CAPTURE_UNKNOWN,
   REQUEST_CAPTURE_UNSEEN,
@@ -57,12 +55,11 @@ import {
   REQUEST_DESC_COUNT,
   REQUEST_FLAGS,
   REQUEST_HAS_CDB,
-  REQUEST_INDIRECT,
-  REQUEST_LATE_TABLE,
   REQUEST_LUN,
   REQUEST_SERIAL,
   RequestState,
 } from "../abi";
+import { QUEUE_RING, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
 import { driverOf, F_RING_PACKED, inUserSpace } from "../known/back-end";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";

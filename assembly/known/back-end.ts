@@ -6,14 +6,12 @@ import {
   Driver,
   EVENT_FEAT,
   EVENT_LEN,
-  QUEUE_DECIDED,
   QUEUE_DEV,
   QUEUE_DRIVER,
   QUEUE_INDEX,
-  QUEUE_LENGTHS,
-  QUEUE_LOG_END,
   QUEUE_NEXT,
 } from "../abi";
+import { QUEUE_DECIDED, QUEUE_LENGTHS, QUEUE_LOG_END } from "./fields";
 import { firstQueue, hasFlag, ofDevice, setFlag } from "./queue";
 
 /** VIRTIO_F_RING_PACKED: no driver of drivers/vhost offers it. */

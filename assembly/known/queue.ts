@@ -5,7 +5,6 @@ import {
   MAX_QUEUES,
   NO_ADDRESS,
   QUEUE_DEV,
-  QUEUE_EVENT,
   QUEUE_FLAGS,
   QUEUE_HEADS,
   QUEUE_HEADS_CAP,
@@ -16,15 +15,14 @@ import {
   QUEUE_LOST_COMPLETIONS,
   QUEUE_NEXT,
   QUEUE_NEXT_USED,
-  QUEUE_RING,
   QUEUE_SIZE,
-  QUEUE_SLOT,
   QUEUE_UNKNOWN_HEAD,
   QUEUE_VQ,
   REQUEST_DESCS,
   REQUEST_DESC_CAP,
   REQUEST_SIZE,
 } from "../abi";
+import { QUEUE_EVENT, QUEUE_RING, QUEUE_SLOT } from "./fields";
 import { enlarge, give, reserve } from "../base/memory";
 
 const SLOTS: u32 = 32768;

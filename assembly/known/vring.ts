@@ -1,13 +1,11 @@
 /** Where the rings of each device lie, as SET_VRING_ADDR says: before its queues are met, and after. */
 import {
   QUEUE_DEV,
-  QUEUE_EVENT,
   QUEUE_INDEX,
   QUEUE_LOGADDR,
   QUEUE_NEXT,
-  QUEUE_RING,
-  QUEUE_RING_LOG,
 } from "../abi";
+import { QUEUE_EVENT, QUEUE_RING, QUEUE_RING_LOG } from "./fields";
 import { reserve } from "../base/memory";
 import { noteLogUsed } from "./log-state";
 import { adoptLogEnd } from "./back-end";

@@ -89,5 +89,7 @@ export function seriesPolicy(
 export function fitsDrivers(policy: Policy, drivers: readonly string[]): boolean {
   const own = policy.drivers ?? [];
   const named = drivers.filter((driver) => driver !== "vhost");
-  return named.length === 0 ? own.length > 0 : named.some((driver) => own.includes(driver));
+  return named.length === 0
+    ? own.some((driver) => KERNEL_DRIVERS.includes(driver))
+    : named.some((driver) => own.includes(driver));
 }
