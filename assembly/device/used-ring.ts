@@ -2,7 +2,6 @@
 import {
   Cause,
   EVENT_FEAT,
-  EVENT_IDX,
   EVENT_LOGADDR,
   EVENT_LOGUSED,
   EVENT_NUM,
@@ -23,28 +22,28 @@ import { write } from "./write";
 const RING_F_EVENT_IDX: u64 = 1 << 29;
 
 /** The used ring's part of vhost_add_used_n(): elements from `idx` on, then the index word. */
-export function usedRing(q: usize, event: usize, stream: u32, idx: u32, n: u32, index: bool): void {
+export function usedRing(q: usize, event: usize, idx: u32, n: u32, index: bool): void {
   let base = load<u64>(event + EVENT_LOGADDR);
   let num = load<u32>(event + EVENT_NUM);
   if (base == NO_ADDRESS || !num) return;
   let cause = ringCause(q, load<u8>(event + EVENT_LOGUSED), load<u64>(event + EVENT_FEAT));
   let slot = idx & (num - 1);
   let first = min<u32>(n, num - slot);
-  write(cause, base + 4 + 8 * <u64>slot, 8 * <u64>first, q, 0, event, stream);
-  if (n > first) write(cause, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0, event, stream);
-  if (index) write(cause, base + 2, 2, q, 0, event, stream);
+  write(cause, base + 4 + 8 * <u64>slot, 8 * <u64>first, q, 0);
+  if (n > first) write(cause, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0);
+  if (index) write(cause, base + 2, 2, q, 0);
 }
 
 /** The device event suppression area of a packed ring, 4 bytes (virtio 1.2, 2.8.10); nobody logs it. */
-function eventArea(q: usize, event: usize, stream: u32): void {
+function eventArea(q: usize, event: usize): void {
   let at = load<u64>(q + QUEUE_EVENT);
   if (at == NO_ADDRESS) return;
   let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
-  write(cause, at, 4, q, 0, event, stream);
+  write(cause, at, 4, q, 0);
 }
 
 /** vhost_enable_notify(): writes avail_event when notifications were off and EVENT_IDX is on. */
-export function onRearm(event: usize, stream: u32): void {
+export function onRearm(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, true);
@@ -52,16 +51,16 @@ export function onRearm(event: usize, stream: u32): void {
   let base = load<u64>(event + EVENT_LOGADDR);
   if (base == NO_ADDRESS) return;
   if (load<u64>(event + EVENT_FEAT) & F_RING_PACKED) {
-    eventArea(q, event, stream);
+    eventArea(q, event);
     return;
   }
   if (!(load<u16>(event + EVENT_UFLAGS) & 1) || !(load<u64>(event + EVENT_FEAT) & RING_F_EVENT_IDX)) return;
   let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
-  write(cause, base + 4 + 8 * <u64>load<u32>(event + EVENT_NUM), 2, q, 0, event, stream);
+  write(cause, base + 4 + 8 * <u64>load<u32>(event + EVENT_NUM), 2, q, 0);
 }
 
 /** vhost_update_used_flags(): writes used->flags. */
-export function onUflags(event: usize, stream: u32): void {
+export function onUflags(event: usize): void {
   let base = load<u64>(event + EVENT_LOGADDR);
   // SET_ENDPOINT does this on queues that were never set up, too.
   if (base == NO_ADDRESS) return;
@@ -69,9 +68,9 @@ export function onUflags(event: usize, stream: u32): void {
   if (!q) return;
   learn(q, event, false);
   if (hasFlag(q, QUEUE_FEAT_KNOWN) && load<u64>(q + QUEUE_FEAT) & F_RING_PACKED) {
-    eventArea(q, event, stream);
+    eventArea(q, event);
     return;
   }
   let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
-  write(cause, base, 2, q, 0, event, stream);
+  write(cause, base, 2, q, 0);
 }

@@ -45,12 +45,14 @@ import {
   REQUEST_DESC_COUNT,
   REQUEST_FLAGS,
   REQUEST_POP_PLACE,
+  REQUEST_POP_STREAM,
   REQUEST_POP_TS,
 } from "../abi";
 import { QUEUE_RING_LOG, REQUEST_AGAIN } from "../known/fields";
 import { capacityOf, takeDirty } from "../base/memory";
 import { LOG_ALL, learn, noteLogAll } from "../known/log-state";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { atStream } from "../known/moment";
 import { addDesc, orphan, Thread, THREAD_SLOTS, threadAt, threadOf } from "../known/thread";
 import { popped } from "./request";
 import { onUsed } from "./used";
@@ -69,17 +71,18 @@ function noteFeatures(q: usize, event: usize): void {
 }
 
 /** A request of the descriptors that the thread has pending, from number `from` on. */
-function open(thread: Thread, q: usize, head: i32, from: u32, event: usize): void {
+function open(thread: Thread, q: usize, head: i32, from: u32): void {
   let n = thread.count - from;
   let old = inFlight(q, head);
   if (old) {
     store<u32>(old + REQUEST_AGAIN, load<u32>(old + REQUEST_AGAIN) + 1);
     return;
   }
-  let request = popped(q, head, event, thread.chainStream);
+  let request = popped(q, head);
   if (!request) return;
   store<u64>(request + REQUEST_POP_TS, thread.chainTs);
   store<u64>(request + REQUEST_POP_PLACE, thread.chainPlace);
+  store<u16>(request + REQUEST_POP_STREAM, <u16>thread.chainStream);
   if (hasFlag(q, QUEUE_CAPTURE_ON)) store<u32>(request + REQUEST_FLAGS, REQUEST_CAPTURED);
   if (n) {
     let bytes = n * DESC_SIZE;
@@ -102,26 +105,26 @@ function open(thread: Thread, q: usize, head: i32, from: u32, event: usize): voi
   addCount(q + QUEUE_POPPED, 1);
 }
 
-function begin(thread: Thread, event: usize, stream: u32, head: i32): void {
+function begin(thread: Thread, event: usize, head: i32): void {
   orphan(thread.count);
   thread.count = 0;
   thread.vq = load<u64>(event + EVENT_VQ);
   thread.chainVq = thread.vq;
   thread.chainHead = head;
-  thread.chainStream = stream;
+  thread.chainStream = atStream;
   thread.chainTs = load<u64>(event + EVENT_TS);
   thread.chainPlace = load<u64>(event + EVENT_PLACE);
 }
 
 /** The next event of an SPDK thread ends its chain. */
-function endChain(thread: Thread, event: usize): void {
+function endChain(thread: Thread): void {
   if (!thread.chainVq) return;
   let q = queueOf(thread.chainVq);
   thread.chainVq = 0;
   if (!q) return;
   // The look-up for the log has no descriptors behind it.
   let again = thread.usedVq == thread.vq && thread.usedHead == thread.chainHead && !thread.count;
-  if (!again) open(thread, q, thread.chainHead, 0, event);
+  if (!again) open(thread, q, thread.chainHead, 0);
   thread.count = 0;
 }
 
@@ -139,14 +142,14 @@ function meet(q: usize, event: usize): bool {
 }
 
 /** vhost_vq_get_desc(). True: a queue that the host has to link with the messages of its device. */
-export function onSpdkGet(event: usize, stream: u32): bool {
+export function onSpdkGet(event: usize): bool {
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!at || !q) return false;
   let thread = changetype<Thread>(at);
-  endChain(thread, event);
+  endChain(thread);
   noteFeatures(q, event);
-  begin(thread, event, stream, load<i32>(event + EVENT_HEAD));
+  begin(thread, event, load<i32>(event + EVENT_HEAD));
   return meet(q, event);
 }
 
@@ -163,15 +166,15 @@ export function onSpdkDesc(event: usize): void {
 }
 
 /** vhost_vq_used_ring_enqueue(). True as onSpdkGet(). */
-export function onSpdkUsed(event: usize, stream: u32): bool {
+export function onSpdkUsed(event: usize): bool {
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return false;
-  if (at) endChain(changetype<Thread>(at), event);
+  if (at) endChain(changetype<Thread>(at));
   let fresh = meet(q, event);
   // The host links it first; then this event comes again.
   if (fresh) return true;
-  spdkUsed(event, stream, q);
+  spdkUsed(event, q);
   if (at) {
     changetype<Thread>(at).usedVq = load<u64>(event + EVENT_VQ);
     changetype<Thread>(at).usedHead = load<i32>(event + EVENT_HEAD);
@@ -180,20 +183,20 @@ export function onSpdkUsed(event: usize, stream: u32): bool {
 }
 
 /** What the messages said of the ring belongs to the completion as the kernel's events have it. */
-function spdkUsed(event: usize, stream: u32, q: usize): void {
+function spdkUsed(event: usize, q: usize): void {
   store<u64>(event + EVENT_LOGADDR, load<u64>(q + QUEUE_LOGADDR));
   store<u8>(event + EVENT_LOGUSED, hasFlag(q, QUEUE_RING_LOG) ? 1 : 0);
   store<u32>(event + EVENT_N, 1);
   noteFeatures(q, event);
-  onUsed(event, stream);
+  onUsed(event);
 }
 
 /** vu_queue_pop(), entry. */
-export function onVuPopEntry(event: usize, stream: u32): void {
+export function onVuPopEntry(event: usize): void {
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   let q = vuQueue(event);
   if (!at || !q) return;
-  begin(changetype<Thread>(at), event, stream, -1);
+  begin(changetype<Thread>(at), event, -1);
   learn(q, event, true);
   noteFeatures(q, event);
 }
@@ -246,7 +249,7 @@ export function onVuPop(event: usize): void {
       store<u32>(thread.descs + (from + i) * DESC_SIZE + DESC_ACC, i < out ? 1 : 2);
     }
     joinPieces(thread, from);
-    open(thread, q, load<i32>(event + EVENT_HEAD), from, event);
+    open(thread, q, load<i32>(event + EVENT_HEAD), from);
   } else if (q && load<u64>(event + EVENT_A0)) {
     // Addresses of this chain are missing: events are lost.
     orphan(thread.count);
@@ -272,21 +275,19 @@ function joinPieces(thread: Thread, from: u32): void {
 }
 
 /** vu_queue_fill(). */
-export function onVuFill(event: usize, stream: u32): void {
+export function onVuFill(event: usize): void {
   let q = vuQueue(event);
   if (!q) return;
   if (!load<u32>(event + EVENT_NUM)) store<u32>(event + EVENT_NUM, load<u32>(q + QUEUE_NUM));
   store<u32>(event + EVENT_N, 1);
   noteFeatures(q, event);
-  onUsed(event, stream);
+  onUsed(event);
 }
-
-const NO_EVENT: usize = memory.data(256, 8);
 
 /** The recording is at its end: SPDK's chains that were looked up last are in flight. */
 export function endChains(): void {
   for (let i: u32 = 0; i < THREAD_SLOTS; ++i) {
     let at = threadAt(i);
-    if (at && changetype<Thread>(at).chainHead >= 0) endChain(changetype<Thread>(at), NO_EVENT);
+    if (at && changetype<Thread>(at).chainHead >= 0) endChain(changetype<Thread>(at));
   }
 }

@@ -59,19 +59,17 @@ function writeWithin(
   len: u64,
   q: usize,
   request: usize,
-  event: usize,
-  stream: u32,
 ): void {
   let c = cause;
   if (beyond && beyondLog(q, gpa, len)) {
     count(q + QUEUE_BEYOND_LOG);
     c = beyond;
   }
-  write(c, gpa, len, q, request, event, stream);
+  write(c, gpa, len, q, request);
 }
 
 /** The element and the index of a split ring. */
-export function splitRing(q: usize, event: usize, stream: u32, idx: u32, n: u32, index: bool): void {
+export function splitRing(q: usize, event: usize, idx: u32, n: u32, index: bool): void {
   let base = load<u64>(event + EVENT_LOGADDR);
   let num = load<u32>(event + EVENT_NUM);
   if (base == NO_ADDRESS || !num) return;
@@ -79,11 +77,11 @@ export function splitRing(q: usize, event: usize, stream: u32, idx: u32, n: u32,
   let beyond: u32 = cause == Cause.RingLogged ? Cause.RingBeyond : 0;
   let slot = idx & (num - 1);
   let first = min<u32>(n, num - slot);
-  writeWithin(cause, beyond, base + 4 + 8 * <u64>slot, 8 * <u64>first, q, 0, event, stream);
+  writeWithin(cause, beyond, base + 4 + 8 * <u64>slot, 8 * <u64>first, q, 0);
   if (n > first) {
-    writeWithin(cause, beyond, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0, event, stream);
+    writeWithin(cause, beyond, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0);
   }
-  if (index) writeWithin(cause, beyond, base + 2, 2, q, 0, event, stream);
+  if (index) writeWithin(cause, beyond, base + 2, 2, q, 0);
 }
 
 /**
@@ -91,7 +89,7 @@ export function splitRing(q: usize, event: usize, stream: u32, idx: u32, n: u32,
  * the chain takes in the ring, 1 where they stand in an indirect table (virtio 1.2, 2.8.7). What is
  * logged is that slot behind the log address, which QEMU sets to the device event area.
  */
-export function packedRing(q: usize, event: usize, stream: u32, request: usize): void {
+export function packedRing(q: usize, event: usize, request: usize): void {
   let base = load<u64>(event + EVENT_LOGADDR);
   let num = load<u32>(event + EVENT_NUM);
   if (!num) return;
@@ -113,9 +111,9 @@ export function packedRing(q: usize, event: usize, stream: u32, request: usize):
     let cause: u32 = ring == base ? Cause.PackedLogged : Cause.PackedLeftOut;
     if (!on) cause = ring == base ? Cause.PackedOff : Cause.PackedLeftOff;
     else if (!within) cause = Cause.PackedLeftOut;
-    write(cause, ring + at, PACKED_DESC, q, 0, event, stream);
+    write(cause, ring + at, PACKED_DESC, q, 0);
   }
-  if (within && ring != base) write(Cause.PackedAstray, base + at, PACKED_DESC, q, 0, event, stream);
+  if (within && ring != base) write(Cause.PackedAstray, base + at, PACKED_DESC, q, 0);
   // A ring that lies in one page is written there, whichever slot it is.
   if (unsure && (ring >> 12 != (ring + PACKED_DESC * <u64>num - 1) >> 12)) count(q + QUEUE_SLOT_UNKNOWN);
   if (!request) {
@@ -162,7 +160,7 @@ function classOf(request: usize): u32 {
 }
 
 /** Every write descriptor with its full length: SPDK's vhost_log_req_desc(). */
-function userData(q: usize, request: usize, event: usize, stream: u32): void {
+function userData(q: usize, request: usize, event: usize): void {
   // Before this request's own marks: what is marked so far had no length.
   if (markParts && !lengthSeen) tellLengths();
   let feat = load<u64>(event + EVENT_FEAT);
@@ -185,9 +183,9 @@ function userData(q: usize, request: usize, event: usize, stream: u32): void {
     let length = <u64>load<u32>(desc + DESC_LEN);
     addCount(q + QUEUE_WRITE_DESCS, 1);
     addCount(q + QUEUE_WRITE_BYTES, length);
-    writeWithin(cause, beyond, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
+    writeWithin(cause, beyond, load<u64>(desc + DESC_GPA), length, q, request);
   }
-  if (markParts) markPart(q, request, feat, load<u32>(event + EVENT_LEN), event, stream);
+  if (markParts) markPart(q, request, feat, load<u32>(event + EVENT_LEN));
 }
 
 /**
@@ -195,7 +193,7 @@ function userData(q: usize, request: usize, event: usize, stream: u32): void {
  * DPDK copies header and data apart and logs each copy (virtio_net.c). Where the header lies in
  * several descriptors, copy_vnet_hdr_to_desc() logs each piece behind the address of the first.
  */
-function userPacket(q: usize, request: usize, event: usize, stream: u32): void {
+function userPacket(q: usize, request: usize, event: usize): void {
   let feat = load<u64>(event + EVENT_FEAT);
   let rest = <u64>load<u32>(event + EVENT_LEN);
   let on = (feat & LOG_ALL) != 0;
@@ -219,13 +217,13 @@ function userPacket(q: usize, request: usize, event: usize, stream: u32): void {
     if (header) {
       let piece = min<u64>(length, header);
       if (!pieces++) {
-        writeWithin(cause, beyond, gpa, piece, q, request, event, stream);
+        writeWithin(cause, beyond, gpa, piece, q, request);
         astray = gpa + piece;
       } else {
         if (pieces == 2) count(q + QUEUE_SPLIT_HEADERS);
-        write(logged ? <u32>Cause.HeaderPiece : cause, gpa, piece, q, request, event, stream);
+        write(logged ? <u32>Cause.HeaderPiece : cause, gpa, piece, q, request);
         if (logged && !beyondLog(q, astray, piece)) {
-          write(Cause.HeaderAstray, astray, piece, q, request, event, stream);
+          write(Cause.HeaderAstray, astray, piece, q, request);
         }
         astray += piece;
       }
@@ -237,7 +235,7 @@ function userPacket(q: usize, request: usize, event: usize, stream: u32): void {
     if (!length || !rest) continue;
     let data = min<u64>(length, rest);
     rest -= data;
-    writeWithin(cause, beyond, gpa, data, q, request, event, stream);
+    writeWithin(cause, beyond, gpa, data, q, request);
   }
   // A packet that fills its chain may go on in the next one, without a header there.
   setFlag(q, QUEUE_PACKET_OPEN, (feat & NET_F_MRG_RXBUF) != 0 && !rest && desc == end && filled(request, event));
@@ -255,13 +253,13 @@ function filled(request: usize, event: usize): bool {
 }
 
 /** A completion of a user-space back end, whose ring writes are marked. `n` elements. */
-export function userCompletion(q: usize, event: usize, stream: u32, request: usize, n: u32): void {
+export function userCompletion(q: usize, event: usize, request: usize, n: u32): void {
   if (n != 1) return;
   let head = load<u32>(event + EVENT_HEAD);
   if (!request) {
     // A head that the ring does not have is answered without a chain.
     if (head >= load<u32>(event + EVENT_NUM)) addCount(q + QUEUE_REJECTED, 1);
-    else noteUnknownHead(q, event, stream, head);
+    else noteUnknownHead(q, event, head);
     return;
   }
   let driver = load<u32>(q + QUEUE_DRIVER);
@@ -269,8 +267,8 @@ export function userCompletion(q: usize, event: usize, stream: u32, request: usi
     let found = classOf(request);
     if (found != Driver.VhostUser) learnDriver(q, found);
   }
-  if (driver == Driver.VhostUserNet) userPacket(q, request, event, stream);
-  else userData(q, request, event, stream);
+  if (driver == Driver.VhostUserNet) userPacket(q, request, event);
+  else userData(q, request, event);
   // The same head was offered again before this: it is answered again, too.
   let again = load<u32>(request + REQUEST_AGAIN);
   if (again) {
@@ -278,5 +276,5 @@ export function userCompletion(q: usize, event: usize, stream: u32, request: usi
     return;
   }
   setInFlight(q, head, 0);
-  complete(q, request, event, stream);
+  complete(q, request);
 }

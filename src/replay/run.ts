@@ -160,7 +160,7 @@ export class Replay implements ReplayState {
         break;
       case EventKind.SpdkUsed:
         this.devices.sessions.meet(at);
-        this.core.exports.onSpdkUsed(at, stream);
+        this.core.exports.onSpdkUsed(at);
         break;
       case EventKind.Mem:
         this.devices.region(head, at);
@@ -181,7 +181,7 @@ export class Replay implements ReplayState {
       default:
         if (head.kind > EventKind.Other) {
           const { space } = feedOfStream(this.inputs, stream);
-          await this.follower.event(head, at, stream, place, space);
+          await this.follower.event(head, at, place, space);
         }
     }
   }
