@@ -130,21 +130,15 @@ export enum EventKind {
   RxRet,
   /** target_submit_prep(): LUN and CDB of the request that this thread popped last (vhost-scsi). */
   Cdb,
-  /** A message of the vhost-user protocol, as a back end handles it: what an ioctl is for the kernel. */
+  /** A vhost-user message, as a back end handles it: what an ioctl is for the kernel. */
   Message,
-  /** SPDK, vhost_vq_get_desc(): a chain is looked up. */
+  /** Uprobes in SPDK and libvhost-user, see src/core/user-probe-fields.ts. */
   SpdkGet,
-  /** SPDK, vhost_vring_desc_to_iov(): a descriptor of the chain that this thread looks up. */
   SpdkDesc,
-  /** SPDK, vhost_vq_used_ring_enqueue(), entry: the log comes behind it. */
   SpdkUsed,
-  /** libvhost-user, vu_queue_pop(), entry. */
   VuPopEntry,
-  /** libvhost-user, vu_gpa_to_va(): an address of the chain that this thread pops, without direction. */
   VuAddress,
-  /** libvhost-user, vu_queue_pop(), return: the head, and how many of the addresses are of it. */
   VuPop,
-  /** libvhost-user, vu_queue_fill(), entry: the log comes behind it. */
   VuFill,
   /** Any other event: counted by name, never replayed. */
   Other,
@@ -644,9 +638,8 @@ export const QUEUE_MISFIT = 276;
 export const QUEUE_BEYOND_LOG = 304;
 /** u32: chains with an indirect table behind another descriptor. */
 export const QUEUE_LATE_TABLES = 308;
-/** u32: used descriptors of a packed ring whose slot is not known. */
+/** u32: used descriptors of a packed ring whose slot is not known; split virtio-net headers. */
 export const QUEUE_SLOT_UNKNOWN = 312;
-/** u32: packets whose virtio-net header lies in more than one descriptor. */
 export const QUEUE_SPLIT_HEADERS = 316;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
@@ -655,7 +648,7 @@ export enum Driver {
   Scsi,
   Net,
   Vsock,
-  /** A user-space back end, class not known; and which class. All of them lie between here and Qemu. */
+  /** A user-space back end, class not known; which class. */
   VhostUser,
   VhostUserScsi,
   VhostUserBlk,

@@ -33,7 +33,7 @@ import {
   REQUEST_FLAGS,
 } from "../abi";
 import { QUEUE_PACKET_OPEN, QUEUE_RING, QUEUE_SLOT, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
-import { learnDriver, F_RING_PACKED, beyondLog } from "../known/back-end";
+import { learnDriver, F_RING_PACKED, beyondLog, logTold } from "../known/back-end";
 import { LOG_ALL, noBase, ringCause } from "../known/log-state";
 import { addCount, hasFlag, inFlight, setFlag, setInFlight } from "../known/queue";
 import { complete } from "./net";
@@ -46,6 +46,9 @@ const F_VERSION_1: u64 = 1 << 32;
 
 /** Bytes of a used element of a packed ring: a whole descriptor (virtio 1.2, 2.8.13). */
 const PACKED_DESC: u64 = 16;
+
+/** Completions with LOG_ALL on of which nothing tells whether the log had been handed over. */
+export let basesAssumed: u64 = 0;
 
 function count(at: usize): void {
   store<u32>(at, load<u32>(at) + 1);
@@ -262,6 +265,7 @@ export function userCompletion(q: usize, event: usize, request: usize, n: u32): 
     else noteUnknownHead(q, event, head);
     return;
   }
+  if (load<u64>(event + EVENT_FEAT) & LOG_ALL && !noBase(q) && !logTold(q)) ++basesAssumed;
   let driver = load<u32>(q + QUEUE_DRIVER);
   if (driver == Driver.VhostUser) {
     let found = classOf(request);

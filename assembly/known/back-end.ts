@@ -9,9 +9,11 @@ import {
   QUEUE_DEV,
   QUEUE_DRIVER,
   QUEUE_INDEX,
+  QUEUE_LOGBASE,
+  QUEUE_LOGBASE_KNOWN,
   QUEUE_NEXT,
 } from "../abi";
-import { QUEUE_DECIDED, QUEUE_LENGTHS, QUEUE_LOG_END } from "./fields";
+import { QUEUE_DECIDED, QUEUE_LENGTHS, QUEUE_LOG_END, QUEUE_LOG_TOLD } from "./fields";
 import { firstQueue, hasFlag, ofDevice, setFlag } from "./queue";
 
 /** VIRTIO_F_RING_PACKED: no driver of drivers/vhost offers it. */
@@ -25,9 +27,10 @@ const DEVICE_SIZE: u32 = 24;
 const devices: usize = memory.data(1024 * 24, 8);
 let deviceCount: u32 = 0;
 
-/** SET_OWNER was recorded; the device was given to the kernel's worker after it. */
-export const DEVICE_OWNED: u32 = 1;
-export const DEVICE_STARTED: u32 = 2;
+/** SET_OWNER was recorded; the device was given to the kernel's worker after it; SET_LOG_BASE was. */
+const DEVICE_OWNED: u32 = 1;
+const DEVICE_STARTED: u32 = 2;
+const DEVICE_LOG_TOLD: u32 = 4;
 
 /** Events were lost: that a device was never started may be one of them. */
 let lossy: bool = false;
@@ -93,10 +96,27 @@ export function driverOf(dev: u64): u32 {
   return at ? load<u32>(at + 8) : <u32>Driver.Unknown;
 }
 
-/** DEVICE_OWNED or DEVICE_STARTED: an ioctl of this device said so. */
+/** Some of DEVICE_*: an ioctl or a message of this device said so. */
 export function noteDeviceState(vs: u64, state: u32): void {
   let at = deviceAt(vs, true);
   if (at) store<u32>(at + 12, load<u32>(at + 12) | state);
+}
+
+/** Whether a SET_LOG_BASE of this queue's device was recorded. */
+export function logTold(q: usize): bool {
+  if (hasFlag(q, QUEUE_LOG_TOLD)) return true;
+  let at = deviceOfDev(load<u64>(q + QUEUE_DEV));
+  let told = at != 0 && (load<u32>(at + 12) & DEVICE_LOG_TOLD) != 0;
+  if (told) setFlag(q, QUEUE_LOG_TOLD, true);
+  return told;
+}
+
+/** A queue of a session that is met behind its messages: whether it has a log. */
+export function adoptLogBase(q: usize): void {
+  let at = deviceOfDev(load<u64>(q + QUEUE_DEV));
+  if (!at || !(load<u32>(at + 12) & (DEVICE_OWNED | DEVICE_LOG_TOLD))) return;
+  store<u64>(q + QUEUE_LOGBASE, load<u32>(at + 12) & DEVICE_LOG_TOLD ? 1 : 0);
+  setFlag(q, QUEUE_LOGBASE_KNOWN, true);
 }
 
 /** Where the log of a device ends: a page, 0 when not known. */

@@ -18,6 +18,8 @@ export const QUEUE_RING_LOG = 64;
 export const QUEUE_PACKET_OPEN = 128;
 /** Some used length was not 0: a 0 is a length as well. */
 export const QUEUE_LENGTHS = 256;
+/** A SET_LOG_BASE of its device was recorded. */
+export const QUEUE_LOG_TOLD = 512;
 
 // Of a request, behind REQUEST_USED_IDX.
 /** u32: how often the same head was offered again before it was returned (user-space back ends). */

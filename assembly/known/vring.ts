@@ -8,7 +8,7 @@ import {
 import { QUEUE_EVENT, QUEUE_RING, QUEUE_RING_LOG } from "./fields";
 import { reserve } from "../base/memory";
 import { noteLogUsed } from "./log-state";
-import { adoptLogEnd } from "./back-end";
+import { adoptLogBase, adoptLogEnd } from "./back-end";
 import { firstQueue, ofDevice, queueOf, setFlag } from "./queue";
 
 /** u64 vs, u32 index, u32 log flag, u64 log address, u64 descriptor ring, u64 device event area. */
@@ -69,4 +69,5 @@ export function adoptQueue(vq: u64, vs: u64): void {
   store<u64>(q + QUEUE_DEV, vs);
   adoptVring(q);
   adoptLogEnd(q);
+  adoptLogBase(q);
 }

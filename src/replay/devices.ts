@@ -22,7 +22,7 @@ import type { RecordHead } from "../core/event-record.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName, LOG_ALL, VRING_F_LOG } from "../vhost/ioctl.ts";
 import { messageName, PROTOCOL_FEATURES, RING_PACKED } from "../vhost/message.ts";
-import { firstRegion, guestAddress, type MemoryRegion, qemuLogPages } from "./memory-table.ts";
+import { guestAddress, type MemoryRegion, onlyRegion, qemuLogPages } from "./memory-table.ts";
 import { isSession, Sessions } from "./sessions.ts";
 
 export interface LoggingChange {
@@ -72,6 +72,7 @@ const DRIVERS: Record<string, Driver> = {
 const STARTS = new Set(["SCSI_SET_ENDPOINT", "NET_SET_BACKEND", "VSOCK_SET_RUNNING"]);
 const OWNED = 1;
 const STARTED = 2;
+const LOG_TOLD = 4;
 
 /** No more than this is kept of a hostile recording. */
 const MAX_PENDING = 65536;
@@ -132,7 +133,7 @@ export class Devices {
     this.#pending.set(head.pid, pending);
     const device = this.#device(pending.vs);
     if (device.driver === null) {
-      device.driver = driverOf(pending.name, null) ?? driverOf(null, await symbol(ip));
+      device.driver = driverOf(null, await symbol(ip)) ?? driverOf(pending.name, null);
       const number = device.driver === null ? undefined : DRIVERS[device.driver];
       if (number !== undefined) this.#core.exports.setDriver(pending.vs, number);
     }
@@ -158,7 +159,7 @@ export class Devices {
     }
     const words = this.#words(at);
     const name = messageName(view.getUint32(at + EVENT_CMD, true));
-    const regions = name === "SET_MEM_TABLE" ? firstRegion(words) : [];
+    const regions = name === "SET_MEM_TABLE" ? onlyRegion(words) : [];
     return this.#apply({ name, vs, words, regions, place, ns: head.ts.toString() });
   }
 
@@ -197,6 +198,8 @@ export class Devices {
     switch (pending.name) {
       case "SET_OWNER":
         exports.noteDeviceState(pending.vs, OWNED);
+        // A connection begins without a log.
+        if (isSession(pending.vs)) exports.setLogBase(pending.vs, 0n);
         break;
       case "SET_FEATURES": {
         const features = a0 & ~PROTOCOL_FEATURES;
@@ -219,6 +222,7 @@ export class Devices {
           exports.setLogBase(pending.vs, a0);
           this.#change(pending, "SET_LOG_BASE");
         }
+        exports.noteDeviceState(pending.vs, LOG_TOLD);
         this.#tellLogEnd(device);
         break;
       case "SET_VRING_ADDR":

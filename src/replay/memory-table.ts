@@ -17,10 +17,13 @@ export function guestAddress(memory: readonly MemoryRegion[], address: bigint): 
   return null;
 }
 
-/** Of the regions in a message, the one that fits its first five words: u32 count, u32, region. */
-export function firstRegion(words: readonly bigint[]): MemoryRegion[] {
+/**
+ * The region of a SET_MEM_TABLE message that has only one: u32 count, u32, then regions. Of several
+ * only the first is recorded, and a part of a map is none.
+ */
+export function onlyRegion(words: readonly bigint[]): MemoryRegion[] {
   const [count, gpa, size, hva] = words as [bigint, bigint, bigint, bigint];
-  if ((count & 0xffffffffn) === 0n || size === 0n) return [];
+  if ((count & 0xffffffffn) !== 1n || size === 0n) return [];
   return [{ first: gpa, last: BigInt.asUintN(64, gpa + size - 1n), hva }];
 }
 

@@ -52,6 +52,7 @@ export class Replay implements ReplayState {
   #roundGaps = 0;
   #unknownBefore = 0;
   #lostBefore = 0;
+  #assumedBefore = 0;
 
   constructor(
     core: Core,
@@ -85,6 +86,7 @@ export class Replay implements ReplayState {
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
     if (this.options.stalePages) exports.keepEntries(true);
+    if (this.options.logPages !== undefined) exports.setLogEnd(this.options.logPages);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;
     while (true) {
@@ -302,6 +304,13 @@ export class Replay implements ReplayState {
       const requests = n === 1 ? "request that was" : "requests that were";
       caveats.push(`${n} ${requests} popped before the recording, or in a gap, completed`);
     }
+    const assumed = this.core.exports.basesAssumedTotal();
+    if (assumed > this.#assumedBefore) {
+      caveats.push(
+        "no SET_LOG_BASE is recorded: the log is taken to be there whenever LOG_ALL is on",
+      );
+    }
+    this.#assumedBefore = assumed;
     this.#roundGaps = 0;
     this.#unknownBefore = unknown;
     this.#lostBefore = lost;
