@@ -130,9 +130,8 @@ export enum EventKind {
   RxRet,
   /** target_submit_prep(): LUN and CDB of the request that this thread popped last (vhost-scsi). */
   Cdb,
-  /** A vhost-user message, as a back end handles it: what an ioctl is for the kernel. */
+  /** A vhost-user message, and uprobes in back ends: src/core/user-probe-fields.ts. */
   Message,
-  /** Uprobes in SPDK and libvhost-user, see src/core/user-probe-fields.ts. */
   SpdkGet,
   SpdkDesc,
   SpdkUsed,
@@ -356,9 +355,7 @@ export const ORDER_HASHES = 32;
  * Two are no writes but what some vhost logs for them: Range is what vhost-net logs for Elem, which
  * lies elsewhere; Part is the first bytes, up to the used length, of Io, Ctl and Evt (all of them
  * where the device tells no length, as vhost-scsi).
- * Of user-space back ends: Packed = a used descriptor of a packed ring, Left: what would be logged lies
- * elsewhere; HeaderPiece = of a virtio-net header, behind its first descriptor; Astray = what is logged
- * for them instead (no write). Refused = SPDK refuses the chain; Beyond = the range ends behind the log.
+ * Those from RingFlag on are of user-space back ends: docs/model.md.
  * State: Logged = logging was on, and the entries were captured at pop; Late = popped before
  * LOG_ALL was set, completed after it; Freed = captured, but LOG_ALL went off and on again before
  * the completion; NoBase = logging on, SET_LOG_BASE never done; Off = outside the logging window.
@@ -697,4 +694,6 @@ export enum Status {
   NoMemory,
   /** A ring-buffer page is damaged: `damageOffset()`, `damageKind()`. */
   Damaged,
+  /** A table of rows has a batch: `drainPtr()` (only when the host drains). */
+  Drained,
 }

@@ -55,6 +55,7 @@ import {
 } from "../abi";
 import { QUEUE_LENGTHS } from "../known/fields";
 import { decide, F_RING_PACKED, inUserSpace } from "../known/back-end";
+import { draining } from "../drain";
 import { LOG_ALL, learn, noBase } from "../known/log-state";
 import { take } from "../base/memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
@@ -225,7 +226,7 @@ export function noteUnknownHead(q: usize, event: usize, head: u32): void {
   store<u64>(q + QUEUE_LAST_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
   store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>atStream);
   countUnknownHead(q);
-  if (observeRequests) noteUnknown(q, event, head);
+  if (observeRequests || draining) noteUnknown(q, event, head);
 }
 
 /** Whether a chain has a readable descriptor. */

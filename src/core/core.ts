@@ -47,7 +47,7 @@ export class Core {
   static async create(module: CoreModule, rows: number): Promise<Core> {
     const exports = await instantiate(module, {});
     if (exports.abi() !== ABI) throw new Error(`bug: core has ABI ${exports.abi()}, not ${ABI}`);
-    if (!exports.setRows(rows)) throw new OutOfMemory();
+    if (!exports.prepare(rows)) throw new OutOfMemory();
     return new Core(exports);
   }
 
@@ -113,6 +113,18 @@ export class Core {
         from = gfn + pages;
       }
       if (n < RUN_BATCH || from > 0xffffffff) return { runs, more };
+    }
+  }
+
+  /** The same, handed over one by one: for sets of any size. */
+  eachRun(row: number, set: RowSet, use: (gfn: number, pages: number) => void): void {
+    let from = 0;
+    while (true) {
+      const n = this.exports.setRuns(row, set, from, RUN_BATCH, this.#scratch);
+      const words = new Uint32Array(this.exports.memory.buffer, this.#scratch, n * 2);
+      for (let i = 0; i < n; i++) use(words[i * 2]!, words[i * 2 + 1]!);
+      if (n > 0) from = words[n * 2 - 2]! + words[n * 2 - 1]!;
+      if (n < RUN_BATCH || from > 0xffffffff) return;
     }
   }
 

@@ -5,6 +5,10 @@ import { counted } from "../model/counted.ts";
 import type { Limit } from "../model/result.ts";
 import type { Sessions } from "./sessions.ts";
 
+/** Of a round: completions count as logged, and nothing tells whether there was a log. */
+export const BASE_ASSUMED =
+  "no SET_LOG_BASE is recorded: the log is taken to be there whenever LOG_ALL is on";
+
 /** Whether a queue is one of a user-space back end. */
 export function inUserSpace({ driver }: Pick<Queue, "driver">): boolean {
   return driver >= Driver.VhostUser && driver <= Driver.VhostUserFs;

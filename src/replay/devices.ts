@@ -16,6 +16,7 @@ import {
   EVENT_RET,
   EVENT_START,
   EVENT_VS,
+  EventKind,
 } from "../../assembly/abi.ts";
 import type { Core } from "../core/core.ts";
 import type { RecordHead } from "../core/event-record.ts";
@@ -146,9 +147,18 @@ export class Devices {
     );
   }
 
-  /** A message that a user-space back end handles: it takes effect as an ioctl that succeeds. */
-  message(head: RecordHead, at: number, place: Place): IoctlEffect | null {
+  /**
+   * A queue of a session of SPDK that was met, or a message that a user-space back end handles, which
+   * takes effect as an ioctl that succeeds.
+   */
+  backEnd(head: RecordHead, at: number, place: Place): IoctlEffect | null {
     const view = this.#core.view;
+    if (head.kind !== EventKind.Message) {
+      this.sessions.meet(at);
+      // The completion waited for it.
+      if (head.kind === EventKind.SpdkUsed) this.#core.exports.onSpdkUsed(at);
+      return null;
+    }
     const vs = this.sessions.device(
       Number(BigInt.asIntN(32, view.getBigUint64(at + EVENT_VS, true))),
     );
