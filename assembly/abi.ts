@@ -658,4 +658,6 @@ export enum Status {
   NoMemory,
   /** A ring-buffer page is damaged: `damageOffset()`, `damageKind()`. */
   Damaged,
+  /** A table of rows has a batch: `drainPtr()` (only when the host drains). */
+  Drained,
 }

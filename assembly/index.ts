@@ -29,6 +29,7 @@ import { popsWithoutQueue } from "./device/vhost";
 export { setParts } from "./device/used";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
+export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./drain";
 export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {

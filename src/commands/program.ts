@@ -157,6 +157,17 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./requests.ts"), { ...options, recordings: names }),
     );
+  withPolicies(recordings(program, "history", "everything that happened, for pictures"))
+    .requiredOption("-o, --output <file>", "the history, in gzip: docs/history.md")
+    .addOption(
+      new Option("--level <level>", "events: every write and send; rounds: only sets of pages")
+        .choices(["events", "rounds"])
+        .default("events"),
+    )
+    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .action((names: string[], options) =>
+      run(() => import("./history.ts"), { ...options, recordings: names }),
+    );
   recordings(program, "dump", "normalised events as NDJSON, in time order").action(
     (names: string[], options) => run(() => import("./dump.ts"), { ...options, recordings: names }),
   );
