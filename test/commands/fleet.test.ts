@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -113,4 +114,15 @@ test("an index that the plan has not is a usage error that names the variable", 
   });
   expect(wrong.status).toBe(2);
   expect(wrong.err).toContain("JOB_COMPLETION_INDEX: expected indexes up to 2");
+});
+
+test("a folder is a case: roles by content, the destination told, other files left out", () => {
+  cpSync(join(ROOT, "traces/migration/6.1"), join(folder, "cases/migration"), { recursive: true });
+  expect(fleet(["plan", "-o", "case.ndjson", "--root", "cases", "cases/migration"]).status).toBe(0);
+  const run = fleet(["run", "case.ndjson", "-o", "case", "--root", "cases"]);
+  expect([run.status, run.err]).toEqual([0, ""]);
+  const { policies } = JSON.parse(fleet(["merge", "case.ndjson", "case", "--json"]).out);
+  // What `stale` says of the two recordings (README).
+  expect(policies[0].stale).toEqual({ atLeast: 1929, atMost: 1941 });
+  expect(policies[1].stale).toEqual({ atLeast: 0, atMost: 0 });
 });

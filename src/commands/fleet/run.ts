@@ -4,13 +4,22 @@ import { join } from "node:path";
 import { prepare } from "../../answers/asked.ts";
 import { machinesOfResult } from "../../fleet/answer.ts";
 import { indexOfTask, parseIndexes } from "../../fleet/index-list.ts";
-import { PART_SCHEMA, type Part, type PartInput, writePart } from "../../fleet/part.ts";
-import type { Plan, PlanEntry } from "../../fleet/plan.ts";
+import {
+  PART_SCHEMA,
+  type Part,
+  type PartInput,
+  type PartMachine,
+  writePart,
+} from "../../fleet/part.ts";
+import type { FleetOptions, Plan, PlanEntry } from "../../fleet/plan.ts";
 import { RecordingError, UsageError } from "../../model/place.ts";
+import type { ReplayResult } from "../../model/result.ts";
 import { isTransient, partFile, partPath, sha256, writePartFile } from "../../node/fleet-files.ts";
 import { countOf } from "../../report/text/number-text.ts";
 import { printable } from "../../report/text/text-layout.ts";
 import { choosePolicies } from "../../vhost/chosen-policy.ts";
+import type { CommonArguments } from "../shared/arguments.ts";
+import { casesOf } from "../shared/case.ts";
 import { EXIT, type Io } from "../shared/io.ts";
 import type { ReplayApi } from "../shared/replay-api.ts";
 import { stoppedBy } from "../shared/say.ts";
@@ -96,35 +105,50 @@ async function partOf(
   const head = { schema: PART_SCHEMA, id, name, labels, tool, options } as const;
   const root = args.root ?? ".";
   const nameOf = new Map(entry.files.map((file) => [join(root, file.name), file.name]));
+  const common: CommonArguments = {
+    recordings: [...nameOf.keys()],
+    quiet: true,
+    // For the hashes of the inputs.
+    json: true,
+    ...(args.jobs === undefined ? {} : { jobs: args.jobs }),
+  };
   try {
-    const session = openSession(api, io, {
-      recordings: [...nameOf.keys()],
-      quiet: true,
-      // For the hashes of the inputs.
-      json: true,
-      ...(args.jobs === undefined ? {} : { jobs: args.jobs }),
-    });
-    const policies = choosePolicies(options.policies, api.POLICIES);
-    const { result } = await session.ask(async (recording) => {
-      const { window } = options;
-      const { asked, base } = prepare(recording, { policies, window, ...stoppedBy(io) }, window);
-      const whole = { ...base, runLimit: Number.POSITIVE_INFINITY };
-      return { asked, result: await api.replay(recording, whole) };
-    });
-    const inputs = result.inputs.map(
-      (input): PartInput => ({
-        name: nameOf.get(input.name) ?? input.name,
-        bytes: input.size,
-        sha256: input.sha256,
-      }),
-    );
-    const machines = machinesOfResult(result);
+    const cases = (await casesOf(api, io, common)) ?? [{ api, args: common }];
+    const inputs: PartInput[] = [];
+    const machines: PartMachine[] = [];
+    // A folder may hold several migrations or hosts: their machines are as many.
+    for (const opened of cases) {
+      const result = await replayWhole(opened.api, io, opened.args, options);
+      for (const { name: file, size, sha256: hash } of result.inputs) {
+        inputs.push({ name: nameOf.get(file) ?? file, bytes: size, sha256: hash });
+      }
+      const before = machines.length;
+      machines.push(
+        ...machinesOfResult(result).map((one) => ({ ...one, number: before + one.number })),
+      );
+    }
     return { ...head, inputs, content: contentOf(inputs), status: "ok", machines };
   } catch (error) {
     if (isTransient(error) || !blamesInput(error)) throw error;
     const message = relativeMessage((error as Error).message, nameOf);
     return { ...head, inputs: [], content: null, status: "failed", error: message };
   }
+}
+
+/** Replays a case with all of its pages, and the hashes of its inputs. */
+async function replayWhole(
+  api: ReplayApi,
+  io: Io,
+  args: CommonArguments,
+  { policies: names, window }: FleetOptions,
+): Promise<ReplayResult> {
+  const policies = choosePolicies(names, api.POLICIES);
+  const { result } = await openSession(api, io, args).ask(async (recording) => {
+    const { asked, base } = prepare(recording, { policies, window, ...stoppedBy(io) }, window);
+    const whole = { ...base, runLimit: Number.POSITIVE_INFINITY };
+    return { asked, result: await api.replay(recording, whole) };
+  });
+  return result;
 }
 
 /** The same content in any order of its files; null where an input was not read whole. */
