@@ -1,4 +1,6 @@
 /** Arguments that all commands share, and the ones that need reading. */
+import type { Case } from "../../case/case.ts";
+import type { FirstLook } from "../../join/first-look.ts";
 import { UsageError } from "../../model/place.ts";
 import {
   type ChosenPolicy,
@@ -29,6 +31,11 @@ export interface CommonArguments {
   clockTolerance?: string;
   /** File with realtime and monotonic clock, read together. */
   clockPairs?: string;
+  /** The case that stands for the recordings, and first looks at them, by name. */
+  case?: Case;
+  looks?: ReadonlyMap<string, FirstLook>;
+  /** uname -r of the host that was recorded, as a file of the case says it. */
+  kernel?: string;
 }
 
 /** `--assume-logging` is true, `--no-assume-logging` false, neither undefined. */
@@ -79,6 +86,14 @@ export function jobsOf(text: string | undefined): number | undefined {
   const jobs = wholeNumber(text, "--jobs", 1024);
   if (jobs === 0) throw new UsageError("--jobs: expected 1 or more, found 0");
   return jobs;
+}
+
+/** Pages of the log that `--log-size` gives in bytes, as an option. Throws UsageError. */
+export function logPagesOf(text: string | undefined): { logPages?: number } {
+  if (text === undefined) return {};
+  const bytes = wholeNumber(text, "--log-size", 2 ** 29);
+  if (bytes === 0) throw new UsageError("--log-size: expected 1 or more, found 0");
+  return { logPages: bytes * 8 };
 }
 
 /** A number of seconds on the recording's clock as nanoseconds. Throws UsageError. */
