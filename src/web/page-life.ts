@@ -72,7 +72,7 @@ function touches(
 
 function addWrites({ history, machine }: Case, page: number, policy: number, add: Add): void {
   const writes = machine.table("writes");
-  const { logs } = machine.policies[policy]!;
+  const { logs, counts } = machine.policies[policy]!;
   for (let i = 0; i < writes.length; i++) {
     if (!touches(writes, i, page)) continue;
     const cause = writes.cause[i]!;
@@ -81,7 +81,7 @@ function addWrites({ history, machine }: Case, page: number, policy: number, add
     const queue = machine.queues[writes.queue[i]!];
     const label = queue ? queueLabel(machine.result.devices, queue.device, queue.index) : "";
     const request = writes.request[i]! === 0 ? "" : `request ${writes.request[i]}`;
-    const inside = machine.windowCauses.includes(cause);
+    const inside = counts.includes(cause);
     const logged = logs.includes(cause) ? "logged" : "not logged";
     add(writes.ns[i]!, 0, {
       kind: "write",

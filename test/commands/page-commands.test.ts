@@ -75,8 +75,8 @@ test("beyond the budget the page has rounds only, and that is said", () => {
   expect(historyIn("r.html").history.level).toBe("rounds");
 });
 
-test("a budget that is no number is refused before anything is read", () => {
-  const { status, stderr } = run("report", "none.txt", "--html", "r.html", "--html-budget", "x");
+test("a budget that is no number is refused, and nothing is written", () => {
+  const { status, stderr } = run("report", SMOKE, "--html", "r.html", "--html-budget", "x");
   expect([status, existsSync(join(folder, "r.html"))]).toEqual([2, false]);
   expect(stderr).toContain("--html-budget: expected a whole number");
 });

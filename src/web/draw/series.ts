@@ -20,7 +20,7 @@ export function fatesOfWrites(
   const writes = machine.table("writes");
   const fates = new Uint8Array(writes.length);
   const inside = new Uint8Array(256);
-  for (const cause of machine.windowCauses) inside[cause] = 1;
+  for (const cause of machine.policies[policy]!.counts) inside[cause] = 1;
   const logs = new Uint8Array(256);
   for (const cause of machine.policies[policy]!.logs) logs[cause] = 1;
   const lanes = laneTable(states.blocks);
