@@ -14,7 +14,6 @@ import {
   EVENT_IDX,
   EVENT_LEN,
   EVENT_N,
-  EVENT_NUM,
   EVENT_PLACE,
   EVENT_TS,
   EVENT_VQ,
@@ -61,7 +60,7 @@ import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
 import { takeRound } from "../migration/migration-round";
 import { lengthSeen, startParts } from "../pages/planes";
 import { atStream } from "../known/moment";
-import { addCount, countLostCompletions, countUnknownHead, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { addCount, countLostCompletions, countUnknownHead, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
 import { usedNow } from "./request";
 import { usedRing } from "./used-ring";
 import { finish, nextSerial, noMemory, observeRequests, write, writePrefix } from "./write";
@@ -131,7 +130,7 @@ export function onUsed(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, true);
-  let num = load<u32>(event + EVENT_NUM);
+  let num = ringSize(q, event);
   let idx = <u32>load<u16>(event + EVENT_IDX);
   let n = load<u32>(event + EVENT_N);
   store<u32>(q + QUEUE_NUM, num);
@@ -141,14 +140,14 @@ export function onUsed(event: usize): void {
     let missing = (idx - expected) & 0xffff;
     if (missing && missing <= num) {
       countLostCompletions(q, missing);
-      usedRing(q, event, expected, missing, false);
+      usedRing(q, event, num, expected, missing, false);
     }
   }
   let ordered = inOrder(load<u64>(event + EVENT_FEAT), event);
-  let moved = ordered ? inOrderRing(q, event, idx) : n;
+  let moved = ordered ? inOrderRing(q, event, num, idx) : n;
   store<i32>(q + QUEUE_NEXT_USED, (idx + moved) & 0xffff);
   if (!ordered) {
-    usedRing(q, event, idx, n, true);
+    usedRing(q, event, num, idx, n, true);
     dropFifo(q);
   }
   // Only the first of several elements is recorded; vhost-scsi and vhost-vsock return one.

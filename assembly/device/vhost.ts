@@ -19,7 +19,6 @@ import {
   EVENT_LEN,
   EVENT_LOGBASE,
   EVENT_LUN,
-  EVENT_NUM,
   EVENT_PID,
   EVENT_Q0,
   EVENT_Q1,
@@ -62,7 +61,7 @@ import { driverOf } from "./device";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
-import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { addCount, freeRequest, hasFlag, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
 import { enterMoment } from "../known/moment";
 import { popped } from "./request";
 import { onFlushed } from "../migration/migration";
@@ -103,7 +102,7 @@ function onDrain(event: usize): void {
   learn(q, event, true);
   let feat = load<u64>(event + EVENT_FEAT);
   store<u64>(q + QUEUE_DEV, load<u64>(event + EVENT_DEV));
-  store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  store<u32>(q + QUEUE_NUM, ringSize(q, event));
   store<u64>(q + QUEUE_LOGBASE, load<u64>(event + EVENT_LOGBASE));
   setFlag(q, QUEUE_LOGBASE_KNOWN | QUEUE_DRAINED, true);
   setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);

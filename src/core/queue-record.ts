@@ -19,6 +19,7 @@ import {
   EVIDENCE_ROUND,
   EVIDENCE_STREAM,
   EVIDENCE_TS,
+  QUEUE_BAD_RING,
   QUEUE_CAPTURE_UNKNOWN,
   QUEUE_COMPLETED,
   QUEUE_DEV,
@@ -118,6 +119,8 @@ export interface Queue {
   /** Device of QEMU: elements whose addresses are not known; of these, the mappings did not fit. */
   unmapped: number;
   misfit: number;
+  /** Events with a size of the ring that no virtqueue has. */
+  badRing: number;
   driver: Driver;
   inFlight: number;
   /** vqs[0] and the distance of the device's virtqueues; 0 before a drain. */
@@ -176,6 +179,7 @@ export function readQueues(core: Core): Queue[] {
       unplaced: view.getUint32(at + QUEUE_UNPLACED, true),
       noBuffer: view.getUint32(at + QUEUE_NO_BUFFER, true),
       unmapped: view.getUint32(at + QUEUE_UNMAPPED, true),
+      badRing: view.getUint32(at + QUEUE_BAD_RING, true),
       misfit: view.getUint32(at + QUEUE_MISFIT, true),
       driver: view.getUint32(at + QUEUE_DRIVER, true),
       inFlight: view.getUint32(at + QUEUE_IN_FLIGHT, true),
