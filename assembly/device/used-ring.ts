@@ -7,10 +7,14 @@ import {
   EVENT_UFLAGS,
   EVENT_VQ,
   NO_ADDRESS,
+  QUEUE_FEAT,
+  QUEUE_FEAT_KNOWN,
   QUEUE_NUM,
 } from "../abi";
-import { learn, ringState } from "../known/log-state";
-import { queueOf, ringSize } from "../known/queue";
+import { QUEUE_EVENT } from "../known/fields";
+import { F_RING_PACKED } from "../known/fields";
+import { learn, ringCause, ringState } from "../known/log-state";
+import { hasFlag, queueOf, ringSize } from "../known/queue";
 import { write } from "./write";
 
 /** VIRTIO_RING_F_EVENT_IDX. */
@@ -20,7 +24,7 @@ const RING_F_EVENT_IDX: u64 = 1 << 29;
 export function usedRing(q: usize, event: usize, num: u32, idx: u32, n: u32, index: bool): void {
   let base = load<u64>(event + EVENT_LOGADDR);
   if (base == NO_ADDRESS || !num) return;
-  let cause = <u32>Cause.RingLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
+  let cause = ringCause(q, load<u8>(event + EVENT_LOGUSED), load<u64>(event + EVENT_FEAT));
   ringSlots(q, cause, base, num, idx, n);
   if (index) write(cause, base + 2, 2, q, 0);
 }
@@ -33,6 +37,14 @@ export function ringSlots(q: usize, cause: u32, base: u64, num: u32, slot: u32, 
   if (n > first) write(cause, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0);
 }
 
+/** The device event suppression area of a packed ring, 4 bytes (virtio 1.2, 2.8.10); nobody logs it. */
+function eventArea(q: usize, event: usize): void {
+  let at = load<u64>(q + QUEUE_EVENT);
+  if (at == NO_ADDRESS) return;
+  let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
+  write(cause, at, 4, q, 0);
+}
+
 /** vhost_enable_notify(): writes avail_event when notifications were off and EVENT_IDX is on. */
 export function onRearm(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
@@ -41,7 +53,12 @@ export function onRearm(event: usize): void {
   let num = ringSize(q, event);
   store<u32>(q + QUEUE_NUM, num);
   let base = load<u64>(event + EVENT_LOGADDR);
-  if (base == NO_ADDRESS || !num) return;
+  if (base == NO_ADDRESS) return;
+  if (load<u64>(event + EVENT_FEAT) & F_RING_PACKED) {
+    eventArea(q, event);
+    return;
+  }
+  if (!num) return;
   if (!(load<u16>(event + EVENT_UFLAGS) & 1) || !(load<u64>(event + EVENT_FEAT) & RING_F_EVENT_IDX)) return;
   let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
   write(cause, base + 4 + 8 * <u64>num, 2, q, 0);
@@ -55,6 +72,10 @@ export function onUflags(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, false);
+  if (hasFlag(q, QUEUE_FEAT_KNOWN) && load<u64>(q + QUEUE_FEAT) & F_RING_PACKED) {
+    eventArea(q, event);
+    return;
+  }
   let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
   write(cause, base, 2, q, 0);
 }

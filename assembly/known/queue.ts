@@ -1,6 +1,7 @@
 /** What is known of each virtqueue, and the requests in flight on it. Fields: abi.ts, QUEUE_*. */
 import {
   DESC_SIZE,
+  EVENT_FEAT,
   EVENT_NUM,
   MAX_HEADS,
   MAX_QUEUES,
@@ -24,6 +25,8 @@ import {
   REQUEST_DESC_CAP,
   REQUEST_SIZE,
 } from "../abi";
+import { QUEUE_EVENT, QUEUE_RING, QUEUE_SLOT } from "./fields";
+import { F_RING_PACKED } from "./fields";
 import { enlarge, give, reserve } from "../base/memory";
 
 const SLOTS: u32 = 32768;
@@ -49,10 +52,10 @@ export function queueOf(vq: u64): usize {
   return vq == cachedVq && cached ? cached : findQueue(vq);
 }
 
-/** Largest size of a split virtqueue, virtio 1.3, 2.7. */
+/** Largest size of a virtqueue, virtio 1.3, 2.7 and 2.8.10.1. */
 const MAX_RING: u32 = 32768;
 
-/** Whether a virtqueue can have this size; 0 is that of one which is not set up. */
+/** Whether a split virtqueue can have this size; 0 is that of one which is not set up. */
 export function isRingSize(num: u32): bool {
   return num <= MAX_RING && (num & (num - 1)) == 0;
 }
@@ -64,6 +67,8 @@ export function isRingSize(num: u32): bool {
 export function ringSize(q: usize, event: usize): u32 {
   let num = load<u32>(event + EVENT_NUM);
   if (isRingSize(num)) return num;
+  // That of a packed one need be no power of two.
+  if (num <= MAX_RING && (load<u64>(event + EVENT_FEAT) & F_RING_PACKED) != 0) return num;
   store<u32>(q + QUEUE_BAD_RING, load<u32>(q + QUEUE_BAD_RING) + 1);
   return 0;
 }

@@ -20,6 +20,7 @@ import {
   EVIDENCE_STREAM,
   EVIDENCE_TS,
   QUEUE_BAD_RING,
+  QUEUE_BEYOND_LOG,
   QUEUE_CAPTURE_UNKNOWN,
   QUEUE_COMPLETED,
   QUEUE_DEV,
@@ -32,6 +33,7 @@ import {
   QUEUE_LAST_UNKNOWN_PLACE,
   QUEUE_LAST_UNKNOWN_STREAM,
   QUEUE_LATE,
+  QUEUE_LATE_TABLES,
   QUEUE_LOGADDR,
   QUEUE_LOST_COMPLETIONS,
   QUEUE_MISFIT,
@@ -43,6 +45,8 @@ import {
   QUEUE_POPPED,
   QUEUE_Q0,
   QUEUE_REJECTED,
+  QUEUE_SLOT_UNKNOWN,
+  QUEUE_SPLIT_HEADERS,
   QUEUE_STEP,
   QUEUE_UNKNOWN_HEAD,
   QUEUE_UNKNOWN_PLACE,
@@ -121,6 +125,14 @@ export interface Queue {
   misfit: number;
   /** Events with a size of the ring that no virtqueue has. */
   badRing: number;
+  /** User-space back ends: ranges that end behind the log while logging is on. */
+  beyondLog: number;
+  /** Chains with an indirect table behind another descriptor. */
+  lateTables: number;
+  /** Used descriptors of a packed ring whose slot is not known. */
+  slotUnknown: number;
+  /** Packets whose virtio-net header lies in several descriptors. */
+  splitHeaders: number;
   driver: Driver;
   inFlight: number;
   /** vqs[0] and the distance of the device's virtqueues; 0 before a drain. */
@@ -181,6 +193,10 @@ export function readQueues(core: Core): Queue[] {
       unmapped: view.getUint32(at + QUEUE_UNMAPPED, true),
       badRing: view.getUint32(at + QUEUE_BAD_RING, true),
       misfit: view.getUint32(at + QUEUE_MISFIT, true),
+      beyondLog: view.getUint32(at + QUEUE_BEYOND_LOG, true),
+      lateTables: view.getUint32(at + QUEUE_LATE_TABLES, true),
+      slotUnknown: view.getUint32(at + QUEUE_SLOT_UNKNOWN, true),
+      splitHeaders: view.getUint32(at + QUEUE_SPLIT_HEADERS, true),
       driver: view.getUint32(at + QUEUE_DRIVER, true),
       inFlight: view.getUint32(at + QUEUE_IN_FLIGHT, true),
       q0: view.getBigUint64(at + QUEUE_Q0, true),

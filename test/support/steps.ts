@@ -37,7 +37,9 @@ export const countingCore: WebAssembly.Module = (() => {
 })();
 
 /** Steps of the host's sources and of the core while `work` runs. */
-export async function stepsOf(work: () => Promise<unknown>): Promise<{ host: number; core: number }> {
+export async function stepsOf(
+  work: () => Promise<unknown>,
+): Promise<{ host: number; core: number }> {
   const { instantiate } = WebAssembly;
   const count = { log_execution: () => void coreSteps++ };
   const counted = (module: WebAssembly.Module, imports: WebAssembly.Imports) =>
