@@ -27,6 +27,8 @@ import { firstNs, lastNs } from "./span.ts";
 /** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
 const MAX_GAPS = 1000;
+/** So many are looked at as often as needed. */
+const FEW_QUEUES = 256;
 
 const ROUND_SETS = { logged: RowSet.Logged, lost: RowSet.Lost, stale: RowSet.Stale } as const;
 
@@ -256,13 +258,23 @@ export class Replay implements ReplayState {
   }
 
   #queues: Queue[] = [];
+  #queuesReadAt = 0;
 
-  /** Device and index of a queue by its number, with a look at the core only for a new one. */
+  /**
+   * Device and index of a queue by its number, with a look at the core only for a new one, and for one
+   * whose index is not known. With many queues such a look comes only after as many events, so that it
+   * costs a step an event.
+   */
   queueOf(): (id: number) => { device: number; index: number | null; vq: bigint } {
     let fresh = false;
     return (id) => {
       if (!fresh && (this.#queues[id]?.index ?? null) === null) {
-        this.#queues = readQueues(this.core);
+        const now = this.core.exports.eventsReplayed();
+        const many = this.#queues.length > FEW_QUEUES;
+        if (!this.#queues[id] || !many || now - this.#queuesReadAt >= this.#queues.length) {
+          this.#queues = readQueues(this.core);
+          this.#queuesReadAt = now;
+        }
         fresh = true;
       }
       const queue = this.#queues[id];
@@ -274,9 +286,14 @@ export class Replay implements ReplayState {
   /** Devices by struct vhost_dev, in the order in which their queues appeared. */
   readonly devs: bigint[] = [];
 
+  readonly #numbers = new Map<bigint, number>();
+
   deviceOf(queue: Queue): number {
-    let at = this.devs.indexOf(queue.dev);
-    if (at < 0) at = this.devs.push(queue.dev) - 1;
+    let at = this.#numbers.get(queue.dev);
+    if (at === undefined) {
+      at = this.devs.push(queue.dev) - 1;
+      this.#numbers.set(queue.dev, at);
+    }
     return at;
   }
 

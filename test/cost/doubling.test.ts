@@ -15,10 +15,15 @@ function at(i: number): string {
   return `${1000 + Math.floor(i / 1e6)}.${String(i % 1e6).padStart(6, "0")}`;
 }
 
+/** TASK-PID as ftrace prints it, "%16s-%-7d". */
+function task(pid: number): string {
+  return `${"vhost-7".padStart(16)}-${String(pid).padEnd(7)}`;
+}
+
 /** Lines of ftrace text, a microsecond apart. */
 function ftrace(n: number, event: (i: number) => string, begin: readonly string[] = []): string {
   const lines = [...begin, ...Array.from({ length: n }, (_, i) => event(i))];
-  const line = (text: string, i: number) => ` vhost-7-8     [000] .....  ${at(i)}: ${text}\n`;
+  const line = (text: string, i: number) => `${task(8)} [000] .....  ${at(i)}: ${text}\n`;
   return HEADER + lines.map(line).join("");
 }
 
@@ -78,7 +83,7 @@ const DIMENSIONS: Record<string, Make> = {
     HEADER +
     Array.from(
       { length: n },
-      (_, i) => ` vhost-7-${i + 8}     [000] .....  ${at(i)}: ${desc(4096)}\n`,
+      (_, i) => `${task(i + 8)} [000] .....  ${at(i)}: ${desc(4096)}\n`,
     ).join(""),
   syncs: (n) => ftrace(n, (i) => `tracing_mark_write: dirty_sync_begin ${i} s`),
   "syncs with a write each": (n) =>
@@ -107,10 +112,10 @@ const DIMENSIONS: Record<string, Make> = {
         `kvm_set_user_memory AddrSpace#0 Slot#${i} flags=0x0 gpa=${hex(i * 8192)} size=0x1000 ` +
         `ua=${hex(0x7f0000000000 + i * 4096)} guest_memfd=-1 guest_memfd_offset=0x0 ret=0`,
     ),
-  "events of QEMU that nobody knows": (n) => qemuLog(n, (i) => `unknown_event_${i} a=1`),
+  "events of QEMU that nobody knows": (n) => qemuLog(n, (i) => `unknown_event_${i % 500} a=1`),
 };
 
-const BASE = 2000;
+const BASE = 1000;
 
 async function cost(text: string): Promise<{ host: number; core: number }> {
   return stepsOf(() =>
@@ -129,7 +134,7 @@ async function cost(text: string): Promise<{ host: number; core: number }> {
 }
 
 describe("twice as many cost about twice as much:", () => {
-  test.each(Object.entries(DIMENSIONS))("%s", async (_, make) => {
+  test.each(Object.entries(DIMENSIONS))("%s", async (_name, make) => {
     const [one, two, four] = [
       await cost(make(BASE)),
       await cost(make(2 * BASE)),
@@ -138,7 +143,6 @@ describe("twice as many cost about twice as much:", () => {
     for (const side of ["host", "core"] as const) {
       const first = two[side] - one[side];
       const second = four[side] - two[side];
-      if (process.env.SHOW) console.log(_, side, one[side], two[side], four[side]);
       const growth = `${side}: ${one[side]}, ${two[side]}, ${four[side]} steps`;
       // Twice as much for twice the step; four times as much where cost is quadratic.
       expect(second, growth).toBeLessThanOrEqual(2.5 * Math.max(first, BASE));
