@@ -63,9 +63,10 @@ describe("regular expressions", () => {
 
   test("take linear time where their text is not bounded", () => {
     const slow = FOUND.filter(({ file }) => !(file in BOUNDED)).flatMap((literal) => {
-      const { status, complexity } = check(literal);
-      if (status === "safe") return [];
-      return [`${literal.file}: /${literal.source}/: ${complexity?.summary ?? status}`];
+      const found = check(literal);
+      if (found.status === "safe") return [];
+      const what = found.status === "vulnerable" ? found.complexity.summary : found.status;
+      return [`${literal.file}: /${literal.source}/: ${what}`];
     });
     expect(slow).toEqual([]);
   });

@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ObservedImages } from "../../answers/observed.ts";
 import { atByte, RecordingError, UsageError } from "../../model/place.ts";
+import { STAGE } from "./log-directory.ts";
 
 /** One bit a page, 16 TiB of guest memory. */
 const MOST_BYTES = 2 ** 29;
@@ -13,7 +14,13 @@ const MOST_BYTES = 2 ** 29;
  */
 export async function observedImages(folder: string): Promise<ObservedImages> {
   const files = new Map<number, string>();
-  for (const name of (await list(folder)).sort()) {
+  const names = (await list(folder)).sort();
+  if (names.includes(STAGE)) {
+    throw new UsageError(
+      `${folder}: log was cut off while it wrote here, and its images may be of two runs; run it again`,
+    );
+  }
+  for (const name of names) {
     const match = /^(\d{1,9})\.bin$/.exec(name);
     if (!match) continue;
     const number = Number(match[1]);
