@@ -78,14 +78,13 @@ function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[]
   const named = run.devices.all;
   const own: Queue[][] = [];
   for (const queue of queues) {
-    const at = run.deviceOf(queue);
+    const at = run.names.deviceOf(queue);
     own[at] ??= [];
     own[at].push(queue);
   }
   const find = finderOf(named);
-  const byDev: { dev: bigint | null; device: Device | null; queues: Queue[] }[] = run.devs.map(
-    (dev, at) => ({ dev, device: find(dev), queues: own[at] ?? [] }),
-  );
+  const byDev: { dev: bigint | null; device: Device | null; queues: Queue[] }[] =
+    run.names.devs.map((dev, at) => ({ dev, device: find(dev), queues: own[at] ?? [] }));
   const found = new Set(byDev.map(({ device }) => device));
   for (const device of named) {
     if (!found.has(device)) byDev.push({ dev: null, device, queues: [] });

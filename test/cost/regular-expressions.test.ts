@@ -15,10 +15,10 @@ const PATIENCE = 20_000;
 /** What bounds the text of those that are not linear, or that recheck cannot decide: file and reason. */
 const BOUNDED: Record<string, string> = {
   "src/bytes/foreign.ts": "the first lines of a file, 64 KiB at most",
-  "src/commands/shared/clock-options.ts": "lines of 1024 characters at most",
   "src/conformance.ts": "names of folders",
   "src/formats/format-file.ts": "declarations of 1024 characters at most",
   "src/formats/ftrace-dialects.ts": "the first lines of a file, 64 KiB at most",
+  "src/join/clock-pair.ts": "lines of 1024 characters at most",
   "src/memory/mtree-text.ts": "lines of 1024 characters at most",
   "src/memory/ramblock-text.ts": "lines of 1024 characters at most",
   "src/node/record/recorder.ts": "the last 2000 characters of what trace-cmd says",
