@@ -122,10 +122,10 @@ function onlyOwnDevices({ devices }: ReplayResult): boolean {
   return used.length > 0 && used.every(({ driver }) => driver.endsWith("(QEMU)"));
 }
 
-function judge(result: ReplayResult, kernel: Ran | null): Affected {
+/** The judgement over a replay against `reportPolicies(kernel)`, or other policies. */
+export function judge(result: ReplayResult, kernel: Ran | null): Affected {
   const ownDevices = onlyOwnDevices(result);
-  const name =
-    kernel?.policy.name ?? (ownDevices ? OWN_DEVICE : null);
+  const name = kernel?.policy.name ?? (ownDevices ? OWN_DEVICE : null);
   const policy = result.policies.find((row) => row.name === name) ? name : null;
   const migration = toldByQemu(result);
   // Without a kernel the first policy is spoken of: the unpatched one.
@@ -173,7 +173,8 @@ function answerOf(result: ReplayResult, policy: string | null, any: boolean): Af
 /** Pages by the write that the policy left out last: what logs it would have had them sent again. */
 function staleByCause(verdict: MigrationVerdict): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const { write } of verdict.pages) counts.set(write.cause, (counts.get(write.cause) ?? 0) + 1);
+  for (const { write } of verdict.pages)
+    counts.set(write.cause, (counts.get(write.cause) ?? 0) + 1);
   return counts;
 }
 
@@ -208,4 +209,3 @@ function stableTrees(patch: number): string[] {
     .map(([tree, from]) => `${tree}.${from}`)
     .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
 }
-

@@ -330,7 +330,8 @@ async function takeKernel(taking: Taking, options: CaseOptions): Promise<void> {
     const text = await wholeText(file.source, MOST_TEXT, "a manifest");
     const release = /"release":\s*"([^"]{1,200})"/.exec(text)?.[1];
     const version = /"version":\s*"(#[^"]{1,400})"/.exec(text)?.[1] ?? "#";
-    if (release !== undefined) told.push({ file, release, uname: `Linux host ${release} ${version}` });
+    if (release !== undefined)
+      told.push({ file, release, uname: `Linux host ${release} ${version}` });
   }
   const releases = new Set(told.map(({ release }) => release));
   for (const { file, release } of told) {
@@ -346,8 +347,9 @@ function takeQemu(taking: Taking, options: CaseOptions): void {
   const versions = new Set<string>();
   for (const { text } of taking.beside) {
     const plain = /QEMU emulator version (\d+\.\d+\.\d+)/.exec(text)?.[1];
-    const greeting =
-      /"qemu":\s*\{\s*"micro":\s*(\d+),\s*"minor":\s*(\d+),\s*"major":\s*(\d+)/.exec(text);
+    const greeting = /"qemu":\s*\{\s*"micro":\s*(\d+),\s*"minor":\s*(\d+),\s*"major":\s*(\d+)/.exec(
+      text,
+    );
     if (plain !== undefined) versions.add(plain);
     if (greeting) versions.add(`${greeting[3]}.${greeting[2]}.${greeting[1]}`);
   }

@@ -104,7 +104,12 @@ function buildProgram(environment: Environment, run: Run): Command {
 }
 
 function addReplayCommands(program: Command, run: Run): void {
-  withPolicies(recordings(program, "report", "verdict, findings, limits", { isDefault: true }))
+  withPolicies(
+    recordings(program, "report", "is this host affected: verdict, patches, findings, limits", {
+      isDefault: true,
+    }),
+  )
+    .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--all", "show every finding")
     .action((names: string[], options) =>
       run(() => import("./report.ts"), { ...options, recordings: names }),
@@ -124,13 +129,13 @@ function addReplayCommands(program: Command, run: Run): void {
     .option("--destination-dump <file>", "memory of the destination, before it runs")
     .option("--dump-base <address>", "where raw memory begins (default: 0)")
     .option("--sent-pages <file>", "a mapped-ram migration file: which pages were sent")
-    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
     .action((names: string[], options) =>
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
   withPolicies(recordings(program, "stale", "which pages are stale after a live migration"))
-    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
     .option("--limit <n>", "show at most so many pages of each policy")
     .action((names: string[], options) =>
@@ -181,7 +186,7 @@ function addQueryCommands(program: Command, run: Run): void {
         .choices(["events", "rounds"])
         .default("events"),
     )
-    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
     .action((names: string[], options) =>
       run(() => import("./history.ts"), { ...options, recordings: names }),
     );

@@ -4,7 +4,7 @@
  * row of the base is the nearest one, and said to be no more than that.
  */
 import { UsageError } from "../model/place.ts";
-import { type Policy, POLICIES } from "./policy.ts";
+import { POLICIES, type Policy } from "./policy.ts";
 import { versionRow } from "./versions.ts";
 
 /** The row of a release. */
@@ -34,7 +34,11 @@ const VENDORS: readonly Vendor[] = [
   { name: "Amazon Linux", release: /\.amzn\d/, frozen: false },
   { name: "Fedora", release: /\.fc\d+/, frozen: false },
   { name: "SUSE", release: /^\d+\.\d+\.\d+-\d{5,6}\.|-default$/, frozen: true },
-  { name: "Debian", release: /\+deb\d+|^\d+\.\d+\.0-\d+-(?:amd64|arm64|s390x|cloud-|rt-)/, frozen: false },
+  {
+    name: "Debian",
+    release: /\+deb\d+|^\d+\.\d+\.0-\d+-(?:amd64|arm64|s390x|cloud-|rt-)/,
+    frozen: false,
+  },
   { name: "Ubuntu", release: /^\d+\.\d+\.0-\d+-\w+$/, frozen: true },
   { name: "Proxmox", release: /-pve$/, frozen: true },
 ];
@@ -50,7 +54,9 @@ const UBUNTU = /-(?:generic|lowlatency|aws|azure|gcp|oracle|kvm|virtual)\b/;
  */
 export function releaseRow(text: string): ReleaseRow | null {
   const release = /^Linux \S+ (\S+) #/.exec(text)?.[1] ?? text.trim();
-  const match = /^(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(?:-rc\d+)?(?:[-+._~].{0,150}|$)/.exec(release);
+  const match = /^(\d{1,3})\.(\d{1,3})(?:\.(\d{1,4}))?(?:-rc\d+)?(?:[-+._~].{0,150}|$)/.exec(
+    release,
+  );
   if (!match) return null;
   const told = DEBIAN_VERSION.exec(text)?.[1];
   const vendor = vendorOf(release);

@@ -29,7 +29,11 @@ describe("uname -r", () => {
     const found = releaseRow(
       "Linux (none) 6.1.0-50-amd64 #1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02) x86_64 GNU/Linux",
     )!;
-    expect([found.policy.name, found.version, found.sure]).toEqual(["linux-6.1.146", "6.1.176", true]);
+    expect([found.policy.name, found.version, found.sure]).toEqual([
+      "linux-6.1.146",
+      "6.1.176",
+      true,
+    ]);
   });
 
   test.each(["", "patched", "Darwin 23.1.0", "GNU", "x.y"])("%j names no kernel", (text) => {
