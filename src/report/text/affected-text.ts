@@ -127,8 +127,8 @@ function doNow({ answer, measure, saved, unsaved, ownDevices, policy }: Affected
   const lines: string[] = [];
   if (measure === "stale") {
     lines.push(
-      "Now: treat memory of the guest at the destination as damaged. Restart it from its disks, " +
-        "which are not affected; --owners names the processes and files that hold the pages.",
+      "Now: the memory of the guest at the destination is damaged: restart it, and check what it has " +
+        "written since. --owners names the processes and files that hold the pages.",
     );
   }
   if (saved.length > 0) {
