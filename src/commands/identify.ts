@@ -4,7 +4,7 @@ import { UsageError } from "../model/place.ts";
 import { identifyJson } from "../report/json/identify-json.ts";
 import { identifyText } from "../report/text/identify-text.ts";
 import { choosePolicies } from "../vhost/chosen-policy.ts";
-import { type CommonArguments, windowOf } from "./shared/arguments.ts";
+import { type CommonArguments, logPagesOf, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { say, stoppedBy } from "./shared/say.ts";
@@ -15,6 +15,8 @@ export interface IdentifyArguments extends CommonArguments {
   /** Only among these. */
   policy?: string[];
   assumeLogging?: boolean;
+  /** Bytes, decimal. */
+  logSize?: string;
 }
 
 /** Prints the ranking and what it leaves over; returns 0, 1 or 3 (`statusOf`). */
@@ -25,7 +27,7 @@ export async function run(api: ReplayApi, io: Io, args: IdentifyArguments): Prom
   const window = windowOf(args.assumeLogging, "recorded");
   if (args.observed === undefined) throw new UsageError("identify: give --observed DIR");
   const observed = await api.observed(args.observed);
-  const options = { observed, among, window, ...stoppedBy(io) };
+  const options = { observed, among, window, ...logPagesOf(args.logSize), ...stoppedBy(io) };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),
   );

@@ -17,6 +17,7 @@ import type { Place } from "../model/place.ts";
 import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
 import { causeMask } from "../vhost/causes.ts";
 import { driverOf } from "../vhost/ioctl.ts";
+import { BASE_ASSUMED } from "./back-end-limit.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { ReplayOptions } from "./replay-options.ts";
@@ -54,6 +55,7 @@ export class Replay implements ReplayState {
   #roundGaps = 0;
   #unknownBefore = 0;
   #lostBefore = 0;
+  #assumedBefore = 0;
 
   constructor(
     core: Core,
@@ -87,6 +89,7 @@ export class Replay implements ReplayState {
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
     if (this.options.stalePages) exports.keepEntries(true);
+    if (this.options.logPages !== undefined) exports.setLogEnd(this.options.logPages);
     if (this.options.sink?.events) this.#drained = startDrain(this.core);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;
@@ -158,6 +161,11 @@ export class Replay implements ReplayState {
         // CLEAR_ENDPOINT may have ended requests.
         if (this.core.exports.doneLength() > 0) await this.#requests();
         break;
+      case EventKind.Message:
+      case EventKind.SpdkGet:
+      case EventKind.SpdkUsed:
+        await this.follower.ioctl(this.devices.backEnd(head, at, place), head.ts);
+        break;
       case EventKind.Mem:
         this.devices.region(head, at);
         break;
@@ -193,6 +201,7 @@ export class Replay implements ReplayState {
     this.gapCount++;
     this.#roundGaps++;
     this.lostEvents += lost ?? 0;
+    this.core.exports.noteLoss();
     this.follower.gap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
@@ -299,6 +308,9 @@ export class Replay implements ReplayState {
       const requests = n === 1 ? "request that was" : "requests that were";
       caveats.push(`${n} ${requests} popped before the recording, or in a gap, completed`);
     }
+    const assumed = this.core.exports.basesAssumedTotal();
+    if (assumed > this.#assumedBefore) caveats.push(BASE_ASSUMED);
+    this.#assumedBefore = assumed;
     this.#roundGaps = 0;
     this.#unknownBefore = unknown;
     this.#lostBefore = lost;
@@ -370,6 +382,7 @@ export class Replay implements ReplayState {
   }
 
   async #end(): Promise<void> {
+    this.core.exports.endChains();
     await this.#sync(null, null, null);
     await this.follower.finish(lastNs(this.core, this.inputs));
     const { onRequest, sink } = this.options;
