@@ -192,6 +192,26 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./history.ts"), { ...options, recordings: names }),
     );
+  withPolicies(
+    recordings(program, "minimize", "the smallest recording that still shows a page"),
+    "whose verdicts are kept (default: those of report)",
+  )
+    .requiredOption("--page <page>", "0x400 as reports list pages, or gpa:0x400123")
+    .addOption(
+      new Option("--format <name>", "of the events")
+        .choices(["ndjson", "ftrace"])
+        .default("ndjson"),
+    )
+    .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
+    .action((names: string[], options) =>
+      run(() => import("./minimize.ts"), { ...options, recordings: names }),
+    );
+  recordings(program, "events", "what stands around a place of a recording")
+    .requiredOption("--around <place>", "as it is printed: trace.txt:399, trace.dat:cpu1+0x3f4")
+    .option("-n, --count <n>", "so many events before it and after it (default: 8)")
+    .action((names: string[], options) =>
+      run(() => import("./events.ts"), { ...options, recordings: names }),
+    );
   recordings(program, "dump", "normalised events as NDJSON, in time order").action(
     (names: string[], options) => run(() => import("./dump.ts"), { ...options, recordings: names }),
   );
