@@ -21,7 +21,8 @@ export function ftraceLine(event: NormalisedEvent): string {
   const head = `${`task-${event.pid}`.padStart(20)} [${cpu}] ..... ${time(event.ts)}: `;
   if (event.event === "marker") return `${head}tracing_mark_write: ${event.text}\n`;
   if (event.event === "qemu") {
-    return `${head}tracing_mark_write: ${event.name} ${qemuText(event.name, event.args)}\n`;
+    const said = `${event.name} ${qemuText(event.name, event.args)}`.trimEnd();
+    return `${head}tracing_mark_write: ${said}\n`;
   }
   const values = event as unknown as Record<string, unknown>;
   const fields = EVENT_KEYS[event.event]
