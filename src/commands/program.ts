@@ -144,7 +144,10 @@ function addReplayCommands(program: Command, run: Run): void {
     );
   addForensicCommands(program, run);
   withPolicies(recordings(program, "explain", "the life of some guest pages"))
-    .requiredOption("--gpa <range>", "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1")
+    .requiredOption(
+      "--gpa <range>",
+      "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1, hva:0x7f…, pc.ram+0x1000",
+    )
     .option("--limit <n>", "show at most so many writes and syncs")
     .action((names: string[], options) =>
       run(() => import("./explain.ts"), { ...options, recordings: names }),
