@@ -209,6 +209,16 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./minimize.ts"), { ...options, recordings: names }),
     );
+  withPolicies(
+    common(program.command("diff").description("what differs between two cases, or two policies")),
+    "of both; twice with one case (default: the kernel that ran on each, or unpatched)",
+  )
+    .argument("<a>", "a case, as the other commands take it: a file, a folder, an archive")
+    .argument("[b]", "the other case; without it two policies of the first are compared")
+    .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
+    .action((a: string, b: string | undefined, options) =>
+      run(() => import("./diff.ts"), b === undefined ? { ...options, a } : { ...options, a, b }),
+    );
   recordings(program, "events", "what stands around a place of a recording")
     .requiredOption("--around <place>", "as it is printed: trace.txt:399, trace.dat:cpu1+0x3f4")
     .option("-n, --count <n>", "so many events before it and after it (default: 8)")
