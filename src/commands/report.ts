@@ -10,13 +10,17 @@ import { caseListText, caseText } from "../report/text/case-text.ts";
 import { reportText, SHOWN_FINDINGS } from "../report/text/report-text.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import type { OpenedCase } from "./shared/case.ts";
+import { type HtmlArguments, htmlBudget, withHtml } from "./shared/html-report.ts";
 import type { Io } from "./shared/io.ts";
 import { kernelOf, type MigrationArguments, toldKernel } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { say, stoppedBy } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
-export interface ReportArguments extends CommonArguments, Pick<MigrationArguments, "ran"> {
+export interface ReportArguments
+  extends CommonArguments,
+    HtmlArguments,
+    Pick<MigrationArguments, "ran"> {
   policy?: string[];
   assumeLogging?: boolean;
   all?: boolean;
@@ -45,9 +49,11 @@ async function answerOf(api: ReplayApi, io: Io, args: ReportArguments): Promise<
     ...(args.policy ? { policies: replayablePolicies(api, io, args, args.policy) } : {}),
     ...{ window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) },
   };
+  const budget = htmlBudget(args);
   return openSession(api, io, args).ask(async (recording) => {
     const kernel = told ?? (await recordedKernel(recording));
-    return ask(recording, { ...options, ...(kernel ? { kernel } : {}) }, api.replay);
+    const asked = { ...options, ...(kernel ? { kernel } : {}) };
+    return withHtml(api, io, args, budget, (replay) => ask(recording, asked, replay));
   });
 }
 
