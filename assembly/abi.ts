@@ -43,6 +43,8 @@ export enum LogShape {
   Iso,
   /** Neither: `-msg timestamp=off`. */
   Bare,
+  /** `21328@1795395668353301000 `, process and nanoseconds: qemu-trace-stap. */
+  Stap,
 }
 
 /** Longer lines than this are no event lines. */
@@ -70,6 +72,10 @@ export enum Problem {
   Arguments,
   /** The last line has no end. */
   Cut,
+  /** The name is known, the line has other fields than the lines of that name before it. */
+  Shape,
+  /** No event line, but an event that the replay needs is named in it. */
+  Named,
 }
 
 /** What is wrong with a ring-buffer page: `problem()`. */
@@ -95,6 +101,11 @@ export enum RecordDamage {
   Length,
   Arguments,
 }
+
+/** EVENT_LOST of a gap: the recorder does not say how many events it lost. */
+export const LOST_UNKNOWN = -1;
+/** The same of a piece of the recording that is there and cannot be read. */
+export const LOST_UNREAD = -2;
 
 // ---------------------------------------------------------------- events
 
@@ -230,7 +241,7 @@ export const EVENT_HEAD = 60;
 export const EVENT_LEN = 64;
 /** u32: count of used, giveback. */
 export const EVENT_N = 68;
-/** u64: logbase of drain; a0 of ioctl; addr of mem; i64: ret, lost count of gap (-1: unknown). */
+/** u64: logbase of drain; a0 of ioctl; addr of mem; i64: ret, lost count of gap or LOST_*. */
 export const EVENT_LOGBASE = 72;
 export const EVENT_A0 = 72;
 export const EVENT_ADDR = 72;

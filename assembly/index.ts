@@ -40,10 +40,13 @@ export { attribute, dropEvidence } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
   addEvent,
+  becomeEvent,
   eventCount,
+  foreignCount,
   newPlan,
   planMoves,
   setMarkerText,
+  setOwn,
   setPageLayout,
   setRingField,
   setTextField,
@@ -85,7 +88,9 @@ export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "
 export { dropDone, dropWatched, nextRound, observe, watch } from "./device/write";
 import { counts } from "./sync";
 import { rowTable } from "./pages/planes";
-import { Plan } from "./decode/plan";
+import { EventPlan, Plan } from "./decode/plan";
+import { addForeign, functionOf } from "./decode/shapes";
+import { appendGap as appendGapOf } from "./decode/text-lines";
 
 export function pagesSaved(): f64 {
   return <f64>saves;
@@ -206,7 +211,13 @@ export function setQemu(stream: u32, shape: u32, space: u32, markers: usize, off
 }
 /** Adds to the times of a stream, before its first record. */
 export function shiftStream(stream: u32, offset: i64): void {
-  streamAt(stream).offset += offset;
+  let s = streamAt(stream);
+  s.offset += offset;
+  s.shifted += offset;
+}
+/** What shiftStream() added: without it the times are those in the user's file. */
+export function streamShift(stream: u32): i64 {
+  return streamAt(stream).shifted;
 }
 /** What is added to the times of a stream: for records that the host makes. */
 export function streamOffset(stream: u32): i64 {
@@ -248,6 +259,24 @@ export function lineVerdict(stream: u32, verdict: u32): void {
 export function atEndOfInput(stream: u32): bool {
   let s = streamAt(stream);
   return s.ended != 0 && s.pos + s.lineLength >= s.len;
+}
+/** The EventPlan of the name in that line, where the name is known. */
+export function lineEvent(stream: u32): usize {
+  return streamAt(stream).lineEvent;
+}
+/** Lines with these fields and this function are another's event of the same name. */
+export function judgeForeign(stream: u32): void {
+  let s = streamAt(stream);
+  addForeign(changetype<EventPlan>(s.lineEvent), s.signature);
+}
+/** A hash of the function that the line names in brackets, from its byte `at` on. */
+export function lineFunction(stream: u32, at: u32): u64 {
+  let line = linePtr(stream);
+  return functionOf(line + at, line + lineLength(stream));
+}
+/** A gap at the line that the host looks at: appendGap() of text-lines.ts. */
+export function appendGap(stream: u32, cpu: u32, lost: i64): bool {
+  return appendGapOf(streamAt(stream), cpu, lost);
 }
 /** Room for a record made by the host, zeroed; 0 when the stream is full. */
 export function appendRecord(stream: u32): usize {
@@ -350,6 +379,13 @@ export function cpuSetPtr(): usize {
 /** Times of the first record taken from a stream, and of the latest one. */
 export function firstTs(stream: u32): u64 {
   return streamAt(stream).firstTs;
+}
+/** The same of all events of a stream, also those that are only counted; first > last: none. */
+export function firstSeen(stream: u32): u64 {
+  return streamAt(stream).firstSeen;
+}
+export function lastSeen(stream: u32): u64 {
+  return streamAt(stream).lastSeen;
 }
 export function takenTs(stream: u32): u64 {
   return streamAt(stream).takenTs;

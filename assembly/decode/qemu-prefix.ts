@@ -52,16 +52,9 @@ function tidTime(p: usize, end: usize, record: usize): usize {
   return p + 1;
 }
 
-/** `2026-11-23T00:56:10.525334Z `, after an optional guest name. */
+/** `2026-11-23T00:56:10.525334Z `. */
 function isoTime(p: usize, end: usize, record: usize): usize {
-  if (p + 28 > end) return 0;
-  if (load<u8>(p + 10) != 0x54 || load<u8>(p + 26) != 0x5a) {
-    // -msg guest-name=on
-    let q = p;
-    while (q < end && load<u8>(q) != SPACE) ++q;
-    p = q + 1;
-    if (p + 28 > end || load<u8>(p + 10) != 0x54 || load<u8>(p + 26) != 0x5a) return 0;
-  }
+  if (p + 28 > end || load<u8>(p + 10) != 0x54 || load<u8>(p + 26) != 0x5a) return 0;
   if (!allDigits(p, 4) || !allDigits(p + 5, 2) || !allDigits(p + 8, 2)) return 0;
   if (!allDigits(p + 11, 2) || !allDigits(p + 14, 2) || !allDigits(p + 17, 2)) return 0;
   if (!allDigits(p + 20, 6) || load<u8>(p + 27) != SPACE) return 0;
@@ -77,6 +70,48 @@ function isoTime(p: usize, end: usize, record: usize): usize {
   return p + 28;
 }
 
+/** `24371@1795394503432892000 `: tracetool's format log-stap. */
+function stapTime(p: usize, end: usize, record: usize): usize {
+  let start = p;
+  let pid: u32 = 0;
+  while (p < end && isDigit(load<u8>(p))) pid = pid * 10 + (load<u8>(p++) - 0x30);
+  if (p == start || p - start > 10 || load<u8>(p) != 0x40) return 0;
+  start = ++p;
+  let ns: u64 = 0;
+  while (p < end && isDigit(load<u8>(p))) ns = ns * 10 + (load<u8>(p++) - 0x30);
+  if (p - start < 16 || p - start > 19 || load<u8>(p) != SPACE) return 0;
+  store<i32>(record + EVENT_PID, <i32>pid);
+  store<u64>(record + EVENT_TS, ns);
+  return p + 1;
+}
+
+/** The whole prefix of a shape at `p`; returns where the name starts, 0 when there is none. */
+function wholePrefix(s: Stream, p: usize, end: usize, record: usize): usize {
+  if (s.shape == LogShape.Iso) return isoTime(p, end, record);
+  return s.shape == LogShape.Stap ? stapTime(p, end, record) : tidTime(p, end, record);
+}
+
+/**
+ * Where QEMU's own line starts behind what another tool put in front (journald, syslog, a container's
+ * log, a guest's name, quotes, a line's number): the last place that has a whole prefix; 0: none.
+ */
+function findStart(s: Stream, line: usize, end: usize, record: usize): usize {
+  let found: usize = 0;
+  let mark: u32 = s.shape == LogShape.Iso ? 0x54 : 0x40;
+  for (let p = line + 1; p < end; ++p) {
+    if (<u32>load<u8>(p) != mark) continue;
+    let start = p - 10;
+    if (s.shape != LogShape.Iso) for (start = p; start > line && isDigit(load<u8>(start - 1)); --start);
+    if (start < line || (start > line && isWord(load<u8>(start - 1)))) continue;
+    if (wholePrefix(s, start, end, record)) found = start;
+  }
+  return found;
+}
+
+/** Letters and digits: a prefix does not begin in the middle of them. */
+function isWord(c: u32): bool {
+  return isDigit(c) || (c | 0x20) - 0x61 < 26;
+}
 
 /** A thread and second that were met: the bytes up to the dot, and what they say. Direct mapped. */
 @unmanaged
@@ -155,7 +190,10 @@ function learnSecond(s: Stream, line: usize, name: usize, record: usize): void {
   second.length = length;
 }
 
-/** Where the event's name starts, after thread and time are stored; 0 when it is no event line. */
+/**
+ * Where the event's name starts, after thread and time are stored; 0 when it is no event line. What
+ * stands in front of QEMU's own line has `s.anchor` bytes.
+ */
 // @ts-ignore: decorator
 @inline
 export function logPrefix(s: Stream, line: usize, end: usize, record: usize): usize {
@@ -164,12 +202,23 @@ export function logPrefix(s: Stream, line: usize, end: usize, record: usize): us
     store<u64>(record + EVENT_TS, s.place);
     return line;
   }
-  let name = knownSecond(s, line, end, record);
+  let name = s.shape == LogShape.Stap ? <usize>0 : knownSecond(s, line + s.anchor, end, record);
   return name ? name : newSecond(s, line, end, record);
 }
 
 function newSecond(s: Stream, line: usize, end: usize, record: usize): usize {
-  let name = s.shape == LogShape.Iso ? isoTime(line, end, record) : tidTime(line, end, record);
-  if (name) learnSecond(s, line, name, record);
+  let start = line + s.anchor;
+  let name = start < end ? wholePrefix(s, start, end, record) : 0;
+  if (!name || s.anchor) {
+    start = findStart(s, line, end, record);
+    name = start ? wholePrefix(s, start, end, record) : 0;
+    if (!name) {
+      start = line;
+      name = wholePrefix(s, line, end, record);
+    }
+    if (!name) return 0;
+    s.anchor = <u32>(start - line);
+  }
+  if (s.shape != LogShape.Stap) learnSecond(s, start, name, record);
   return name;
 }

@@ -81,6 +81,18 @@ export class Stream {
   markers: usize;
   /** Which input it belongs to: user-space addresses of two processes may be equal. */
   space: u32;
+  /** The line that the host looks at: its time, or that of the record before; the plan of its name. */
+  lineTs: u64;
+  lineEvent: usize;
+  /** Signature of its fields: shapes.ts. */
+  signature: u64;
+  /** How many records, the first ones, are gaps before anything that has a time. */
+  untimed: u32;
+  /** Of all events, also those that are only counted: first and last time; first > last: none. */
+  firstSeen: u64;
+  lastSeen: u64;
+  /** What the host added to `offset` to join clocks. */
+  shifted: i64;
   /** Merged output of this stream: time of the last record taken. */
   takenTs: u64;
   firstTs: u64;
@@ -123,6 +135,7 @@ export function addStream(
   if (kind == StreamKind.Text) s.columns = reserve(COLUMNS_BYTES);
   else if (kind == StreamKind.QemuLog) s.columns = reserve(SECONDS * SECOND_BYTES);
   if (!s.buf || !s.records || !s.columns) return -1;
+  s.firstSeen = ~(<u64>0);
   s.id = streamCount;
   s.place = kind == StreamKind.Text || kind == StreamKind.QemuLog ? 1 : 0;
   store<u32>(table + (streamCount << 2), <u32>at);
@@ -152,6 +165,14 @@ export function makeRoom(s: Stream): void {
 @inline
 export function recordAt(s: Stream, i: u32): usize {
   return s.records + ((s.base + i) & (s.recordCap - 1)) * EVENT_SIZE;
+}
+
+/** Notes the time of an event for the span of its stream. */
+// @ts-ignore: decorator
+@inline
+export function noteTime(s: Stream, ts: u64): void {
+  if (ts < s.firstSeen) s.firstSeen = ts;
+  if (ts > s.lastSeen) s.lastSeen = ts;
 }
 
 /** Zeroes a record. Stores in place: a call of memory.fill costs more than these (measured). */
