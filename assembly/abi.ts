@@ -52,6 +52,9 @@ export const MAX_LINE = 65536;
 /** Names of events that one plan tells apart. */
 export const MAX_NAMES = 3000;
 
+/** Shapes of lines of another's event that are kept for one name; others go to the host one by one. */
+export const MAX_SHAPES = 64;
+
 /** What becomes of a line that the host looked at: `lineVerdict()`. */
 export enum LineVerdict {
   None = 0,
@@ -91,6 +94,8 @@ export enum PageDamage {
   Torn,
   /** A marker names an event of QEMU and has other arguments. */
   Marker,
+  /** Neither a time nor committed data: zeros in the place of a page. */
+  Zeros,
 }
 
 /** What is wrong with a simpletrace record: `problem()`. */

@@ -31,8 +31,9 @@ import { entriesRefused } from "./migration/stale-entry";
 import { kindCounts, met, metCount, sampleCount, sampleMask, samples } from "./decode/sample";
 import { take as takeMemory } from "./base/memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./known/queue";
-import { abandon as abandonStream } from "./decode/ring";
-import { compact as compactStream, cpuSet, makeRoom, recordAt, streamAt } from "./decode/stream";
+import { passPageDamage } from "./decode/ring";
+import { passRecordDamage } from "./decode/simpletrace";
+import { compact as compactStream, cpuSet, makeRoom, noteTime, recordAt, streamAt } from "./decode/stream";
 import { orphanDescs, threadsRefused } from "./known/thread";
 import { sawLogAll, sawLogUsed } from "./known/log-state";
 import { popsWithoutQueue } from "./device/vhost";
@@ -335,9 +336,11 @@ export function appendRecord(stream: u32): usize {
   if (s.kind == StreamKind.Records) s.ready = s.tail;
   return at;
 }
-/** Time of the last record decoded, for a record that the host appends behind it. */
-export function lastTs(stream: u32): u64 {
-  return streamAt(stream).lastTs;
+/** Takes the last record back that the host appended. */
+export function dropRecord(stream: u32): void {
+  let s = streamAt(stream);
+  s.tail--;
+  if (s.kind == StreamKind.Records) s.ready = s.tail;
 }
 export function rawClock(stream: u32): bool {
   return streamAt(stream).rawClock != 0;
@@ -348,8 +351,19 @@ export function decoded(stream: u32): f64 {
 export function outOfOrder(stream: u32): f64 {
   return <f64>streamAt(stream).outOfOrder;
 }
-export function abandon(stream: u32): void {
-  abandonStream(streamAt(stream));
+/** After Damaged: goes on behind what cannot be read, with a gap in its place. */
+export function passDamage(stream: u32): void {
+  let s = streamAt(stream);
+  if (s.kind == StreamKind.Ring) passPageDamage(s);
+  else passRecordDamage(s);
+}
+/** simpletrace without a header, as SystemTap writes it. */
+export function beginRecords(stream: u32): void {
+  streamAt(stream).begun = 1;
+}
+/** The time of a record that the host made: for the span of the stream. */
+export function noteTs(stream: u32, ts: u64): void {
+  noteTime(streamAt(stream), ts);
 }
 /** Bytes of this CPU's data before the stream's buffer. */
 export function ringBase(stream: u32): f64 {

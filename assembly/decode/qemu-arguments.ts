@@ -206,9 +206,8 @@ export function readTextArguments(event: EventPlan, p: usize, end: usize, record
 export function startsLike(event: EventPlan, p: usize, end: usize): bool {
   for (let at = event.patterns; at; at = changetype<Pattern>(at).next) {
     let pattern = changetype<Pattern>(at);
-    if (!pattern.count) return true;
     let piece = changetype<Piece>(pattern.pieces);
-    if (piece.length && isLiteral(piece, p, end)) return true;
+    if (pattern.count && piece.length && isLiteral(piece, p, end)) return true;
   }
   return false;
 }

@@ -13,7 +13,7 @@ import { EVENT_KIND, EVENT_PLACE, EVENT_TS, EventKind, LogShape, MAX_NAMES, Prob
 import { isDigit, SPACE } from "./number";
 import { EventPlan, findName, Plan } from "./plan";
 import { readTextArguments, startsLike } from "./qemu-arguments";
-import { logPrefix } from "./qemu-prefix";
+import { hasMark, logPrefix } from "./qemu-prefix";
 import { finishText, firstUnread, nextLine, refuse, skipSeen, textEnd } from "./text-lines";
 import { clearRecord, noteTime, placeRecord, recordAt, Stream } from "./stream";
 
@@ -123,6 +123,7 @@ export function scanQemuLog(s: Stream): u32 {
     if (!at) {
       // Beyond the names that are told apart it is counted with the lines that are no event.
       if (plan.events < <u32>MAX_NAMES) {
+        s.problemAt = <u32>(name - line);
         status = Status.NewName;
         break;
       }
@@ -137,13 +138,20 @@ export function scanQemuLog(s: Stream): u32 {
     if (kind != EventKind.Other) {
       if (end < last) ++end;
       if (!readTextArguments(event, end, last, record)) {
-        status = refuse(s, Problem.Arguments, end - line);
+        status = refuse(s, Problem.Arguments, name - line);
         break;
       }
       store<u64>(record + EVENT_PLACE, s.place);
       store<u8>(record + EVENT_KIND, <u8>kind);
       store<u64>(record + EVENT_TS, ts);
       placeRecord(s, tail++, ts);
+    } else if (s.shape != LogShape.Bare && hasMark(s, end, last)) {
+      // Two writers in one line: an event that is needed behind one that is not.
+      let lost = findEvent(plan, end, last);
+      if (lost) {
+        status = refuse(s, Problem.Named, lost - line);
+        break;
+      }
     }
     noteTime(s, ts);
     event.count++;

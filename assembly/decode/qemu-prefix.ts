@@ -202,23 +202,46 @@ export function logPrefix(s: Stream, line: usize, end: usize, record: usize): us
     store<u64>(record + EVENT_TS, s.place);
     return line;
   }
-  let name = s.shape == LogShape.Stap ? <usize>0 : knownSecond(s, line + s.anchor, end, record);
-  return name ? name : newSecond(s, line, end, record);
+  let start = line + s.anchor;
+  if (s.anchor) {
+    // A line of QEMU's own among those behind a prefix.
+    let own = wholePrefix(s, line, end, record);
+    if (own) {
+      s.anchor = 0;
+      return own;
+    }
+    if (start >= end || isWord(load<u8>(start - 1))) return newStart(s, line, end, record);
+  }
+  if (s.shape != LogShape.Stap) {
+    let known = knownSecond(s, start, end, record);
+    if (known && (!s.anchor || !hasMark(s, known, end))) return known;
+  }
+  return s.anchor ? newStart(s, line, end, record) : newSecond(s, line, end, record);
 }
 
+/** A line that begins with its own prefix, or has another tool's in front. */
 function newSecond(s: Stream, line: usize, end: usize, record: usize): usize {
-  let start = line + s.anchor;
-  let name = start < end ? wholePrefix(s, start, end, record) : 0;
-  if (!name || s.anchor) {
-    start = findStart(s, line, end, record);
-    name = start ? wholePrefix(s, start, end, record) : 0;
-    if (!name) {
-      start = line;
-      name = wholePrefix(s, line, end, record);
-    }
-    if (!name) return 0;
-    s.anchor = <u32>(start - line);
-  }
+  let name = wholePrefix(s, line, end, record);
+  if (!name) return newStart(s, line, end, record);
+  if (s.shape != LogShape.Stap) learnSecond(s, line, name, record);
+  return name;
+}
+
+function newStart(s: Stream, line: usize, end: usize, record: usize): usize {
+  let start = findStart(s, line, end, record);
+  if (!start) return 0;
+  s.anchor = <u32>(start - line);
+  let name = wholePrefix(s, start, end, record);
   if (s.shape != LogShape.Stap) learnSecond(s, start, name, record);
   return name;
+}
+
+/** Whether the text [p, end) may hold another prefix: of two writers in one line. */
+export function hasMark(s: Stream, p: usize, end: usize): bool {
+  let mark = i8x16.splat(s.shape == LogShape.Iso ? 0x5a : 0x40);
+  for (; p < end; p += 16) {
+    let hits = <u32>i8x16.bitmask(i8x16.eq(v128.load(p), mark));
+    if (hits) return p + ctz<u32>(hits) < end;
+  }
+  return false;
 }

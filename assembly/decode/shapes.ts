@@ -3,12 +3,11 @@
  * a line is of, its own fields tell, and the function in its brackets. The host judges a line of each
  * shape once; here is what it said.
  */
+import { MAX_SHAPES } from "../abi";
 import { take } from "../base/memory";
 import { SPACE } from "./number";
 import { EventPlan } from "./plan";
 
-/** Shapes that are kept for one name; lines of others go to the host one by one. */
-const MAX_SHAPES: u32 = 64;
 const PRIME: u64 = 0x100000001b3;
 
 const EMPTY: u64 = 0xcbf29ce484222325;
@@ -64,6 +63,6 @@ export function isForeign(event: EventPlan, signature: u64): bool {
 /** Lines of this shape are another's event: they are counted. */
 export function addForeign(event: EventPlan, signature: u64): void {
   if (!event.shapes) event.shapes = take(MAX_SHAPES << 3);
-  if (!event.shapes || event.shapeCount == MAX_SHAPES) return;
+  if (!event.shapes || event.shapeCount == <u32>MAX_SHAPES) return;
   store<u64>(event.shapes + (event.shapeCount++ << 3), signature);
 }

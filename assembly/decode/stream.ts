@@ -59,6 +59,10 @@ export class Stream {
   /** What is wrong, and where in the line or page. */
   problem: u32;
   problemAt: u32;
+  /** Ring: where the next record begins, when one is damaged; place + 1 of the last damage, 0: passed. */
+  problemEnd: u32;
+  problemTs: u64;
+  damagedAt: u64;
   /** Ring: end of the committed data of the current page, 0 between pages. */
   pageEnd: u32;
   pageStart: u32;
@@ -74,8 +78,10 @@ export class Stream {
   shape: u32;
   /** Text: the address behind the last character of the line at `pos`. */
   lineEnd: u32;
-  /** simpletrace: the header was read; bytes of a record that the end of the file cuts. */
+  /** simpletrace: the header was read; bytes of a record, or of a page, that the end of the file cuts. */
   begun: u32;
+  /** simpletrace: behind damage, where the next record is looked for. */
+  seeking: u32;
   torn: u32;
   /** Plan of QEMU's events in this stream's markers, 0 when there is none. */
   markers: usize;

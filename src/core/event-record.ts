@@ -17,6 +17,7 @@ import {
   EVENT_TS,
   EVENT_VQ,
   EventKind,
+  LOST_UNREAD,
 } from "../../assembly/abi.ts";
 import type { NormalisedEvent } from "../model/event.ts";
 import { formatPlace, type Place, quoteFound, RecordingError } from "../model/place.ts";
@@ -59,6 +60,11 @@ export function markerText(core: Core, at: number): string {
 export function lostCount(core: Core, at: number): number | null {
   const lost = Number(core.view.getBigInt64(at + EVENT_LOST, true));
   return lost < 0 ? null : lost;
+}
+
+/** Whether a gap is something that is there and cannot be read, and no loss of the recorder. */
+export function isUnread(core: Core, at: number): boolean {
+  return core.view.getBigInt64(at + EVENT_LOST, true) === BigInt(LOST_UNREAD);
 }
 
 function readField(view: DataView, at: number, field: FieldTarget): number | string {

@@ -15,6 +15,7 @@ import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./fee
 import type { Format } from "./format.ts";
 import { QemuPlan, textsOf } from "./qemu-plan.ts";
 import { type Schema, schemaFor } from "./schema-for.ts";
+import { Unread } from "./unread.ts";
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
@@ -80,6 +81,7 @@ class Simpletrace implements Feed {
   readonly #bigEndian: boolean;
   readonly #schema: Schema | null;
   readonly #names = new Map<number, string>();
+  readonly #unread = new Unread();
 
   constructor(
     core: Core,
@@ -124,21 +126,26 @@ class Simpletrace implements Feed {
     return args ? [schemaFormat(args)] : textsOf(known);
   }
 
-  damaged(stream: number): never {
+  damaged(stream: number): void {
+    this.#unread.add(this.#damage(stream));
+    this.#core.exports.passDamage(stream);
+  }
+
+  #damage(stream: number): RecordingError {
     const { exports } = this.#core;
     const problem: RecordDamage = exports.problem(stream);
     const where = this.place(stream, exports.ringBase(stream) + exports.problemAt(stream));
-    if (problem === RecordDamage.Arguments) {
-      const name = this.#names.get(exports.lineLength(stream)) ?? "an event";
-      throw new RecordingError(
-        where,
-        `arguments of ${name} as ${this.#schema?.file ?? "QEMU 7.2 to 11.1"} lists them`,
-        this.#schema
-          ? "others; is that file of the QEMU that made this recording?"
-          : "others; give the trace-events-all of that QEMU with --trace-events",
-      );
+    if (problem !== RecordDamage.Arguments) {
+      return new RecordingError(where, EXPECTED[problem], "another value");
     }
-    throw new RecordingError(where, EXPECTED[problem], "another value");
+    const name = this.#names.get(exports.lineLength(stream)) ?? "an event";
+    return new RecordingError(
+      where,
+      `arguments of ${name} as ${this.#schema?.file ?? "QEMU 7.2 to 11.1"} lists them`,
+      this.#schema
+        ? "others; is that file of the QEMU that made this recording?"
+        : "others; give the trace-events-all of that QEMU with --trace-events",
+    );
   }
 
   place(_stream: number, place: number): Place {
@@ -151,7 +158,7 @@ class Simpletrace implements Feed {
 
   summary(): FeedSummary {
     const { exports } = this.#core;
-    const notes: string[] = [];
+    const notes = this.#unread.notes();
     if (!this.#schema) {
       notes.push(
         "Arguments are read as QEMU 7.2 to 11.1 have them: no --trace-events was given, and no " +
@@ -171,6 +178,7 @@ class Simpletrace implements Feed {
       notes,
       gaps: [],
       cut: torn > 0,
+      unread: this.#unread,
     };
   }
 

@@ -4,7 +4,7 @@
  */
 import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
-import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
+import { isUnread, lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
 import { type Queue, readEvidence, readQueues, readRequest } from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
@@ -156,7 +156,7 @@ export class Replay implements ReplayState {
         this.devices.region(head, at);
         break;
       case EventKind.Gap:
-        this.#gap(head.cpu, lostCount(this.core, at), place, head.ts);
+        this.#gap(head.cpu, at, place, head.ts);
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
@@ -183,13 +183,18 @@ export class Replay implements ReplayState {
     if (driver !== null) event.driver = driver;
   }
 
-  #gap(cpu: number, lost: number | null, place: Place, ts: bigint): void {
+  #gap(cpu: number, at: number, place: Place, ts: bigint): void {
+    const lost = lostCount(this.core, at);
     this.gapCount++;
     this.#roundGaps++;
     this.lostEvents += lost ?? 0;
     this.follower.gap(ts);
-    if (this.gaps.length < MAX_GAPS)
-      this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
+    // A page that cannot be read is told at both of its ends.
+    const last = this.gaps.at(-1)?.place;
+    if (last && last.at === place.at && last.file === place.file) return;
+    if (this.gaps.length === MAX_GAPS) return;
+    const gap: GapSummary = { cpu: cpu === 0xffff ? null : cpu, lost, place };
+    this.gaps.push(isUnread(this.core, at) ? { ...gap, unread: true } : gap);
   }
 
   async #requests(): Promise<void> {

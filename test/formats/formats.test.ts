@@ -140,6 +140,11 @@ const TEXT: [string, string, string][] = [
   ["qemu-log", "ISO 8601", "2026-11-23T00:56:11.564711Z virtqueue_pop vq 0x5 elem 0x5 in_num 2\n"],
   [
     "qemu-log",
+    "pid@nanoseconds",
+    "4240@1700000001000000000 virtqueue_pop vq 0x5 elem 0x5 in_num 2\n",
+  ],
+  [
+    "qemu-log",
     "no time",
     "virtqueue_pop vq 0x555561cc5920 elem 0x5555622884b0 in_num 2 out_num 1\n",
   ],
