@@ -50,7 +50,7 @@ export const QEMU_DIALECTS: readonly QemuDialect[] = [
   },
   {
     name: "no time",
-    line: new RegExp(`^${KNOWN}|[:|>"'\\]] ?${KNOWN}[a-z_]{1,20} (?:0x|\\d)`),
+    line: new RegExp(`^${KNOWN}|[\\s:|>"'\\]]${KNOWN}[a-z_]{1,20} (?:0x|\\d)`),
     shape: LogShape.Bare,
     clock: null,
     note: "The log has no times (record with -msg timestamp=on): only the order is known.",
