@@ -147,7 +147,7 @@ class FtraceText implements Feed {
   #learnName(stream: number, line: string): boolean {
     const event = parseEvent(line);
     if (!event) return false;
-    const probe = probeNamed(event.name) ?? event.classify();
+    const probe = event.classify() ?? probeNamed(event.name);
     const { exports } = this.#core;
     const bytes = Uint8Array.from(event.name, (c) => c.charCodeAt(0));
     const at = this.#core.put(bytes);
@@ -205,6 +205,12 @@ class FtraceText implements Feed {
     const event = parseEvent(line);
     if (!named || !event) throw new Error("bug: a line of a known name without one");
     if (problem === Problem.Shape) return this.#judgeShape(stream, named, event);
+    const own = event.classify();
+    if (own && own.kind !== named.probe?.kind && exports.eventCount(plan) === 0) {
+      // The name alone told what it is, and told wrong: back ends have probes of the same names.
+      this.#become(stream, named, event, own);
+      return true;
+    }
     if (named.probe && event.isForeignTo(named.probe)) {
       if (problem === Problem.Missing) {
         exports.judgeForeign(stream);
@@ -247,6 +253,13 @@ class FtraceText implements Feed {
     if (this.#shapes(named.plan) < MAX_SHAPES) return true;
     named.foreign++;
     return false;
+  }
+
+  #become(stream: number, named: NamedEvent, event: EventLine, probe: ProbeKind): void {
+    const { exports } = this.#core;
+    named.probe = probe;
+    if (!exports.becomeEvent(named.plan, probe.kind, probe.fields.length)) throw new OutOfMemory();
+    this.#describe(named, stream, event);
   }
 
   /** Shapes of lines that the core keeps for a name. */
