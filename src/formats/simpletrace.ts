@@ -3,7 +3,7 @@
  * core reads the records (assembly/decode/simpletrace.ts); here events get their arguments, from the
  * trace-events-all of that QEMU or from the list of src/qemu/events.ts.
  */
-import { LineVerdict, MAX_LINE, RecordDamage, StreamKind } from "../../assembly/abi.ts";
+import { LineVerdict, MAX_LINE, RecordDamage, StreamKind } from "../../assembly/decode-abi.ts";
 import type { Head } from "../bytes/head.ts";
 import { simpletraceHeader } from "../bytes/signatures.ts";
 import type { ByteStream } from "../bytes/source.ts";
