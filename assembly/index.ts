@@ -1,5 +1,6 @@
 /** The exports of the core, and nothing else. Words in, words out: addresses, numbers, statuses. */
-import { ABI, EVENT_SIZE, StreamKind } from "./abi";
+import { ABI, EVENT_SIZE } from "./abi";
+import { StreamKind } from "./decode-abi";
 import { evidenceRefused, firstFinding } from "./pages/evidence";
 import { current, currentEvent, replayed } from "./merge";
 import { blockCount, roundEnd } from "./pages/planes";

@@ -3,7 +3,7 @@
  * a line is of, its own fields tell, and the function in its brackets. The host judges a line of each
  * shape once; here is what it said.
  */
-import { MAX_SHAPES } from "../abi";
+import { MAX_SHAPES } from "../decode-abi";
 import { take } from "../base/memory";
 import { SPACE } from "./number";
 import { EventPlan } from "./plan";

@@ -40,7 +40,8 @@ export function parseEvent(line: string): EventLine | null {
     at,
     classify: () => classifyEvent(name, fields, function_),
     isForeignTo(probe) {
-      if (classifyEvent(name, fields, function_) === probe) return false;
+      // Another of ours under the same name is a loss, and no stranger.
+      if (classifyEvent(name, fields, function_) !== null) return false;
       if (function_ !== null) return !OF_VHOST.test(function_);
       return [...fields].some((field) => !probe.fields.some((own) => own.name === field));
     },

@@ -9,28 +9,27 @@
  * lines, losses, and lines that are no event. Formats: kernel/trace/trace_output.c
  * trace_print_context(), tracecmd/trace-read.c.
  */
+import { EventKind } from "../../assembly/abi.ts";
 import {
-  EventKind,
   LineVerdict,
-  LOST_UNKNOWN,
   LOST_UNREAD,
   MAX_LINE,
   MAX_SHAPES,
   Problem,
   StreamKind,
-} from "../../assembly/abi.ts";
+} from "../../assembly/decode-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import { isMarker, type ProbeKind } from "../core/probe-fields.ts";
 import { atLine, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
-import { qemuEvent } from "../qemu/events.ts";
 import { dialectOf } from "./dialects.ts";
 import { type EventLine, namesPattern, parseEvent, probeNamed } from "./event-line.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import type { Format } from "./format.ts";
 import { FTRACE_DIALECTS } from "./ftrace-dialects.ts";
+import { isHeader, lossOf, NO_CPU, unreadableAs } from "./other-line.ts";
 import { QemuPlan } from "./qemu-plan.ts";
 import { Unread } from "./unread.ts";
 
@@ -52,19 +51,6 @@ export const ftraceText: Format = {
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
-/** CPU of a loss that names none. */
-const NO_CPU = 0xffff;
-
-// Behind any prefix: `trace-cmd report` of several files puts the file's name in front.
-const LOST = /\bCPU:(\d{1,5}) \[(?:LOST )?(?:(\d{1,20}) )?EVENTS(?: DROPPED)?\]/;
-const BUFFER_STARTED = /##### CPU (\d{1,5}) buffer started ####/;
-const PERF_LOST = /PERF_RECORD_LOST(?:_SAMPLES)?\b.*?\blost (\d{1,20})/;
-const ENTRIES = /# entries-in-buffer\/entries-written: (\d{1,20})\/(\d{1,20})/;
-const LATENCY_ENTRIES = /# latency: .*#(\d{1,20})\/(\d{1,20}),/;
-const HEADER = /^(#|cpus=\d+$|version = |CPU \d+ is empty$|\s*$)/;
-const RAW_OPTION = /^\d+ \d+ \d+ type: \d+$/;
-const NO_CONTEXT = /^(drain|used|rearm|uflags|desc|pop|ioctl|mem): \(/;
-const MARKER = /\b(?:tracing_mark_write|print): (?:tracing_mark_write: )?([a-z]\w{1,100})(?= |$)/;
 
 interface NamedEvent {
   name: string;
@@ -147,7 +133,7 @@ class FtraceText implements Feed {
   #learnName(stream: number, line: string): boolean {
     const event = parseEvent(line);
     if (!event) return false;
-    const probe = probeNamed(event.name) ?? event.classify();
+    const probe = event.classify() ?? probeNamed(event.name);
     const { exports } = this.#core;
     const bytes = Uint8Array.from(event.name, (c) => c.charCodeAt(0));
     const at = this.#core.put(bytes);
@@ -205,6 +191,12 @@ class FtraceText implements Feed {
     const event = parseEvent(line);
     if (!named || !event) throw new Error("bug: a line of a known name without one");
     if (problem === Problem.Shape) return this.#judgeShape(stream, named, event);
+    const own = event.classify();
+    if (own && own.kind !== named.probe?.kind && exports.eventCount(plan) === 0) {
+      // The name alone told what it is, and told wrong: back ends have probes of the same names.
+      this.#become(stream, named, event, own);
+      return true;
+    }
     if (named.probe && event.isForeignTo(named.probe)) {
       if (problem === Problem.Missing) {
         exports.judgeForeign(stream);
@@ -249,6 +241,13 @@ class FtraceText implements Feed {
     return false;
   }
 
+  #become(stream: number, named: NamedEvent, event: EventLine, probe: ProbeKind): void {
+    const { exports } = this.#core;
+    named.probe = probe;
+    if (!exports.becomeEvent(named.plan, probe.kind, probe.fields.length)) throw new OutOfMemory();
+    this.#describe(named, stream, event);
+  }
+
   /** Shapes of lines that the core keeps for a name. */
   #shapes(plan: number): number {
     const count = (this.#judged.get(plan) ?? 0) + 1;
@@ -266,29 +265,12 @@ class FtraceText implements Feed {
 
   /** Headers, losses, and lines that are no event at all. */
   #header(stream: number, line: string, number: number): void {
-    const lost = LOST.exec(line);
-    if (lost) {
-      this.#gap(stream, Number(lost[1]), lost[2] ? Number(lost[2]) : LOST_UNKNOWN);
+    const loss = lossOf(line);
+    if (loss) {
+      if (loss.lost !== 0) this.#gap(stream, loss.cpu, loss.lost);
       return;
     }
-    const started = BUFFER_STARTED.exec(line);
-    if (started) {
-      this.#gap(stream, Number(started[1]), LOST_UNKNOWN);
-      return;
-    }
-    const perf = PERF_LOST.exec(line);
-    if (perf) {
-      this.#gap(stream, NO_CPU, Number(perf[1]));
-      return;
-    }
-    const entries = ENTRIES.exec(line) ?? LATENCY_ENTRIES.exec(line);
-    if (entries) {
-      // The kernel's `trace` file says in its header, and nowhere else, what was overwritten.
-      const missing = Number(entries[2]) - Number(entries[1]);
-      if (missing > 0) this.#gap(stream, NO_CPU, missing);
-      return;
-    }
-    if (HEADER.test(line)) return;
+    if (isHeader(line)) return;
     const unreadable = this.#unreadable(line, number);
     if (unreadable) {
       this.#lose(stream, unreadable);
@@ -300,24 +282,10 @@ class FtraceText implements Feed {
 
   /** What is wrong with a line that is no event line, but holds an event of ours; null: it holds none. */
   #unreadable(line: string, number: number): RecordingError | null {
+    const expected = unreadableAs(line, this.#ours);
+    if (expected === null) return null;
     const where = { file: this.#file, at: atLine(number) };
-    const error = (expected: string): RecordingError =>
-      new RecordingError(where, expected, quoteFound(line.trim(), 120));
-    if (RAW_OPTION.test(line)) {
-      return error(
-        "events with their fields (record again with `echo noraw nohex nobin > trace_options`)",
-      );
-    }
-    if (NO_CONTEXT.test(line)) {
-      return error(
-        "task, CPU and time before the event (record again with `echo context-info > trace_options`)",
-      );
-    }
-    const name = this.#ours.exec(line)?.[1];
-    if (name !== undefined) return error(`task, CPU and time before ${name}`);
-    const marker = MARKER.exec(line)?.[1];
-    if (marker === undefined || !qemuEvent(marker)) return null;
-    return error(`task, CPU and time before ${marker}`);
+    return new RecordingError(where, expected, quoteFound(line.trim(), 120));
   }
 
   /** The recorder lost events, or what it wrote cannot be read: a record of its own, in this place. */

@@ -7,9 +7,8 @@ import {
   EVENT_SIZE,
   EVENT_TS,
   EventKind,
-  LOST_UNREAD,
-  StreamKind,
 } from "../../assembly/abi.ts";
+import { LOST_UNREAD, StreamKind } from "../../assembly/decode-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";

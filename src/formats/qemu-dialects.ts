@@ -2,7 +2,7 @@
  * How lines of QEMU's text backends look, and how the core is to read them. To add a dialect: a row,
  * and where its lines begin in another way, a LogShape with its reader in assembly/decode/qemu-prefix.ts.
  */
-import { LogShape } from "../../assembly/abi.ts";
+import { LogShape } from "../../assembly/decode-abi.ts";
 import type { Dialect } from "./dialects.ts";
 
 export interface QemuDialect extends Dialect {
@@ -50,7 +50,7 @@ export const QEMU_DIALECTS: readonly QemuDialect[] = [
   },
   {
     name: "no time",
-    line: new RegExp(`^${KNOWN}|[:|>"'\\]] ?${KNOWN}[a-z_]{1,20} (?:0x|\\d)`),
+    line: new RegExp(`^${KNOWN}|[\\s:|>"'\\]]${KNOWN}[a-z_]{1,20} (?:0x|\\d)`),
     shape: LogShape.Bare,
     clock: null,
     note: "The log has no times (record with -msg timestamp=on): only the order is known.",

@@ -3,7 +3,13 @@
  * lines (assembly/decode/qemu-log.ts); here is what it hands back: names it meets for the first time, and
  * arguments that no known format explains.
  */
-import { LineVerdict, LOST_UNREAD, MAX_LINE, Problem, StreamKind } from "../../assembly/abi.ts";
+import {
+  LineVerdict,
+  LOST_UNREAD,
+  MAX_LINE,
+  Problem,
+  StreamKind,
+} from "../../assembly/decode-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";

@@ -31,6 +31,7 @@ const BINARY: [string, string | undefined, string][] = [
     "4",
     "\xff\xff\xff\xff\xff\xff\xff\xff\xb4\x29\xa4\x0a\xcb\x77\xb1\xf2\x04\x00\x00\x00\x00\x00\x00\x00",
   ],
+  ["simpletrace-records", "", `\x01\0\0\0\0\0\0\0\x07${"\0".repeat(15)}\x18\0\0\0\x01\0\0\0`],
   ["elf", undefined, "\x7fELF\x02\x01"],
   ["kdump", undefined, "KDUMP   \x06"],
   ["migration-stream", undefined, "QEVM\x00\x00\x00\x03\x07"],

@@ -151,6 +151,49 @@ const SHAPES: Record<string, string> = {
           : `${l.event}: [FAILED TO PARSE]${addresses(l.rest).replace(/^ *\([^)]*\)/, " __probe_ip=ffffffffc06a1000")}`
       }`,
   ),
+  "kernels 4.13 to 4.18, the tgid behind the CPU, with a blank in it": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(5)} [${l.cpu}] (${pad(l.pid, 5)}) ${l.flags.slice(0, 4)} ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "trace with PREEMPT_RT's seven flags": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)}-${l.pid.padEnd(7)} [${l.cpu}] ${l.flags}.. ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "latency format with PREEMPT_RT's seven flags": rewritten(
+    (l) =>
+      `${pad(l.comm.slice(0, 8), 8)}-${l.pid.padEnd(7)} ${pad(String(Number(l.cpu)), 3)}${l.flags}.. ${l.time.replace(".", "")}us : ${l.event}:${l.rest}`,
+  ),
+  "latency format, seconds (trace-cmd report -l)": rewritten(
+    (l) =>
+      `${pad(l.comm.slice(0, 8), 8)}-${l.pid.padEnd(5)} ${pad(String(Number(l.cpu)), 3)}${l.flags} ${pad(l.time, 12)}: ${l.event}:${l.rest}`,
+  ),
+  "a dump of ftrace on the console": rewritten(
+    (l) =>
+      `[ 1101.000000] ${pad(l.comm.slice(0, 8), 8)}-${l.pid.padEnd(7)} ${pad(String(Number(l.cpu)), 3)}${l.flags} ${l.time.replace(".", "")}us+: ${l.event}:${l.rest}`,
+    "[ 1100.950000] Dumping ftrace buffer:\n[ 1100.960000] ---------------------------------\n",
+  ),
+  "trace with its columns trimmed": rewritten(
+    (l) => `${l.comm}-${l.pid} [${l.cpu}] ${l.flags} ${l.time}: ${l.event}:${l.rest}`,
+  ),
+  "trace with tabs between its columns": rewritten(
+    (l) => `${l.comm}-${l.pid}\t[${l.cpu}]\t${l.flags}\t${l.time}: ${l.event}:${l.rest}`,
+  ),
+  "trace with tabs between its fields, too": rewritten(
+    (l) =>
+      `\t${l.comm}-${l.pid}\t[${l.cpu}]\t${l.flags}\t${l.time}: ${l.event}:${marker(l) ? l.rest : l.rest.replaceAll(" ", "\t")}`,
+  ),
+  "perf script with the field period": rewritten(
+    (l) =>
+      `${pad(l.comm, 16)} ${pad(l.pid, 5)} [${l.cpu}] ${pad(l.time, 12)}:          1 ${pad(marker(l) ? "ftrace:print" : `vl:${l.event}`, 20)}: ${
+        marker(l) ? `tracing_mark_write:${l.rest}` : addresses(l.rest).trim()
+      }`,
+  ),
+  "perf script without the command": rewritten(
+    (l) =>
+      `${pad(l.pid, 5)} [${l.cpu}] ${pad(l.time, 12)}: ${pad(marker(l) ? "ftrace:print" : `vl:${l.event}`, 20)}: ${
+        marker(l) ? `tracing_mark_write:${l.rest}` : addresses(l.rest).trim()
+      }`,
+  ),
   "perf script": rewritten(
     (l) =>
       `${pad(l.comm, 16)} ${pad(l.pid, 5)} [${l.cpu}] ${pad(l.time, 12)}: ${pad(marker(l) ? "ftrace:print" : `vl:${l.event}`, 20)}: ${

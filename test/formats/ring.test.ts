@@ -30,7 +30,11 @@ function pop(head: number, { bigEndian, kernelLong } = USUAL, id = POP): Uint8Ar
     .done();
 }
 
-function datOf(cpus: Uint8Array[], shape = USUAL): Uint8Array {
+function datOf(
+  cpus: Uint8Array[],
+  shape = USUAL,
+  more: Partial<Parameters<typeof makeTraceDat>[0]> = {},
+): Uint8Array {
   const { bigEndian, kernelLong, subBufferSize } = shape;
   const after = 8 + kernelLong;
   return makeTraceDat({
@@ -56,6 +60,7 @@ function datOf(cpus: Uint8Array[], shape = USUAL): Uint8Array {
         cpus: cpus.map((data, cpu) => ({ cpu, data })),
       },
     ],
+    ...more,
   });
 }
 
@@ -263,6 +268,49 @@ describe("a ring-buffer page", () => {
         },
       ),
       { numRuns: 200 },
+    );
+  });
+});
+
+describe("a file with damage", () => {
+  const good = (head: number, timestamp: bigint): Uint8Array => page([event(head)], { timestamp });
+  const pages = Buffer.concat([good(1, 1_000_000n), good(2, 2_000_000n), good(3, 3_000_000n)]);
+  const other = good(9, 5_000_000n);
+  const heads = (events: NormalisedEvent[]): unknown[] =>
+    events.flatMap((e) => ("head" in e ? [e.head] : []));
+
+  test.each(["zlib", "zstd"] as const)(
+    "of one %s frame loses the pages of that frame, in their place",
+    async (compression) => {
+      const dat = datOf([pages, other], USUAL, { compression, chunkBytes: 4096 });
+      expect(heads(await eventsOf(dat))).toEqual([1, 2, 3, 9]);
+      // The second frame of CPU 0: the last bytes of what is stored for its page.
+      const found: number[] = [];
+      for (let at = 0; at < dat.length - 60; at++) {
+        const damaged = Buffer.from(dat);
+        damaged.fill(0x55, at, at + 3);
+        const got = await eventsOf(damaged).then(heads, () => []);
+        if (JSON.stringify(got) === "[1,3,9]") {
+          found.push(at);
+          const { limits, inputs } = await replayAll([memorySource("t.dat", damaged)]);
+          const unread = limits.find(({ code }) => code === "events-unread");
+          expect(unread?.places.some(({ at }) => at === ":cpu0+0x1000")).toBe(true);
+          expect(inputs[0]!.notes.join(" ")).toMatch(/lost: t\.dat(@0x|:cpu0\+0x1000)/);
+          break;
+        }
+      }
+      expect(found).toHaveLength(1);
+    },
+  );
+
+  test("that is cut off in the data of a CPU is read up to there", async () => {
+    const dat = datOf([pages], USUAL, { version: 6 });
+    expect(heads(await eventsOf(dat))).toEqual([1, 2, 3]);
+    const cut = dat.subarray(0, dat.length - 4096 - 100);
+    expect(heads(await eventsOf(cut))).toEqual([1, 2]);
+    const { limits } = await replayAll([memorySource("t.dat", cut)]);
+    expect(limits.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(["events-unread", "cut-short"]),
     );
   });
 });
