@@ -31,7 +31,7 @@ import type { Format } from "./format.ts";
 import { FTRACE_DIALECTS } from "./ftrace-dialects.ts";
 import { isHeader, lossOf, NO_CPU, unreadableAs } from "./other-line.ts";
 import { QemuPlan } from "./qemu-plan.ts";
-import { Unread } from "./unread.ts";
+import { longLine, Unread } from "./unread.ts";
 
 const RAW =
   "an ftrace text with the fields of its events (this one has the tracefs option raw, hex or bin: " +
@@ -175,6 +175,10 @@ class FtraceText implements Feed {
     if (problem === Problem.Cut) {
       this.#notes.push(`The recording ends in the middle of line ${number}; it is not replayed.`);
       this.#cut = true;
+      return false;
+    }
+    if (problem === Problem.Long) {
+      this.#lose(stream, longLine(this.#file, number));
       return false;
     }
     const column = exports.problemAt(stream);
