@@ -134,7 +134,11 @@ function timeFirstGaps(s: Stream): void {
 /** After a batch: how many of the records [0, tail) may be taken, and what run() is to return. */
 export function finishText(s: Stream, tail: u32, status: u32): u32 {
   s.tail = tail;
-  if (s.disordered) sortRecords(s);
+  if (s.disordered) {
+    sortRecords(s);
+    // The next batch is compared with the latest of these, wherever it stood.
+    s.lastTs = load<u64>(recordAt(s, tail - 1) + EVENT_TS);
+  }
   if (s.untimed) timeFirstGaps(s);
   let finished = s.ended && s.pos >= s.len && status == Status.Ok;
   // A line that the host must see is not in order with records that are held back: it is no event.
