@@ -29,7 +29,7 @@ export enum LogShape {
   Stap,
 }
 
-/** Longer lines than this are no event lines. */
+/** A line of as many bytes is not looked at. */
 export const MAX_LINE = 65536;
 /** Names of events that one plan tells apart. */
 export const MAX_NAMES = 3000;
@@ -61,6 +61,8 @@ export enum Problem {
   Shape,
   /** No event line, but an event that the replay needs is named in it. */
   Named,
+  /** The line has MAX_LINE bytes or more, and is not looked at. */
+  Long,
 }
 
 /** What is wrong with a ring-buffer page: `problem()`. */

@@ -77,6 +77,8 @@ export class Stream {
   subBuffer: u32;
   /** QEMU's log: LogShape. */
   shape: u32;
+  /** Text: the rest of a line that is too long is read over. */
+  skipping: u32;
   /** Text: the address behind the last character of the line at `pos`. */
   lineEnd: u32;
   /** simpletrace: the header was read; bytes of a record, or of a page, that the end of the file cuts. */

@@ -29,19 +29,37 @@ export function skipSeen(s: Stream): void {
 // @ts-ignore: decorator
 @inline
 export function nextLine(s: Stream): u32 {
+  s.lineLength = 0;
+  if (s.skipping && !restSkipped(s)) return s.ended ? Status.Ok : Status.NeedBytes;
   let line = s.buf + s.pos;
   let end = s.buf + s.len;
   let stop = lineEnd(line, end);
   let whole = stop < end;
-  s.lineLength = 0;
-  // A line that fills the buffer is cut.
-  if (!whole && !s.ended && stop - line < <u32>MAX_LINE) return Status.NeedBytes;
+  if (stop - line >= <u32>MAX_LINE) return longLine(s, line, stop, whole);
+  if (!whole && !s.ended) return Status.NeedBytes;
   if (line >= end) return Status.Ok;
   s.lineLength = <u32>(stop - line) + (whole ? 1 : 0);
   if (stop > line && load<u8>(stop - 1) == 0x0d) --stop;
   s.lineEnd = <u32>stop;
   if (whole || !s.ended) return Status.Ok;
   return cutLine(s);
+}
+
+/** Reads over the rest of a line that is too long; false: it goes on in the next chunk. */
+export function restSkipped(s: Stream): bool {
+  let end = s.buf + s.len;
+  let stop = lineEnd(s.buf + s.pos, end);
+  s.pos = <u32>(min<usize>(stop + 1, end) - s.buf);
+  if (stop < end) s.skipping = 0;
+  return stop < end;
+}
+
+/** A line that is too long, whether or not its end is here: the host hears of it once. */
+export function longLine(s: Stream, line: usize, stop: usize, whole: bool): u32 {
+  s.lineLength = <u32>(stop - line) + (whole ? 1 : 0);
+  s.lineTs = s.lastTs;
+  s.skipping = whole ? 0 : 1;
+  return refuse(s, Problem.Long, 0);
 }
 
 /**
@@ -116,7 +134,11 @@ function timeFirstGaps(s: Stream): void {
 /** After a batch: how many of the records [0, tail) may be taken, and what run() is to return. */
 export function finishText(s: Stream, tail: u32, status: u32): u32 {
   s.tail = tail;
-  if (s.disordered) sortRecords(s);
+  if (s.disordered) {
+    sortRecords(s);
+    // The next batch is compared with the latest of these, wherever it stood.
+    s.lastTs = load<u64>(recordAt(s, tail - 1) + EVENT_TS);
+  }
   if (s.untimed) timeFirstGaps(s);
   let finished = s.ended && s.pos >= s.len && status == Status.Ok;
   // A line that the host must see is not in order with records that are held back: it is no event.

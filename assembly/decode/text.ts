@@ -29,7 +29,7 @@ import { number, numberEnd, parseNumber, SPACE, storeSized } from "./number";
 import { EventPlan, FieldPlan, findName, Plan } from "./plan";
 import { functionOf, isForeign, signatureOf } from "./shapes";
 import { clearRecord, makeRoom, noteCpu, noteTime, recordAt, Stream } from "./stream";
-import { cutLine, finishText, refuse, textEnd } from "./text-lines";
+import { cutLine, finishText, longLine, refuse, restSkipped, textEnd } from "./text-lines";
 
 /** Longest text of a marker that is kept. */
 const MAX_MARKER: u32 = 1024;
@@ -241,7 +241,7 @@ function readLine(s: Stream, line: usize, last: usize, record: usize): u32 {
   clearRecord(record);
   s.lineTs = s.lastTs;
   s.problem = Problem.None;
-  let name = last - line < <usize>MAX_LINE ? linePrefix(s, line, last, record) : 0;
+  let name = linePrefix(s, line, last, record);
   if (!name && hasTab(line, last)) {
     untab(line, last);
     name = linePrefix(s, line, last, record);
@@ -338,17 +338,23 @@ export function scanText(s: Stream): u32 {
   let tail = s.tail;
   let status: u32 = Status.Ok;
   while (true) {
+    if (s.skipping && !restSkipped(s)) {
+      if (!s.ended) status = Status.NeedBytes;
+      break;
+    }
     tail = scanAlike(s, tail);
     if (tail >= s.recordCap) break;
     let line = buf + s.pos;
     let stop = lineEnd(line, end);
     let whole = stop < end;
+    if (stop - line >= <u32>MAX_LINE) {
+      status = longLine(s, line, stop, whole);
+      break;
+    }
     if (!whole && !s.ended) {
-      // The line may go on in the next chunk; one that fills the buffer is cut.
-      if (stop - line < <u32>MAX_LINE) {
-        status = Status.NeedBytes;
-        break;
-      }
+      // The line may go on in the next chunk.
+      status = Status.NeedBytes;
+      break;
     }
     if (line >= end) break;
     s.lineLength = <u32>(stop - line) + (whole ? 1 : 0);

@@ -1,6 +1,9 @@
 /** A line of ftrace text as the host looks at it, once a name and once a shape: never on the hot path. */
 import { classifyEvent, PROBES, type ProbeKind } from "../core/probe-fields.ts";
 
+/** Characters of a line that are looked at: those of an event of ours are a few hundred. */
+const LOOKED_AT = 4096;
+
 export interface EventLine {
   name: string;
   /** Column behind the name's colon. */
@@ -24,7 +27,8 @@ const ENTRY_OF = /^([A-Za-z_]\w*)\+0x/;
 const ADDRESS = /^[0-9a-f]{8,16}$/;
 
 /** The event of a line; null when there is no name in it. */
-export function parseEvent(line: string): EventLine | null {
+export function parseEvent(whole: string): EventLine | null {
+  const line = whole.slice(0, LOOKED_AT);
   const match = TIMED.exec(line) ?? NAMED.exec(line);
   const name = match?.[1];
   if (!match || name === undefined) return null;

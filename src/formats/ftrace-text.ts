@@ -24,6 +24,7 @@ import { OutOfMemory } from "../core/core.ts";
 import { isMarker, type ProbeKind } from "../core/probe-fields.ts";
 import { atLine, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
+import { lastWord } from "../model/text-ends.ts";
 import { dialectOf } from "./dialects.ts";
 import { type EventLine, namesPattern, parseEvent, probeNamed } from "./event-line.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
@@ -31,7 +32,7 @@ import type { Format } from "./format.ts";
 import { FTRACE_DIALECTS } from "./ftrace-dialects.ts";
 import { isHeader, lossOf, NO_CPU, unreadableAs } from "./other-line.ts";
 import { QemuPlan } from "./qemu-plan.ts";
-import { Unread } from "./unread.ts";
+import { longLine, Unread } from "./unread.ts";
 
 const RAW =
   "an ftrace text with the fields of its events (this one has the tracefs option raw, hex or bin: " +
@@ -117,7 +118,7 @@ class FtraceText implements Feed {
     const { exports } = this.#core;
     const at = exports.linePtr(stream);
     const length = exports.lineLength(stream);
-    const line = this.#core.text(at, Math.min(length, MAX_LINE)).replace(/\r?\n$/, "");
+    const line = this.#core.text(at, Math.min(length, MAX_LINE)).replace(/\r?\n/, "");
     const number = exports.lineNumber(stream);
     if (newName && this.#learnName(stream, line)) {
       exports.lineVerdict(stream, LineVerdict.Again);
@@ -177,6 +178,10 @@ class FtraceText implements Feed {
       this.#cut = true;
       return false;
     }
+    if (problem === Problem.Long) {
+      this.#lose(stream, longLine(this.#file, number));
+      return false;
+    }
     const column = exports.problemAt(stream);
     if (problem === Problem.Arguments) {
       const text = line.slice(column);
@@ -208,7 +213,7 @@ class FtraceText implements Feed {
     }
     if (problem === Problem.Value) {
       const token = /^\S*/.exec(line.slice(column))?.[0] ?? "";
-      const field = /([A-Za-z_]\w*)=$/.exec(line.slice(0, column))?.[1] ?? "the field";
+      const field = lastWord(line.slice(0, Math.max(0, column - 1))) || "the field";
       const where = { file: this.#file, at: atLine(number, column + 1) };
       this.#lose(
         stream,
@@ -229,10 +234,7 @@ class FtraceText implements Feed {
     const { exports } = this.#core;
     const probe = event.classify();
     if (probe) {
-      named.probe = probe;
-      if (!exports.becomeEvent(named.plan, probe.kind, probe.fields.length))
-        throw new OutOfMemory();
-      this.#describe(named, stream, event);
+      this.#become(stream, named, event, probe);
       return true;
     }
     exports.judgeForeign(stream);

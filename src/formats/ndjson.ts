@@ -8,7 +8,7 @@ import {
   EVENT_TS,
   EventKind,
 } from "../../assembly/abi.ts";
-import { LOST_UNREAD, StreamKind } from "../../assembly/decode-abi.ts";
+import { LOST_UNREAD, MAX_LINE, StreamKind } from "../../assembly/decode-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
@@ -17,14 +17,12 @@ import { atLine, type Place, quoteFound, RecordingError } from "../model/place.t
 import type { GapSummary } from "../model/result.ts";
 import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
 import type { Format } from "./format.ts";
-import { Unread } from "./unread.ts";
+import { longLine, Unread } from "./unread.ts";
 
 const RECORDS = 1024;
 const CHUNK = 1 << 16;
 /** CPU of a loss that names none. */
 const NO_CPU = 0xffff;
-/** A marker has at most 1024 bytes; six times that when every byte is escaped. */
-const LINE_LIMIT = 1 << 16;
 
 /** A JSON object that says which event it is. */
 const EVENT = /^\s*\{(?:.*[{,])?\s*"event"\s*:/;
@@ -64,6 +62,7 @@ class Ndjson implements Feed {
   readonly #unread = new Unread();
   #rest = new Uint8Array(0);
   #end = false;
+  #skipping = false;
   #line = 0;
 
   constructor(core: Core, file: string, bytes: ByteStream, stream: number) {
@@ -107,6 +106,7 @@ class Ndjson implements Feed {
   #append(stream: number, line: string): void {
     const { exports } = this.#core;
     const where = this.place(stream, this.#line);
+    if (line.length >= MAX_LINE) throw longLine(this.#file, this.#line);
     if (line.trim() === "") return;
     let event: unknown;
     try {
@@ -174,7 +174,13 @@ class Ndjson implements Feed {
 
   /** The next whole line that is already read. */
   #takeLine(): string | null {
-    const newline = this.#rest.indexOf(10);
+    let newline = this.#rest.indexOf(10);
+    if (this.#skipping) {
+      this.#rest = this.#rest.subarray(newline < 0 ? this.#rest.length : newline + 1);
+      if (newline < 0) return null;
+      this.#skipping = false;
+      newline = this.#rest.indexOf(10);
+    }
     if (newline < 0) return null;
     const line = new TextDecoder().decode(this.#rest.subarray(0, newline));
     this.#rest = this.#rest.subarray(newline + 1);
@@ -196,9 +202,13 @@ class Ndjson implements Feed {
       this.#rest = joined;
       const line = this.#takeLine();
       if (line !== null) return line;
-      if (this.#rest.length > LINE_LIMIT) {
-        const where = { file: this.#file, at: atLine(this.#line + 1) };
-        throw new RecordingError(where, `a line of at most ${LINE_LIMIT} bytes`);
+      if (this.#rest.length >= MAX_LINE) {
+        // Too long: its beginning stands for it, the rest is read over.
+        const line = new TextDecoder().decode(this.#rest.subarray(0, MAX_LINE));
+        this.#rest = new Uint8Array(0);
+        this.#skipping = true;
+        this.#line++;
+        return line;
       }
     }
     if (this.#rest.length === 0) return null;

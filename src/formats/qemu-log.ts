@@ -19,7 +19,7 @@ import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./fee
 import type { Format } from "./format.ts";
 import { QEMU_DIALECTS, type QemuDialect } from "./qemu-dialects.ts";
 import { QemuPlan } from "./qemu-plan.ts";
-import { Unread } from "./unread.ts";
+import { longLine, Unread } from "./unread.ts";
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
@@ -96,6 +96,11 @@ class QemuLog implements Feed {
     if (problem === Problem.Cut) {
       this.#notes.push(`The log ends in the middle of line ${number}; it is not replayed.`);
       this.#cut = true;
+      return;
+    }
+    if (problem === Problem.Long) {
+      this.#unread.add(longLine(this.#file, number));
+      exports.appendGap(stream, NO_CPU, BigInt(LOST_UNREAD));
       return;
     }
     // The arguments do not fit, or a line that is no event line holds an event: two writers in one.

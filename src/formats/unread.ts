@@ -1,5 +1,6 @@
 /** What of one input is there and cannot be read: each piece is a loss in its place, and nothing else. */
-import type { RecordingError } from "../model/place.ts";
+import { MAX_LINE } from "../../assembly/decode-abi.ts";
+import { atLine, RecordingError } from "../model/place.ts";
 
 /** Pieces that are told one by one. */
 const TOLD = 4;
@@ -23,4 +24,9 @@ export class Unread {
     if (more > 0) notes.push(`${more} more pieces are not read, for the like of these.`);
     return notes;
   }
+}
+
+/** That a line is too long to be looked at. */
+export function longLine(file: string, line: number): RecordingError {
+  return new RecordingError({ file, at: atLine(line) }, `a line of less than ${MAX_LINE} bytes`);
 }

@@ -252,6 +252,22 @@ describe("ftrace text", () => {
     expect(result.inputs[0]!.outOfOrder).toBe(0);
   });
 
+  test("lines out of order are put in order whatever pieces they come in", async () => {
+    const lines = TEXT.split("\n").filter((line) => SHAPE.test(line));
+    // One of the last lines stands among the first, in front of the end of a piece.
+    const early = [
+      ...lines.slice(0, 50),
+      lines[300]!,
+      ...lines.slice(50, 300),
+      ...lines.slice(301),
+    ];
+    for (const chunk of [Number.POSITIVE_INFINITY, 6000, 700]) {
+      const result = await replayAll([memorySource("t", `${early.join("\n")}\n`, chunk)]);
+      expect(essence(result), `${chunk}`).toEqual(expected);
+      expect(result.inputs[0]!.outOfOrder).toBe(0);
+    }
+  });
+
   test("the kernel's header is the only witness of an overwritten buffer, and it is heard", async () => {
     const text = TEXT.replace("417/417", "417/1417");
     const result = await replayAll([memorySource("t", text)]);
