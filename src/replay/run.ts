@@ -205,6 +205,7 @@ export class Replay implements ReplayState {
     this.lostEvents += gap.lost ?? 0;
     this.core.exports.noteLoss();
     this.follower.gap(ts);
+    this.options.sink?.gap(ts);
     // A page that cannot be read is told at both of its ends.
     const { at, file } = this.gaps.at(-1)?.place ?? {};
     if (at === gap.place.at && file === gap.place.file) return;
