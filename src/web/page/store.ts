@@ -19,12 +19,16 @@ export interface State {
   busy: { words: string; share: number | null };
   failure: string | null;
   files: ChosenFile[];
+  /** What each file of a case is, once it was looked at. */
+  told: { name: string; said: string; used: boolean }[];
   form: Form;
   formOpen: boolean;
   summary: Summary | null;
   view: View;
   policy: number;
   mode: "states" | "activity";
+  /** The map shows what was logged and not written, too. */
+  over: boolean;
   /** Number of the page that is inspected, and its lane. */
   page: number | null;
   lane: number | null;
@@ -57,12 +61,14 @@ export class Store {
     busy: { words: "", share: null },
     failure: null,
     files: [],
+    told: [],
     form: FIRST_FORM,
     formOpen: false,
     summary: null,
     view: NO_VIEW,
     policy: 0,
     mode: "states",
+    over: false,
     page: null,
     lane: null,
     life: null,
@@ -115,7 +121,7 @@ export class Store {
   }
 
   /** Another policy, or another way of drawing. */
-  choose(change: Partial<Pick<State, "policy" | "mode">>): void {
+  choose(change: Partial<Pick<State, "policy" | "mode" | "over">>): void {
     this.set({ ...change, located: null });
     this.draw();
     const { page } = this.state;
@@ -148,9 +154,9 @@ export class Store {
   #later(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      const { view, policy, summary } = this.state;
+      const { view, policy, over, summary } = this.state;
       if (!summary) return;
-      this.send({ type: "counts", policy, view, at: Math.min(view.to, summary.end) });
+      this.send({ type: "counts", policy, over, view, at: Math.min(view.to, summary.end) });
       if (summary.requests > 0) this.#sendFilter();
       this.onSettled();
     }, 120);
@@ -163,6 +169,9 @@ export class Store {
     switch (message.type) {
       case "progress":
         this.set({ phase: "busy", busy: { words: message.words, share: message.share } });
+        break;
+      case "files":
+        this.set({ told: message.files });
         break;
       case "failed":
         this.set({
@@ -219,7 +228,7 @@ export class Store {
     }
   }
 
-  /** For tests and measurements: how long a picture took. */
+  /** Pictures were drawn: how long the worker took, milliseconds. */
   onDrawn: (millis: number) => void = () => {};
 
   /** A request to draw what is in view, for panels of these sizes. */
@@ -227,7 +236,7 @@ export class Store {
     panels: { name: PanelName; width: number; mapHeight: number }[],
     dark: boolean,
   ): DrawRequest {
-    const { view, policy, mode, lane, summary } = this.state;
+    const { view, policy, mode, over, lane, summary } = this.state;
     return {
       type: "draw",
       id: 0,
@@ -236,7 +245,7 @@ export class Store {
         from: name === "last" ? summary!.last!.from : view.from,
         to: name === "last" ? summary!.last!.to : view.to,
       })),
-      ...{ first: view.first, last: view.last, policy, mode, dark },
+      ...{ first: view.first, last: view.last, policy, mode, over, dark },
       ...{ ratio: window.devicePixelRatio || 1, selected: lane, cursor: null },
     };
   }
