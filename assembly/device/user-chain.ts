@@ -5,6 +5,11 @@
  * ones first.
  */
 import {
+  EVENT_ACC,
+  EVENT_LOGBASE,
+  EVENT_Q1,
+  QUEUE_LOGBASE,
+  QUEUE_LOGBASE_KNOWN,
   EVENT_A0,
   DESC_ACC,
   DESC_GPA,
@@ -48,7 +53,7 @@ import {
   REQUEST_POP_STREAM,
   REQUEST_POP_TS,
 } from "../abi";
-import { QUEUE_RING_LOG, REQUEST_AGAIN } from "../known/fields";
+import { QUEUE_LOG_END, QUEUE_LOG_TOLD, QUEUE_RING_LOG, REQUEST_AGAIN } from "../known/fields";
 import { capacityOf, takeDirty } from "../base/memory";
 import { LOG_ALL, learn, noteLogAll } from "../known/log-state";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
@@ -216,6 +221,11 @@ function vuQueue(event: usize): usize {
     if (q0 == vq) store<i32>(q + QUEUE_INDEX, 0);
   }
   if (load<u32>(event + EVENT_NUM)) store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  if (load<u8>(event + EVENT_ACC)) {
+    store<u64>(q + QUEUE_LOGBASE, load<u64>(event + EVENT_LOGBASE));
+    setFlag(q, QUEUE_LOGBASE_KNOWN | QUEUE_LOG_TOLD, true);
+    store<u32>(q + QUEUE_LOG_END, <u32>min<u64>(load<u64>(event + EVENT_Q1) << 3, 0xffffffff));
+  }
   store<u8>(event + EVENT_LOGUSED, <u8>(load<u16>(event + EVENT_UFLAGS) & 1));
   return q;
 }

@@ -2,10 +2,9 @@
 import process from "node:process";
 import { UsageError } from "../../model/place.ts";
 import { type BundleFile, findProgram, PartialBundle } from "./bundle.ts";
-import { defineProbes } from "./define-probes.ts";
+import type { ProbeSet } from "./define-probes.ts";
 import { errorCode, type Host } from "./host.ts";
 import { type ClockPair, clockPair, configLines, loadedModules } from "./kernel-facts.ts";
-import type { KernelProbes } from "./kernel-probes.ts";
 import { describeQemu, eventsToSwitch, switchEvents } from "./qemu-events.ts";
 import { Qmp } from "./qmp.ts";
 import {
@@ -72,12 +71,12 @@ const MIN_FREE = 64 << 20;
  */
 export async function recordBundle(
   host: Host,
-  probes: KernelProbes,
+  probes: ProbeSet,
   options: RecordOptions,
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<Recorded> {
-  const tracefs = TraceFs.open(host);
+  const tracefs = TraceFs.open(host, probes.kind);
   refuseSecond(host);
   if (options.pid !== null) threadsOf(options.pid);
   const bundle = new PartialBundle(options.output);
@@ -94,7 +93,7 @@ export async function recordBundle(
     undo.push(async () => removeState(stateFile(host)));
     await tracefs.makeInstance(options.bufferKib);
     undo.push(() => mustGo(tracefs.removeInstance(), "the trace instance", tracefs));
-    const form = await defineProbes(tracefs, probes, say);
+    const form = await probes.define(tracefs, say);
     undo.push(() => mustGo(tracefs.removeProbes(), "a probe", tracefs));
     if (options.qemuSocket !== null) {
       state.qemu = await openQemu(options.qemuSocket, bundle);
