@@ -8,11 +8,11 @@ import { findPolicy } from "../../src/vhost/policy.ts";
 import { replayAll } from "../support/memory-source.ts";
 
 const ROOT = join(import.meta.dirname, "../..", "traces", "vhost-user");
-const FORMS = ["trace.ndjson.gz", "uprobe.txt.gz"];
+const FORMS = ["trace.ndjson.gz", "uprobe.txt.gz", "trace.txt.gz"];
 
 /** The row of the back end that made a recording, and the driver that must be found. */
 const MADE_BY: readonly [RegExp, string, string][] = [
-  [/^(uprobe-)?libvhost-user-blk/, "libvhost-user", "vhost-user-blk"],
+  [/^(uprobe-|record-)?libvhost-user-blk/, "libvhost-user", "vhost-user-blk"],
   [/^dpdk-net/, "dpdk-net", "vhost-user-net"],
   [/^spdk-blk-packed/, "spdk-packed", "vhost-user-blk"],
   [/^(uprobe-)?spdk-blk/, "spdk-split", "vhost-user-blk"],
