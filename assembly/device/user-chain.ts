@@ -56,7 +56,7 @@ import {
 import { QUEUE_LOG_END, QUEUE_LOG_TOLD, QUEUE_RING_LOG, REQUEST_AGAIN } from "../known/fields";
 import { capacityOf, takeDirty } from "../base/memory";
 import { LOG_ALL, learn, noteLogAll } from "../known/log-state";
-import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { addCount, freeRequest, hasFlag, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
 import { atStream } from "../known/moment";
 import { addDesc, orphan, Thread, THREAD_SLOTS, threadAt, threadOf } from "../known/thread";
 import { popped } from "./request";
@@ -142,7 +142,7 @@ function meet(q: usize, event: usize): bool {
     store<i32>(q + QUEUE_INDEX, load<i32>(event + EVENT_N));
     store<i32>(q + QUEUE_NEXT_USED, load<u16>(event + EVENT_IDX));
   }
-  store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  store<u32>(q + QUEUE_NUM, ringSize(q, event));
   return fresh;
 }
 
@@ -220,7 +220,7 @@ function vuQueue(event: usize): usize {
     store<u64>(q + QUEUE_Q0, q0);
     if (q0 == vq) store<i32>(q + QUEUE_INDEX, 0);
   }
-  if (load<u32>(event + EVENT_NUM)) store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  if (load<u32>(event + EVENT_NUM)) store<u32>(q + QUEUE_NUM, ringSize(q, event));
   if (load<u8>(event + EVENT_ACC)) {
     store<u64>(q + QUEUE_LOGBASE, load<u64>(event + EVENT_LOGBASE));
     setFlag(q, QUEUE_LOGBASE_KNOWN | QUEUE_LOG_TOLD, true);
