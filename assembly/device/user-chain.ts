@@ -66,13 +66,18 @@ import { noMemory } from "./write";
 /** VRING_DESC_F_WRITE. */
 const DESC_F_WRITE: u32 = 2;
 
-/** Features of the device as its back end has them now; for other vhosts LOG_ALL at the pop counts. */
-function noteFeatures(q: usize, event: usize): void {
+/**
+ * Features of the device as its back end has them now; for other vhosts LOG_ALL at the pop counts.
+ * True: LOG_ALL is not as it was, which the host has to know where no message tells it.
+ */
+function noteFeatures(q: usize, event: usize): bool {
   let feat = load<u64>(event + EVENT_FEAT);
+  let changed = ((load<u64>(q + QUEUE_FEAT) ^ feat) & LOG_ALL) != 0;
   store<u64>(q + QUEUE_FEAT, feat);
   setFlag(q, QUEUE_FEAT_KNOWN | QUEUE_DRAINED, true);
   setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);
   if (feat & LOG_ALL) noteLogAll();
+  return changed;
 }
 
 /** A request of the descriptors that the thread has pending, from number `from` on. */
@@ -196,14 +201,15 @@ function spdkUsed(event: usize, q: usize): void {
   onUsed(event);
 }
 
-/** vu_queue_pop(), entry. */
-export function onVuPopEntry(event: usize): void {
+/** vu_queue_pop(), entry. True: LOG_ALL went on or off. */
+export function onVuPopEntry(event: usize): bool {
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   let q = vuQueue(event);
-  if (!at || !q) return;
+  if (!at || !q) return false;
   begin(changetype<Thread>(at), event, -1);
+  let changed = noteFeatures(q, event);
   learn(q, event, true);
-  noteFeatures(q, event);
+  return changed;
 }
 
 function vuQueue(event: usize): usize {
@@ -284,14 +290,15 @@ function joinPieces(thread: Thread, from: u32): void {
   if (thread.count > from) thread.count = to + 1;
 }
 
-/** vu_queue_fill(). */
-export function onVuFill(event: usize): void {
+/** vu_queue_fill(). True as onVuPopEntry(). */
+export function onVuFill(event: usize): bool {
   let q = vuQueue(event);
-  if (!q) return;
+  if (!q) return false;
   if (!load<u32>(event + EVENT_NUM)) store<u32>(event + EVENT_NUM, load<u32>(q + QUEUE_NUM));
   store<u32>(event + EVENT_N, 1);
-  noteFeatures(q, event);
+  let changed = noteFeatures(q, event);
   onUsed(event);
+  return changed;
 }
 
 /** The recording is at its end: SPDK's chains that were looked up last are in flight. */
