@@ -3,8 +3,9 @@
 import { UsageError } from "../model/place.ts";
 import { type BackEndProbes, backEndProbes } from "../node/record/back-end-probes.ts";
 import { defineLines, defineProbes } from "../node/record/define-probes.ts";
-import { thisHost } from "../node/record/host.ts";
+import { type Host, thisHost } from "../node/record/host.ts";
 import { type KernelProbes, kernelProbes, MACHINES } from "../node/record/kernel-probes.ts";
+import { ownId, stateFile, writeState } from "../node/record/record-state.ts";
 import { TraceFs } from "../node/record/tracefs.ts";
 import { BACK_END_NAMES, type BackEndName } from "../probes/back-ends.ts";
 import { ARCHITECTURES, type Architecture } from "../probes/btf/calling-convention.ts";
@@ -67,6 +68,13 @@ export async function run(
   return EXIT.ok;
 }
 
+/** `record --cleanup` removes what is known to be ours. */
+function noteOwn(host: Host, tracefs: TraceFs): void {
+  const own = { instance: false, probes: tracefs.events };
+  const none = { child: null, partial: "", qemu: null };
+  writeState(stateFile(host), { recorder: ownId(), own, ...none });
+}
+
 /** The same of a user-space back end. */
 async function showBackEnd(io: Io, args: ProbesArguments, probes: BackEndProbes): Promise<number> {
   if (args.script) throw new UsageError("--script: not with --backend; use --apply, or record");
@@ -74,8 +82,10 @@ async function showBackEnd(io: Io, args: ProbesArguments, probes: BackEndProbes)
     await io.out(`${probes.lines.join("\n")}\n`);
     return EXIT.ok;
   }
-  const tracefs = TraceFs.open(thisHost(), "uprobe");
+  const host = thisHost();
+  const tracefs = TraceFs.open(host, "uprobe");
   await defineLines(tracefs, probes.lines);
+  noteOwn(host, tracefs);
   await io.out(`${tracefs.probes().join("\n")}\n`);
   return EXIT.ok;
 }
@@ -95,10 +105,12 @@ export function backEndAsked(args: ProbeArguments): BackEndProbes | null {
 
 /** Defines them on this host, and prints them as the kernel lists them. */
 async function apply(io: Io, probes: KernelProbes, args: ProbesArguments): Promise<number> {
-  const tracefs = TraceFs.open(thisHost(), "kprobe");
+  const host = thisHost();
+  const tracefs = TraceFs.open(host, "kprobe");
   await defineProbes(tracefs, probes, (line) => {
     if (!args.quiet) io.err(`${line}\n`);
   });
+  noteOwn(host, tracefs);
   await io.out(`${tracefs.probes().join("\n")}\n`);
   return EXIT.ok;
 }

@@ -19,7 +19,7 @@ test("a kernel without kprobes takes them, lists them, and is clean afterwards",
   const tracefs = TraceFs.open(host, "uprobe");
   expect(await programSet(LINES).define(tracefs, () => {})).toBe("uprobes");
   expect(tracefs.probes()).toEqual(LINES);
-  expect(await tracefs.removeProbes()).toBe(true);
+  expect(await tracefs.removeProbes(tracefs.events)).toBe(true);
   expect(tracefs.probes()).toEqual([]);
 });
 
@@ -36,5 +36,5 @@ test("what a recording left behind is found whether or not the kernel has kprobe
   await programSet(LINES).define(TraceFs.open(host, "uprobe"), () => {});
   const tracefs = TraceFs.open(host, null);
   expect(tracefs.hasProbes).toBe(true);
-  expect(await tracefs.removeProbes()).toBe(true);
+  expect(await tracefs.removeProbes(tracefs.events)).toBe(true);
 });

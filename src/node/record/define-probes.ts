@@ -33,19 +33,26 @@ export async function defineLines(tracefs: TraceFs, lines: readonly string[]): P
 /** What is placed for a recording. */
 export interface ProbeSet {
   kind: ProbeKind;
+  /** Names of its events. */
+  events: string[];
   /** Defines all of it, or throws UsageError; returns its form, for the manifest. */
   define(tracefs: TraceFs, say: (line: string) => void): Promise<string>;
 }
 
 /** The kernel's probes. */
 export function kernelSet(probes: KernelProbes): ProbeSet {
-  return { kind: "kprobe", define: (tracefs, say) => defineProbes(tracefs, probes, say) };
+  return {
+    kind: "kprobe",
+    events: probes.placement.placed.map(({ probe }) => probe.event),
+    define: (tracefs, say) => defineProbes(tracefs, probes, say),
+  };
 }
 
 /** Uprobes in a program. */
 export function programSet(lines: readonly string[]): ProbeSet {
   return {
     kind: "uprobe",
+    events: lines.map((line) => /^\w+:\w+\/(\w+)/.exec(line)?.[1] ?? ""),
     async define(tracefs) {
       await defineLines(tracefs, lines);
       return "uprobes";
