@@ -52,6 +52,8 @@ export async function run(api: ReplayApi, io: Io, args: RecordArguments): Promis
   const backEnd = backEndAsked(args);
   if (backEnd) {
     const { backEnd: name, binary, buildId, lines } = backEnd;
+    // trace-cmd was not seen to start on uprobes.
+    options.recorder ??= "tracefs";
     const recorded = await recordBundle(host, programSet(lines), options, stopSignal(io), say);
     const drivers = ["vhost-user"];
     const program = { backEnd: name, binary, buildId };
