@@ -158,6 +158,16 @@ export enum EventKind {
   QDirtied,
   /** The end of ram_save_iterate(): QEMUFile is flushed. */
   QFlushed,
+  /** multifd_send_ram_fill(): how many pages the next packet of a channel has. */
+  QPacketPages,
+  /** multifd_send_fill(): the packet gets its number, and its pages are sent. */
+  QPacketFill,
+  /** multifd_send() before QEMU 9.0: both in one. */
+  QPacketSend,
+  /** multifd_recv_unfill(): a packet arrives; its pages are not traced. */
+  QPacketUnfill,
+  /** multifd_recv(), the same before QEMU 9.0. */
+  QPacketRecv,
   // From here on every event goes to the host.
   QStatus,
   QConfigWrite,
@@ -318,6 +328,22 @@ export enum LoadSlot {
   addr,
   flags,
   host,
+}
+export enum PacketPagesSlot {
+  id = 0,
+  normal,
+  zero,
+}
+export enum PacketFillSlot {
+  id = 0,
+  packet_num,
+  flags,
+}
+export enum PacketSendSlot {
+  id = 0,
+  packet_num,
+  normal,
+  flags,
 }
 export enum DirtiedSlot {
   vcpu = 0,
@@ -486,6 +512,24 @@ export const MIG_DOUBT_FIRST_PASS = 1;
 export const MIG_DOUBT_FLIGHT = 2;
 /** No sends are recorded: queued since the last harvest. */
 export const MIG_DOUBT_QUEUED = 4;
+
+/** A packet of multifd, in the order in which they were recorded. */
+export const PACKET_SIZE = 32;
+/** u64: when its pages begin to be read. */
+export const PACKET_TS = 0;
+/** u64: packet_num. */
+export const PACKET_NUMBER = 8;
+/** u32 each: channel; pages with data, pages of zeros; PACKET_SYNC, PACKET_ORDERED. */
+export const PACKET_CHANNEL = 16;
+export const PACKET_NORMAL = 20;
+export const PACKET_ZERO = 24;
+export const PACKET_FLAGS = 28;
+/** MULTIFD_FLAG_SYNC, migration/multifd.h: a packet without pages. */
+export const PACKET_SYNC = 1;
+/** Its number was given by the migration thread, in the order of the pages (before QEMU 9.0). */
+export const PACKET_ORDERED = 0x80000000;
+/** At most so many are kept: 2 TiB of guest memory at 128 pages each. */
+export const MAX_PACKETS = 4194304;
 
 // ---------------------------------------------------------------- requests and queues
 

@@ -99,5 +99,5 @@ export function profile(event: usize): bool {
   }
   if (kind == EventKind.QPop) return ++profilePops <= 64;
   if (kind == EventKind.Ioctl || kind == EventKind.IoctlRet || kind == EventKind.Gap) return true;
-  return kind > <u32>EventKind.QFlushed && kind != EventKind.QConfigWrite;
+  return kind >= <u32>EventKind.QStatus && kind != EventKind.QConfigWrite;
 }
