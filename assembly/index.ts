@@ -9,6 +9,9 @@ import {
   profileLoads,
   profileSaves,
   profileZeros,
+  receivedOrder,
+  sentInOrder,
+  sentOrder,
   zeroRunCount,
   zeroRuns,
   zeroRunsFull,
@@ -25,6 +28,7 @@ import {
   zeroSends,
 } from "./migration/migration";
 import { entriesRefused } from "./migration/stale-entry";
+import { kindCounts, met, metCount, sampleCount, sampleMask, samples } from "./decode/sample";
 import { take as takeMemory } from "./base/memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./known/queue";
 import { abandon as abandonStream } from "./decode/ring";
@@ -49,7 +53,7 @@ export {
   setTextField,
 } from "./decode/plan";
 export { mark, setRows, useRows } from "./pages/planes";
-export { addStream } from "./decode/stream";
+export { addStream, skipStream } from "./decode/stream";
 export { setSlack } from "./migration/flight";
 export {
   closeMigration,
@@ -68,7 +72,7 @@ export { setSlot } from "./known/kvm-slots";
 export { addRamBlock, addRange, clearRanges } from "./known/ram-ranges";
 export { findEntry, keepEntries } from "./migration/stale-entry";
 export { stopRings } from "./device/device";
-export { setProfiling } from "./migration/profile";
+export { restartOrder, setProfiling } from "./migration/profile";
 export { mute } from "./decode/plan";
 export { addPattern, setPiece } from "./decode/qemu-arguments";
 export { intern, stringPtr } from "./known/string";
@@ -141,6 +145,46 @@ export function pageHashesPtr(): usize {
 }
 export function pageHashesLength(): u32 {
   return hashCount;
+}
+/** Where the sample of events lies, how many they are, and which bits of what they say are zero. */
+export function samplesPtr(): usize {
+  return samples;
+}
+export function samplesLength(): u32 {
+  return sampleCount;
+}
+export function samplesMask(): u64 {
+  return sampleMask;
+}
+/** Where the number of events of each kind lies. */
+export function kindCountsPtr(): usize {
+  return kindCounts;
+}
+/** Where the addresses of the virtqueues that were met lie, and how many they are. */
+export function metPtr(): usize {
+  return met;
+}
+export function metLength(): u32 {
+  return metCount;
+}
+/** Of a stream: the kernel's events of the recipe, and when the first and the last of them was. */
+export function ownEvents(stream: u32): f64 {
+  return <f64>streamAt(stream).ownEvents;
+}
+export function ownFrom(stream: u32): u64 {
+  return streamAt(stream).ownFrom;
+}
+export function ownTo(stream: u32): u64 {
+  return streamAt(stream).ownTo;
+}
+export function sentInThisOrder(): f64 {
+  return <f64>sentInOrder;
+}
+export function sentOrderPtr(): usize {
+  return sentOrder;
+}
+export function receivedOrderPtr(): usize {
+  return receivedOrder;
 }
 /** The recorded destination received other pages than the source sent. */
 export function destinationDiffers(): bool {

@@ -8,6 +8,7 @@ import { profile, profiling } from "./migration/profile";
 import { scanQemuLog } from "./decode/qemu-log";
 import { scanRing } from "./decode/ring";
 import { scanSimple } from "./decode/simpletrace";
+import { sample } from "./decode/sample";
 import { recordAt, Stream, streamAt, streamCount } from "./decode/stream";
 import { scanText } from "./decode/text";
 import { apply } from "./device/vhost";
@@ -74,6 +75,16 @@ export function run(): u32 {
   return status;
 }
 
+/** Whether another input has this event. Its marker's text is given back: the host does not see it. */
+function skipped(s: Stream, event: usize, ts: u64): bool {
+  let kind = <u32>load<u8>(event + EVENT_KIND);
+  if (!((s.skipKinds >> kind) & 1) || ts < s.skipFrom || ts > s.skipTo) return false;
+  if (kind == EventKind.Marker) {
+    give(<usize>load<u64>(event + EVENT_TEXT), load<u32>(event + EVENT_LEN) + 8);
+  }
+  return true;
+}
+
 /** Replays records of the stream whose turn it is; Ok when it is another one's turn. */
 function runBurst(): u32 {
   let best: u32 = 0xffffffff;
@@ -123,7 +134,13 @@ function runBurst(): u32 {
     ++head;
     if (ts < takenTs) s.outOfOrder++;
     else takenTs = ts;
-    let host = raw ? true : profiling ? profile(event) : apply(event, best);
+    if (s.skipKinds && skipped(s, event, ts)) continue;
+    let host: bool;
+    if (raw) host = true;
+    else if (profiling) {
+      sample(event, s);
+      host = profile(event);
+    } else host = apply(event, best);
     if (outOfMemory) status = Status.NoMemory;
     else if (host) status = Status.HostEvent;
     else if (doneCount) status = Status.RequestDone;

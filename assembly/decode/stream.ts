@@ -85,6 +85,14 @@ export class Stream {
   takenTs: u64;
   firstTs: u64;
   taken: u64;
+  /** Kinds of events (bits) that another input has at these times, see skipStream(). */
+  skipKinds: u64;
+  skipFrom: u64;
+  skipTo: u64;
+  /** A first look: the kernel's events of the recipe, the first and the last one's time. */
+  ownEvents: u64;
+  ownFrom: u64;
+  ownTo: u64;
 }
 
 export const MAX_STREAMS: u32 = 4096;
@@ -127,6 +135,14 @@ export function addStream(
   s.place = kind == StreamKind.Text || kind == StreamKind.QemuLog ? 1 : 0;
   store<u32>(table + (streamCount << 2), <u32>at);
   return streamCount++;
+}
+
+/** Leaves out events of these kinds (a bit each) between two times of the common clock, both included. */
+export function skipStream(stream: u32, kinds: u64, from: u64, to: u64): void {
+  let s = streamAt(stream);
+  s.skipKinds = kinds;
+  s.skipFrom = from;
+  s.skipTo = to;
 }
 
 /** Moves what is not scanned to the start of the buffer; returns how many bytes there are. */

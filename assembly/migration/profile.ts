@@ -6,7 +6,7 @@
  * does not trace, was read between the two pages with data around it. A hash of every thousand pages
  * tells whether both recordings are of the same migration.
  */
-import { EVENT_KIND, EventKind, LoadSlot, PAGE_SHIFT } from "../abi";
+import { EVENT_KIND, EventKind, LoadSlot, ORDER_HASHES, PAGE_SHIFT, SaveSlot } from "../abi";
 import { slotOf } from "../base/event-slot";
 import { enlarge, reserve } from "../base/memory";
 import { stringPtr } from "../known/string";
@@ -31,6 +31,24 @@ const MAX_HASHES: u32 = 1 << 20;
 export let hashes: usize = 0;
 export let hashCount: u32 = 0;
 let hash: u64 = 0;
+
+/** Hash of the first 2^n pages that were sent, and that were received, u64 each, both lists alike. */
+export const sentOrder: usize = memory.data(ORDER_HASHES * 8);
+export const receivedOrder: usize = memory.data(ORDER_HASHES * 8);
+let sentHash: u64 = 0;
+
+/** Pages sent so far in this migration. */
+export let sentInOrder: u64 = 0;
+
+/** Another migration begins. */
+export function restartOrder(): void {
+  sentHash = 0;
+  sentInOrder = 0;
+}
+
+function addOrder(list: usize, count: u64, value: u64): void {
+  if (popcnt(count) == 1) store<u64>(list + (<usize>ctz(count) << 3), value);
+}
 
 export function setProfiling(on: bool): void {
   profiling = on;
@@ -83,7 +101,11 @@ function addZero(name: u32, page: u32): void {
 /** One event of the first look. True: the host wants to see it. */
 export function profile(event: usize): bool {
   let kind = <u32>load<u8>(event + EVENT_KIND);
-  if (kind == EventKind.QSave) return ++profileSaves <= 64;
+  if (kind == EventKind.QSave) {
+    sentHash = hashPage(sentHash, <u32>slotOf(event, SaveSlot.rbname), slotOf(event, SaveSlot.offset));
+    addOrder(sentOrder, ++sentInOrder, sentHash);
+    return ++profileSaves <= 64;
+  }
   if (kind == EventKind.QLoad) {
     let name = <u32>slotOf(event, LoadSlot.rbname);
     let offset = slotOf(event, LoadSlot.addr);
@@ -94,6 +116,7 @@ export function profile(event: usize): bool {
     }
     ++profileLoads;
     hash = hashPage(hash, name, offset);
+    addOrder(receivedOrder, profileLoads, hash);
     if (profileLoads % HASHED == 0) addHash();
     return false;
   }

@@ -26,6 +26,8 @@ export interface Feed {
   symbol(ip: bigint): string | null | Promise<string | null>;
   /** What is known of the input now: complete when the replay has ended. */
   summary(): FeedSummary;
+  /** Name of the buffer that a stream is of, empty for the top one; only where a format has buffers. */
+  buffer?(stream: number): string;
   /** Events of these names are only counted from now on. */
   mute?(names: ReadonlySet<string>): void;
   close(): void;

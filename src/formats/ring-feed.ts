@@ -215,6 +215,10 @@ class RingFeed implements Feed {
     return { file: this.#file, at: `:${name}cpu${ring?.cpu ?? "?"}+0x${place.toString(16)}` };
   }
 
+  buffer(stream: number): string {
+    return this.#rings[stream - this.firstStream]?.buffer.name ?? "";
+  }
+
   symbol(ip: bigint): Promise<string | null> {
     return this.#dat.symbolOf(ip);
   }

@@ -10,6 +10,7 @@
 import { RecordingError } from "../model/place.ts";
 import type { ClockPair, GivenOffset } from "./clock-pair.ts";
 import type { Anchor, FirstLook } from "./first-look.ts";
+import { KERNEL_KINDS, sharedEvents } from "./sample.ts";
 
 /** How the clocks of two inputs, or of an input and the common one, are related. */
 export interface ClockShift {
@@ -52,8 +53,11 @@ function linkOf(
   if (shared) return shared;
   const paired = byPairs(from, to, pairs);
   if (paired) return paired;
-  // Text of ftrace does not name its clock; taken for the same when the times overlap.
-  if ((from === null || to === null) && overlap(input, other)) {
+  const repeated = byRepeats(input, other);
+  if (repeated) return repeated;
+  // Text of ftrace does not name its clock; taken for the same when the times overlap, or when both
+  // are of the same virtqueues: one recording in pieces.
+  if ((from === null || to === null) && (overlap(input, other) || sameQueues(input, other))) {
     return { offset: 0n, tolerance: LOG_TOLERANCE, why: "unknown", events: 0 };
   }
   return null;
@@ -229,6 +233,27 @@ function span(values: readonly bigint[]): { middle: bigint; width: bigint } {
     if (value > high) high = value;
   }
   return { middle: (low + high) / 2n, width: (high - low + 1n) / 2n };
+}
+
+/** The distance of two recordings of the same events of a kernel. */
+function byRepeats(input: FirstLook, other: FirstLook): ClockShift | null {
+  const [own, its] = [input.summary.clock, other.summary.clock];
+  const clocks = own === null || its === null ? "unknown" : "differ";
+  for (const part of input.parts) {
+    for (const twin of other.parts) {
+      const shared = sharedEvents(twin.sample, part.sample, KERNEL_KINDS, clocks);
+      if (!shared?.offset) continue;
+      const { offset, spread, matched } = shared;
+      return { offset, tolerance: spread + US, why: "common-events", events: matched };
+    }
+  }
+  return null;
+}
+
+/** Whether two inputs are of the same kernel since its start, or of the same QEMU. */
+export function sameQueues(a: FirstLook, b: FirstLook): boolean {
+  for (const queue of a.queues) if (b.queues.has(queue)) return true;
+  return false;
 }
 
 function overlap(a: FirstLook, b: FirstLook): boolean {

@@ -3,15 +3,17 @@
  * kernel, a source QEMU, a destination QEMU), which events two of them share, and the pages of zeros
  * that only a destination shows. Reads an input once and replays nothing.
  */
-import { EventKind, Status } from "../../assembly/abi.ts";
+import { EventKind, ORDER_HASHES, Status } from "../../assembly/abi.ts";
 import type { Source } from "../bytes/source.ts";
 import { Core, OutOfMemory } from "../core/core.ts";
 import { readHead } from "../core/event-record.ts";
-import { readQemuEvent } from "../core/qemu-record.ts";
+import { EventArguments, readQemuEvent } from "../core/qemu-record.ts";
+import type { Feed } from "../formats/feed.ts";
 import { type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
 import type { InputSummary } from "../model/result.ts";
 import { qemuEventOfKind } from "../qemu/events.ts";
 import type { Recording } from "./recording.ts";
+import { readSample, type Sample } from "./sample.ts";
 
 /** An event that may stand in another recording too. */
 export interface Anchor {
@@ -47,9 +49,38 @@ export interface FirstLook {
   syncs: number;
   anchors: Anchor[];
   zeros: ZeroPages | null;
+  /** Buffers of a trace.dat; of other formats the whole is one. */
+  parts: LookedPart[];
+  /** Addresses of the virtqueues that were met first: two inputs with one in common are of one host or QEMU. */
+  queues: ReadonlySet<bigint>;
+  /** Pages with data in the order of each migration's sends; and as they were received. */
+  sent: PageOrder[];
+  received: PageOrder;
+  /** Events by EventKind. */
+  kinds: Uint32Array;
+  /** The recorder says that it lost events. */
+  lossy: boolean;
+}
+
+/** One buffer of an input. */
+export interface LookedPart {
+  /** Its name, empty for the top one; null where the format has no buffers. */
+  buffer: string | null;
+  sample: Sample;
+  /** The kernel's events of the recipe, and when the first and the last of them was, ns. */
+  events: number;
+  from: bigint;
+  to: bigint;
+}
+
+/** Pages in an order, as hashes of the first 1, 2, 4 … of them. */
+export interface PageOrder {
+  pages: number;
+  hashes: BigUint64Array;
 }
 
 const MAX_ANCHORS = 20_000;
+const MAX_ORDERS = 1000;
 /** Kinds whose arguments hold an address of the process. */
 const WITH_ADDRESS: ReadonlySet<EventKind> = new Set([
   EventKind.QSave,
@@ -67,6 +98,7 @@ export async function firstLook(recording: Recording, source: Source): Promise<F
   const { surroundings, traceEvents = null } = recording;
   const [input] = await openInputs(core, [source], surroundings, traceEvents);
   const anchors: Anchor[] = [];
+  const sent: PageOrder[] = [];
   let syncs = 0;
   let gaps = 0;
   try {
@@ -76,6 +108,11 @@ export async function firstLook(recording: Recording, source: Source): Promise<F
       if (kind === EventKind.Gap) gaps++;
       if (kind <= EventKind.Other) return;
       if (kind === EventKind.QSyncStart) syncs++;
+      if (kind === EventKind.QState && new EventArguments(core, at).text("new_state") === "setup") {
+        if (core.exports.sentInThisOrder() > 0 && sent.length < MAX_ORDERS)
+          sent.push(sentOrder(core));
+        core.exports.restartOrder();
+      }
       if (anchors.length >= MAX_ANCHORS || !qemuEventOfKind(kind)) return;
       const { name, args } = readQemuEvent(core, at, kind);
       // The state of a sync counts up, its beginning is the same each time: order tells those apart.
@@ -83,6 +120,7 @@ export async function firstLook(recording: Recording, source: Source): Promise<F
       anchors.push({ key, ns: ts, own: WITH_ADDRESS.has(kind) });
     });
     const summary = summarise(input!, core, null);
+    if (core.exports.sentInThisOrder() > 0) sent.push(sentOrder(core));
     return {
       source,
       summary,
@@ -91,6 +129,14 @@ export async function firstLook(recording: Recording, source: Source): Promise<F
       syncs,
       anchors,
       zeros: readZeros(core, gaps + summary.gaps.length > 0),
+      lossy: gaps + summary.gaps.length > 0,
+      kinds: new Uint32Array(
+        core.bytes.slice(core.exports.kindCountsPtr(), core.exports.kindCountsPtr() + 256).buffer,
+      ),
+      parts: readParts(core, input!.feed),
+      queues: new Set(readWords(core, core.exports.metPtr(), core.exports.metLength())),
+      sent,
+      received: order(core, core.exports.profiledLoads(), core.exports.receivedOrderPtr()),
     };
   } finally {
     input!.feed.close();
@@ -114,6 +160,47 @@ async function decode(core: Core, input: OpenInput, onEvent: (at: number) => voi
     else if (status === Status.NoMemory) throw new OutOfMemory();
     else throw new Error(`bug: core returned ${status}`);
   }
+}
+
+const sentOrder = (core: Core): PageOrder =>
+  order(core, core.exports.sentInThisOrder(), core.exports.sentOrderPtr());
+
+function order(core: Core, pages: number, at: number): PageOrder {
+  return { pages, hashes: readWords(core, at, ORDER_HASHES) };
+}
+
+function readWords(core: Core, at: number, count: number): BigUint64Array {
+  return new BigUint64Array(core.bytes.slice(at, at + count * 8).buffer);
+}
+
+/** Whether the pages of a destination are those that this migration sent; null: too few to tell. */
+export function sameOrder(sent: PageOrder, received: PageOrder): boolean | null {
+  const fewer = Math.min(sent.pages, received.pages);
+  if (fewer === 0) return null;
+  const last = Math.floor(Math.log2(fewer));
+  return sent.hashes[last] === received.hashes[last];
+}
+
+/** The streams of each buffer, and what is sampled of them. */
+function readParts(core: Core, feed: Feed): LookedPart[] {
+  const streams = new Map<string | null, number[]>();
+  for (let stream = feed.firstStream; stream < feed.firstStream + feed.streams; stream++) {
+    const buffer = feed.buffer?.(stream) ?? null;
+    streams.set(buffer, [...(streams.get(buffer) ?? []), stream]);
+  }
+  return [...streams].map(([buffer, own]) => {
+    const { exports } = core;
+    const busy = own.filter((stream) => exports.ownEvents(stream) > 0);
+    const from = busy.map((stream) => BigInt.asUintN(64, exports.ownFrom(stream)));
+    const to = busy.map((stream) => BigInt.asUintN(64, exports.ownTo(stream)));
+    return {
+      buffer,
+      sample: readSample(core, new Set(own)),
+      events: own.reduce((sum, stream) => sum + exports.ownEvents(stream), 0),
+      from: from.reduce((least, ns) => (ns < least ? ns : least), from[0] ?? 0n),
+      to: to.reduce((most, ns) => (ns > most ? ns : most), 0n),
+    };
+  });
 }
 
 function readZeros(core: Core, lossy: boolean): ZeroPages | null {

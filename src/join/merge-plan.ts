@@ -4,11 +4,13 @@
  */
 
 import type { Source } from "../bytes/source.ts";
+import { RecordingError } from "../model/place.ts";
 import type { InputSummary } from "../model/result.ts";
 import type { ClockPair } from "./clock-pair.ts";
-import { type ClockShift, type CommonClock, joinClocks, sameQemu } from "./clocks.ts";
-import { type FirstLook, firstLook, type ZeroPages } from "./first-look.ts";
+import { type ClockShift, type CommonClock, joinClocks, sameQemu, sameQueues } from "./clocks.ts";
+import { type FirstLook, firstLook, sameOrder, type ZeroPages } from "./first-look.ts";
 import type { Recording } from "./recording.ts";
+import { findRepeats, type Skip } from "./repeats.ts";
 
 /** One input of the replay. */
 export interface PlannedInput {
@@ -20,12 +22,18 @@ export interface PlannedInput {
   muted: ReadonlySet<string>;
   /** Page sends are taken from it. */
   sends: boolean;
+  /** What another input, or another buffer of this one, has; by the buffer's name. */
+  skips: { buffer: string | null; skip: Skip }[];
 }
 
 export interface MergePlan {
   inputs: PlannedInput[];
   /** Destinations, which are not replayed. */
   destinations: InputSummary[];
+  /** Inputs that hold nothing but what others hold: not replayed either. */
+  repeated: InputSummary[];
+  /** Where two inputs record the same and each has events of its own; one sentence each. */
+  differing: string[];
   zeros: ZeroPages | null;
   /** A send and a write that are closer than this have no order, ns. */
   tolerance: bigint;
@@ -37,41 +45,83 @@ const REFERENCE: ClockShift = { offset: 0n, tolerance: 0n, why: "reference", eve
 
 /** An input that is the only one, or that can be read only once. */
 function alone(source: Source, space: number): PlannedInput {
-  return { source, shift: REFERENCE, space, muted: new Set(), sends: false };
+  return { source, shift: REFERENCE, space, muted: new Set(), sends: false, skips: [] };
 }
 
-/** The plan for a recording's inputs. Throws RecordingError when their clocks cannot be joined. */
-export async function planMerge(recording: Recording): Promise<MergePlan> {
+/**
+ * The plan for a recording's inputs; `buffers`: its only one is a trace.dat with several. Throws
+ * RecordingError when clocks cannot be joined, or when a destination is of another migration.
+ */
+export async function planMerge(recording: Recording, buffers = false): Promise<MergePlan> {
   const { sources } = recording;
-  const plain: MergePlan = {
-    inputs: sources.map(alone),
+  const plan: MergePlan = {
+    inputs: [],
     destinations: [],
+    repeated: [],
+    differing: [],
     zeros: null,
     tolerance: 0n,
     notes: [],
   };
-  if (sources.length < 2 || sources.some((source) => source.random === undefined)) return plain;
+  const single = sources.length < 2 && !buffers;
+  if (single || sources.some((source) => source.random === undefined)) {
+    return { ...plan, inputs: sources.map(alone) };
+  }
   const looks: FirstLook[] = [];
   for (const source of sources) looks.push(await firstLook(recording, source));
-  const hasSource = looks.some((look) => look.saves > 0);
-  const receivers = looks.filter((look) => hasSource && look.loads > 0 && look.saves === 0);
-  const replayed = looks.filter((look) => !receivers.includes(look));
+  const replayed = takeDestinations(looks, plan);
+  takeReplayed(replayed, recording, plan);
+  return plan;
+}
+
+/** Sets destinations aside; what they received belongs to a migration of the others, which it returns. */
+function takeDestinations(looks: readonly FirstLook[], plan: MergePlan): FirstLook[] {
+  const senders = looks.filter((look) => look.saves > 0);
+  const receivers = looks.filter(
+    (look) => senders.length > 0 && look.loads > 0 && look.saves === 0,
+  );
+  for (const receiver of receivers) {
+    if (ofAnotherMigration(receiver, senders)) {
+      throw new RecordingError(
+        { file: receiver.source.name, at: "" },
+        `the destination of a migration that ${senders.map(({ source }) => source.name).join(" or ")} sends`,
+        "one that received other pages: it is the destination of another migration",
+      );
+    }
+    plan.destinations.push(receiver.summary);
+    plan.notes.push(
+      plan.zeros === null
+        ? `${receiver.source.name} is a destination's: the pages that it received tell which were ` +
+            "sent as zeros; its devices are not replayed."
+        : `${receiver.source.name} is a destination's, too, and tells nothing more; it is not replayed.`,
+    );
+    plan.zeros ??= receiver.zeros;
+  }
+  return looks.filter((look) => !receivers.includes(look));
+}
+
+/** Whether what a destination received is surely none of what these sent. A loss leaves it open. */
+function ofAnotherMigration(receiver: FirstLook, senders: readonly FirstLook[]): boolean {
+  if (receiver.lossy || senders.some(({ lossy }) => lossy)) return false;
+  return senders.every(({ sent }) =>
+    sent.every((migration) => sameOrder(migration, receiver.received) === false),
+  );
+}
+
+/** Plans what is replayed of the inputs that are left. */
+function takeReplayed(looks: readonly FirstLook[], recording: Recording, plan: MergePlan): void {
+  const repeats = findRepeats(looks);
+  plan.repeated = looks.filter((_, i) => repeats.inputs[i]!.leftOut).map((look) => look.summary);
+  plan.differing = repeats.differing;
+  plan.notes.push(...repeats.notes);
+  const replayed = looks.filter((_, i) => !repeats.inputs[i]!.leftOut);
+  const skips = repeats.inputs.filter(({ leftOut }) => !leftOut).map((input) => input.skips);
   const clock = joinClocks(
     replayed,
     (look) => recording.clockOffsets?.get(look.source.name),
     recording.clockPairs ?? [],
   );
-  const plan: MergePlan = {
-    inputs: [],
-    destinations: receivers.map((look) => look.summary),
-    zeros: receivers[0]?.zeros ?? null,
-    tolerance: 0n,
-    notes: receivers.map(
-      (look) =>
-        `${look.source.name} is a destination's: the pages that it received tell which were sent as ` +
-        "zeros; its devices are not replayed.",
-    ),
-  };
+  const spaces: number[] = [];
   replayed.forEach((look, i) => {
     const shift = clock.shifts[i]!;
     const twins = twinsBefore(i, replayed, clock);
@@ -88,10 +138,22 @@ export async function planMerge(recording: Recording): Promise<MergePlan> {
     }
     if (i !== clock.reference) plan.notes.push(clockNote(i, replayed, clock));
     const sends = has(look, SENDS, muted);
-    plan.inputs.push({ source: look.source, shift, space: first ?? i, muted, sends });
+    // Pieces of one recording are of one process as well.
+    const piece = replayed.findIndex((other, j) => j < i && sameQueues(other, look));
+    const space = first ?? (piece < 0 ? i : spaces[piece]!);
+    spaces.push(space);
+    plan.inputs.push({
+      source: look.source,
+      shift,
+      space,
+      muted,
+      sends,
+      skips: skips[i]!.flatMap((skip, part) =>
+        skip ? [{ buffer: look.parts[part]!.buffer, skip }] : [],
+      ),
+    });
   });
   plan.tolerance = toleranceOf(plan.inputs, replayed, clock);
-  return plan;
 }
 
 /**
@@ -113,8 +175,29 @@ function twinsBefore(own: number, looks: readonly FirstLook[], clock: CommonCloc
   };
   return looks
     .map((_, i) => i)
-    .filter((i) => i !== own && sameQemu(looks[i]!.anchors, looks[own]!.anchors) && better(i, own))
+    .filter(
+      (i) =>
+        i !== own &&
+        sameQemu(looks[i]!.anchors, looks[own]!.anchors) &&
+        meet(i, own, looks, clock) &&
+        better(i, own),
+    )
     .sort((a, b) => (better(a, b) ? -1 : 1));
+}
+
+/** Whether two inputs record at the same time: pieces of one recording have nothing in common. */
+function meet(a: number, b: number, looks: readonly FirstLook[], clock: CommonClock): boolean {
+  const span = (i: number): [bigint, bigint] | null => {
+    const { firstNs, lastNs } = looks[i]!.summary;
+    const { offset } = clock.shifts[i]!;
+    return firstNs === null || lastNs === null
+      ? null
+      : [BigInt(firstNs) + offset, BigInt(lastNs) + offset];
+  };
+  const [one, other] = [span(a), span(b)];
+  if (!one || !other) return false;
+  const tolerance = clock.tolerance(a, b);
+  return one[0] <= other[1] + tolerance && other[0] <= one[1] + tolerance;
 }
 
 const SENDS = ["ram_save_page", "ram_load_loop"];

@@ -169,6 +169,7 @@ export function findLimits(
       `${counted(run.devices.unanswered, "ioctl")} never returned in the recording: whether they took effect is not known.`,
     );
   }
+  for (const text of run.plan.differing) add("repeat-differs", "more", text);
   const disorder = inputs.reduce((sum, input) => sum + input.outOfOrder, 0);
   if (disorder > 0) {
     add(

@@ -5,6 +5,7 @@ import { checkClocks, type OpenInput, openInputs, summarise } from "../formats/o
 import { installZeros } from "../join/first-look.ts";
 import { type MergePlan, planMerge } from "../join/merge-plan.ts";
 import type { Recording } from "../join/recording.ts";
+import type { Skip } from "../join/repeats.ts";
 import type { NormalisedEvent } from "../model/event.ts";
 import { RecordingError } from "../model/place.ts";
 import type { ReplayResult } from "../model/result.ts";
@@ -27,12 +28,15 @@ async function withReplay<T>(
   );
   const core = await Core.create(recording.module, rows.length);
   installRows(core, rows);
-  const plan = await planMerge(recording);
+  let plan = await planMerge(recording);
   const { surroundings, traceEvents = null } = recording;
   const sources = plan.inputs.map((input) => input.source);
   const spaces = plan.inputs.map((input) => input.space);
   const inputs = await openInputs(core, sources, surroundings, traceEvents, spaces);
   try {
+    if (inputs.length === 1 && plan.repeated.length === 0 && buffersOf(inputs[0]!).size > 1) {
+      plan = await planMerge(recording, true);
+    }
     if (plan.inputs.every(({ shift }) => shift.why === "reference")) checkClocks(inputs);
     installPlan(core, inputs, plan);
     return await body(new Replay(core, inputs, recording, options, rows, plan));
@@ -41,11 +45,20 @@ async function withReplay<T>(
   }
 }
 
+/** Names of the buffers of an input; empty where its format has none. */
+function buffersOf({ feed }: OpenInput): Set<string> {
+  const names = new Set<string>();
+  for (let s = 0; feed.buffer && s < feed.streams; s++)
+    names.add(feed.buffer(feed.firstStream + s));
+  return names;
+}
+
 /** Tells the core of clocks, of events that another input has, and of a destination's zeros. */
 function installPlan(core: Core, inputs: readonly OpenInput[], plan: MergePlan): void {
-  plan.inputs.forEach(({ shift, muted, sends }, i) => {
+  plan.inputs.forEach(({ shift, muted, sends, skips }, i) => {
     const { feed } = inputs[i]!;
     feed.mute?.(muted);
+    for (const { buffer, skip } of skips) skipEvents(core, feed, buffer, skip, shift.offset);
     // A send may be one tolerance earlier than its event says: its stream runs ahead by that much,
     // and the page stays in flight for twice as long (assembly/migration/flight.ts).
     const shifted = shift.offset - (sends ? plan.tolerance : 0n);
@@ -54,6 +67,24 @@ function installPlan(core: Core, inputs: readonly OpenInput[], plan: MergePlan):
   });
   core.exports.setSlack(2n * plan.tolerance);
   if (plan.zeros) installZeros(core, plan.zeros);
+}
+
+const MAX_NS = (1n << 64n) - 1n;
+
+/** Leaves out what another input has of a buffer; null: the input has no buffers. */
+function skipEvents(
+  core: Core,
+  feed: OpenInput["feed"],
+  buffer: string | null,
+  { kinds, from, to }: Skip,
+  offset: bigint,
+): void {
+  const common = (ns: bigint): bigint =>
+    ns === 0n || ns === MAX_NS ? ns : BigInt.asUintN(64, ns + offset);
+  for (let s = feed.firstStream; s < feed.firstStream + feed.streams; s++) {
+    if (buffer !== null && feed.buffer?.(s) !== buffer) continue;
+    core.exports.skipStream(s, kinds, common(from), common(to));
+  }
 }
 
 /**

@@ -131,7 +131,7 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   const firstRow = run.rows.findIndex((row) => row.window === window);
   const verdict = carriesVerdict(inputs, queues, limits);
   return {
-    inputs: [...inputs, ...run.plan.destinations].map((input, i) => ({
+    inputs: [...inputs, ...run.plan.destinations, ...run.plan.repeated].map((input, i) => ({
       ...input,
       gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
       notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
