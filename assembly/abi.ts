@@ -447,7 +447,9 @@ export enum RowSet {
   EverLost,
   Stale,
   // Of the last migration, see assembly/migration/migration.ts.
+  /** Certainly stale; likely, and no more; possibly, and no more. */
   MigStale,
+  MigLikely,
   MigPossible,
   /** Left out of the log and covered later, by whom: Healer of migration-page.ts, from 1. */
   MigFirstSend,
@@ -511,7 +513,7 @@ export const STALE_SIZE = 112;
 export const STALE_KEY = 88;
 /** u32: microseconds from the start of the migration to the last send, plus one; 0: none known. */
 export const STALE_SENT = 96;
-/** u32: MIG_DOUBT_*; 0 when the write came after the last send. */
+/** u32: MIG_DOUBT_*; 0 when the request was popped after the last send. */
 export const STALE_DOUBT = 100;
 /** In the first pass, on a page of which no send was seen yet. */
 export const MIG_DOUBT_FIRST_PASS = 1;
@@ -519,6 +521,10 @@ export const MIG_DOUBT_FIRST_PASS = 1;
 export const MIG_DOUBT_FLIGHT = 2;
 /** No sends are recorded: queued since the last harvest. */
 export const MIG_DOUBT_QUEUED = 4;
+/** The request was popped before the page was read last: the write may have been before that, too. */
+export const MIG_DOUBT_POPPED = 8;
+/** No send of the page was recorded. */
+export const MIG_DOUBT_UNSEEN = 16;
 
 /** A packet of multifd, in the order in which they were recorded. */
 export const PACKET_SIZE = 32;

@@ -148,6 +148,7 @@ function nameOf({ policy: name }: MigrationVerdict, policies: readonly ChosenPol
 function pagesOf(verdict: MigrationVerdict) {
   return {
     stale: PageRuns.from(verdict.stale),
+    likelyStale: PageRuns.from(verdict.likelyStale),
     possiblyStale: PageRuns.from(verdict.possiblyStale),
     healed: PageRuns.from(verdict.healed.flatMap(({ runs }) => runs)),
   };

@@ -206,13 +206,29 @@ export interface Sufficiency {
 export type HealedBy = "first-send" | "resend" | "log" | "cpu" | "stop";
 
 /**
- * Why a page is only possibly stale. first-pass: written in the first pass, when it may not have
+ * How sure it is that a page is stale at the destination, the surest first.
+ *
+ * stale: certain. The page's last send was recorded, the request of a later write was popped after
+ * it, and no send is unseen. likely-stale: the last write is later than the last send that is known,
+ * but may have begun before it, or a later send may be unseen. possibly-stale: the order of the last
+ * write and a send is not known. A page that was missed and covered later is healed, and in no list.
+ */
+export const STALE_LADDER = ["stale", "likely-stale", "possibly-stale"] as const;
+export type StaleVerdict = (typeof STALE_LADDER)[number];
+
+/**
+ * Why a page is not certainly stale. Likely: popped-before-send: the page was read between the pop
+ * and the completion of the request; no-send-seen: no send of the page is recorded; sends-unseen:
+ * it may have been sent again where no event names pages (as zeros, by multifd). Possibly: first-pass: written in the first pass, when it may not have
  * been sent yet; in-flight: between the send's event and the flush of QEMU's buffer, or within the
  * clocks' tolerance; queued: no sends are recorded, and it was queued since the last sync;
  * events-lost: a send may be among events that were lost; what-if: sent again, perhaps only because
  * the vhost that ran logged it; unfinished: the recording ends before the migration.
  */
 export type Doubt =
+  | "popped-before-send"
+  | "no-send-seen"
+  | "sends-unseen"
   | "first-pass"
   | "in-flight"
   | "queued"
@@ -225,7 +241,7 @@ export type Doubt =
 /** A page that is stale or may be, with the last write that the policy left out. */
 export interface StalePage {
   gfn: number;
-  verdict: "stale" | "possibly-stale";
+  verdict: StaleVerdict;
   write: Evidence;
   /** The last send before that write, where the recording has it. */
   sentNs: string | null;
@@ -237,11 +253,13 @@ export interface StalePage {
 /** Which pages are stale at the destination, had this policy been the source's. */
 export interface MigrationVerdict {
   policy: string;
-  /** Pages: certainly stale; by the likely order of sends; at the worst. */
+  /** Pages: certainly stale; these and the likely ones; all three sets. */
   best: number;
   likely: number;
   worst: number;
+  /** The sets of STALE_LADDER; no page is in two. */
   stale: PageRun[];
+  likelyStale: PageRun[];
   possiblyStale: PageRun[];
   healed: { by: HealedBy; runs: PageRun[] }[];
   /** Pages that this policy logged and that were never sent again. */
@@ -251,6 +269,12 @@ export interface MigrationVerdict {
   pages: StalePage[];
   pagesWithoutEvidence: number;
 }
+
+/**
+ * What tells when pages were sent. source: page by page; source-and-destination: also pages of zeros;
+ * destination: arrivals; packets: of multifd, in the first pass; none.
+ */
+export type SendTimes = "source" | "source-and-destination" | "destination" | "packets" | "none";
 
 /** A live migration in the recording. */
 export interface MigrationResult {
@@ -266,7 +290,7 @@ export interface MigrationResult {
   /** Page sends: with data, of zeros (only where a destination was recorded), of no known address. */
   sends: { data: number; zero: number; unplaced: number };
   /** Where the times of sends come from. */
-  sendTimes: "source" | "source-and-destination" | "destination" | "none";
+  sendTimes: SendTimes;
   /**
    * Pages that were sent again as pages of zeros unseen, at most: so many stale pages may be none.
    * 0: none was, or the destination's recording shows them. null: not known.

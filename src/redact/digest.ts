@@ -239,6 +239,7 @@ export class ReplayDigest {
   #verdict(name: string, verdict: MigrationVerdict): void {
     const { best, likely, worst, loggedNotSent, whatIf, pagesWithoutEvidence } = verdict;
     this.#fact(`${name}: stale pages`, [best, likely, worst, this.#pages(verdict.stale)]);
+    this.#fact(`${name}: likely stale pages`, this.#pages(verdict.likelyStale));
     this.#fact(`${name}: possibly stale pages`, this.#pages(verdict.possiblyStale));
     for (const { by, runs } of verdict.healed) {
       this.#fact(`${name}: pages healed by ${by}`, this.#pages(runs));

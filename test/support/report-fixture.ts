@@ -177,6 +177,7 @@ export function migrationOf(
   verdicts: readonly {
     policy: string;
     stale: Iterable<PageRun>;
+    likelyStale: [];
     possiblyStale: Iterable<PageRun>;
   }[],
 ): MigrationResult {
@@ -200,7 +201,7 @@ export function migrationOf(
       const best = countPages(stale);
       return {
         ...{ policy, best, likely: best, worst: best + countPages(possiblyStale) },
-        ...{ stale, possiblyStale, healed: [], loggedNotSent: 0, whatIf: false },
+        ...{ stale, likelyStale: [], possiblyStale, healed: [], loggedNotSent: 0, whatIf: false },
         ...{ pages: [], pagesWithoutEvidence: 0 },
       };
     }),
