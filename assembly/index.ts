@@ -32,7 +32,7 @@ import { kindCounts, met, metCount, sampleCount, sampleMask, samples } from "./d
 import { take as takeMemory } from "./base/memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./known/queue";
 import { abandon as abandonStream } from "./decode/ring";
-import { compact as compactStream, cpuSet, makeRoom, recordAt, Stream, streamAt } from "./decode/stream";
+import { compact as compactStream, cpuSet, makeRoom, recordAt, streamAt } from "./decode/stream";
 import { orphanDescs, threadsRefused } from "./known/thread";
 import { sawLogAll, sawLogUsed } from "./known/log-state";
 import { popsWithoutQueue } from "./device/vhost";
@@ -40,7 +40,7 @@ import { popsWithoutQueue } from "./device/vhost";
 export { setParts } from "./device/used";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
-export { attribute, dropEvidence } from "./pages/evidence";
+export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
   addEvent,
@@ -86,7 +86,7 @@ export {
 } from "./device/device";
 export { setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./device/qemu-device";
-export { dropDone, dropWatched, nextRound, observe, watch } from "./device/write";
+export { dropDone, dropWatched, observe, watch } from "./device/write";
 import { counts } from "./sync";
 import { rowTable } from "./pages/planes";
 import { Plan } from "./decode/plan";

@@ -19,9 +19,7 @@ import {
   EVENT_NHEADS,
   EVENT_NUM,
   EVENT_PID,
-  EVENT_PLACE,
   EVENT_RET,
-  EVENT_TS,
   EVENT_VQ,
   NO_ADDRESS,
   QUEUE_CAPTURE_ON,
@@ -39,17 +37,15 @@ import {
   REQUEST_DESCS,
   REQUEST_DESC_COUNT,
   REQUEST_SERIAL,
-  REQUEST_USED_LEN,
-  REQUEST_USED_PLACE,
-  REQUEST_USED_STREAM,
-  REQUEST_USED_TS,
   RequestState,
 } from "../abi";
 import { learnDriver } from "./device";
 import { noBase, ringState } from "../known/log-state";
 import { take } from "../base/memory";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setInFlight } from "../known/queue";
+import { atEvent } from "../known/moment";
 import { HELD_SIZE, Thread, threadOf } from "../known/thread";
+import { usedNow } from "./request";
 import { finish, reached, write, writePrefix } from "./write";
 
 const NET_F_MRG_RXBUF: u64 = 1 << 15;
@@ -122,7 +118,7 @@ export function onRx(event: usize): void {
 }
 
 /** Its return: as many bytes as announced are written and logged; otherwise the chains go back. */
-export function onRxRet(event: usize, stream: u32): void {
+export function onRxRet(event: usize): void {
   let at = threadOf(load<i32>(event + EVENT_PID), false);
   if (!at) return;
   let thread = changetype<Thread>(at);
@@ -135,7 +131,7 @@ export function onRxRet(event: usize, stream: u32): void {
     // get_rx_bufs() found no room: one byte is received into the first byte given back.
     if (ret > 0 && thread.backGpa != NO_ADDRESS) {
       let cause = hasFlag(q, QUEUE_CAPTURE_ON) ? Cause.StrayLogged : Cause.StrayOff;
-      write(cause, thread.backGpa, 1, q, 0, event, stream);
+      write(cause, thread.backGpa, 1, q, 0);
     }
     return;
   }
@@ -147,37 +143,27 @@ export function onRxRet(event: usize, stream: u32): void {
   for (let i: u32 = 0; i < thread.heldCount; ++i) {
     let request = heldRequest(thread, q, i);
     if (!request) continue;
-    rest = fillChain(q, request, rest, Cause.RxLogged, event, stream);
+    rest = fillChain(q, request, rest, Cause.RxLogged);
     setInFlight(q, load<u32>(thread.held + i * HELD_SIZE + 8), 0);
-    complete(q, request, event, stream);
+    complete(q, request);
   }
   pushFifo(q, thread.heldCount);
   thread.heldCount = 0;
 }
 
 /** The first `rest` bytes of a chain's write descriptors; returns what is left for the next chain. */
-export function fillChain(
-  q: usize,
-  request: usize,
-  rest: u64,
-  firstCause: u32,
-  event: usize,
-  stream: u32,
-): u64 {
+export function fillChain(q: usize, request: usize, rest: u64, firstCause: u32): u64 {
   let cause = firstCause + rxState(q);
   store<u32>(request + REQUEST_CAUSE, cause);
-  let left = writePrefix(cause, rest, q, request, event, stream);
+  let left = writePrefix(cause, rest, q, request);
   addCount(q + QUEUE_WRITE_DESCS, reached);
   addCount(q + QUEUE_WRITE_BYTES, rest - left);
   return left;
 }
 
 /** A chain is done; its used element comes with a later event. */
-export function complete(q: usize, request: usize, event: usize, stream: u32): void {
-  store<u64>(request + REQUEST_USED_TS, load<u64>(event + EVENT_TS));
-  store<u64>(request + REQUEST_USED_PLACE, load<u64>(event + EVENT_PLACE));
-  store<u16>(request + REQUEST_USED_STREAM, <u16>stream);
-  store<u32>(request + REQUEST_USED_LEN, load<u32>(event + EVENT_LEN));
+export function complete(q: usize, request: usize): void {
+  usedNow(request, load<u32>(atEvent + EVENT_LEN));
   addCount(q + QUEUE_COMPLETED, 1);
   finish(request, RequestState.Completed);
 }
@@ -229,7 +215,7 @@ export function inOrder(feat: u64, event: usize): bool {
  * first: [U+4+8s, 8(num-f)), and [U, 8(f+n-num)) when f+n passes the end. Returns by how much the
  * used index moves.
  */
-export function inOrderRing(q: usize, event: usize, stream: u32, idx: u32): u32 {
+export function inOrderRing(q: usize, event: usize, idx: u32): u32 {
   let base = load<u64>(event + EVENT_LOGADDR);
   let num = load<u32>(event + EVENT_NUM);
   let n = load<u32>(event + EVENT_N);
@@ -241,7 +227,7 @@ export function inOrderRing(q: usize, event: usize, stream: u32, idx: u32): u32 
   for (let j: u32 = 0; j < n; ++j) {
     if (base != NO_ADDRESS && num) {
       let at = base + 4 + 8 * <u64>(slot & (num - 1));
-      write(<u32>Cause.ElemLogged + state, at, 8, q, 0, event, stream);
+      write(<u32>Cause.ElemLogged + state, at, 8, q, 0);
     }
     let chains = known ? popFifo(q) : 0;
     // The two that are recorded serve where the pops were not seen: TX batches, a late start.
@@ -256,12 +242,12 @@ export function inOrderRing(q: usize, event: usize, stream: u32, idx: u32): u32 
   }
   if (base == NO_ADDRESS || !num) return moved;
   let ring = <u32>Cause.RingLogged + state;
-  write(ring, base + 2, 2, q, 0, event, stream);
+  write(ring, base + 2, 2, q, 0);
   if (state == 0) {
     let first = idx & (num - 1);
     let last = slot & (num - 1);
-    write(Cause.RangeLogged, base + 4 + 8 * <u64>first, 8 * <u64>(num - last), q, 0, event, stream);
-    if (last + n > num) write(Cause.RangeLogged, base, 8 * <u64>(last + n - num), q, 0, event, stream);
+    write(Cause.RangeLogged, base + 4 + 8 * <u64>first, 8 * <u64>(num - last), q, 0);
+    if (last + n > num) write(Cause.RangeLogged, base, 8 * <u64>(last + n - num), q, 0);
   }
   return moved;
 }

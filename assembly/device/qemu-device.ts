@@ -19,7 +19,6 @@ import {
   Driver,
   EVENT_PID,
   EVENT_PLACE,
-  EVENT_TS,
   FillSlot,
   FlushSlot,
   MapSlot,
@@ -61,10 +60,6 @@ import {
   REQUEST_STATUS,
   REQUEST_TAG,
   REQUEST_UNMAPPED,
-  REQUEST_USED_LEN,
-  REQUEST_USED_PLACE,
-  REQUEST_USED_STREAM,
-  REQUEST_USED_TS,
   RequestState,
   NO_ADDRESS,
 } from "../abi";
@@ -74,7 +69,8 @@ import { noteLogAll } from "../known/log-state";
 import { capacityOf, enlarge, reserve, take } from "../base/memory";
 import { lengthSeen } from "../pages/planes";
 import { addCount, countUnknownHead, firstQueue, freeRequest, queueById, queueOf } from "../known/queue";
-import { popped } from "./request";
+import { atStream } from "../known/moment";
+import { popped, usedNow } from "./request";
 import { streamAt } from "../decode/stream";
 import { Thread, threadOf } from "../known/thread";
 import { markParts, tellLengths } from "./used";
@@ -106,8 +102,8 @@ function threadKey(space: u32, event: usize): i32 {
 }
 
 /** address_space_map(as, addr, len, is_write, attrs) */
-export function onMap(event: usize, stream: u32): void {
-  let at = threadOf(threadKey(streamAt(stream).space, event), true);
+export function onMap(event: usize): void {
+  let at = threadOf(threadKey(streamAt(atStream).space, event), true);
   if (!at) return;
   let thread = changetype<Thread>(at);
   if (thread.count == thread.cap) {
@@ -140,8 +136,8 @@ function qemuQueue(event: usize, space: u32, pointer: u64): usize {
 }
 
 /** virtio_queue_notify(vdev, n, vq) */
-export function onNotify(event: usize, stream: u32): void {
-  let space = streamAt(stream).space;
+export function onNotify(event: usize): void {
+  let space = streamAt(atStream).space;
   let q = qemuQueue(event, space, slotOf(event, NotifySlot.vq));
   if (!q) return;
   let dev = addressKey(space, slotOf(event, NotifySlot.vdev));
@@ -165,8 +161,8 @@ function learnDevice(dev: u64, driver: u32): void {
 }
 
 /** virtio_blk_handle_read(vdev, …), _write */
-export function onBlk(event: usize, stream: u32): void {
-  let dev = addressKey(streamAt(stream).space, slotOf(event, BlkSlot.vdev));
+export function onBlk(event: usize): void {
+  let dev = addressKey(streamAt(atStream).space, slotOf(event, BlkSlot.vdev));
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
     if (load<u64>(q + QUEUE_DEV) != dev) continue;
     if (load<u32>(q + QUEUE_DRIVER) == Driver.Qemu) learnDevice(dev, Driver.QemuBlk);
@@ -199,8 +195,8 @@ function inOrderOfChain(descs: usize, outNum: u32, count: u32): bool {
 }
 
 /** virtqueue_pop(vq, elem, in_num, out_num) */
-export function onElementPop(event: usize, stream: u32): void {
-  let space = streamAt(stream).space;
+export function onElementPop(event: usize): void {
+  let space = streamAt(atStream).space;
   let q = qemuQueue(event, space, slotOf(event, PopSlot.vq));
   if (!q) return;
   let key = addressKey(space, slotOf(event, PopSlot.elem));
@@ -215,7 +211,7 @@ export function onElementPop(event: usize, stream: u32): void {
     store<u32>(queue + QUEUE_IN_FLIGHT, load<u32>(queue + QUEUE_IN_FLIGHT) - 1);
     finish(old, RequestState.Dropped);
   }
-  let request = popped(q, -1, event, stream);
+  let request = popped(q, -1);
   if (!request) return;
   store<u64>(request + REQUEST_ELEMENT, slotOf(event, PopSlot.elem));
   let flags: u32 = space < 128 && load<u8>(logging + space) ? REQUEST_CAPTURED : 0;
@@ -260,8 +256,8 @@ export function onElementPop(event: usize, stream: u32): void {
 }
 
 /** virtio_scsi_cmd_req(lun, tag, cmd), virtio_scsi_tmf_req(lun, tag, subtype): names the last pop. */
-export function onScsiRequest(event: usize, stream: u32, command: bool): void {
-  let at = threadOf(threadKey(streamAt(stream).space, event), false);
+export function onScsiRequest(event: usize, command: bool): void {
+  let at = threadOf(threadKey(streamAt(atStream).space, event), false);
   if (!at) return;
   let thread = changetype<Thread>(at);
   let request = thread.element ? elementOf(thread.element) : 0;
@@ -279,8 +275,8 @@ export function onScsiRequest(event: usize, stream: u32, command: bool): void {
 }
 
 /** virtio_scsi_cmd_resp(lun, tag, response, status): of the element that this thread fills next. */
-export function onScsiResponse(event: usize, stream: u32, command: bool): void {
-  let at = threadOf(threadKey(streamAt(stream).space, event), true);
+export function onScsiResponse(event: usize, command: bool): void {
+  let at = threadOf(threadKey(streamAt(atStream).space, event), true);
   if (!at) return;
   let thread = changetype<Thread>(at);
   thread.answer = 0x80000000 | (<u32>slotOf(event, CmdRespSlot.response) & 0xff) << 8;
@@ -329,8 +325,8 @@ function adoptRing(q: usize): void {
  * virtqueue_flush(vq, count): `count` elements are in the used ring, and its index moves. The words
  * that QEMU writes to ask for notifications are not traced.
  */
-export function onElementFlush(event: usize, stream: u32): void {
-  let space = streamAt(stream).space;
+export function onElementFlush(event: usize): void {
+  let space = streamAt(atStream).space;
   let q = qemuQueue(event, space, slotOf(event, FlushSlot.vq));
   if (!q) return;
   let used = load<u64>(q + QUEUE_LOGADDR);
@@ -342,9 +338,9 @@ export function onElementFlush(event: usize, stream: u32): void {
   let cause = on ? Cause.RingLogged : Cause.RingOff;
   let at = <u32>idx % num;
   let first = min<u32>(count, num - at);
-  write(cause, used + 4 + 8 * <u64>at, 8 * <u64>first, q, 0, event, stream);
-  if (count > first) write(cause, used + 4, 8 * <u64>(count - first), q, 0, event, stream);
-  write(cause, used + 2, 2, q, 0, event, stream);
+  write(cause, used + 4 + 8 * <u64>at, 8 * <u64>first, q, 0);
+  if (count > first) write(cause, used + 4, 8 * <u64>(count - first), q, 0);
+  write(cause, used + 2, 2, q, 0);
   store<i32>(q + QUEUE_NEXT_USED, (idx + <i32>count) & 0xffff);
 }
 
@@ -357,8 +353,8 @@ function causeOf(q: usize, on: bool, captured: bool): u32 {
 }
 
 /** virtqueue_fill(vq, elem, len, idx): the device has written what it will write. */
-export function onElementFill(event: usize, stream: u32): void {
-  let space = streamAt(stream).space;
+export function onElementFill(event: usize): void {
+  let space = streamAt(atStream).space;
   let key = addressKey(space, slotOf(event, FillSlot.elem));
   let request = elementOf(key);
   if (!request) {
@@ -366,7 +362,7 @@ export function onElementFill(event: usize, stream: u32): void {
     if (!q) return;
     if (!load<u64>(q + QUEUE_UNKNOWN_HEAD)) {
       store<u64>(q + QUEUE_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
-      store<u16>(q + QUEUE_UNKNOWN_STREAM, <u16>stream);
+      store<u16>(q + QUEUE_UNKNOWN_STREAM, <u16>atStream);
     }
     countUnknownHead(q);
     return;
@@ -380,10 +376,7 @@ export function onElementFill(event: usize, stream: u32): void {
   if (cause == Cause.IoLate || cause == Cause.CtlLate) addCount(q + QUEUE_LATE, 1);
   if (len) addCount(q + QUEUE_USED_LEN, 1);
   answer(request, event, space);
-  store<u64>(request + REQUEST_USED_TS, load<u64>(event + EVENT_TS));
-  store<u64>(request + REQUEST_USED_PLACE, load<u64>(event + EVENT_PLACE));
-  store<u16>(request + REQUEST_USED_STREAM, <u16>stream);
-  store<u32>(request + REQUEST_USED_LEN, <u32>len);
+  usedNow(request, <u32>len);
   store<u32>(request + REQUEST_CAUSE, cause);
   if (markParts && !lengthSeen) tellLengths();
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
@@ -393,10 +386,10 @@ export function onElementFill(event: usize, stream: u32): void {
     let length = <u64>load<u32>(desc + DESC_LEN);
     addCount(q + QUEUE_WRITE_DESCS, 1);
     addCount(q + QUEUE_WRITE_BYTES, length);
-    write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
+    write(cause, load<u64>(desc + DESC_GPA), length, q, request);
   }
   // virtqueue_unmap_sg() marks up to the length; for a device of QEMU it is always told.
-  if (markParts) writePrefix(on ? Cause.PartLogged : Cause.PartOff, len, q, request, event, stream);
+  if (markParts) writePrefix(on ? Cause.PartLogged : Cause.PartOff, len, q, request);
   addCount(q + QUEUE_COMPLETED, 1);
   store<u32>(q + QUEUE_IN_FLIGHT, load<u32>(q + QUEUE_IN_FLIGHT) - 1);
   finish(request, RequestState.Completed);

@@ -2,7 +2,6 @@
 import {
   Cause,
   EVENT_FEAT,
-  EVENT_IDX,
   EVENT_LOGADDR,
   EVENT_LOGUSED,
   EVENT_NUM,
@@ -19,20 +18,20 @@ import { write } from "./write";
 const RING_F_EVENT_IDX: u64 = 1 << 29;
 
 /** The used ring's part of vhost_add_used_n(): elements from `idx` on, then the index word. */
-export function usedRing(q: usize, event: usize, stream: u32, idx: u32, n: u32, index: bool): void {
+export function usedRing(q: usize, event: usize, idx: u32, n: u32, index: bool): void {
   let base = load<u64>(event + EVENT_LOGADDR);
   let num = load<u32>(event + EVENT_NUM);
   if (base == NO_ADDRESS || !num) return;
   let cause = <u32>Cause.RingLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
   let slot = idx & (num - 1);
   let first = min<u32>(n, num - slot);
-  write(cause, base + 4 + 8 * <u64>slot, 8 * <u64>first, q, 0, event, stream);
-  if (n > first) write(cause, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0, event, stream);
-  if (index) write(cause, base + 2, 2, q, 0, event, stream);
+  write(cause, base + 4 + 8 * <u64>slot, 8 * <u64>first, q, 0);
+  if (n > first) write(cause, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0);
+  if (index) write(cause, base + 2, 2, q, 0);
 }
 
 /** vhost_enable_notify(): writes avail_event when notifications were off and EVENT_IDX is on. */
-export function onRearm(event: usize, stream: u32): void {
+export function onRearm(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, true);
@@ -41,11 +40,11 @@ export function onRearm(event: usize, stream: u32): void {
   if (base == NO_ADDRESS) return;
   if (!(load<u16>(event + EVENT_UFLAGS) & 1) || !(load<u64>(event + EVENT_FEAT) & RING_F_EVENT_IDX)) return;
   let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
-  write(cause, base + 4 + 8 * <u64>load<u32>(event + EVENT_NUM), 2, q, 0, event, stream);
+  write(cause, base + 4 + 8 * <u64>load<u32>(event + EVENT_NUM), 2, q, 0);
 }
 
 /** vhost_update_used_flags(): writes used->flags. */
-export function onUflags(event: usize, stream: u32): void {
+export function onUflags(event: usize): void {
   let base = load<u64>(event + EVENT_LOGADDR);
   // SET_ENDPOINT does this on queues that were never set up, too.
   if (base == NO_ADDRESS) return;
@@ -53,5 +52,5 @@ export function onUflags(event: usize, stream: u32): void {
   if (!q) return;
   learn(q, event, false);
   let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
-  write(cause, base, 2, q, 0, event, stream);
+  write(cause, base, 2, q, 0);
 }

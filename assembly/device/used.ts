@@ -51,10 +51,6 @@ import {
   REQUEST_SERIAL,
   REQUEST_SIZE,
   REQUEST_USED_IDX,
-  REQUEST_USED_LEN,
-  REQUEST_USED_PLACE,
-  REQUEST_USED_STREAM,
-  REQUEST_USED_TS,
   RequestState,
 } from "../abi";
 import { learnDriver } from "./device";
@@ -63,7 +59,9 @@ import { take } from "../base/memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
 import { takeRound } from "../migration/migration-round";
 import { lengthSeen, startParts } from "../pages/planes";
+import { atStream } from "../known/moment";
 import { addCount, countLostCompletions, countUnknownHead, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { usedNow } from "./request";
 import { usedRing } from "./used-ring";
 import { finish, nextSerial, noMemory, observeRequests, write, writePrefix } from "./write";
 
@@ -100,17 +98,10 @@ function usedBy(q: usize, len: u32): u32 {
 }
 
 /** vhost_transport_do_send_pkt(), vsock.c: header and payload, `len` bytes; never logged. */
-function fillVsock(
-  q: usize,
-  request: usize,
-  len: u64,
-  feat: u64,
-  event: usize,
-  stream: u32,
-): void {
+function fillVsock(q: usize, request: usize, len: u64, feat: u64): void {
   // LOG_ALL counts as it is now: nothing of this driver is in flight.
   setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);
-  fillChain(q, request, len, Cause.VsockLogged, event, stream);
+  fillChain(q, request, len, Cause.VsockLogged);
 }
 
 /** Some row logs by the used length: its part is marked beside the whole. */
@@ -128,14 +119,14 @@ export function tellLengths(): void {
 }
 
 /** vu_queue_fill(), libvhost-user: descriptors up to the used length. */
-function markPart(q: usize, request: usize, feat: u64, len: u64, event: usize, stream: u32): void {
+function markPart(q: usize, request: usize, feat: u64, len: u64): void {
   let cause: u32 = feat & LOG_ALL ? Cause.PartLogged : Cause.PartOff;
   if (cause == Cause.PartLogged && noBase(q)) return;
-  writePrefix(cause, len ? len : ~(<u64>0), q, request, event, stream);
+  writePrefix(cause, len ? len : ~(<u64>0), q, request);
 }
 
 /** vhost_add_used_n(): the used ring first, then the descriptors of the request. */
-export function onUsed(event: usize, stream: u32): void {
+export function onUsed(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, true);
@@ -149,14 +140,14 @@ export function onUsed(event: usize, stream: u32): void {
     let missing = (idx - expected) & 0xffff;
     if (missing && missing <= num) {
       countLostCompletions(q, missing);
-      usedRing(q, event, stream, expected, missing, false);
+      usedRing(q, event, expected, missing, false);
     }
   }
   let ordered = inOrder(load<u64>(event + EVENT_FEAT), event);
-  let moved = ordered ? inOrderRing(q, event, stream, idx) : n;
+  let moved = ordered ? inOrderRing(q, event, idx) : n;
   store<i32>(q + QUEUE_NEXT_USED, (idx + moved) & 0xffff);
   if (!ordered) {
-    usedRing(q, event, stream, idx, n, true);
+    usedRing(q, event, idx, n, true);
     dropFifo(q);
   }
   // Only the first of several elements is recorded; vhost-scsi and vhost-vsock return one.
@@ -169,9 +160,9 @@ export function onUsed(event: usize, stream: u32): void {
   if (driver == Driver.Net) {
     // A packet whose length no probe gave: the used length is that of its bytes.
     if (request) {
-      fillChain(q, request, len, Cause.RxLogged, event, stream);
+      fillChain(q, request, len, Cause.RxLogged);
       setInFlight(q, head, 0);
-      complete(q, request, event, stream);
+      complete(q, request);
     }
     return;
   }
@@ -179,18 +170,18 @@ export function onUsed(event: usize, stream: u32): void {
     if (!load<u64>(q + QUEUE_UNKNOWN_HEAD)) {
       store<u64>(q + QUEUE_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
       store<u64>(q + QUEUE_UNKNOWN_TS, load<u64>(event + EVENT_TS));
-      store<u16>(q + QUEUE_UNKNOWN_STREAM, <u16>stream);
+      store<u16>(q + QUEUE_UNKNOWN_STREAM, <u16>atStream);
     }
     store<u64>(q + QUEUE_LAST_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
-    store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>stream);
+    store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>atStream);
     countUnknownHead(q);
-    if (observeRequests) noteUnknown(q, event, stream, head);
+    if (observeRequests) noteUnknown(q, event, head);
     return;
   }
   if (driver == Driver.Vsock) {
-    fillVsock(q, request, len, load<u64>(event + EVENT_FEAT), event, stream);
+    fillVsock(q, request, len, load<u64>(event + EVENT_FEAT));
     setInFlight(q, head, 0);
-    complete(q, request, event, stream);
+    complete(q, request);
     return;
   }
   let flags = load<u32>(request + REQUEST_FLAGS);
@@ -200,10 +191,7 @@ export function onUsed(event: usize, stream: u32): void {
   if (cause == Cause.IoNoBase || cause == Cause.CtlNoBase || cause == Cause.EvtNoBase) {
     addCount(q + QUEUE_NO_BASE, 1);
   }
-  store<u64>(request + REQUEST_USED_TS, load<u64>(event + EVENT_TS));
-  store<u64>(request + REQUEST_USED_PLACE, load<u64>(event + EVENT_PLACE));
-  store<u16>(request + REQUEST_USED_STREAM, <u16>stream);
-  store<u32>(request + REQUEST_USED_LEN, len);
+  usedNow(request, len);
   store<u32>(request + REQUEST_USED_IDX, idx);
   // Before this request's own marks: what is marked so far had no length.
   if (markParts && len != 0 && !lengthSeen) tellLengths();
@@ -217,21 +205,21 @@ export function onUsed(event: usize, stream: u32): void {
     let length = <u64>load<u32>(desc + DESC_LEN);
     ++writes;
     bytes += length;
-    write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
+    write(cause, load<u64>(desc + DESC_GPA), length, q, request);
   }
   if (!writes && driver == Driver.Scsi && load<i32>(q + QUEUE_INDEX) == 1) {
     store<u32>(q + QUEUE_NO_BUFFER, load<u32>(q + QUEUE_NO_BUFFER) + 1);
   }
   addCount(q + QUEUE_WRITE_DESCS, writes);
   addCount(q + QUEUE_WRITE_BYTES, bytes);
-  if (markParts && lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len, event, stream);
+  if (markParts && lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len);
   addCount(q + QUEUE_COMPLETED, 1);
   setInFlight(q, head, 0);
   finish(request, RequestState.Completed);
 }
 
 /** A completion whose pop is not in the recording, as a request without descriptors. */
-function noteUnknown(q: usize, event: usize, stream: u32, head: u32): void {
+function noteUnknown(q: usize, event: usize, head: u32): void {
   let request = take(REQUEST_SIZE);
   if (!request) {
     noMemory();
@@ -239,10 +227,7 @@ function noteUnknown(q: usize, event: usize, stream: u32, head: u32): void {
   }
   store<u64>(request + REQUEST_SERIAL, nextSerial());
   store<u16>(request + REQUEST_POP_STREAM, 0xffff);
-  store<u64>(request + REQUEST_USED_TS, load<u64>(event + EVENT_TS));
-  store<u64>(request + REQUEST_USED_PLACE, load<u64>(event + EVENT_PLACE));
-  store<u16>(request + REQUEST_USED_STREAM, <u16>stream);
-  store<u32>(request + REQUEST_USED_LEN, load<u32>(event + EVENT_LEN));
+  usedNow(request, load<u32>(event + EVENT_LEN));
   store<u32>(request + REQUEST_USED_IDX, load<u16>(event + EVENT_IDX));
   store<u32>(request + REQUEST_QUEUE, load<u32>(q + QUEUE_ID));
   store<u32>(request + REQUEST_HEAD, head);

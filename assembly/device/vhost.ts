@@ -63,6 +63,7 @@ import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { enterMoment } from "../known/moment";
 import { popped } from "./request";
 import { onDirtied, onFlushed, onLoad, onSave } from "../migration/migration";
 import {
@@ -149,7 +150,7 @@ function copyDescs(to: usize, from: usize, bytes: u32): void {
 }
 
 /** Return of vhost_get_vq_desc(): a chain, an empty ring (head == num) or an error (negative). */
-function onPop(event: usize, stream: u32): void {
+function onPop(event: usize): void {
   let head = load<i32>(event + EVENT_HEAD);
   let at = threadOf(load<i32>(event + EVENT_PID), false);
   let thread = changetype<Thread>(at);
@@ -181,14 +182,14 @@ function onPop(event: usize, stream: u32): void {
   if (old && driver == Driver.Net) {
     // Several elements in one used event name only the first head.
     setInFlight(q, head, 0);
-    complete(q, old, event, stream);
+    complete(q, old);
   } else if (old) {
     // Never returned, yet offered again: consumed and dropped, or its used event is lost.
     addCount(q + QUEUE_DROPPED, 1);
     setInFlight(q, head, 0);
     finish(old, RequestState.Dropped);
   }
-  let request = popped(q, head, event, stream);
+  let request = popped(q, head);
   if (!request) return;
   let flags: u32 = 0;
   if (hasFlag(q, QUEUE_DRAINED)) {
@@ -249,24 +250,25 @@ function onCdb(event: usize): void {
 
 /** Replays one record. True: the host must look at it. */
 export function apply(event: usize, stream: u32): bool {
+  enterMoment(event, stream);
   switch (<u32>load<u8>(event + EVENT_KIND)) {
     case EventKind.Desc:
       onDesc(event);
       return false;
     case EventKind.Pop:
-      onPop(event, stream);
+      onPop(event);
       return false;
     case EventKind.Used:
-      onUsed(event, stream);
+      onUsed(event);
       return false;
     case EventKind.Drain:
       onDrain(event);
       return false;
     case EventKind.Rearm:
-      onRearm(event, stream);
+      onRearm(event);
       return false;
     case EventKind.Uflags:
-      onUflags(event, stream);
+      onUflags(event);
       return false;
     case EventKind.Giveback:
       onGiveback(event);
@@ -275,46 +277,46 @@ export function apply(event: usize, stream: u32): bool {
       onRx(event);
       return false;
     case EventKind.RxRet:
-      onRxRet(event, stream);
+      onRxRet(event);
       return false;
     case EventKind.Cdb:
       onCdb(event);
       return false;
     case EventKind.QMap:
-      onMap(event, stream);
+      onMap(event);
       return false;
     case EventKind.QPop:
-      onElementPop(event, stream);
+      onElementPop(event);
       return false;
     case EventKind.QFill:
-      onElementFill(event, stream);
+      onElementFill(event);
       return false;
     case EventKind.QNotify:
-      onNotify(event, stream);
+      onNotify(event);
       return false;
     case EventKind.QScsiReq:
     case EventKind.QTmfReq:
-      onScsiRequest(event, stream, load<u8>(event + EVENT_KIND) == EventKind.QScsiReq);
+      onScsiRequest(event, load<u8>(event + EVENT_KIND) == EventKind.QScsiReq);
       return false;
     case EventKind.QScsiResp:
     case EventKind.QTmfResp:
-      onScsiResponse(event, stream, load<u8>(event + EVENT_KIND) == EventKind.QScsiResp);
+      onScsiResponse(event, load<u8>(event + EVENT_KIND) == EventKind.QScsiResp);
       return false;
     case EventKind.QBlk:
-      onBlk(event, stream);
+      onBlk(event);
       return false;
     case EventKind.QSave:
-      return onSave(event, stream);
+      return onSave(event);
     case EventKind.QLoad:
-      return onLoad(event, stream);
+      return onLoad(event);
     case EventKind.QDirtied:
-      onDirtied(event, stream);
+      onDirtied(event);
       return false;
     case EventKind.QFlushed:
       onFlushed(load<u64>(event + EVENT_TS));
       return false;
     case EventKind.QFlush:
-      onElementFlush(event, stream);
+      onElementFlush(event);
       return false;
     default:
       return true;

@@ -7,43 +7,23 @@ import {
   DESC_GPA,
   DESC_LEN,
   DESC_SIZE,
-  EVENT_PLACE,
   EVENT_TS,
-  EVIDENCE_CAUSE,
-  EVIDENCE_GPA,
-  EVIDENCE_HEAD,
-  EVIDENCE_LEN,
-  EVIDENCE_PLACE,
-  EVIDENCE_POP_PLACE,
-  EVIDENCE_POP_STREAM,
-  EVIDENCE_POP_TS,
-  EVIDENCE_QUEUE,
-  EVIDENCE_REQUEST,
-  EVIDENCE_ROUND,
   EVIDENCE_SIZE,
-  EVIDENCE_STREAM,
-  EVIDENCE_TS,
   PAGE_SHIFT,
-  QUEUE_ID,
   QUEUE_OUT_OF_RANGE,
   REQUEST_DESCS,
   REQUEST_DESC_COUNT,
-  REQUEST_HEAD,
-  REQUEST_POP_PLACE,
-  REQUEST_POP_STREAM,
-  REQUEST_POP_TS,
-  REQUEST_SERIAL,
   REQUEST_STATE,
 } from "../abi";
 import { beforeMark } from "../migration/early";
-import { newEvidence } from "../pages/evidence";
+import { fillEvidence, newEvidence } from "../pages/evidence";
 import { enlarge } from "../base/memory";
 import { migrating, migrationWrite } from "../migration/migration";
 import { byRound } from "../migration/migration-round";
 import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "../pages/planes";
+import { atEvent, writesFor } from "../known/moment";
 import { addCount, freeRequest } from "../known/queue";
 
-export let round: u32 = 0;
 export let outOfMemory: bool = false;
 
 let serial: u64 = 0;
@@ -51,10 +31,6 @@ let serial: u64 = 0;
 /** Requests are numbered from 1, in the order in which they were seen. */
 export function nextSerial(): u64 {
   return ++serial;
-}
-
-export function nextRound(): void {
-  ++round;
 }
 
 export function noMemory(): void {
@@ -116,43 +92,7 @@ export function finish(request: usize, state: u32): void {
   store<u32>(done + (doneCount++ << 2), <u32>request);
 }
 
-export function fillEvidence(
-  at: usize,
-  cause: u32,
-  gpa: u64,
-  len: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): void {
-  store<u64>(at + EVIDENCE_GPA, gpa);
-  store<u64>(at + EVIDENCE_LEN, len);
-  store<u64>(at + EVIDENCE_TS, load<u64>(event + EVENT_TS));
-  store<u64>(at + EVIDENCE_PLACE, load<u64>(event + EVENT_PLACE));
-  store<u16>(at + EVIDENCE_STREAM, <u16>stream);
-  store<u32>(at + EVIDENCE_ROUND, round);
-  store<u32>(at + EVIDENCE_CAUSE, cause);
-  store<u32>(at + EVIDENCE_QUEUE, load<u32>(q + QUEUE_ID));
-  store<u64>(at + EVIDENCE_REQUEST, request ? load<u64>(request + REQUEST_SERIAL) : 0);
-  store<i32>(at + EVIDENCE_HEAD, request ? load<i32>(request + REQUEST_HEAD) : -1);
-  store<u64>(at + EVIDENCE_POP_TS, request ? load<u64>(request + REQUEST_POP_TS) : 0);
-  store<u64>(at + EVIDENCE_POP_PLACE, request ? load<u64>(request + REQUEST_POP_PLACE) : 0);
-  store<u16>(
-    at + EVIDENCE_POP_STREAM,
-    request ? load<u16>(request + REQUEST_POP_STREAM) : 0xffff,
-  );
-}
-
-function noteWatched(
-  cause: u32,
-  gpa: u64,
-  len: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): void {
+function noteWatched(cause: u32, gpa: u64, len: u64): void {
   if (watchedCount == watchedCap) {
     let cap = watchedCap ? watchedCap << 1 : 64;
     let bigger = enlarge(watched, watchedCap * EVIDENCE_SIZE, cap * EVIDENCE_SIZE);
@@ -164,41 +104,37 @@ function noteWatched(
     watchedCap = cap;
   }
   let at = watched + watchedCount++ * EVIDENCE_SIZE;
-  fillEvidence(at, cause, gpa, len, q, request, event, stream);
+  fillEvidence(at, cause, gpa, len);
 }
 
-/** One write: into the plane of its cause, and into the evidence when it is the first there. */
-export function write(
-  cause: u32,
-  gpa: u64,
-  len: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): void {
-  beforeMark(cause, gpa, len, load<u64>(event + EVENT_TS));
+/**
+ * One write of a queue, for a request or (0) to its ring: into the plane of its cause, and into the
+ * evidence when it is the first there.
+ */
+export function write(cause: u32, gpa: u64, len: u64, q: usize, request: usize): void {
+  writesFor(q, request);
+  beforeMark(cause, gpa, len, load<u64>(atEvent + EVENT_TS));
   let found = mark(cause, gpa, len);
   if (found > 0) {
     let at = newEvidence();
     if (at) {
       let first = max<u64>(gpa, <u64>freshFirst << PAGE_SHIFT);
       let end = min<u64>(gpa + len, (<u64>freshLast + 1) << PAGE_SHIFT);
-      fillEvidence(at, cause, first, end - first, q, request, event, stream);
+      fillEvidence(at, cause, first, end - first);
     }
   } else if (found < 0) {
     if (found == OUT_OF_RANGE) addCount(q + QUEUE_OUT_OF_RANGE, 1);
     if (found == NO_MEMORY) outOfMemory = true;
     return;
   }
-  if (migrating && !byRound) migrationWrite(cause, gpa, len, q, request, event, stream);
+  if (migrating && !byRound) migrationWrite(cause, gpa, len);
   if (
     watching &&
     len != 0 &&
     gpa >> PAGE_SHIFT <= watchLast &&
     (gpa + len - 1) >> PAGE_SHIFT >= watchFirst
   ) {
-    noteWatched(cause, gpa, len, q, request, event, stream);
+    noteWatched(cause, gpa, len);
   }
 }
 
@@ -206,14 +142,7 @@ export function write(
  * The first `rest` bytes of a request's write descriptors. Returns what is left for another chain;
  * `reached` says how many descriptors were touched.
  */
-export function writePrefix(
-  cause: u32,
-  rest: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): u64 {
+export function writePrefix(cause: u32, rest: u64, q: usize, request: usize): u64 {
   reached = 0;
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
@@ -222,7 +151,7 @@ export function writePrefix(
     let length = min<u64>(load<u32>(desc + DESC_LEN), rest);
     rest -= length;
     ++reached;
-    write(cause, load<u64>(desc + DESC_GPA), length, q, request, event, stream);
+    write(cause, load<u64>(desc + DESC_GPA), length, q, request);
   }
   return rest;
 }

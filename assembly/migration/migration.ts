@@ -55,6 +55,7 @@ import { beginInside, beginRound, byRound, takeRound } from "./migration-round";
 import { activeRows, bitOf, rowLogs, rowWindow } from "../pages/planes";
 import { HASHED, hashPage } from "./profile";
 import { gpaIn, ramBlockKnown, rangeCount } from "../known/ram-ranges";
+import { atEvent, atStream } from "../known/moment";
 import { clearSent, sendAgain } from "./resend";
 import { clearEntries, keepsEntries, noteEntry } from "./stale-entry";
 import { streamAt } from "../decode/stream";
@@ -225,18 +226,10 @@ function leftOutBy(cause: u32): u32 {
 const MAX_NOTED: u32 = 4096;
 
 /** A device wrote [gpa, gpa+len), which lies inside the guest-physical space. */
-export function migrationWrite(
-  cause: u32,
-  gpa: u64,
-  len: u64,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
-): void {
+export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
   let out = leftOutBy(cause);
   if (!out || !len) return;
-  let ts = load<u64>(event + EVENT_TS);
+  let ts = load<u64>(atEvent + EVENT_TS);
   if (endTs && ts >= endTs) return;
   landUntil(ts);
   if (firstPassEnd && ts >= firstPassEnd) firstPass = false;
@@ -280,7 +273,7 @@ export function migrationWrite(
         if (unsent & bit) why |= MIG_DOUBT_FIRST_PASS;
         if (flight & bit) why |= MIG_DOUBT_FLIGHT;
         if (queued & bit) why |= MIG_DOUBT_QUEUED;
-        noteEntry(p, row, cause, why, (fresh & bit) != 0, sendTime(sent, p), q, request, event, stream);
+        noteEntry(p, row, cause, why, (fresh & bit) != 0, sendTime(sent, p));
         if (p == end) break;
       }
     }
@@ -371,10 +364,13 @@ export function markSends(): void {
   markedSend = 0;
 }
 
-/** ram_save_page(rbname, offset, host). True: the host must place this RAM block first. */
-export function onSave(event: usize, stream: u32): bool {
+/**
+ * ram_save_page(rbname, offset, host). True: the host must place this RAM block
+ * first, and call again in the moment of this record.
+ */
+export function onSave(event: usize): bool {
   if (!migrating || endTs) return false;
-  let space = streamAt(stream).space;
+  let space = streamAt(atStream).space;
   let name = <u32>slotOf(event, SaveSlot.rbname);
   if (!ramBlockKnown(space, name)) return true;
   let ts = load<u64>(event + EVENT_TS);
@@ -408,11 +404,12 @@ const FLAG_ZERO: u64 = 0x02;
 /**
  * ram_load_loop(rbname, addr, flags, host), at the destination. With a recording of the source its
  * pages are known from there, and its zeros by their place among them (`setZeros`); alone it says
- * that a page was sent some time before. True: the host must place this RAM block first.
+ * that a page was sent some time before. True: the host must place this RAM block first,
+ * and call again in the moment of this record.
  */
-export function onLoad(event: usize, stream: u32): bool {
+export function onLoad(event: usize): bool {
   // A thread that receives is a destination's: the host must know.
-  let receiver = (<u64>streamAt(stream).space << 32) | <u32>load<i32>(event + EVENT_PID);
+  let receiver = (<u64>streamAt(atStream).space << 32) | <u32>load<i32>(event + EVENT_PID);
   if (receiver != lastReceiver) {
     lastReceiver = receiver;
     return true;
@@ -420,7 +417,7 @@ export function onLoad(event: usize, stream: u32): bool {
   if (slotOf(event, LoadSlot.flags) & FLAG_ZERO) ++zeroLoads;
   else ++loads;
   if (!migrating || endTs || saves) return false;
-  let space = streamAt(stream).space;
+  let space = streamAt(atStream).space;
   let name = <u32>slotOf(event, LoadSlot.rbname);
   if (!ramBlockKnown(space, name)) {
     if (slotOf(event, LoadSlot.flags) & FLAG_ZERO) --zeroLoads;
@@ -609,10 +606,10 @@ function coverPage(page: u32, healer: u32): void {
  * kvm_dirty_ring_page(vcpu, fetch index, offset): a vCPU wrote the page, some time before. Where the
  * offset fits several slots it is one of their pages, so none of them is certainly missing.
  */
-export function onDirtied(event: usize, stream: u32): void {
+export function onDirtied(event: usize): void {
   if (!migrating || endTs) return;
   ++cpuDirtied;
-  let space = streamAt(stream).space;
+  let space = streamAt(atStream).space;
   let offset = slotOf(event, DirtiedSlot.offset);
   for (let page = firstPage(space, offset); page != NO_PAGE; page = nextPage(space, offset)) {
     if (onePage()) {

@@ -4,7 +4,7 @@
  */
 import { STALE_DOUBT, STALE_KEY, STALE_SENT, STALE_SIZE } from "../abi";
 import { reserve } from "../base/memory";
-import { fillEvidence } from "../device/write";
+import { fillEvidence } from "../pages/evidence";
 
 const MAX_ENTRIES: u32 = 1 << 18;
 /** Entries are kept in pieces that are never moved; the table has their numbers. */
@@ -73,10 +73,6 @@ export function noteEntry(
   why: u32,
   fresh: bool,
   sent: u32,
-  q: usize,
-  request: usize,
-  event: usize,
-  stream: u32,
 ): void {
   if (!slots && !grow()) {
     ++entriesRefused;
@@ -112,7 +108,7 @@ export function noteEntry(
     fresh = true;
   }
   let at = entryAt(number - 1);
-  fillEvidence(at, cause, <u64>page << 12, 4096, q, request, event, stream);
+  fillEvidence(at, cause, <u64>page << 12, 4096);
   store<u32>(at + STALE_SENT, sent);
   store<u32>(at + STALE_DOUBT, fresh || !why ? why : load<u32>(at + STALE_DOUBT) | why);
 }

@@ -6,13 +6,22 @@
 import {
   BLOCK_BYTES,
   CAUSES,
+  EVENT_PLACE,
+  EVENT_TS,
   EVIDENCE_CAUSE,
   EVIDENCE_GPA,
+  EVIDENCE_HEAD,
   EVIDENCE_LEN,
+  EVIDENCE_PLACE,
+  EVIDENCE_POP_PLACE,
+  EVIDENCE_POP_STREAM,
+  EVIDENCE_POP_TS,
   EVIDENCE_QUEUE,
   EVIDENCE_REQUEST,
   EVIDENCE_ROUND,
   EVIDENCE_SIZE,
+  EVIDENCE_STREAM,
+  EVIDENCE_TS,
   FINDING_FIRST,
   FINDING_LAST_REQUEST,
   FINDING_LAST_ROUND,
@@ -30,6 +39,12 @@ import {
   MAX_ROWS,
   PAGE_SHIFT,
   QUEUE_FINDINGS,
+  QUEUE_ID,
+  REQUEST_HEAD,
+  REQUEST_POP_PLACE,
+  REQUEST_POP_STREAM,
+  REQUEST_POP_TS,
+  REQUEST_SERIAL,
 } from "../abi";
 import { reserve, take } from "../base/memory";
 import {
@@ -44,6 +59,7 @@ import {
   rowWindow,
   scratchLine,
 } from "./planes";
+import { atEvent, atStream, byQueue, byRequest } from "../known/moment";
 import { addCount, queueById } from "../known/queue";
 
 /** Evidence is kept in pieces, so that a small recording needs little memory. */
@@ -74,6 +90,34 @@ export function newEvidence(): usize {
     store<u32>(pieces + ((evidenceCount / PIECE) << 2), <u32>piece);
   }
   return piece + (evidenceCount++ % PIECE) * EVIDENCE_SIZE;
+}
+
+/** Number of the round, from 0. */
+let round: u32 = 0;
+
+export function nextRound(): void {
+  ++round;
+}
+
+/** Fills an EVIDENCE record: the write of this moment to [gpa, gpa+len). */
+export function fillEvidence(at: usize, cause: u32, gpa: u64, len: u64): void {
+  store<u64>(at + EVIDENCE_GPA, gpa);
+  store<u64>(at + EVIDENCE_LEN, len);
+  store<u64>(at + EVIDENCE_TS, load<u64>(atEvent + EVENT_TS));
+  store<u64>(at + EVIDENCE_PLACE, load<u64>(atEvent + EVENT_PLACE));
+  store<u16>(at + EVIDENCE_STREAM, <u16>atStream);
+  store<u32>(at + EVIDENCE_ROUND, round);
+  store<u32>(at + EVIDENCE_CAUSE, cause);
+  store<u32>(at + EVIDENCE_QUEUE, load<u32>(byQueue + QUEUE_ID));
+  let request = byRequest;
+  store<u64>(at + EVIDENCE_REQUEST, request ? load<u64>(request + REQUEST_SERIAL) : 0);
+  store<i32>(at + EVIDENCE_HEAD, request ? load<i32>(request + REQUEST_HEAD) : -1);
+  store<u64>(at + EVIDENCE_POP_TS, request ? load<u64>(request + REQUEST_POP_TS) : 0);
+  store<u64>(at + EVIDENCE_POP_PLACE, request ? load<u64>(request + REQUEST_POP_PLACE) : 0);
+  store<u16>(
+    at + EVIDENCE_POP_STREAM,
+    request ? load<u16>(request + REQUEST_POP_STREAM) : 0xffff,
+  );
 }
 
 function evidenceAt(i: u32): usize {
@@ -178,9 +222,9 @@ function claim(record: usize, row: u32, window: u64, logs: u64): void {
     store<u64>(finding + FINDING_LAST_REQUEST, request);
     addCount(finding + FINDING_REQUESTS, 1);
   }
-  let round = load<u32>(record + EVIDENCE_ROUND);
-  if (load<u32>(finding + FINDING_LAST_ROUND) != round) {
-    store<u32>(finding + FINDING_LAST_ROUND, round);
+  let seen = load<u32>(record + EVIDENCE_ROUND);
+  if (load<u32>(finding + FINDING_LAST_ROUND) != seen) {
+    store<u32>(finding + FINDING_LAST_ROUND, seen);
     store<u32>(finding + FINDING_ROUNDS, load<u32>(finding + FINDING_ROUNDS) + 1);
   }
 }

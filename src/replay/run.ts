@@ -171,7 +171,7 @@ export class Replay implements ReplayState {
       default:
         if (head.kind > EventKind.Other) {
           const { space } = feedOfStream(this.inputs, stream);
-          await this.follower.event(head, at, stream, place, space);
+          await this.follower.event(head, at, place, space);
         }
     }
   }

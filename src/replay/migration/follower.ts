@@ -57,17 +57,11 @@ export class MigrationFollower {
   }
 
   /** An event of QEMU that the core leaves to the host. */
-  async event(
-    head: RecordHead,
-    at: number,
-    stream: number,
-    place: Place,
-    space: number,
-  ): Promise<void> {
+  async event(head: RecordHead, at: number, place: Place, space: number): Promise<void> {
     switch (head.kind) {
       case EventKind.QSave:
       case EventKind.QLoad:
-        this.#page(head, at, stream, space);
+        this.#page(head, at, space);
         break;
       case EventKind.QSlot:
       case EventKind.QRegion:
@@ -106,16 +100,16 @@ export class MigrationFollower {
   }
 
   /** The first page of a RAM block, or the first that a thread receives. */
-  #page(head: RecordHead, at: number, stream: number, space: number): void {
+  #page(head: RecordHead, at: number, space: number): void {
     const { exports } = this.#core;
     const again = head.kind === EventKind.QSave ? exports.onSave : exports.onLoad;
     if (head.kind === EventKind.QLoad) {
       this.timeline.receives(head.pid, space);
-      if (!again(at, stream)) return;
+      if (!again(at)) return;
     }
     const tables = this.#devices.all.map((device) => device.memory);
     this.ram.place(at, head.kind, space, tables);
-    again(at, stream);
+    again(at);
   }
 
   /** An ioctl of vhost succeeded. */
