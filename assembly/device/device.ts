@@ -22,7 +22,7 @@ import {
   RequestState,
 } from "../abi";
 import { LOG_ALL, noteLogAll } from "../known/log-state";
-import { stopRing } from "../migration/migration";
+import { stopRing } from "../migration/trackers";
 import { addCount, firstQueue, ofDevice, setFlag, setInFlight } from "../known/queue";
 import { finish } from "./write";
 

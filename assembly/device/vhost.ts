@@ -65,7 +65,9 @@ import { complete, onGiveback, onRx, onRxRet } from "./net";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
 import { enterMoment } from "../known/moment";
 import { popped } from "./request";
-import { onDirtied, onFlushed, onLoad, onSave } from "../migration/migration";
+import { onFlushed } from "../migration/migration";
+import { onLoad, onSave } from "../migration/sends";
+import { onDirtied } from "../migration/trackers";
 import {
   onBlk,
   onElementFill,

@@ -18,8 +18,8 @@ import {
 import { beforeMark } from "../migration/early";
 import { fillEvidence, newEvidence } from "../pages/evidence";
 import { enlarge } from "../base/memory";
-import { migrating, migrationWrite } from "../migration/migration";
-import { byRound } from "../migration/migration-round";
+import { migration } from "../migration/migration-state";
+import { migrationWrite } from "../migration/migration-write";
 import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "../pages/planes";
 import { atEvent, writesFor } from "../known/moment";
 import { addCount, freeRequest } from "../known/queue";
@@ -127,7 +127,7 @@ export function write(cause: u32, gpa: u64, len: u64, q: usize, request: usize):
     if (found == NO_MEMORY) outOfMemory = true;
     return;
   }
-  if (migrating && !byRound) migrationWrite(cause, gpa, len);
+  if (migration.underWay && !migration.byRound) migrationWrite(cause, gpa, len);
   if (
     watching &&
     len != 0 &&

@@ -47,7 +47,7 @@ export class Core {
   static async create(module: CoreModule, rows: number): Promise<Core> {
     const exports = await instantiate(module, {});
     if (exports.abi() !== ABI) throw new Error(`bug: core has ABI ${exports.abi()}, not ${ABI}`);
-    if (!exports.setRows(rows)) throw new OutOfMemory();
+    if (!exports.prepare(rows)) throw new OutOfMemory();
     return new Core(exports);
   }
 
