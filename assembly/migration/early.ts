@@ -11,7 +11,7 @@
  * In both cases the page is possibly stale. semantics.md E.4, 2 to 4.
  */
 import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
-import { earlyRound, keptAt, keptMake, Line, lineOf, setEarlyRound } from "./migration-page";
+import { earlyRound, keptAt, keptMake, Line, lineOf, makePossible, setEarlyRound } from "./migration-page";
 import { migration } from "./migration-state";
 import {
   activeRows,
@@ -126,16 +126,15 @@ function logsOf(row: u32): u64 {
   return planesOf(rowLogs(row));
 }
 
-/** A page that is written while it may wait to be sent is not certainly missing. */
+/** A page that is written while it may wait to be sent is possibly missing, no more. */
 function doubtQueued(block: u32, row: u32): void {
   let kept = keptAt(block);
   if (!kept) return;
   let entry = entryOf(block);
   let planes = leftOutPlanes(row) & planesIn(entry);
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
-    let sure = lineOf(kept, row, Line.Sure) + w;
     let pending = load<u64>(lineOf(kept, row, Line.Pending) + w);
-    if (pending) store<u64>(sure, load<u64>(sure) & ~(pending & orPlanes(entry, w, planes)));
+    if (pending) makePossible(lineOf(kept, row, Line.All) + w, pending & orPlanes(entry, w, planes));
   }
 }
 
@@ -172,8 +171,7 @@ function keepUnsure(block: u32, row: u32, ended: bool): void {
     let unsure = early & load<u64>(all);
     if (!ended) unsure &= orPlanes(entry, w, leftOut);
     store<u64>(line, unsure);
-    let sure = all + Line.Sure * BLOCK_BYTES;
-    store<u64>(sure, load<u64>(sure) & ~unsure);
+    makePossible(all, unsure);
   }
 }
 

@@ -17,6 +17,7 @@ import { clearPages, openPages } from "./migration-page";
 import { beginInside, beginRound, takeRound } from "./migration-round";
 import { migration, NO_SPACE } from "./migration-state";
 import { forgetRecent, openRecent } from "./recent";
+import { clearPackets } from "./packets";
 import { clearSent } from "./resend";
 import { clearEntries, keepsEntries } from "./stale-entry";
 import { restartZeros, sendZeros } from "./zero-pages";
@@ -30,6 +31,7 @@ export function startMigration(ts: u64): bool {
   clearEarly();
   clearEntries();
   clearSent();
+  clearPackets();
   restartZeros();
   m.underWay = true;
   m.firstPass = true;
@@ -54,7 +56,8 @@ export function startMigration(ts: u64): bool {
 
 /** Nothing was seen that decides inside a round, and nobody asks for the single writes. */
 function roundsSuffice(): bool {
-  return !migration.saves && !migration.byArrival && !keepsEntries && !hasSlack();
+  let m = migration;
+  return !m.saves && !m.byArrival && !m.unseenData && !keepsEntries && !hasSlack();
 }
 
 /** A sync has taken the planes: a new round begins. */

@@ -25,9 +25,11 @@ export function migrationGap(ts: u64): void {
   if (!migration.underWay) return;
   takeRound();
   migration.gapEnd = afterSlack(ts);
+  migration.packetsBroken = true;
   for (let at = migration.firstKept; at; at = nextKept(at)) {
     for (let row: u32 = 0; row < activeRows; ++row) {
       memory.fill(lineOf(at, row, Line.Sure), 0, BLOCK_BYTES);
+      memory.fill(lineOf(at, row, Line.Likely), 0, BLOCK_BYTES);
     }
   }
 }

@@ -110,16 +110,24 @@ function readPage(
     write,
     sentNs: sentNs === null ? null : sentNs.toString(),
     poppedBeforeSend: straddles,
-    doubts: verdict === "stale" ? [] : doubtsOf(core.view.getUint32(at + STALE_DOUBT, true)),
+    doubts: doubtsOf(verdict, core.view.getUint32(at + STALE_DOUBT, true)),
   };
 }
 
-function doubtsOf(bits: number): Doubt[] {
-  const doubts: Doubt[] = [];
-  if (bits & MIG_DOUBT_POPPED) doubts.push("popped-before-send");
-  if (bits & MIG_DOUBT_UNSEEN) doubts.push("no-send-seen");
-  if (bits & MIG_DOUBT_FIRST_PASS) doubts.push("first-pass");
-  if (bits & MIG_DOUBT_FLIGHT) doubts.push("in-flight");
-  if (bits & MIG_DOUBT_QUEUED) doubts.push("queued");
-  return doubts;
+/** Doubts that leave a page likely stale, and those that leave it possibly so. */
+const DOUBTS: Readonly<Record<StaleVerdict, readonly [bit: number, doubt: Doubt][]>> = {
+  stale: [],
+  "likely-stale": [
+    [MIG_DOUBT_POPPED, "popped-before-send"],
+    [MIG_DOUBT_UNSEEN, "no-send-seen"],
+  ],
+  "possibly-stale": [
+    [MIG_DOUBT_FIRST_PASS, "first-pass"],
+    [MIG_DOUBT_FLIGHT, "in-flight"],
+    [MIG_DOUBT_QUEUED, "queued"],
+  ],
+};
+
+function doubtsOf(verdict: StaleVerdict, bits: number): Doubt[] {
+  return DOUBTS[verdict].flatMap(([bit, doubt]) => (bits & bit ? [doubt] : []));
 }

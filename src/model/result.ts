@@ -208,9 +208,10 @@ export type HealedBy = "first-send" | "resend" | "log" | "cpu" | "stop";
 /**
  * How sure it is that a page is stale at the destination, the surest first.
  *
- * stale: certain. The page's last send was recorded, the request of a later write was popped after
- * it, and no send is unseen. likely-stale: the last write is later than the last send that is known,
- * but may have begun before it, or a later send may be unseen. possibly-stale: the order of the last
+ * stale: certain. The page's last send was recorded, and the request of a later write was popped after
+ * it (but for pages that were sent again as zeros unseen, see zeroResendsAtMost). likely-stale: the
+ * last write is later than the last send that is known, but may have begun before it, or a later
+ * send may be unseen. possibly-stale: the order of the last
  * write and a send is not known. A page that was missed and covered later is healed, and in no list.
  */
 export const STALE_LADDER = ["stale", "likely-stale", "possibly-stale"] as const;
@@ -219,7 +220,7 @@ export type StaleVerdict = (typeof STALE_LADDER)[number];
 /**
  * Why a page is not certainly stale. Likely: popped-before-send: the page was read between the pop
  * and the completion of the request; no-send-seen: no send of the page is recorded; sends-unseen:
- * it may have been sent again where no event names pages (as zeros, by multifd). Possibly: first-pass: written in the first pass, when it may not have
+ * it may have been sent again where no event names pages (by multifd). Possibly: first-pass: written in the first pass, when it may not have
  * been sent yet; in-flight: between the send's event and the flush of QEMU's buffer, or within the
  * clocks' tolerance; queued: no sends are recorded, and it was queued since the last sync;
  * events-lost: a send may be among events that were lost; what-if: sent again, perhaps only because

@@ -158,6 +158,7 @@ export function pagesOf(runs: readonly PageRun[]): number[] {
 
 export interface Verdict {
   stale: number[];
+  likely: number[];
   possible: number[];
   healed: number[];
   by: Record<string, number[]>;
@@ -172,6 +173,7 @@ export function verdictOf(migration: MigrationResult, policy: string): Verdict {
   for (const entry of verdict.healed) by[entry.by] = pagesOf(entry.runs);
   return {
     stale: pagesOf(verdict.stale),
+    likely: pagesOf(verdict.likelyStale),
     possible: pagesOf(verdict.possiblyStale),
     healed: verdict.healed.flatMap(({ runs }) => pagesOf(runs)).sort((a, b) => a - b),
     by,

@@ -177,7 +177,7 @@ export function migrationOf(
   verdicts: readonly {
     policy: string;
     stale: Iterable<PageRun>;
-    likelyStale: [];
+    likelyStale?: Iterable<PageRun>;
     possiblyStale: Iterable<PageRun>;
   }[],
 ): MigrationResult {
@@ -198,10 +198,12 @@ export function migrationOf(
     cpuDirtied: 0,
     verdicts: verdicts.map(({ policy, ...sets }) => {
       const [stale, possiblyStale] = [[...sets.stale], [...sets.possiblyStale]];
+      const likelyStale = [...(sets.likelyStale ?? [])];
       const best = countPages(stale);
+      const likely = best + countPages(likelyStale);
       return {
-        ...{ policy, best, likely: best, worst: best + countPages(possiblyStale) },
-        ...{ stale, likelyStale: [], possiblyStale, healed: [], loggedNotSent: 0, whatIf: false },
+        ...{ policy, best, likely, worst: likely + countPages(possiblyStale) },
+        ...{ stale, likelyStale, possiblyStale, healed: [], loggedNotSent: 0, whatIf: false },
         ...{ pages: [], pagesWithoutEvidence: 0 },
       };
     }),

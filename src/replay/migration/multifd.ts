@@ -159,6 +159,30 @@ export function batchTimes(packets: Packets, blocks: readonly number[]): BatchTi
   return { size, from, until };
 }
 
+/**
+ * The same where pages of zeros go by themselves and are not known: a page lies in no later packet
+ * than if there were none. `pages`: of the largest block, which goes first.
+ */
+export function batchTimesAtMost(packets: Packets, pages: number): BatchTimes | null {
+  const data = dataPackets(packets);
+  const size = data.pages.reduce((most, count) => Math.max(most, count), 0);
+  if (size === 0) return null;
+  const batches = Math.ceil(pages / size);
+  const until = new Float64Array(batches).fill(Number.POSITIVE_INFINITY);
+  const channels = new Set(packets.channel).size;
+  let latest = 0;
+  let sent = 0;
+  let batch = 0;
+  for (let d = 0; d < data.at.length && batch < batches; d++) {
+    latest = Math.max(latest, data.until[d]!);
+    sent += data.pages[d]!;
+    // A channel may number its batch so much later.
+    const full = Math.floor((sent - (packets.ordered ? 0 : (channels - 1) * size)) / size);
+    while (batch < Math.min(full, batches)) until[batch++] = latest;
+  }
+  return { size, from: new Float64Array(batches), until };
+}
+
 /** Full batches, and what is left of a block at its end. */
 function sizesOf(pages: number, size: number): number[] {
   const full = new Array<number>(Math.floor(pages / size)).fill(size);

@@ -16,6 +16,7 @@ import {
 import type { CauseMask } from "../../vhost/causes.ts";
 import { assumeLogging, type Policy } from "../../vhost/policy.ts";
 import type { ReplayState } from "../replay-state.ts";
+import { judgeFirstPass } from "./first-pass.ts";
 import type { RamMap } from "./ram-map.ts";
 import type { Migration } from "./timeline.ts";
 
@@ -36,8 +37,14 @@ export function readMigration(
   const data = exports.pagesSaved();
   const zero = exports.zerosSent();
   const loads = exports.pagesLoaded() + exports.zerosLoaded();
-  const sendTimes =
-    data > 0
+  const startNs = BigInt(migration.logOn.ns);
+  const multifd = exports.sentUnseen();
+  const placed = multifd && judgeFirstPass(run.core, ram, startNs);
+  const sendTimes: SendTimes = multifd
+    ? placed
+      ? "packets"
+      : "none"
+    : data > 0
       ? zero > 0
         ? "source-and-destination"
         : "source"
@@ -66,16 +73,14 @@ export function readMigration(
   };
   // A migration that did not come to its end leaves no stale destination.
   if (migration.outcome === "cancelled" || migration.outcome === "failed") return result;
-  const unseen = result.zeroResendsAtMost !== 0;
   const rows = rowsOfWindow(run);
   const queueOf = run.queueOf();
-  const startNs = BigInt(migration.logOn.ns);
   const read = rows.map(({ index }) =>
     readVerdict(run.core, index, startNs, run.placeOf, queueOf, run.options.stalePages ?? false),
   );
   rows.forEach(({ row }, i) => {
     const whatIf = isWhatIf(run, rows, i, read, sendTimes);
-    const about = { migration, sendTimes, unseen, whatIf };
+    const about = { migration, sendTimes, whatIf };
     result.verdicts.push(verdictOf(run, row, read[i]!, about));
   });
   return result;
@@ -91,7 +96,7 @@ export function readMigration(
 function zeroResends(run: ReplayState, migration: Migration, sendTimes: SendTimes): number | null {
   const { exports } = run.core;
   if (sendTimes === "destination") return 0;
-  if (sendTimes === "none") return null;
+  if (sendTimes === "none" || sendTimes === "packets") return null;
   const { zeros } = run.plan;
   const data = exports.pagesSaved();
   if (zeros && !zeros.incomplete && !zeros.lossy && zeros.data === data) {
@@ -162,26 +167,18 @@ function laterDoubt(run: ReplayState, sendTimes: SendTimes): Doubt {
 interface Circumstances {
   migration: Migration;
   sendTimes: SendTimes;
-  /** A page may have been sent again without being seen: nothing is certain. */
-  unseen: boolean;
   whatIf: boolean;
 }
 
-/**
- * The sets of the ladder. The core says what the order of writes and sends is; what is not recorded
- * at all takes a page a rung down.
- */
+/** The sets of the ladder: the core says what the order of writes and sends is. */
 function verdictOf(
   run: ReplayState,
   row: Row,
   read: RowVerdict,
-  { migration, sendTimes, unseen, whatIf }: Circumstances,
+  { migration, sendTimes, whatIf }: Circumstances,
 ): MigrationVerdict {
   const unfinished = migration.outcome === "unfinished";
-  const down = (verdict: StaleVerdict): StaleVerdict => {
-    if (unfinished) return "possibly-stale";
-    return verdict === "stale" && unseen ? "likely-stale" : verdict;
-  };
+  const down = (verdict: StaleVerdict): StaleVerdict => (unfinished ? "possibly-stale" : verdict);
   const sets: Record<StaleVerdict, PageRun[]> = {
     stale: [],
     "likely-stale": [],
@@ -198,10 +195,12 @@ function verdictOf(
   const open = union(known, unsent);
   const pages = read.pages.map((page): StalePage => {
     const verdict = down(page.verdict);
-    const doubts = [...page.doubts];
+    // Where none is recorded, that of this page is not worth a word.
+    const unsaid = sendTimes === "none" || sendTimes === "packets";
+    const doubts = page.doubts.filter((doubt) => !unsaid || doubt !== "no-send-seen");
     if (verdict === "likely-stale") {
       if (sendTimes === "none") doubts.push("no-send-times");
-      else if (unseen) doubts.push("sends-unseen");
+      else if (sendTimes === "packets") doubts.push("sends-unseen");
     } else if (verdict === "possibly-stale") {
       if (sendTimes === "none") doubts.push("no-send-times");
       if (unfinished) doubts.push("unfinished");

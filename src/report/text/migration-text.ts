@@ -28,12 +28,10 @@ function amount(verdict: MigrationVerdict): string {
     ["likely ", countPages(verdict.likelyStale)],
     ["possibly ", countPages(verdict.possiblyStale)],
   ];
-  const some = rungs.filter(([, pages]) => pages > 0);
-  if (some.length === 0) return "no page";
-  const told = some.map(
-    ([how, pages], i) => how + (i === 0 ? countOf(pages, "page") : `${pages} more`),
-  );
-  return told.join(", ");
+  const told = rungs
+    .filter(([, pages]) => pages > 0)
+    .map(([how, pages], i) => how + (i === 0 ? countOf(pages, "page") : `${pages} more`));
+  return told.length === 0 ? "no page" : told.join(", ");
 }
 
 const SEND_TIMES: Record<MigrationResult["sendTimes"], string> = {

@@ -2,7 +2,7 @@
 
 import { type Answer, mainMigration, type VerdictOwners } from "../../answers/stale.ts";
 import { type Owner, ownerText } from "../../memory/owners/owners.ts";
-import { countPages, eachPage } from "../../model/page-runs.ts";
+import { eachPage } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
 import type {
   Doubt,
