@@ -130,6 +130,15 @@ export enum EventKind {
   RxRet,
   /** target_submit_prep(): LUN and CDB of the request that this thread popped last (vhost-scsi). */
   Cdb,
+  /** A vhost-user message, and uprobes in back ends: src/core/user-probe-fields.ts. */
+  Message,
+  SpdkGet,
+  SpdkDesc,
+  SpdkUsed,
+  VuPopEntry,
+  VuAddress,
+  VuPop,
+  VuFill,
   /** Any other event: counted by name, never replayed. */
   Other,
 
@@ -238,9 +247,9 @@ export const EVENT_AVAIL = 58;
 export const EVENT_HEAD = 60;
 /** u32: length of desc, used; text length of marker; packet length of rx. */
 export const EVENT_LEN = 64;
-/** u32: count of used, giveback. */
+/** u32: count of used, giveback; index of SPDK's queue; readable addresses of vu_pop (len: writable). */
 export const EVENT_N = 68;
-/** u64: logbase of drain; a0 of ioctl; addr of mem; i64: ret, lost count of gap (-1: unknown). */
+/** u64: logbase of drain; a0 of ioctl; element of vu_pop, 0: none; addr of mem; i64: ret, lost count of gap (-1: unknown). */
 export const EVENT_LOGBASE = 72;
 export const EVENT_A0 = 72;
 export const EVENT_ADDR = 72;
@@ -272,92 +281,6 @@ export const EVENT_IP = 112;
 export const EVENT_SLOT = 24;
 export const EVENT_SLOTS = 11;
 
-// Slots of the arguments that the core reads, by the names that QEMU's trace-events give them. The
-// table of src/qemu/events.ts takes its order from here.
-export enum MapSlot {
-  as = 0,
-  addr,
-  len,
-  is_write,
-  attrs,
-}
-export enum PopSlot {
-  vq = 0,
-  elem,
-  in_num,
-  out_num,
-}
-export enum FillSlot {
-  vq = 0,
-  elem,
-  len,
-  idx,
-}
-export enum FlushSlot {
-  vq = 0,
-  count,
-}
-export enum NotifySlot {
-  vdev = 0,
-  n,
-  vq,
-}
-/** virtio_scsi_cmd_req; virtio_scsi_tmf_req has `subtype` in the place of `cmd`. */
-export enum CmdReqSlot {
-  lun = 0,
-  tag,
-  cmd,
-}
-/** virtio_scsi_cmd_resp; virtio_scsi_tmf_resp has the first three. */
-export enum CmdRespSlot {
-  lun = 0,
-  tag,
-  response,
-  status,
-}
-export enum BlkSlot {
-  vdev = 0,
-}
-export enum SaveSlot {
-  rbname = 0,
-  offset,
-  host,
-}
-export enum LoadSlot {
-  rbname = 0,
-  addr,
-  flags,
-  host,
-}
-export enum PacketPagesSlot {
-  id = 0,
-  normal,
-  zero,
-}
-export enum PacketFillSlot {
-  id = 0,
-  packet_num,
-  flags,
-}
-export enum PacketSendSlot {
-  id = 0,
-  packet_num,
-  normal,
-  flags,
-}
-export enum DirtiedSlot {
-  vcpu = 0,
-  slot,
-  offset,
-}
-
-// Layout of an entry of the first look's sample: what an event says (u64), when (u64 ns), stream and
-// kind (u32 each); and how many are kept.
-export const SAMPLE_SIZE = 24;
-export const SAMPLES = 32768;
-/** Entries of the first look's list of hashes of pages in their order, a power of two each. */
-export const ORDER_HASHES = 32;
-
 // ---------------------------------------------------------------- causes
 
 /**
@@ -372,6 +295,7 @@ export const ORDER_HASHES = 32;
  * Two are no writes but what some vhost logs for them: Range is what vhost-net logs for Elem, which
  * lies elsewhere; Part is the first bytes, up to the used length, of Io, Ctl and Evt (all of them
  * where the device tells no length, as vhost-scsi).
+ * Those from RingFlag on are of user-space back ends: docs/model.md.
  * State: Logged = logging was on, and the entries were captured at pop; Late = popped before
  * LOG_ALL was set, completed after it; Freed = captured, but LOG_ALL went off and on again before
  * the completion; NoBase = logging on, SET_LOG_BASE never done; Off = outside the logging window.
@@ -409,6 +333,19 @@ export enum Cause {
   StrayOff,
   PartLogged,
   PartOff,
+  RingFlag,
+  RingAll,
+  RingBeyond,
+  PackedLogged,
+  PackedOff,
+  PackedLeftOut,
+  PackedLeftOff,
+  PackedAstray,
+  IoBeyond,
+  IoRefused,
+  RxBeyond,
+  HeaderPiece,
+  HeaderAstray,
   /** No cause: how many there are. A new one goes in front of it. */
   Count,
 }
@@ -526,24 +463,6 @@ export const MIG_DOUBT_POPPED = 8;
 /** No send of the page was recorded. */
 export const MIG_DOUBT_UNSEEN = 16;
 
-/** A packet of multifd, in the order in which they were recorded. */
-export const PACKET_SIZE = 32;
-/** u64: when its pages begin to be read. */
-export const PACKET_TS = 0;
-/** u64: packet_num. */
-export const PACKET_NUMBER = 8;
-/** u32 each: channel; pages with data, pages of zeros; PACKET_SYNC, PACKET_ORDERED. */
-export const PACKET_CHANNEL = 16;
-export const PACKET_NORMAL = 20;
-export const PACKET_ZERO = 24;
-export const PACKET_FLAGS = 28;
-/** MULTIFD_FLAG_SYNC, migration/multifd.h: a packet without pages. */
-export const PACKET_SYNC = 1;
-/** Its number was given by the migration thread, in the order of the pages (before QEMU 9.0). */
-export const PACKET_ORDERED = 0x80000000;
-/** At most so many are kept: 2 TiB of guest memory at 128 pages each. */
-export const MAX_PACKETS = 4194304;
-
 // ---------------------------------------------------------------- requests and queues
 
 export const DESC_SIZE = 16;
@@ -600,7 +519,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 288;
+export const QUEUE_SIZE = 328;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -658,6 +577,13 @@ export const QUEUE_NO_BUFFER = 268;
 /** QEMU device: elements of which no mapping was seen; elements whose mappings do not fit. */
 export const QUEUE_UNMAPPED = 272;
 export const QUEUE_MISFIT = 276;
+/** u32: ranges that lie beyond the end of the log while logging is on. */
+export const QUEUE_BEYOND_LOG = 304;
+/** u32: chains with an indirect table behind another descriptor. */
+export const QUEUE_LATE_TABLES = 308;
+/** u32: used descriptors of a packed ring whose slot is not known; split virtio-net headers. */
+export const QUEUE_SLOT_UNKNOWN = 312;
+export const QUEUE_SPLIT_HEADERS = 316;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {
@@ -665,6 +591,12 @@ export enum Driver {
   Scsi,
   Net,
   Vsock,
+  /** A user-space back end, class not known; which class. */
+  VhostUser,
+  VhostUserScsi,
+  VhostUserBlk,
+  VhostUserNet,
+  VhostUserFs,
   /** A device of QEMU itself, and which. */
   Qemu,
   QemuScsi,
@@ -708,4 +640,6 @@ export enum Status {
   NoMemory,
   /** A ring-buffer page is damaged: `damageOffset()`, `damageKind()`. */
   Damaged,
+  /** A table of rows has a batch: `drainPtr()` (only when the host drains). */
+  Drained,
 }

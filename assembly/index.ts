@@ -29,6 +29,7 @@ import { popsWithoutQueue } from "./device/vhost";
 export { setParts } from "./device/used";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
+export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./drain";
 export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
@@ -69,9 +70,12 @@ export {
   clearEndpoint,
   endInFlight,
   inFlightWriteBytes,
-  setDriver,
   setFeatures,
 } from "./device/device";
+export { noteDeviceState, noteLoss, setDeviceLogEnd, setDriver, setLogEnd } from "./known/back-end";
+export { adoptQueue, setVring } from "./known/vring";
+export { endChains, onSpdkUsed } from "./device/user-chain";
+import { basesAssumed } from "./device/user-used";
 export { setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./device/qemu-device";
 export { dropDone, dropWatched, observe, watch } from "./device/write";
@@ -416,6 +420,10 @@ export function taken(stream: u32): f64 {
 /** Sums over all queues: completions with an unknown head, completions that are lost. */
 export function unknownHeadsTotal(): f64 {
   return <f64>unknownHeads;
+}
+/** Completions of user-space back ends that are taken to be logged: no message tells of the log. */
+export function basesAssumedTotal(): f64 {
+  return <f64>basesAssumed;
 }
 export function lostCompletionsTotal(): f64 {
   return <f64>lostCompletions;

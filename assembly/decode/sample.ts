@@ -13,12 +13,14 @@ import {
   EVENT_TS,
   EVENT_VQ,
   EventKind,
+} from "../abi";
+import {
   LoadSlot,
   MapSlot,
   SAMPLE_SIZE,
   SAMPLES,
   SaveSlot,
-} from "../abi";
+} from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { reserve } from "../base/memory";
 import { Stream } from "./stream";

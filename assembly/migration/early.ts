@@ -11,6 +11,8 @@
  * In both cases the page is possibly stale. semantics.md E.4, 2 to 4.
  */
 import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
+import { draining, drainState } from "../drain";
+import { PageState } from "../drain-abi";
 import { earlyRound, keptAt, keptMake, Line, lineOf, makePossible, setEarlyRound } from "./migration-page";
 import { migration } from "./migration-state";
 import {
@@ -134,7 +136,11 @@ function doubtQueued(block: u32, row: u32): void {
   let planes = leftOutPlanes(row) & planesIn(entry);
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
     let pending = load<u64>(lineOf(kept, row, Line.Pending) + w);
-    if (pending) makePossible(lineOf(kept, row, Line.All) + w, pending & orPlanes(entry, w, planes));
+    if (!pending) continue;
+    let line = lineOf(kept, row, Line.All) + w;
+    let queued = load<u64>(line + Line.Likely * BLOCK_BYTES) & pending & orPlanes(entry, w, planes);
+    if (draining) drainState((block << 9) + (<u32>w << 3), queued, row, PageState.Possible);
+    makePossible(line, queued);
   }
 }
 
@@ -171,6 +177,8 @@ function keepUnsure(block: u32, row: u32, ended: bool): void {
     let unsure = early & load<u64>(all);
     if (!ended) unsure &= orPlanes(entry, w, leftOut);
     store<u64>(line, unsure);
+    let likely = load<u64>(all + Line.Likely * BLOCK_BYTES) & unsure;
+    if (draining) drainState((block << 9) + (<u32>w << 3), likely, row, PageState.Possible);
     makePossible(all, unsure);
   }
 }
@@ -182,6 +190,8 @@ function restoreUnsure(block: u32, row: u32): void {
     let unsure = load<u64>(lineOf(kept, row, Line.Early) + w);
     if (!unsure) continue;
     let all = lineOf(kept, row, Line.All) + w;
+    // The harvest healed them.
+    if (draining) drainState((block << 9) + (<u32>w << 3), unsure & ~load<u64>(all), row, PageState.Possible);
     store<u64>(all, load<u64>(all) | unsure);
     let resendless = all + Line.Resendless * BLOCK_BYTES;
     store<u64>(resendless, load<u64>(resendless) | unsure);

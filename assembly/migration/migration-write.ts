@@ -14,6 +14,7 @@ import {
   PAGE_SHIFT,
   REQUEST_POP_TS,
 } from "../abi";
+import { drainHealed, draining, drainMissing } from "../drain";
 import { atEvent, byRequest } from "../known/moment";
 import { activeRows, bitOf, rowLogs, rowWindow } from "../pages/planes";
 import { landUntil } from "./flight";
@@ -92,6 +93,7 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
       let queued = mayWait ? pendingBits(kept, row, offset) : 0;
       let doubt = flight | unsent | queued | lost;
       let fresh = mask & ~load<u64>(line);
+      if (draining) drainWord(line, page, row, mask & ~doubt, soft, fresh & doubt, unsent);
       missWord(line, mask, doubt, soft);
       if (m.unseenData) noteWriteTimes(kept, row, page, wordEnd, ts);
       if (!keepsEntries || page > lastNoted) continue;
@@ -130,6 +132,21 @@ function mayPrecede(sent: usize, page: u32, last: u32, began: u64): u64 {
     if (readAfter(sent, p, began)) bits |= bitOfPage(p);
   }
   return bits;
+}
+
+/** Tells a history what the pages of a word become, where they are not that already. */
+function drainWord(
+  line: usize,
+  page: u32,
+  row: u32,
+  ordered: u64,
+  soft: u64,
+  doubtful: u64,
+  unsent: u64,
+): void {
+  let sure = load<u64>(line + Line.Sure * BLOCK_BYTES);
+  let likely = load<u64>(line + Line.Likely * BLOCK_BYTES);
+  drainMissing(page, row, ordered & ~(soft | sure), ordered & soft & ~likely, doubtful, unsent);
 }
 
 /** Pages [page, last] of a block were written at `ts`; for packets.ts. */
@@ -172,7 +189,10 @@ export function migrationHarvest(block: u32, row: u32, offset: usize, logged: u6
   }
   let line = lineOf(kept, row, Line.All) + offset;
   let covered = load<u64>(line) & logged;
-  if (covered) heal(line, covered, Healer.Log);
+  if (covered) {
+    if (draining) drainHealed((block << 9) + (<u32>offset << 3), covered, row, Healer.Log);
+    heal(line, covered, Healer.Log);
+  }
   let resendless = line + Line.Resendless * BLOCK_BYTES;
   store<u64>(resendless, load<u64>(resendless) & ~logged);
   let pending = line + Line.Pending * BLOCK_BYTES;

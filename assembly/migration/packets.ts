@@ -4,11 +4,8 @@
  * which knows in which order the pages of the first pass went out (src/replay/migration/multifd.ts).
  * QEMU migration/multifd.c multifd_send_thread(), multifd-nocomp.c multifd_ram_fill_packet().
  */
+import { BLOCK_BYTES, EVENT_KIND, EVENT_TS, EventKind } from "../abi";
 import {
-  BLOCK_BYTES,
-  EVENT_KIND,
-  EVENT_TS,
-  EventKind,
   MAX_PACKETS,
   PACKET_CHANNEL,
   PACKET_FLAGS,
@@ -22,7 +19,7 @@ import {
   PacketFillSlot,
   PacketPagesSlot,
   PacketSendSlot,
-} from "../abi";
+} from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { enlarge, take } from "../base/memory";
 import { streamAt } from "../decode/stream";

@@ -1,7 +1,6 @@
 /** Other trackers of dirty pages, and what takes certainty away: KVM, a stopped ring, lost events. */
 import {
   BLOCK_BYTES,
-  DirtiedSlot,
   EVENT_TS,
   GPA_BITS,
   MAX_HEADS,
@@ -10,13 +9,16 @@ import {
   QUEUE_LOGADDR,
   QUEUE_NUM,
 } from "../abi";
+import { DirtiedSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
+import { draining, drainLine, drainSend } from "../drain";
+import { DrainSend, PageState } from "../drain-abi";
 import { streamAt } from "../decode/stream";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
 import { atStream } from "../known/moment";
 import { activeRows } from "../pages/planes";
 import { afterSlack, holdFlight } from "./flight";
-import { coverMissing, Healer, Line, lineOf, nextKept, sentMake } from "./migration-page";
+import { blockOf, coverMissing, Healer, Line, lineOf, nextKept, sentMake } from "./migration-page";
 import { takeRound } from "./migration-round";
 import { migration } from "./migration-state";
 
@@ -28,8 +30,10 @@ export function migrationGap(ts: u64): void {
   migration.packetsBroken = true;
   for (let at = migration.firstKept; at; at = nextKept(at)) {
     for (let row: u32 = 0; row < activeRows; ++row) {
+      let likely = lineOf(at, row, Line.Likely);
+      if (draining) drainLine(blockOf(at), row, likely, PageState.Possible);
+      memory.fill(likely, 0, BLOCK_BYTES);
       memory.fill(lineOf(at, row, Line.Sure), 0, BLOCK_BYTES);
-      memory.fill(lineOf(at, row, Line.Likely), 0, BLOCK_BYTES);
     }
   }
 }
@@ -60,6 +64,7 @@ export function onDirtied(event: usize): void {
   let space = streamAt(atStream).space;
   let offset = slotOf(event, DirtiedSlot.offset);
   for (let page = firstPage(space, offset); page != NO_PAGE; page = nextPage(space, offset)) {
+    if (draining) drainSend(page, DrainSend.Cpu);
     if (onePage()) {
       cover(page, page, Healer.Cpu);
       sentMake(page >> 9);

@@ -4,8 +4,8 @@
  */
 import type { GuestComparison } from "../memory/compare-guest-images.ts";
 import type { SentPages } from "../memory/mapped-ram-image.ts";
+import type { StaleVerdict } from "../model/migration-result.ts";
 import { PageRuns } from "../model/page-runs.ts";
-import type { StaleVerdict } from "../model/result.ts";
 
 /** What the replay says of pages, under one policy. Disjoint; absent sets are empty. */
 export interface VerdictPages {

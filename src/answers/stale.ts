@@ -2,7 +2,8 @@
 import type { Source } from "../bytes/source.ts";
 import type { OwnedPages, Owner, Owners } from "../memory/owners/owners.ts";
 import { readOwners } from "../memory/owners/read-owners.ts";
-import type { MigrationResult, MigrationVerdict, ReplayResult } from "../model/result.ts";
+import type { MigrationResult, MigrationVerdict } from "../model/migration-result.ts";
+import type { ReplayResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
 

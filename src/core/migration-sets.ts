@@ -9,7 +9,8 @@ import {
   STALE_DOUBT,
   STALE_SENT,
 } from "../../assembly/abi.ts";
-import type { Doubt, HealedBy, PageRun, StalePage, StaleVerdict } from "../model/result.ts";
+import type { Doubt, HealedBy, StalePage, StaleVerdict } from "../model/migration-result.ts";
+import type { PageRun } from "../model/result.ts";
 import type { Core } from "./core.ts";
 import { type PlaceOf, readEvidence } from "./queue-record.ts";
 

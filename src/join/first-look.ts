@@ -3,7 +3,8 @@
  * kernel, a source QEMU, a destination QEMU), which events two of them share, and the pages of zeros
  * that only a destination shows. Reads an input once and replays nothing.
  */
-import { EventKind, ORDER_HASHES, Status } from "../../assembly/abi.ts";
+import { EventKind, Status } from "../../assembly/abi.ts";
+import { ORDER_HASHES } from "../../assembly/qemu-abi.ts";
 import type { Source } from "../bytes/source.ts";
 import { Core, OutOfMemory } from "../core/core.ts";
 import { readHead } from "../core/event-record.ts";

@@ -4,16 +4,10 @@
  * pages, words and times of the one replay go through a renaming first.
  */
 
+import type { MigrationResult, MigrationVerdict } from "../model/migration-result.ts";
 import { eachPage } from "../model/page-runs.ts";
 import { PAGE_BYTES } from "../model/pages.ts";
-import type {
-  MigrationResult,
-  MigrationVerdict,
-  PageRun,
-  ReplayResult,
-  RequestRecord,
-  SyncView,
-} from "../model/result.ts";
+import type { PageRun, ReplayResult, RequestRecord, SyncView } from "../model/result.ts";
 
 import type { Mapping } from "./mapping.ts";
 

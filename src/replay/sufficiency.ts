@@ -1,12 +1,7 @@
 /** Which question a recording can answer, and which probe is missing when it cannot. */
 
-import type {
-  InputSummary,
-  MigrationResult,
-  Round,
-  SendTimes,
-  Sufficiency,
-} from "../model/result.ts";
+import type { MigrationResult, SendTimes } from "../model/migration-result.ts";
+import type { InputSummary, Round, Sufficiency } from "../model/result.ts";
 import { probesSeen } from "./limit.ts";
 
 interface Question {
@@ -49,6 +44,16 @@ const QUESTIONS: Question[] = [
     without: "",
   },
 ];
+
+/** The uprobes of user-space back ends that tell what a probe of the kernel tells. */
+const IN_BACK_ENDS: Readonly<Record<string, readonly string[]>> = {
+  used: ["spdk_used", "vu_fill"],
+  desc: ["spdk_desc", "vu_gpa"],
+  pop: ["spdk_get", "vu_pop"],
+  drain: ["spdk_get", "vu_pop_entry"],
+  ioctl: ["message"],
+  ioctl_ret: ["message"],
+};
 
 const ELEMENT_EVENTS = ["virtqueue_pop", "virtqueue_fill", "address_space_map"];
 
@@ -103,7 +108,9 @@ export function answerable(
 ): Sufficiency[] {
   const seen = probesSeen(inputs);
   const missing = (probes: readonly string[]): string[] =>
-    probes.filter((probe) => (seen.get(probe) ?? 0) === 0);
+    probes.filter((probe) =>
+      [probe, ...(IN_BACK_ENDS[probe] ?? [])].every((one) => (seen.get(one) ?? 0) === 0),
+    );
   const elements = (seen.get("virtqueue_pop") ?? 0) > 0;
   const probes = QUESTIONS.some(({ needs }) => missing(needs).length < needs.length);
   const asked = [...(probes || !elements ? QUESTIONS : []), ...(elements ? OF_ELEMENTS : [])];

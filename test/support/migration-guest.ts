@@ -3,12 +3,8 @@
  * QEMU in between. Rules: docs/recording.md; migration/ram.c, hw/virtio/vhost.c.
  */
 import type { NormalisedEvent } from "../../src/model/event.ts";
-import type {
-  MigrationResult,
-  MigrationVerdict,
-  PageRun,
-  ReplayResult,
-} from "../../src/model/result.ts";
+import type { MigrationResult, MigrationVerdict } from "../../src/model/migration-result.ts";
+import type { PageRun, ReplayResult } from "../../src/model/result.ts";
 import { findPolicy, type Policy } from "../../src/vhost/policy.ts";
 import { Guest, type GuestOptions } from "./guest.ts";
 import { memorySource, replayAll } from "./memory-source.ts";

@@ -4,11 +4,11 @@ import type { Source } from "../../src/bytes/source.ts";
 import type { Io } from "../../src/commands/shared/io.ts";
 import type { ReplayApi } from "../../src/commands/shared/replay-api.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
+import type { MigrationResult } from "../../src/model/migration-result.ts";
 import { countPages } from "../../src/model/page-runs.ts";
 import { UsageError } from "../../src/model/place.ts";
 import type {
   Finding,
-  MigrationResult,
   PageRun,
   PolicyResult,
   ReplayResult,
@@ -294,6 +294,7 @@ export function fakeApi(result: ReplayResult = resultOf()): ReplayApi {
       }
       return result;
     },
+    history: () => Promise.reject(new Error("not part of this fixture")),
     async dump(_, onEvent) {
       await onEvent(event);
       return result;

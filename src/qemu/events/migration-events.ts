@@ -1,11 +1,6 @@
 /** Events of a migration: its states, its syncs, the pages that are sent and received. */
-import {
-  DirtiedSlot,
-  EventKind,
-  LoadSlot,
-  PacketPagesSlot,
-  SaveSlot,
-} from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/abi.ts";
+import { DirtiedSlot, LoadSlot, PacketPagesSlot, SaveSlot } from "../../../assembly/qemu-abi.ts";
 import type { EventRow } from "../event-row.ts";
 
 const CANCEL = {

@@ -22,7 +22,7 @@ import {
   PACKET_SYNC,
   PACKET_TS,
   PACKET_ZERO,
-} from "../../../assembly/abi.ts";
+} from "../../../assembly/qemu-abi.ts";
 
 /** Packets of a migration in the order of their numbers; times in ns from its start. */
 export interface Packets {

@@ -2,17 +2,17 @@
 import { RowSet } from "../../../assembly/abi.ts";
 import { type RowVerdict, readVerdict } from "../../core/migration-sets.ts";
 import type { Row } from "../../core/rows.ts";
-import { countPages, PageRuns } from "../../model/page-runs.ts";
 import {
   type Doubt,
   type MigrationResult,
   type MigrationVerdict,
-  type PageRun,
   type SendTimes,
   STALE_LADDER,
   type StalePage,
   type StaleVerdict,
-} from "../../model/result.ts";
+} from "../../model/migration-result.ts";
+import { countPages, PageRuns } from "../../model/page-runs.ts";
+import type { PageRun } from "../../model/result.ts";
 import type { CauseMask } from "../../vhost/causes.ts";
 import { assumeLogging, type Policy } from "../../vhost/policy.ts";
 import type { ReplayState } from "../replay-state.ts";

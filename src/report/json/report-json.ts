@@ -19,11 +19,11 @@ import { migrationJson } from "./stale-json.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
-/** `vhost-replay/report/1`. */
+/** `vhost-replay/report/2`. */
 export function reportJson(tool: Tool, { asked, result }: Lost) {
   const names = result.policies.map((policy) => policy.name);
   return {
-    schema: "vhost-replay/report/1",
+    schema: "vhost-replay/report/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),

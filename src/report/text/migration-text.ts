@@ -1,6 +1,8 @@
 /** Migrations for people: the sentence that a report begins with, the time line, the counts. */
+
+import type { MigrationResult, MigrationVerdict } from "../../model/migration-result.ts";
 import { countPages } from "../../model/page-runs.ts";
-import type { MigrationResult, MigrationVerdict, ReplayResult } from "../../model/result.ts";
+import type { ReplayResult } from "../../model/result.ts";
 import { countOf, seconds } from "./number-text.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 

@@ -2,15 +2,15 @@
 
 import { type Answer, mainMigration, type VerdictOwners } from "../../answers/stale.ts";
 import { type Owner, ownerText } from "../../memory/owners/owners.ts";
-import { eachPage } from "../../model/page-runs.ts";
-import { formatPlace } from "../../model/place.ts";
 import type {
   Doubt,
   MigrationVerdict,
-  ReplayResult,
   StalePage,
   StaleVerdict,
-} from "../../model/result.ts";
+} from "../../model/migration-result.ts";
+import { eachPage } from "../../model/page-runs.ts";
+import { formatPlace } from "../../model/place.ts";
+import type { ReplayResult } from "../../model/result.ts";
 import { limitsText } from "./limits-text.ts";
 import { migrationText, staleSentence } from "./migration-text.ts";
 import { countOf, hex, seconds } from "./number-text.ts";

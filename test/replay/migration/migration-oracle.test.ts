@@ -1,7 +1,7 @@
 /** Twins: the core and the naive oracle agree on every page of random migrations. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { MigrationResult, MigrationVerdict } from "../../../src/model/result.ts";
+import type { MigrationResult, MigrationVerdict } from "../../../src/model/migration-result.ts";
 import { replayMigration, verdictOf } from "../../support/migration-guest.ts";
 import {
   migrations,
