@@ -143,7 +143,7 @@ export function batchTimes(packets: Packets, blocks: readonly number[]): BatchTi
   const expected = blocks.flatMap((pages) => sizesOf(pages, size));
   const from = new Float64Array(expected.length).fill(Number.POSITIVE_INFINITY);
   const until = new Float64Array(expected.length).fill(-1);
-  for (let d = 0; d < data.at.length && data.low[d]! < expected.length; d++) {
+  for (let d = 0; d < data.at.length; d++) {
     const high = Math.min(data.high[d]!, expected.length - 1);
     for (let k = data.low[d]!; k <= high; k++) {
       if (data.pages[d] !== expected[k]) continue;
@@ -168,18 +168,13 @@ export function batchTimesAtMost(packets: Packets, pages: number): BatchTimes | 
   const size = data.pages.reduce((most, count) => Math.max(most, count), 0);
   if (size === 0) return null;
   const batches = Math.ceil(pages / size);
-  const until = new Float64Array(batches).fill(Number.POSITIVE_INFINITY);
-  const channels = new Set(packets.channel).size;
-  let latest = 0;
-  let sent = 0;
-  let batch = 0;
-  for (let d = 0; d < data.at.length && batch < batches; d++) {
-    latest = Math.max(latest, data.until[d]!);
-    sent += data.pages[d]!;
-    // A channel may number its batch so much later.
-    const full = Math.floor((sent - (packets.ordered ? 0 : (channels - 1) * size)) / size);
-    while (batch < Math.min(full, batches)) until[batch++] = latest;
+  // Latest of the packets that may be this batch, then of those that may be it or an earlier one.
+  const until = new Float64Array(batches);
+  for (let d = 0; d < data.at.length; d++) {
+    const low = data.low[d]!;
+    if (low < batches) until[low] = Math.max(until[low]!, data.until[d]!);
   }
+  for (let k = 1; k < batches; k++) until[k] = Math.max(until[k]!, until[k - 1]!);
   return { size, from: new Float64Array(batches), until };
 }
 
