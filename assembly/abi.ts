@@ -281,6 +281,13 @@ export const EVENT_IP = 112;
 export const EVENT_SLOT = 24;
 export const EVENT_SLOTS = 11;
 
+// Layout of an entry of the first look's sample: what an event says (u64), when (u64 ns), stream and
+// kind (u32 each); and how many are kept.
+export const SAMPLE_SIZE = 24;
+export const SAMPLES = 32768;
+/** Entries of the first look's list of hashes of pages in their order, a power of two each. */
+export const ORDER_HASHES = 32;
+
 // ---------------------------------------------------------------- causes
 
 /**

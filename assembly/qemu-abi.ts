@@ -82,13 +82,6 @@ export enum DirtiedSlot {
   offset,
 }
 
-// Layout of an entry of the first look's sample: what an event says (u64), when (u64 ns), stream and
-// kind (u32 each); and how many are kept.
-export const SAMPLE_SIZE = 24;
-export const SAMPLES = 32768;
-/** Entries of the first look's list of hashes of pages in their order, a power of two each. */
-export const ORDER_HASHES = 32;
-
 /** A packet of multifd, in the order in which they were recorded. */
 export const PACKET_SIZE = 32;
 /** u64: when its pages begin to be read. */
