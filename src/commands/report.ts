@@ -8,12 +8,13 @@ import { caseListText, caseText } from "../report/text/case-text.ts";
 import { reportText, SHOWN_FINDINGS } from "../report/text/report-text.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import type { OpenedCase } from "./shared/case.ts";
+import { type HtmlArguments, htmlBudget, withHtml } from "./shared/html-report.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { say, stoppedBy } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
-export interface ReportArguments extends CommonArguments {
+export interface ReportArguments extends CommonArguments, HtmlArguments {
   policy?: string[];
   assumeLogging?: boolean;
   all?: boolean;
@@ -24,8 +25,9 @@ export async function run(api: ReplayApi, io: Io, args: ReportArguments): Promis
   const policies = replayablePolicies(api, io, args, args.policy);
   const options = { policies, window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) };
   const shown = args.all ? Number.POSITIVE_INFINITY : SHOWN_FINDINGS;
+  const budget = htmlBudget(args);
   const answer = await openSession(api, io, args).ask((recording) =>
-    ask(recording, options, api.replay),
+    withHtml(api, io, args, budget, (replay) => ask(recording, options, replay)),
   );
   await say(io, args, {
     text: (style) => reportText(answer.result, style, shown, args.case ? caseText(args.case) : []),
