@@ -4,8 +4,8 @@ import { BLOCK_PAGES, Lane, type PageStates } from "../../history/page-states.ts
 import { laneTable } from "./memory-map.ts";
 
 /** What became of a write: `Lane` of the page at the end, or outside the logging window. */
-export const OUTSIDE = 6;
-export const FATES = 7;
+export const OUTSIDE = 7;
+export const FATES = 8;
 
 /**
  * For each write what became of it under a policy: `Stale`, `Possible` or `Healed` when it was left out
@@ -35,16 +35,21 @@ export function fatesOfWrites(
         const block = lanes.get(Math.floor(page / BLOCK_PAGES));
         if (block === undefined) continue;
         const state = final[block * BLOCK_PAGES + (page % BLOCK_PAGES)]!;
-        if (state === Lane.Stale) worst = Lane.Stale;
-        else if ((state === Lane.Possible || state === Lane.Unsent) && worst !== Lane.Stale) {
-          worst = Lane.Possible;
-        }
+        worst = worse(worst, state);
       }
       fates[i] = worst;
     }
   }
   return fates;
 }
+
+/** The worse one of two states of pages that one write touched. */
+function worse(a: Lane, b: Lane): Lane {
+  const rank = (lane: Lane): number => RANKS.indexOf(lane === Lane.Unsent ? Lane.Possible : lane);
+  return rank(b) > rank(a) ? (b === Lane.Unsent ? Lane.Possible : b) : a;
+}
+
+const RANKS: readonly Lane[] = [Lane.Healed, Lane.Possible, Lane.Likely, Lane.Stale];
 
 /** The last state of each lane. */
 export function finalStates({ first, state }: PageStates): Uint8Array {
