@@ -7,6 +7,7 @@
  * `statusOf(answer)`, the exit status of the command that asks it.
  */
 
+export * as affected from "./answers/affected.ts";
 export type { Asked, CommonAnswer, CommonOptions, Replayer } from "./answers/asked.ts";
 export * as attribute from "./answers/attribute.ts";
 export * as identify from "./answers/identify-answer.ts";
@@ -33,7 +34,8 @@ export {
   placeText,
   readHistory,
 } from "./history/index.ts";
-export { type PageStates, pageStates } from "./history/page-states.ts";
+export type { PageStates } from "./history/lanes.ts";
+export { pageStates } from "./history/page-states.ts";
 export type { ClockPair } from "./join/clock-pair.ts";
 export type { BlockRange } from "./memory/block-range.ts";
 export type { OwnedPages, Owner } from "./memory/owners/owners.ts";
