@@ -16,6 +16,7 @@ export function affectedJson(answer: Answer) {
     },
     policy: rest.policy,
     ownDevices: rest.ownDevices,
+    backEnd: rest.backEnd,
     measure: rest.measure,
     pages: rest.pages,
     possibly: rest.possibly,
