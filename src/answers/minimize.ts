@@ -129,7 +129,8 @@ export function verdictOf(result: ReplayResult, policy: string, page: number): P
   const verdict = toldByQemu(result)?.verdicts.find((one) => one.policy === policy);
   if (verdict) {
     if (has(verdict.stale)) return "stale";
-    return has(verdict.possiblyStale) ? "possibly-stale" : "kept";
+    const open = has(verdict.likelyStale) || has(verdict.possiblyStale);
+    return open ? "possibly-stale" : "kept";
   }
   return has(result.policies.find(({ name }) => name === policy)?.lostRuns ?? []) ? "lost" : "kept";
 }

@@ -107,7 +107,7 @@ function policySummary(
     verdict: verdict
       ? {
           best: verdict.best,
-          possibly: countPages(verdict.possiblyStale),
+          possibly: verdict.worst - verdict.best,
           healed: verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0),
           whatIf: verdict.whatIf,
         }

@@ -23,12 +23,12 @@ import { migrationJson } from "./stale-json.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
-/** `vhost-replay/report/1`; `opened`: the case that was asked about, where it was one. */
+/** `vhost-replay/report/2`; `opened`: the case that was asked about, where it was one. */
 export function reportJson(tool: Tool, answer: Report, opened: Case | null = null) {
   const { asked, result } = answer;
   const names = result.policies.map((policy) => policy.name);
   return {
-    schema: "vhost-replay/report/1",
+    schema: "vhost-replay/report/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     case: opened && caseJson(opened),
