@@ -14,6 +14,7 @@ import type { Device } from "./devices.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
 import type { Replay } from "./run.ts";
+import { isSession } from "./sessions.ts";
 import { answerable } from "./sufficiency.ts";
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
@@ -91,8 +92,9 @@ function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[]
   }
   return byDev.map(({ dev, device, queues: own }) => ({
     driver: driverName(own) ?? device?.driver ?? "vhost",
-    dev: dev === null || dev === 0n ? null : hex(ownAddress(dev)),
-    vs: device ? hex(device.vs) : null,
+    // What messages name by a number has no address.
+    dev: dev === null || dev === 0n || isSession(dev) ? null : hex(ownAddress(dev)),
+    vs: device && !isSession(device.vs) ? hex(device.vs) : null,
     features: device?.features == null ? null : hex(device.features),
     memory: (device?.memory ?? []).map((region) => ({
       first: Number(region.first),
