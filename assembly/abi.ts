@@ -20,82 +20,6 @@ export const BLOCK_BYTES = 64;
 /** Host-virtual or ring address that is not set (log_addr before SET_VRING_ADDR): all 64 bits, as i64. */
 export const NO_ADDRESS = -1;
 
-// ---------------------------------------------------------------- streams
-
-/** What the bytes of a stream are: `addStream()`. */
-export enum StreamKind {
-  /** Lines of ftrace events. */
-  Text = 1,
-  /** Ring-buffer pages of one CPU. */
-  Ring,
-  /** None: the host makes the records. */
-  Records,
-  /** QEMU's log and simple trace backends. */
-  QemuLog,
-  Simpletrace,
-}
-
-/** How a line of QEMU's log begins: `setQemu()`. */
-export enum LogShape {
-  /** `21328@1795395668.353301:`, up to QEMU 10. */
-  TidTime = 1,
-  /** `2026-11-23T01:01:42.071256Z `, from QEMU 11 on. */
-  Iso,
-  /** Neither: `-msg timestamp=off`. */
-  Bare,
-}
-
-/** Longer lines than this are no event lines. */
-export const MAX_LINE = 65536;
-/** Names of events that one plan tells apart. */
-export const MAX_NAMES = 3000;
-
-/** What becomes of a line that the host looked at: `lineVerdict()`. */
-export enum LineVerdict {
-  None = 0,
-  /** Go on behind it. */
-  Skip,
-  /** The host added a name: scan the line again. */
-  Again,
-}
-
-/** What is wrong with a line of an event that the replay needs: `problem()`. */
-export enum Problem {
-  None = 0,
-  /** A value is no number, or too big for its field. */
-  Value,
-  /** A field of this event is missing. */
-  Missing,
-  /** The arguments of an event of QEMU fit none of its patterns. */
-  Arguments,
-  /** The last line has no end. */
-  Cut,
-}
-
-/** What is wrong with a ring-buffer page: `problem()`. */
-export enum PageDamage {
-  None = 0,
-  /** commit says more bytes than the page has. */
-  Commit,
-  /** An event ends behind the committed data. */
-  EventEnd,
-  /** A record is shorter than its format says. */
-  Short,
-  /** The data ends in the middle of a page. */
-  Torn,
-  /** A marker names an event of QEMU and has other arguments. */
-  Marker,
-}
-
-/** What is wrong with a simpletrace record: `problem()`. */
-export enum RecordDamage {
-  None = 0,
-  Type,
-  Name,
-  Length,
-  Arguments,
-}
-
 // ---------------------------------------------------------------- events
 
 /** What a normalised event record says. */
@@ -167,6 +91,16 @@ export enum EventKind {
   QDirtied,
   /** The end of ram_save_iterate(): QEMUFile is flushed. */
   QFlushed,
+  /** multifd_send_ram_fill(): how many pages the next packet of a channel has. */
+  QPacketPages,
+  /** multifd_send_fill(): the packet gets its number, and its pages are sent. */
+  QPacketFill,
+  /** multifd_send() before QEMU 9.0: both in one. */
+  QPacketSend,
+  /** multifd_recv_unfill(): a packet arrives; its pages are not traced. */
+  QPacketUnfill,
+  /** multifd_recv(), the same before QEMU 9.0. */
+  QPacketRecv,
   // From here on every event goes to the host.
   QStatus,
   QConfigWrite,
@@ -239,7 +173,7 @@ export const EVENT_HEAD = 60;
 export const EVENT_LEN = 64;
 /** u32: count of used, giveback; index of SPDK's queue; readable addresses of vu_pop (len: writable). */
 export const EVENT_N = 68;
-/** u64: logbase of drain; a0 of ioctl; element of vu_pop, 0: none; addr of mem; i64: ret, lost count of gap (-1: unknown). */
+/** u64: logbase of drain; a0 of ioctl; element of vu_pop, 0: none; addr of mem; i64: ret, lost count of gap or LOST_*. */
 export const EVENT_LOGBASE = 72;
 export const EVENT_A0 = 72;
 export const EVENT_ADDR = 72;
@@ -270,69 +204,6 @@ export const EVENT_IP = 112;
 /** A QEMU event's arguments: u64 each, a string as the number of a kept copy (`stringPtr()`). */
 export const EVENT_SLOT = 24;
 export const EVENT_SLOTS = 11;
-
-// Slots of the arguments that the core reads, by the names that QEMU's trace-events give them. The
-// table of src/qemu/events.ts takes its order from here.
-export enum MapSlot {
-  as = 0,
-  addr,
-  len,
-  is_write,
-  attrs,
-}
-export enum PopSlot {
-  vq = 0,
-  elem,
-  in_num,
-  out_num,
-}
-export enum FillSlot {
-  vq = 0,
-  elem,
-  len,
-  idx,
-}
-export enum FlushSlot {
-  vq = 0,
-  count,
-}
-export enum NotifySlot {
-  vdev = 0,
-  n,
-  vq,
-}
-/** virtio_scsi_cmd_req; virtio_scsi_tmf_req has `subtype` in the place of `cmd`. */
-export enum CmdReqSlot {
-  lun = 0,
-  tag,
-  cmd,
-}
-/** virtio_scsi_cmd_resp; virtio_scsi_tmf_resp has the first three. */
-export enum CmdRespSlot {
-  lun = 0,
-  tag,
-  response,
-  status,
-}
-export enum BlkSlot {
-  vdev = 0,
-}
-export enum SaveSlot {
-  rbname = 0,
-  offset,
-  host,
-}
-export enum LoadSlot {
-  rbname = 0,
-  addr,
-  flags,
-  host,
-}
-export enum DirtiedSlot {
-  vcpu = 0,
-  slot,
-  offset,
-}
 
 // Layout of an entry of the first look's sample: what an event says (u64), when (u64 ns), stream and
 // kind (u32 each); and how many are kept.
@@ -444,7 +315,9 @@ export enum RowSet {
   EverLost,
   Stale,
   // Of the last migration, see assembly/migration/migration.ts.
+  /** Certainly stale; likely, and no more; possibly, and no more. */
   MigStale,
+  MigLikely,
   MigPossible,
   /** Left out of the log and covered later, by whom: Healer of migration-page.ts, from 1. */
   MigFirstSend,
@@ -508,7 +381,7 @@ export const STALE_SIZE = 112;
 export const STALE_KEY = 88;
 /** u32: microseconds from the start of the migration to the last send, plus one; 0: none known. */
 export const STALE_SENT = 96;
-/** u32: MIG_DOUBT_*; 0 when the write came after the last send. */
+/** u32: MIG_DOUBT_*; 0 when the request was popped after the last send. */
 export const STALE_DOUBT = 100;
 /** In the first pass, on a page of which no send was seen yet. */
 export const MIG_DOUBT_FIRST_PASS = 1;
@@ -516,6 +389,10 @@ export const MIG_DOUBT_FIRST_PASS = 1;
 export const MIG_DOUBT_FLIGHT = 2;
 /** No sends are recorded: queued since the last harvest. */
 export const MIG_DOUBT_QUEUED = 4;
+/** The request was popped before the page was read last: the write may have been before that, too. */
+export const MIG_DOUBT_POPPED = 8;
+/** No send of the page was recorded. */
+export const MIG_DOUBT_UNSEEN = 16;
 
 // ---------------------------------------------------------------- requests and queues
 
@@ -613,7 +490,6 @@ export const QUEUE_UNKNOWN_STREAM = 208;
 /** u64 place of the last completion with an unknown head; u16 stream. */
 export const QUEUE_LAST_UNKNOWN_PLACE = 216;
 export const QUEUE_LAST_UNKNOWN_STREAM = 224;
-
 /** u64: vqs[0] of the device and the distance of its virtqueues; 0 before a drain. */
 export const QUEUE_Q0 = 232;
 export const QUEUE_STEP = 240;
@@ -635,9 +511,10 @@ export const QUEUE_MISFIT = 276;
 export const QUEUE_BEYOND_LOG = 304;
 /** u32: chains with an indirect table behind another descriptor. */
 export const QUEUE_LATE_TABLES = 308;
-/** u32: used descriptors of a packed ring whose slot is not known; split virtio-net headers. */
+/** u32: used descriptors of a packed ring, slot not known; split virtio-net headers; impossible ring sizes. */
 export const QUEUE_SLOT_UNKNOWN = 312;
 export const QUEUE_SPLIT_HEADERS = 316;
+export const QUEUE_BAD_RING = 320;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {

@@ -7,6 +7,7 @@
  * `statusOf(answer)`, the exit status of the command that asks it.
  */
 
+export * as affected from "./answers/affected.ts";
 export type { Asked, CommonAnswer, CommonOptions, Replayer } from "./answers/asked.ts";
 export * as attribute from "./answers/attribute.ts";
 export * as identify from "./answers/identify-answer.ts";
@@ -33,12 +34,14 @@ export {
   placeText,
   readHistory,
 } from "./history/index.ts";
-export { type PageStates, pageStates } from "./history/page-states.ts";
+export type { PageStates } from "./history/lanes.ts";
+export { pageStates } from "./history/page-states.ts";
 export type { ClockPair } from "./join/clock-pair.ts";
 export type { BlockRange } from "./memory/block-range.ts";
 export type { OwnedPages, Owner } from "./memory/owners/owners.ts";
 export { readMemoryMap } from "./memory/read-memory-map.ts";
 export type { NormalisedEvent } from "./model/event.ts";
+export * from "./model/migration-result.ts";
 export type { GpaRange } from "./model/pages.ts";
 export { formatPlace, type Place, RecordingError, UsageError } from "./model/place.ts";
 export type * from "./model/result.ts";

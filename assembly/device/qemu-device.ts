@@ -8,10 +8,7 @@
  * mappings from the last pop would give too many.
  */
 import {
-  BlkSlot,
   Cause,
-  CmdReqSlot,
-  CmdRespSlot,
   DESC_ACC,
   DESC_GPA,
   DESC_LEN,
@@ -19,11 +16,6 @@ import {
   Driver,
   EVENT_PID,
   EVENT_PLACE,
-  FillSlot,
-  FlushSlot,
-  MapSlot,
-  NotifySlot,
-  PopSlot,
   QUEUE_COMPLETED,
   QUEUE_DEV,
   QUEUE_DRIVER,
@@ -63,12 +55,22 @@ import {
   RequestState,
   NO_ADDRESS,
 } from "../abi";
+import {
+  BlkSlot,
+  CmdReqSlot,
+  CmdRespSlot,
+  FillSlot,
+  FlushSlot,
+  MapSlot,
+  NotifySlot,
+  PopSlot,
+} from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { addElement, dropElement, elementAt, elementOf, elementSlots } from "../known/element-table";
 import { noteLogAll } from "../known/log-state";
 import { capacityOf, enlarge, reserve, take } from "../base/memory";
 import { lengthSeen } from "../pages/planes";
-import { addCount, countUnknownHead, firstQueue, freeRequest, queueById, queueOf } from "../known/queue";
+import { addCount, countUnknownHead, firstQueue, freeRequest, isRingSize, queueById, queueOf } from "../known/queue";
 import { atStream } from "../known/moment";
 import { popped, usedNow } from "./request";
 import { streamAt } from "../decode/stream";
@@ -303,7 +305,7 @@ export function setQemuRing(space: u32, vdev: u64, index: u32, size: u32, used: 
   store<u64>(at, dev);
   store<u64>(at + 8, used);
   store<u32>(at + 16, index);
-  store<u32>(at + 20, size);
+  store<u32>(at + 20, isRingSize(size) ? size : 0);
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
     if (load<u64>(q + QUEUE_DEV) == dev && load<i32>(q + QUEUE_INDEX) == <i32>index) adoptRing(q);
   }

@@ -20,7 +20,6 @@ import {
   EVENT_LEN,
   EVENT_LOGBASE,
   EVENT_LUN,
-  EVENT_NUM,
   EVENT_PID,
   EVENT_Q0,
   EVENT_Q1,
@@ -59,15 +58,23 @@ import {
   REQUEST_SERIAL,
   RequestState,
 } from "../abi";
-import { QUEUE_RING, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
-import { driverOf, F_RING_PACKED, inUserSpace } from "../known/back-end";
+import {
+  F_RING_PACKED,
+  QUEUE_DECIDED,
+  QUEUE_RING,
+  REQUEST_AGAIN,
+  REQUEST_INDIRECT,
+  REQUEST_LATE_TABLE,
+} from "../known/fields";
+import { decideByStart, driverOf, inUserSpace } from "../known/back-end";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
-import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { addCount, freeRequest, hasFlag, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
 import { enterMoment } from "../known/moment";
 import { popped } from "./request";
 import { onFlushed } from "../migration/migration";
+import { onPacket } from "../migration/packets";
 import { onLoad, onSave } from "../migration/sends";
 import { onDirtied } from "../migration/trackers";
 import {
@@ -115,7 +122,7 @@ function onDrain(event: usize): void {
   learn(q, event, true);
   let feat = load<u64>(event + EVENT_FEAT);
   store<u64>(q + QUEUE_DEV, load<u64>(event + EVENT_DEV));
-  store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  store<u32>(q + QUEUE_NUM, ringSize(q, event));
   store<u64>(q + QUEUE_LOGBASE, load<u64>(event + EVENT_LOGBASE));
   setFlag(q, QUEUE_LOGBASE_KNOWN | QUEUE_DRAINED, true);
   setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);
@@ -223,6 +230,7 @@ function onPop(event: usize): void {
     orphan(pending);
     return;
   }
+  if (!hasFlag(q, QUEUE_DECIDED)) decideByStart(q);
   let driver = load<u32>(q + QUEUE_DRIVER);
   let old = inFlight(q, head);
   if (old && driver == Driver.Net) {
@@ -342,8 +350,7 @@ export function apply(event: usize, stream: u32): bool {
     case EventKind.SpdkUsed:
       return onSpdkUsed(event);
     case EventKind.VuPopEntry:
-      onVuPopEntry(event);
-      return false;
+      return onVuPopEntry(event);
     case EventKind.VuAddress:
       onVuAddress(event);
       return false;
@@ -351,8 +358,7 @@ export function apply(event: usize, stream: u32): bool {
       onVuPop(event);
       return false;
     case EventKind.VuFill:
-      onVuFill(event);
-      return false;
+      return onVuFill(event);
     case EventKind.QMap:
       onMap(event);
       return false;
@@ -382,6 +388,13 @@ export function apply(event: usize, stream: u32): bool {
       return onLoad(event);
     case EventKind.QDirtied:
       onDirtied(event);
+      return false;
+    case EventKind.QPacketPages:
+    case EventKind.QPacketFill:
+    case EventKind.QPacketSend:
+    case EventKind.QPacketUnfill:
+    case EventKind.QPacketRecv:
+      onPacket(event);
       return false;
     case EventKind.QFlushed:
       onFlushed(load<u64>(event + EVENT_TS));

@@ -1,11 +1,15 @@
 /** What happened to some guest pages? Every write, every sync, and who logged what: `explain`. */
+
+import type { HealedBy } from "../model/migration-result.ts";
 import { type GpaRange, PAGE_BYTES, wholePages } from "../model/pages.ts";
 import { UsageError } from "../model/place.ts";
-import type { SyncMark, WatchedWrite } from "../model/result.ts";
+import type { PageRun, SyncMark, WatchedWrite } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { assumeLogging, causesOf, WINDOW } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type Travel, travelOf } from "./page-travel.ts";
+import { toldByQemu } from "./stale.ts";
 
 /** Page sets are kept for the watched range, so it is bounded. */
 const MOST_BYTES = 2 ** 30;
@@ -18,8 +22,21 @@ export interface Options extends CommonOptions {
   keep?: number;
 }
 
+/** What a policy's dirty log makes of the pages at the destination. */
+export interface PageVerdict {
+  policy: string;
+  stale: number;
+  possibly: number;
+  /** Pages whose unlogged writes were covered later, by what. */
+  healed: { by: HealedBy; pages: number }[];
+}
+
 export interface Answer extends CommonAnswer {
   life: Life;
+  /** How the pages travelled; null without a migration that QEMU's events tell. */
+  travel: Travel | null;
+  /** Of that migration, one a policy. */
+  verdicts: PageVerdict[];
 }
 
 /** Throws what `replay` throws, and UsageError for a range that is too long. */
@@ -48,7 +65,26 @@ export async function ask(
     },
   });
   const life = (result.window === "assumed" ? assumed : recorded).life();
-  return { asked, result, life };
+  const migration = toldByQemu(result);
+  const travel = migration && (await travelOf(recording, range, keep, options.signal));
+  const verdicts = (migration?.verdicts ?? []).map((verdict) => ({
+    policy: verdict.policy,
+    stale: within(verdict.stale, range),
+    possibly: within([...verdict.likelyStale, ...verdict.possiblyStale], range),
+    healed: verdict.healed
+      .map(({ by, runs }) => ({ by, pages: within(runs, range) }))
+      .filter(({ pages }) => pages > 0),
+  }));
+  return { asked, result, life, travel, verdicts };
+}
+
+/** Pages of these runs in a range of whole pages. */
+function within(runs: readonly PageRun[], { gpa, len }: GpaRange): number {
+  const [from, to] = [gpa / PAGE_BYTES, (gpa + len) / PAGE_BYTES];
+  return runs.reduce(
+    (sum, run) => sum + Math.max(0, Math.min(run.gfn + run.pages, to) - Math.max(run.gfn, from)),
+    0,
+  );
 }
 
 /** 0: a life is no verdict. */

@@ -3,7 +3,8 @@ import { RowSet } from "../../assembly/abi.ts";
 import { DrainTable } from "../../assembly/drain-abi.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import type { Row } from "../core/rows.ts";
-import type { DeviceSummary, MigrationVerdict, PageRun, ReplayResult } from "../model/result.ts";
+import type { MigrationVerdict } from "../model/migration-result.ts";
+import type { DeviceSummary, PageRun, ReplayResult } from "../model/result.ts";
 import type { ReplaySink, ReplayTables } from "../replay/replay-options.ts";
 import { CAUSE_LIST, type CauseMask, causeName, hasCause, NOT_WRITTEN } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
@@ -25,6 +26,9 @@ import type { ColumnWriter } from "./varint.ts";
 const WRITTEN = ROUND_SETS.indexOf("written");
 const LOGGED = ROUND_SETS.indexOf("logged");
 
+/** Gaps that a header lists: a picture has no room for more. */
+const MOST_GAPS = 10_000;
+
 /** Give it to a replay as its sink; afterwards `finish` makes the document. */
 export class HistoryWriter implements ReplaySink {
   readonly level: HistoryLevel;
@@ -40,6 +44,7 @@ export class HistoryWriter implements ReplaySink {
   #rows: readonly Row[] = [];
   #streams: HistoryStream[] = [];
   #queues: HistoryQueue[] = [];
+  readonly #gaps: string[] = [];
 
   constructor(level: HistoryLevel) {
     this.level = level;
@@ -56,6 +61,10 @@ export class HistoryWriter implements ReplaySink {
     appendRows(DrainTable.Requests, DRAINED.requests, tables.requests, rows, this.#origin);
     appendRows(DrainTable.Sends, DRAINED.sends, tables.sends, rows, this.#origin);
     appendRows(DrainTable.States, DRAINED.states, tables.states, rows, this.#origin);
+  }
+
+  gap(ns: bigint): void {
+    if (this.#gaps.length < MOST_GAPS) this.#gaps.push(ns.toString());
   }
 
   round({ core, rows }: ReplayTables, index: number): void {
@@ -96,7 +105,7 @@ export class HistoryWriter implements ReplaySink {
     });
     const names = baseNames(result.inputs.map(({ name }) => name));
     const columns = TABLE_NAMES.flatMap((table) =>
-      Object.values(this.#tables[table]).map((column: ColumnWriter) => column.bytes()),
+      Object.values(this.#tables[table]).map((column: ColumnWriter) => column.pieces()),
     );
     const { extents, size } = layOut(columns);
     let next = 0;
@@ -152,6 +161,7 @@ export class HistoryWriter implements ReplaySink {
         };
       }),
       queues: this.#queues,
+      gaps: this.#gaps,
       logging: result.devices.flatMap((device: DeviceSummary, i) =>
         logIntervals(device.logging, i),
       ),
@@ -172,6 +182,7 @@ export class HistoryWriter implements ReplaySink {
       }
     };
     put("stale", verdict.stale);
+    put("likely-stale", verdict.likelyStale);
     put("possibly-stale", verdict.possiblyStale);
     for (const { by, runs } of verdict.healed) put(by, runs);
   }
@@ -206,6 +217,7 @@ function withoutPages(result: ReplayResult): ReplayResult {
       verdicts: migration.verdicts.map((verdict) => ({
         ...verdict,
         stale: [],
+        likelyStale: [],
         possiblyStale: [],
         healed: verdict.healed.map(({ by }) => ({ by, runs: [] })),
         pages: [],

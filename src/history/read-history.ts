@@ -1,6 +1,8 @@
 /** Reads a history: the header, checked, and columns as typed arrays, decoded when they are asked for. */
+
+import type { HealedBy } from "../model/migration-result.ts";
 import { atByte, RecordingError } from "../model/place.ts";
-import type { HealedBy, PageRun, ReplayResult } from "../model/result.ts";
+import type { PageRun, ReplayResult } from "../model/result.ts";
 import { unpack } from "./container.ts";
 import { type HistoryHeader, type HistoryMachine, SCHEMA } from "./header.ts";
 import {
@@ -112,6 +114,7 @@ function withPages(result: ReplayResult, verdicts: HistoryTable<"verdicts">): Re
     verdicts: migration.verdicts.map((verdict) => ({
       ...verdict,
       stale: [] as PageRun[],
+      likelyStale: [] as PageRun[],
       possiblyStale: [] as PageRun[],
       healed: [] as { by: HealedBy; runs: PageRun[] }[],
     })),
@@ -123,6 +126,7 @@ function withPages(result: ReplayResult, verdicts: HistoryTable<"verdicts">): Re
     if (!verdict || !set) continue;
     const run = { gfn: verdicts.page[i]!, pages: verdicts.pages[i]! };
     if (set === "stale") verdict.stale.push(run);
+    else if (set === "likely-stale") verdict.likelyStale.push(run);
     else if (set === "possibly-stale") verdict.possiblyStale.push(run);
     else {
       let healed = verdict.healed.find(({ by }) => by === set);
@@ -146,7 +150,8 @@ function checkHeader(name: string, header: unknown, size: number): asserts heade
   if (!Array.isArray(machines) || machines.length === 0) refuse("a machine in the history");
   if (!Array.isArray(streams)) refuse("streams in the history's header");
   for (const machine of machines as Partial<HistoryMachine>[]) {
-    if (!Array.isArray(machine?.policies) || typeof machine.result !== "object") {
+    const lists = [machine?.policies, machine?.queues, machine?.logging, machine?.gaps];
+    if (!lists.every(Array.isArray) || typeof machine.result !== "object") {
       refuse("policies and a result in the history's header");
     }
     for (const table of TABLE_NAMES) {

@@ -56,7 +56,7 @@ prepare() {
 has() { echo "$symbols" | grep -q -E " $1([[:space:]]|\$)"; }
 
 read_symbols() {
-	symbols=$(grep -E " ($functions)([[:space:]]|\$)" /proc/kallsyms)
+	symbols=$(grep -E " ($functions)(\.(isra|constprop|part|llvm)\.[0-9]+)*([[:space:]]|\$)" /proc/kallsyms)
 }
 
 # The offsets of the register form hold for one build only.
@@ -93,7 +93,12 @@ add() {
 }
 
 missing() {
-	note "without $1: $3 ($2 is not in this kernel, or its module is not loaded)"
+	other=$(echo "$symbols" | grep -o -E " $2\.[a-z]+\.[0-9.a-z]+" | head -n 1)
+	if [ -n "$other" ]; then
+		note "without $1: $3 (the compiler made$other of $2: its arguments are not where the source has them)"
+	else
+		note "without $1: $3 ($2 is not in this kernel, or its module is not loaded)"
+	fi
 }
 
 # Defines what can be defined; 1 when the kernel refuses a definition.
@@ -102,6 +107,7 @@ place() {
 		[ -n "$event" ] || continue
 		if has "$func"; then
 			add "$def" || { refused=$def; return 1; }
+			echo "$event" >> "$S/own.probes"
 		else
 			missing "$event" "$func" "$(without "$event")"
 		fi
@@ -115,19 +121,22 @@ refusal() {
 	[ -r $T/error_log ] && tail -n 3 $T/error_log >&2
 }
 
+# Removes the probes that this script defined, and no others; 1 when some of the group are left.
 undefine() {
-	[ -d $T/events/$G ] || return 0
-	echo 0 > $T/events/$G/enable 2>/dev/null
-	for e in "$T/events/$G"/*/; do
-		e=$(basename "$e")
+	[ -d $T/events/$G ] || { rm -f "$S/own.probes"; return 0; }
+	[ -e "$S/own.probes" ] || return 1
+	while read -r e; do
+		[ -d "$T/events/$G/$e" ] || continue
+		echo 0 > "$T/events/$G/$e/enable" 2>/dev/null
 		n=0
 		until echo "-:$G/$e" >> $T/kprobe_events 2>/dev/null || [ ! -d "$T/events/$G/$e" ]; do
 			n=$((n + 1))
 			[ $n -lt 10 ] || break
 			sleep 1
 		done
-	done
-	[ ! -d $T/events/$G ]
+	done < "$S/own.probes"
+	[ ! -d $T/events/$G ] || return 1
+	rm -f "$S/own.probes"
 }
 
 define() {
@@ -140,6 +149,7 @@ define() {
 		[ -z "$form" ] || [ "$form" = "$try" ] || continue
 		check_build "$try"
 		refused=
+		mkdir -p -m 700 "$S" || die "cannot write $S"
 		if place "$try"; then
 			used_form=$try
 			echo "record.sh: $(count) probes defined, form $try"

@@ -36,7 +36,8 @@ export function findLimits(
     limits.push({ code, text, effect, places });
 
   const headerGaps = inputs.flatMap((input) => input.gaps);
-  const losses = [...run.gaps, ...headerGaps];
+  const gaps = [...run.gaps, ...headerGaps];
+  const losses = gaps.filter((gap) => !gap.unread);
   if (losses.length > 0) {
     const known = Math.max(
       run.lostEvents,
@@ -49,6 +50,19 @@ export function findLimits(
         ? `The recorder lost at least ${counted(known, "event")}: pages written by them are missing here.`
         : "The recorder lost events, it does not say how many: pages written by them are missing here.",
       losses.slice(0, 8).map((gap) => gap.place),
+    );
+  }
+  const unread = run.inputs.reduce((sum, { feed }) => sum + feed.summary().unread.count, 0);
+  if (unread > 0) {
+    add(
+      "events-unread",
+      "more",
+      `${counted(unread, "piece")} of the recording cannot be read and may hold events: pages written by ` +
+        "them are missing here.",
+      gaps
+        .filter((gap) => gap.unread)
+        .slice(0, 8)
+        .map((gap) => gap.place),
     );
   }
   const lostCompletions = total(queues, "lostCompletions");
@@ -120,6 +134,14 @@ export function findLimits(
       "out-of-range",
       null,
       `${counted(total(queues, "outOfRange"), "write")} lie beyond 16 TiB of guest memory and count nowhere.`,
+    );
+  }
+  if (total(queues, "badRing") > 0) {
+    add(
+      "bad-ring",
+      "both",
+      `No virtqueue has the ring size of ${counted(total(queues, "badRing"), "event")} (a power of two, at most ` +
+        "32768): what was written to that ring counts nowhere.",
     );
   }
   if (run.unattributed > 0) {

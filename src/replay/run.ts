@@ -5,8 +5,8 @@
 import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
 import { type DrainedRows, startDrain } from "../core/drain.ts";
-import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
-import { type Queue, readEvidence, readQueues, readRequest } from "../core/queue-record.ts";
+import { markerText, readEvent, readGap, readHead } from "../core/event-record.ts";
+import { readEvidence, readRequest } from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
 import { feedOfStream, type OpenInput } from "../formats/open-inputs.ts";
@@ -20,6 +20,7 @@ import { driverOf } from "../vhost/ioctl.ts";
 import { BASE_ASSUMED } from "./back-end-limit.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
+import { QueueNames, type QueueOf } from "./queue-names.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import type { ReplayState } from "./replay-state.ts";
 import { firstNs, lastNs } from "./span.ts";
@@ -67,6 +68,7 @@ export class Replay implements ReplayState {
   ) {
     this.plan = plan;
     this.core = core;
+    this.names = new QueueNames(core);
     this.inputs = inputs;
     this.options = options;
     this.rows = rows;
@@ -164,13 +166,15 @@ export class Replay implements ReplayState {
       case EventKind.Message:
       case EventKind.SpdkGet:
       case EventKind.SpdkUsed:
+      case EventKind.VuPopEntry:
+      case EventKind.VuFill:
         await this.follower.ioctl(this.devices.backEnd(head, at, place), head.ts);
         break;
       case EventKind.Mem:
         this.devices.region(head, at);
         break;
       case EventKind.Gap:
-        this.#gap(head.cpu, lostCount(this.core, at), place, head.ts);
+        this.#gap(readGap(this.core, at, head.cpu, place), head.ts);
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
@@ -197,14 +201,17 @@ export class Replay implements ReplayState {
     if (driver !== null) event.driver = driver;
   }
 
-  #gap(cpu: number, lost: number | null, place: Place, ts: bigint): void {
+  #gap(gap: GapSummary, ts: bigint): void {
     this.gapCount++;
     this.#roundGaps++;
-    this.lostEvents += lost ?? 0;
+    this.lostEvents += gap.lost ?? 0;
     this.core.exports.noteLoss();
     this.follower.gap(ts);
-    if (this.gaps.length < MAX_GAPS)
-      this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
+    this.options.sink?.gap(ts);
+    // A page that cannot be read is told at both of its ends.
+    const { at, file } = this.gaps.at(-1)?.place ?? {};
+    if (at === gap.place.at && file === gap.place.file) return;
+    if (this.gaps.length < MAX_GAPS) this.gaps.push(gap);
   }
 
   async #requests(): Promise<void> {
@@ -255,29 +262,11 @@ export class Replay implements ReplayState {
     return [...names];
   }
 
-  #queues: Queue[] = [];
+  /** Queues and devices by their numbers. */
+  readonly names: QueueNames;
 
-  /** Device and index of a queue by its number, with a look at the core only for a new one. */
-  queueOf(): (id: number) => { device: number; index: number | null; vq: bigint } {
-    let fresh = false;
-    return (id) => {
-      if (!fresh && (this.#queues[id]?.index ?? null) === null) {
-        this.#queues = readQueues(this.core);
-        fresh = true;
-      }
-      const queue = this.#queues[id];
-      if (!queue) throw new Error(`bug: no queue ${id}`);
-      return { device: this.deviceOf(queue), index: queue.index, vq: queue.vq };
-    };
-  }
-
-  /** Devices by struct vhost_dev, in the order in which their queues appeared. */
-  readonly devs: bigint[] = [];
-
-  deviceOf(queue: Queue): number {
-    let at = this.devs.indexOf(queue.dev);
-    if (at < 0) at = this.devs.push(queue.dev) - 1;
-    return at;
+  queueOf(): QueueOf {
+    return this.names.queueOf();
   }
 
   #drained: DrainedRows | null = null;

@@ -1,6 +1,6 @@
 /** The life of one page: every write, every send, and what it became, as in `explain` and `stale`. */
 import { PAGE_STATES, placeText, SEND_KINDS } from "../history/index.ts";
-import { Lane, laneOfPage, type PageStates } from "../history/page-states.ts";
+import { Lane, laneOfPage, type PageStates } from "../history/lanes.ts";
 import { causeText } from "../report/text/cause-text.ts";
 import { hex, seconds } from "../report/text/number-text.ts";
 import { queueLabel } from "../report/text/queue-text.ts";
@@ -15,9 +15,11 @@ export const STATE_WORDS: Record<Lane, string> = {
   [Lane.None]: "nothing is missing",
   [Lane.Stale]: "missed by the log after its send: the destination has old bytes",
   [Lane.Unsent]: "missed by the log, not sent yet: harmless so far",
+  [Lane.Likely]: "likely stale: perhaps covered by its last send",
   [Lane.Possible]: "possibly stale",
   [Lane.Healed]: "missed by the log, covered since",
   [Lane.Logged]: "written and logged, not sent yet",
+  [Lane.OverLogged]: "logged and not written: sent for nothing",
 };
 
 const SENT: Record<(typeof SEND_KINDS)[number], string> = {
@@ -30,12 +32,21 @@ const SENT: Record<(typeof SEND_KINDS)[number], string> = {
 const BECAME: Readonly<Record<string, string>> = {
   missing: "missed: the destination has old bytes",
   unsent: "missed, and not sent yet",
+  likely: "missed, perhaps covered by its last send: likely stale",
   possible: "possibly stale",
   "healed-first-send": "covered by its first send",
   "healed-resend": "covered: sent again",
   "healed-log": "covered: logged later, QEMU sends it again",
   "healed-cpu": "covered: a vCPU wrote it, QEMU sends it again",
   "healed-stop": "covered: marked when the device was stopped",
+};
+
+/** Of PAGE_STATES, those that are not healed. */
+const LANES: Readonly<Record<string, Lane>> = {
+  missing: Lane.Stale,
+  likely: Lane.Likely,
+  unsent: Lane.Unsent,
+  possible: Lane.Possible,
 };
 
 export function lifeOf(one: Case, page: number, policy: number): PageLife | null {
@@ -85,7 +96,7 @@ function addWrites({ history, machine }: Case, page: number, policy: number, add
     const logged = logs.includes(cause) ? "logged" : "not logged";
     add(writes.ns[i]!, 0, {
       kind: "write",
-      what: `written: ${causeText(name)}${inside ? `, ${logged}` : ", while the log was off"}`,
+      what: `written: ${causeText(name)}${inside ? `, ${logged}` : ""}`,
       who: `${label} ${request}`.trim(),
       place: placeText(history.streams, writes.stream[i]!, writes.place[i]!) ?? "",
       state: inside ? (logs.includes(cause) ? Lane.Logged : Lane.Stale) : Lane.None,
@@ -108,14 +119,7 @@ function addStates({ machine }: Case, page: number, policy: number, add: Add): v
   for (let i = 0; i < states.length; i++) {
     if (!touches(states, i, page) || Math.floor(states.rows[i]! / bit) % 2 === 0) continue;
     const name = PAGE_STATES[states.state[i]!]!;
-    const state =
-      name === "missing"
-        ? Lane.Stale
-        : name === "unsent"
-          ? Lane.Unsent
-          : name === "possible"
-            ? Lane.Possible
-            : Lane.Healed;
+    const state = LANES[name] ?? Lane.Healed;
     add(states.ns[i]!, 3, { kind: "state", what: BECAME[name] ?? name, who: "", place: "", state });
   }
 }

@@ -14,13 +14,9 @@ export interface Form {
   offsets: Record<string, string>;
 }
 
-/** What a file that was dropped is; `recording` also stands for what nothing else fits. */
-export type FileRole = "recording" | "clock-pairs" | "memory-map" | "trace-events";
-
 export interface ChosenFile {
   name: string;
   file: Blob;
-  role: FileRole;
 }
 
 /** Where a panel's pictures are drawn: `last` is the one of the last rounds. */
@@ -43,6 +39,7 @@ export interface DrawRequest {
   last: number;
   policy: number;
   mode: "states" | "activity";
+  over: boolean;
   dark: boolean;
   ratio: number;
   selected: number | null;
@@ -59,13 +56,33 @@ export interface RequestFilter {
   to: number | null;
 }
 
+/** Pages that are stale or possibly stale at the end, under one policy. */
+export interface ComparisonRow {
+  policy: string;
+  here: number;
+  there: number;
+  both: number;
+  onlyHere: number;
+  onlyThere: number;
+  /** Runs as ranges of addresses, the first ones. */
+  runsHere: string;
+  runsThere: string;
+}
+
+export interface Comparison {
+  /** What is compared with. */
+  name: string;
+  rows: ComparisonRow[];
+}
+
 export type ToWorker =
   | { type: "start"; core: ArrayBuffer; tool: { name: string; version: string } }
   | { type: "open"; files: ChosenFile[]; form: Form }
+  | { type: "compare"; files: ChosenFile[]; form: Form }
   | { type: "history"; name: string; bytes: Uint8Array | Blob }
   | { type: "canvas"; panel: PanelName; strips: OffscreenCanvas; map: OffscreenCanvas }
   | DrawRequest
-  | { type: "counts"; policy: number; view: View; at: number }
+  | { type: "counts"; policy: number; over: boolean; view: View; at: number }
   | {
       type: "locate";
       x: number;
@@ -74,6 +91,7 @@ export type ToWorker =
       width: number;
       height: number;
       policy: number;
+      over: boolean;
     }
   | { type: "page"; page: number; policy: number }
   | { type: "filter"; filter: RequestFilter }
@@ -121,6 +139,8 @@ export interface Summary {
   hasStates: boolean;
   hasSends: boolean;
   requests: number;
+  /** Pages that each policy logged and nothing wrote, over all rounds. */
+  overLogged: number[];
   lanes: number;
   begin: number;
   end: number;
@@ -170,8 +190,10 @@ export interface RequestRow {
 
 export type FromWorker =
   | { type: "progress"; words: string; share: number | null }
+  | { type: "files"; files: { name: string; said: string; used: boolean }[] }
   | { type: "opened"; summary: Summary }
   | { type: "failed"; message: string }
+  | { type: "compared"; comparison: Comparison | null; message: string | null }
   | {
       type: "drawn";
       id: number;

@@ -1,10 +1,12 @@
 /** The worker: holds the history, replays, and draws, so that typing and zooming never wait. */
+import type { CaseFile } from "../case/case.ts";
 import { type CoreModule, compileCore } from "../core/core.ts";
 import { readHistory } from "../history/index.ts";
-import { Lane, type PageStates } from "../history/page-states.ts";
+import { Lane, type PageStates } from "../history/lanes.ts";
 import { RecordingError, UsageError } from "../model/place.ts";
 import { byteSize } from "../report/text/number-text.ts";
 import { Case } from "./case.ts";
+import { compareCases } from "./comparison.ts";
 import { AXIS_HEIGHT, addressTicks, drawMap } from "./draw/map-picture.ts";
 import { lanesOfRow } from "./draw/memory-map.ts";
 import { DARK, LIGHT } from "./draw/palette.ts";
@@ -12,7 +14,7 @@ import { type Context, drawStrips, layOutStrips } from "./draw/strips.ts";
 import type { View } from "./draw/view.ts";
 import { historyBytes, replayFiles } from "./open-files.ts";
 import { lifeOf, locate, timeText } from "./page-life.ts";
-import type { DrawRequest, FromWorker, PanelName, ToWorker } from "./protocol.ts";
+import type { ChosenFile, DrawRequest, Form, FromWorker, PanelName, ToWorker } from "./protocol.ts";
 import { filterRequests, requestRow } from "./request-table.ts";
 import { summarise, withoutOptions } from "./words.ts";
 
@@ -37,16 +39,17 @@ let wanted: DrawRequest | null = null;
 const canvases = new Map<PanelName, Canvases>();
 
 scope.onmessage = ({ data }) => {
-  handle(data).catch((error: unknown) => scope.postMessage(failure(error)));
+  handle(data).catch((error: unknown) =>
+    scope.postMessage({ type: "failed", message: wordsOf(error) }),
+  );
 };
 
-function failure(error: unknown): FromWorker {
+function wordsOf(error: unknown): string {
   const known = error instanceof RecordingError || error instanceof UsageError;
   const text = error instanceof Error ? error.message : String(error);
-  const message = known
+  return known
     ? withoutOptions(text)
     : `This is a bug in vhost-replay; please report it with these words: ${text}`;
-  return { type: "failed", message };
 }
 
 async function handle(message: ToWorker): Promise<void> {
@@ -57,6 +60,9 @@ async function handle(message: ToWorker): Promise<void> {
       break;
     case "open":
       await open(message);
+      break;
+    case "compare":
+      await compare(message);
       break;
     case "history": {
       const { name, bytes } = message;
@@ -79,22 +85,48 @@ async function handle(message: ToWorker): Promise<void> {
 }
 
 async function open({ files, form }: Extract<ToWorker, { type: "open" }>): Promise<void> {
-  const [only] = files;
-  if (files.length === 1 && only) {
-    const bytes = await historyBytes(only.name, only.file);
-    if (bytes) {
-      show(new Case(readHistory(only.name, bytes)));
-      return;
-    }
-  }
-  if (!core) throw new Error("the core is missing");
-  const module = await core;
-  const history = await replayFiles(module, files, form, tool, (bytes, total, events) => {
+  const onFiles = (told: readonly CaseFile[]) =>
+    scope.postMessage({ type: "files", files: [...told] });
+  const next = await caseOf(files, form, onFiles, (bytes, total, events) => {
     const share = total > 0 ? Math.min(bytes / total, 1) : null;
     scope.postMessage({ type: "progress", words: `${byteSize(bytes)}, ${events} events`, share });
   });
   scope.postMessage({ type: "progress", words: "drawing", share: null });
-  show(new Case(history));
+  show(next);
+}
+
+/** A history as it is, or recordings replayed. */
+async function caseOf(
+  files: readonly ChosenFile[],
+  form: Form,
+  onFiles: (files: readonly CaseFile[]) => void,
+  onProgress: (bytes: number, total: number, events: number) => void,
+): Promise<Case> {
+  const [only] = files;
+  if (files.length === 1 && only) {
+    const bytes = await historyBytes(only.name, only.file);
+    if (bytes) return new Case(readHistory(only.name, bytes));
+  }
+  if (!core) throw new Error("the core is missing");
+  return new Case(await replayFiles(await core, files, form, tool, onFiles, onProgress));
+}
+
+/** What is open stays open, whatever the other one is. */
+async function compare({ files, form }: Extract<ToWorker, { type: "compare" }>): Promise<void> {
+  if (!one) return;
+  try {
+    const other = await caseOf(
+      files,
+      form,
+      () => {},
+      () => {},
+    );
+    const name = files.map((file) => file.name).join(" + ");
+    const comparison = compareCases(one, other, name);
+    scope.postMessage({ type: "compared", comparison, message: null });
+  } catch (error) {
+    scope.postMessage({ type: "compared", comparison: null, message: wordsOf(error) });
+  }
 }
 
 function show(next: Case): void {
@@ -106,13 +138,13 @@ function show(next: Case): void {
 function answer(own: Case, message: ToWorker): void {
   switch (message.type) {
     case "counts": {
-      const { states } = own.policy(message.policy);
+      const { states } = own.policy(message.policy, message.over);
       const counts = countStates(states, message.view, message.at);
       scope.postMessage({ type: "counts", counts, at: timeText(own, message.at) });
       break;
     }
     case "locate": {
-      const { states } = own.policy(message.policy);
+      const { states } = own.policy(message.policy, message.over);
       const [lane] = lanesOfRow(message.view, message.height, message.y);
       const { from, to } = message.view;
       const ns = from + (message.x / message.width) * (to - from);
@@ -139,7 +171,7 @@ function answer(own: Case, message: ToWorker): void {
 
 /** How many pages of a view are in each state at a moment. */
 function countStates(states: PageStates, view: View, at: number): number[] {
-  const counts = new Array<number>(Lane.Logged + 1).fill(0);
+  const counts = new Array<number>(Lane.Likely + 1).fill(0);
   const last = Math.min(states.first.length - 1, Math.ceil(view.last));
   for (let lane = Math.max(0, Math.floor(view.first)); lane < last; lane++) {
     let state: Lane = Lane.None;
@@ -157,8 +189,8 @@ function draw(): void {
   if (!request || !one) return;
   const began = performance.now();
   const palette = request.dark ? DARK : LIGHT;
-  const { states } = one.policy(request.policy);
-  const data = one.strips(request.policy);
+  const { states } = one.policy(request.policy, request.over);
+  const data = one.strips(request.policy, request.over);
   const { strips, height } = layOutStrips(data);
   for (const panel of request.panels) {
     const own = canvases.get(panel.name);

@@ -158,9 +158,10 @@ describe.each(CASES)("%s", (_, files) => {
     }
     const bare = (verdicts: typeof result.migrations) =>
       verdicts.map(({ verdicts: list }) =>
-        list.map(({ policy, stale, possiblyStale, healed }) => ({
+        list.map(({ policy, stale, likelyStale, possiblyStale, healed }) => ({
           policy,
           stale,
+          likelyStale,
           possiblyStale,
           healed,
         })),
@@ -231,6 +232,17 @@ describe("the document", () => {
     expect(() => readHistory("h.vhist", Buffer.from(text, "latin1"))).toThrow(
       "h.vhist: expected a history of schema vhost-replay/history/1, found vhost-replay/history/9",
     );
+  });
+
+  test("tells when events were lost", async () => {
+    const { history, result } = await historyOf(["vhost-scsi/6.1.0-50-amd64/18-lost/trace.txt.gz"]);
+    const { gaps } = history.machines[0]!;
+    expect(gaps.length).toBe(result.inputs.flatMap((input) => input.gaps).length);
+    expect(gaps.length).toBeGreaterThan(0);
+    const { firstNs, lastNs } = result.inputs[0]!;
+    for (const ns of gaps) {
+      expect(BigInt(ns) >= BigInt(firstNs!) && BigInt(ns) <= BigInt(lastNs!)).toBe(true);
+    }
   });
 
   test("tells when the log was on", async () => {

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { MachineHistory } from "../../src/history/index.ts";
 import { makeHistory, readHistory } from "../../src/history/index.ts";
-import { Lane, pageOfLane, pageStates } from "../../src/history/page-states.ts";
+import { Lane, pageOfLane } from "../../src/history/lanes.ts";
+import { pageStates } from "../../src/history/page-states.ts";
 import type { Recording } from "../../src/join/recording.ts";
 import type { PageRun } from "../../src/model/result.ts";
 import { fileSource } from "../../src/node/file-source.ts";
-import { POLICIES, refusal } from "../../src/vhost/policy.ts";
+import { findPolicy, POLICIES, refusal } from "../../src/vhost/policy.ts";
 import { recordingOf } from "../support/memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "../../traces");
@@ -80,18 +81,54 @@ describe.each(MIGRATIONS)("migration %s, %j", (folder, files) => {
         const pages = (settle: boolean, ...wanted: Lane[]) =>
           finalPages(machine, history.originNs, i, settle, ...wanted);
         expect(pages(true, Lane.Stale), name).toEqual(pagesOf(verdict.stale));
+        expect(pages(true, Lane.Likely), name).toEqual(pagesOf(verdict.likelyStale));
         expect(pages(true, Lane.Possible), name).toEqual(pagesOf(verdict.possiblyStale));
         expect(pages(true, Lane.Unsent), name).toEqual([]);
         // The states lead there by themselves: the verdict at the end is no repair.
         const sure = migration.sendTimes !== "none" && !verdict.whatIf;
         if (!sure) continue;
         expect(pages(false, Lane.Stale), name).toEqual(pagesOf(verdict.stale));
+        expect(pages(false, Lane.Likely), name).toEqual(pagesOf(verdict.likelyStale));
         expect(pages(false, Lane.Possible, Lane.Unsent), name).toEqual(
           pagesOf(verdict.possiblyStale),
         );
       }
     },
   );
+});
+
+test("every page that a kernel without gaps logged was blue for a while, and none anything else", async () => {
+  const chosen = [{ policy: findPolicy("linux-6.16"), alias: null }];
+  const options = { policies: chosen, window: "auto" } as const;
+  const own = await recording("migration/6.1", ["trace.txt.gz", "dst.simpletrace.gz"]);
+  const made = await makeHistory(own, options, "events", TOOL);
+  const history = readHistory("h", made.bytes);
+  const states = pageStates(history.machines[0]!, history.originNs, 0);
+  const lanes = Array.from(
+    states.first.subarray(0, -1),
+    (from, lane) => new Set(states.state.subarray(from, states.first[lane + 1])),
+  );
+  const blue = lanes.filter((seen) => seen.has(Lane.Logged));
+  expect(blue.length).toBe(made.result.policies[0]!.logged);
+  expect(
+    blue.every((seen) => [...seen].every((state) => state === Lane.Logged || state === Lane.None)),
+  ).toBe(true);
+});
+
+test("violet is what a report counts as logged and not written, and only where it is asked for", async () => {
+  const chosen = [{ policy: findPolicy("qemu-device"), alias: null }];
+  const own = await recording("", ["vhost-scsi/6.1.0-50-amd64/12-toggle/trace.txt.gz"]);
+  const options = { policies: chosen, window: "auto" } as const;
+  const made = await makeHistory(own, options, "rounds", TOOL);
+  const history = readHistory("h", made.bytes);
+  const violet = (over: boolean): number => {
+    const states = pageStates(history.machines[0]!, history.originNs, 0, true, over);
+    return states.state.filter((state) => state === Lane.OverLogged).length;
+  };
+  const extra = made.result.rounds.reduce((sum, { policies }) => sum + policies[0]!.extra, 0);
+  expect(violet(false)).toBe(0);
+  expect([violet(true) > 0, extra > 0]).toEqual([true, true]);
+  expect(violet(true)).toBeLessThanOrEqual(extra);
 });
 
 describe.each([

@@ -1,13 +1,23 @@
 import { describe, expect, test } from "vitest";
+import { judge } from "../../src/answers/affected.ts";
 import { compareImages, firstDifference } from "../../src/answers/log-difference.ts";
 import { statusOf } from "../../src/answers/lost.ts";
+import type { ReplayResult } from "../../src/model/result.ts";
 import { eventJsonLine } from "../../src/report/json/event-json.ts";
 import { requestJsonLine } from "../../src/report/json/request-json.ts";
 import { seconds } from "../../src/report/text/number-text.ts";
-import { reportText } from "../../src/report/text/report-text.ts";
+import { reportText as fullText, SHOWN_FINDINGS } from "../../src/report/text/report-text.ts";
+import type { TextStyle } from "../../src/report/text/text-layout.ts";
 import { alignColumns, printable, textStyle, wrapText } from "../../src/report/text/text-layout.ts";
 import { verdictSentence } from "../../src/report/text/verdict.ts";
 import { event, policyResult, request, resultOf } from "../support/report-fixture.ts";
+
+/** Without the first screen, which answers for the kernel that ran. */
+function reportText(result: ReplayResult, style: TextStyle, shown = SHOWN_FINDINGS): string {
+  const asked = { policies: [], window: "auto", syncMarker: null, ran: null } as const;
+  const answer = { asked: { ...asked, policies: [] }, result, affected: judge(result, null) };
+  return fullText(answer, style, shown, { asksAffected: false, qemu: null, files: [] });
+}
 
 const none = (name: string) => policyResult({ name, alias: "patched", lost: 0 });
 
@@ -115,13 +125,21 @@ test("a report shows so many findings and says how many more there are", () => {
 });
 
 test("a control character in a recording's text does not reach the terminal", () => {
-  expect(printable("a\x1b[2Jb\nc\x9bd\x7f")).toBe("a?[2Jb?c?d?");
+  expect(printable("a\x1b[2Jb\nc\x9bd\x7f")).toBe("a\\x1b[2Jb\\x0ac\\x9bd\\x7f");
+  // What turns the direction of text, and what cannot be seen.
+  expect(printable("a\u202eb\u200bc\u2028d\u{e0041}é")).toBe(
+    "a\\u202eb\\u200bc\\u2028d\\u{e0041}é",
+  );
   const limits = [{ code: "x", text: "evil \x1b]0;t\x07", effect: null, places: [] }];
   expect(reportText(resultOf({ limits }), textStyle(false))).not.toContain("\x1b");
 });
 
-test("times are cut to microseconds, as ftrace prints them", () => {
-  expect(seconds("12747166999")).toBe("12.747166");
+test("times are rounded to microseconds, as ftrace and trace-cmd print them", () => {
+  expect(seconds("12747166999")).toBe("12.747167");
+  expect(seconds("12747166499")).toBe("12.747166");
+  expect(seconds("12747166500")).toBe("12.747167");
+  expect(seconds("999999999500")).toBe("1000.000000");
+  expect(seconds("-400")).toBe("0.000000");
   expect(seconds("5")).toBe("0.000000");
   expect(seconds("-1500000")).toBe("-0.001500");
 });

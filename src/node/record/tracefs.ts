@@ -4,10 +4,13 @@
  */
 import { UsageError } from "../../model/place.ts";
 import { GROUP } from "../../probes/definition.ts";
+import { checked, checkedAll } from "../../probes/outside-value.ts";
 import { errorCode, type Host } from "./host.ts";
 
 const PLACES = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] as const;
 const LOCKDOWN = "/sys/kernel/security/lockdown";
+/** debugfs: 0 while no kprobe fires. */
+const KPROBES = "/sys/kernel/debug/kprobes/enabled";
 const INSTANCE = "vhost-replay";
 const OURS = new RegExp(`^[pr]\\d*:${GROUP}/`);
 const TRIES = 20;
@@ -19,6 +22,10 @@ export interface Loss {
   /** Returns for which a return probe had no free slot. */
   returns: number;
 }
+
+/** Where the probes of a recording are: in the kernel, or in a program. */
+export type ProbeKind = "kprobe" | "uprobe";
+const KINDS: readonly ProbeKind[] = ["kprobe", "uprobe"];
 
 /** The tracing files of a host. `open` checks first that they can be used. */
 export class TraceFs {
@@ -33,28 +40,40 @@ export class TraceFs {
     this.instance = `${root}/instances/${INSTANCE}`;
   }
 
-  /** Mounts tracefs when it is not. Throws UsageError with what forbids probes here. */
-  static open(host: Host): TraceFs {
+  /**
+   * Mounts tracefs when it is not. `kind`: what will be defined; null: nothing. Throws UsageError with
+   * what forbids probes here.
+   */
+  static open(host: Host, kind: ProbeKind | null): TraceFs {
     if (host.uid !== 0) throw new UsageError("needs root");
     const lockdown = host.root + LOCKDOWN;
     if (host.exists(lockdown) && /\[confidentiality\]/.test(host.read(lockdown))) {
       throw new UsageError(
-        "the kernel is locked down (confidentiality), which forbids kprobes; see /sys/kernel/security/lockdown",
+        "the kernel is locked down (confidentiality), which forbids probes; see /sys/kernel/security/lockdown",
       );
     }
     const places = PLACES.map((place) => host.root + place);
     const mounted = places.find((place) => host.exists(`${place}/trace_clock`));
     const root = mounted ?? mount(host);
-    if (!host.exists(`${root}/kprobe_events`)) {
-      throw new UsageError(`this kernel has no kprobe events (CONFIG_KPROBE_EVENTS): ${root}`);
+    if (kind !== null && !host.exists(`${root}/${kind}_events`)) {
+      throw new UsageError(
+        `this kernel has no ${kind} events (CONFIG_${kind.toUpperCase()}_EVENTS): ${root}`,
+      );
     }
     return new TraceFs(host, root);
   }
 
   /** The definitions of our group, as the kernel lists them. */
   probes(): string[] {
-    const lines = this.#host.read(`${this.root}/kprobe_events`).split("\n");
+    const lines = this.#kinds().flatMap((kind) =>
+      this.#host.read(`${this.root}/${kind}_events`).split("\n"),
+    );
     return lines.filter((line) => OURS.test(line));
+  }
+
+  /** What this kernel can place. */
+  #kinds(): ProbeKind[] {
+    return KINDS.filter((kind) => this.#host.exists(`${this.root}/${kind}_events`));
   }
 
   get #group(): string {
@@ -74,7 +93,7 @@ export class TraceFs {
    * Defines all probes, or none. Returns null, or the definition that the kernel refused with its
    * reason. Throws UsageError when a group of this name exists.
    */
-  async define(definitions: readonly string[]): Promise<string | null> {
+  async define(definitions: readonly string[], kind: ProbeKind): Promise<string | null> {
     if (this.hasProbes) {
       throw new UsageError(
         `probes of group ${GROUP} are defined already; remove them first: vhost-replay record --cleanup`,
@@ -82,9 +101,9 @@ export class TraceFs {
     }
     for (const line of definitions) {
       try {
-        this.#host.append(`${this.root}/kprobe_events`, `${line}\n`);
+        this.#host.append(`${this.root}/${kind}_events`, `${line}\n`);
       } catch (error) {
-        await this.removeProbes();
+        await this.removeProbes(this.#events());
         return `${line} (${this.#lastError() ?? errorCode(error)})`;
       }
     }
@@ -101,22 +120,33 @@ export class TraceFs {
     }
   }
 
-  /** Removes our group. Returns whether it is gone: something else may hold a probe. */
-  async removeProbes(): Promise<boolean> {
-    for (let tries = 0; this.hasProbes && tries < TRIES; tries++) {
+  /** Removes these probes of our group. Returns whether they are gone: something else may hold one. */
+  async removeProbes(own: readonly string[]): Promise<boolean> {
+    const left = (): string[] => this.#events().filter((name) => own.includes(name));
+    for (let tries = 0; left().length > 0 && tries < TRIES; tries++) {
       if (tries > 0) await this.#host.pause(250);
-      this.#try(() => this.#host.write(`${this.#group}/enable`, "0"));
-      if (this.hasInstance) this.#try(() => this.enable(false));
-      for (const name of this.#events()) {
-        this.#try(() => this.#host.append(`${this.root}/kprobe_events`, `-:${GROUP}/${name}\n`));
+      for (const name of left()) {
+        this.#try(() => this.#host.write(`${this.#group}/${name}/enable`, "0"));
+        if (this.hasInstance) this.#try(() => this.set(`events/${GROUP}/${name}/enable`, "0"));
+        for (const kind of this.#kinds()) {
+          this.#try(() => this.#host.append(`${this.root}/${kind}_events`, `-:${GROUP}/${name}\n`));
+        }
       }
     }
-    return !this.hasProbes;
+    return left().length === 0;
+  }
+
+  /** Names of the probes of our group. */
+  get events(): string[] {
+    return this.#events();
   }
 
   #events(): string[] {
     const entries = this.hasProbes ? this.#host.list(this.#group) : [];
-    return entries.filter((name) => name !== "enable" && name !== "filter");
+    return checkedAll(
+      "event",
+      entries.filter((name) => name !== "enable" && name !== "filter"),
+    );
   }
 
   #try(act: () => void): void {
@@ -124,6 +154,20 @@ export class TraceFs {
       act();
     } catch (error) {
       if (errorCode(error) === "") throw error;
+    }
+  }
+
+  /** Throws UsageError where an instance or probes of our names are somebody's already. */
+  refuseOthers(): void {
+    if (this.hasInstance) {
+      throw new UsageError(
+        `${this.instance} is there already: another recording, or the rest of one; a recording of this tool that was cut off is removed with: vhost-replay record --cleanup`,
+      );
+    }
+    if (this.hasProbes) {
+      throw new UsageError(
+        `probes of group ${GROUP} are defined already; remove them first: vhost-replay record --cleanup`,
+      );
     }
   }
 
@@ -142,7 +186,7 @@ export class TraceFs {
       ["this kernel has no trace clock mono", () => this.set("trace_clock", "mono")],
       [
         `no memory for a ring buffer of ${bufferKib} KiB for each CPU (--buffer-size)`,
-        () => this.set("buffer_size_kb", `${bufferKib}`),
+        () => this.set("buffer_size_kb", checked("number of KiB", bufferKib)),
       ],
     ];
     for (const [complaint, act] of steps) {
@@ -165,6 +209,31 @@ export class TraceFs {
     this.#host.append(`${this.instance}/${file}`, text);
   }
 
+  /**
+   * What was switched off, or taken away, by somebody else while we record; null while all is on.
+   * `events` are the probes that were switched on.
+   */
+  switchedOff(events: readonly string[]): string | null {
+    if (!this.hasInstance) return "the trace instance was removed";
+    if (this.#isOff(`${this.instance}/tracing_on`)) return "tracing_on was set to 0";
+    for (const event of events) {
+      const folder = `${this.instance}/events/${GROUP}/${event}`;
+      if (!this.#host.exists(folder)) return `the probe ${event} was removed`;
+      if (this.#isOff(`${folder}/enable`)) return `the probe ${event} was switched off`;
+    }
+    if (this.#isOff(`${this.#host.root}${KPROBES}`)) return "all kprobes were switched off";
+    return null;
+  }
+
+  /** Whether a switch stands at 0; one that cannot be read is taken to be on. */
+  #isOff(path: string): boolean {
+    try {
+      return this.#host.read(path).startsWith("0");
+    } catch {
+      return false;
+    }
+  }
+
   /** Starts or stops the recording of our probes in our instance. */
   enable(on: boolean): void {
     this.set(`events/${GROUP}/enable`, on ? "1" : "0");
@@ -172,7 +241,7 @@ export class TraceFs {
 
   /** Writes a line into the recording. */
   mark(text: string): void {
-    this.set("trace_marker", text);
+    this.set("trace_marker", checked("line of text", text));
   }
 
   /** Removes our instance. Returns whether it is gone: somebody may have its files open. */
@@ -203,14 +272,21 @@ export class TraceFs {
     return sum(this.stats(), /^entries: (\d+)$/gm);
   }
 
-  /** The lines of kprobe_profile (hits, misses) that are ours; `mixed` in a list of other groups'. */
+  /** The lines of kprobe_profile (hits, misses) that are ours, of a list of all groups'. */
   profile(): string {
     const names = new Set(this.#events());
-    const lines = this.#host.read(`${this.root}/kprobe_profile`).split("\n");
+    const file = `${this.root}/kprobe_profile`;
+    // A uprobe misses nothing: its profile has hits alone.
+    const lines = this.#host.exists(file) ? this.#host.read(file).split("\n") : [];
     return lines
       .filter((line) => names.has(line.trim().split(/\s+/)[0] ?? ""))
       .map((line) => `${line}\n`)
       .join("");
+  }
+
+  /** Events that came into the ring buffer so far, read, waiting and overwritten ones. */
+  recorded(): number {
+    return sum(this.stats(), /^(?:entries|overrun|read events): (\d+)$/gm);
   }
 
   /** What was lost so far. */

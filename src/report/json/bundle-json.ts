@@ -13,12 +13,16 @@ export interface BundleFacts {
   onePid: boolean;
   writesOnly: boolean;
   missing: readonly { event: string; function: string; why: string; without: string }[];
+  /** The program of a user-space back end; null for the kernel's drivers. */
+  program: { backEnd: string; binary: string; buildId: string | null } | null;
   recorder: string;
   traceCmd: string | null;
   recording: string;
   endedBy: string;
   clocks: Record<"begin" | "end", { realtimeNs: string; monotonicNs: string }>;
   loss: { events: number; returns: number };
+  recorded: number;
+  switchedOff: { what: string; monotonicNs: string } | null;
   config: readonly string[];
   modules: readonly { name: string; srcversion: string | null }[];
   qemuEvents: readonly string[] | null;
@@ -40,6 +44,7 @@ export function bundleJson(facts: BundleFacts) {
       requests: facts.requests,
       form: facts.form,
       missing: facts.missing,
+      ...(facts.program === null ? {} : { program: facts.program }),
     },
     recorder: facts.recorder,
     recording: facts.recording,
@@ -49,6 +54,8 @@ export function bundleJson(facts: BundleFacts) {
     endedBy: facts.endedBy,
     clocks: facts.clocks,
     loss: facts.loss,
+    recorded: facts.recorded,
+    switchedOff: facts.switchedOff,
     qemuEvents: facts.qemuEvents,
     files: facts.files,
   };

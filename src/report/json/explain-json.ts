@@ -1,5 +1,6 @@
 /** The document of `explain --json`. Schema: schema/explain.schema.json. */
 import type { Answer, Life, LifeEvent } from "../../answers/life.ts";
+import type { Step } from "../../answers/page-travel.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { WatchedWrite } from "../../model/result.ts";
@@ -7,7 +8,7 @@ import { hex } from "../text/number-text.ts";
 import { inputJson, limitJson, optionsJson, type Tool, toolJson } from "./result-json.ts";
 
 /** `vhost-replay/explain/1`. */
-export function explainJson(tool: Tool, { asked, result, life }: Answer) {
+export function explainJson(tool: Tool, { asked, result, life, travel, verdicts }: Answer) {
   return {
     schema: "vhost-replay/explain/1",
     tool: toolJson(tool),
@@ -25,6 +26,12 @@ export function explainJson(tool: Tool, { asked, result, life }: Answer) {
     })),
     events: life.events.map((event) => lifeEventJson(event, life)),
     moreEvents: life.moreEvents,
+    travel: travel && {
+      source: travel.source.map(stepJson),
+      destination: travel.destination.map(stepJson),
+      more: travel.more,
+    },
+    verdicts,
     limits: result.limits.map(limitJson),
   };
 }
@@ -43,6 +50,10 @@ function lifeEventJson(event: LifeEvent, life: Life) {
       pages: event.lost[index] ?? 0,
     })),
   };
+}
+
+function stepJson({ kind, ns, place, gfn }: Step) {
+  return { kind, ns, place, gfn: gfn === null ? null : hex(gfn) };
 }
 
 /** A write of a watched range. */

@@ -1,8 +1,10 @@
 /** The documents of `report --json` and `info --json`. Schemas: schema/report, schema/info. */
+
+import { type Answer as Report, statusOf } from "../../answers/affected.ts";
 import type { Answer as Contents } from "../../answers/inspect.ts";
-import { type Answer as Lost, statusOf } from "../../answers/lost.ts";
 import type { Case } from "../../case/case.ts";
 import { verdictSentence } from "../text/verdict.ts";
+import { affectedJson } from "./affected-json.ts";
 import { caseJson } from "./case-json.ts";
 import {
   deviceJson,
@@ -21,17 +23,19 @@ import { migrationJson } from "./stale-json.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
-/** `vhost-replay/report/1`; `opened`: the case that was asked about, where it was one. */
-export function reportJson(tool: Tool, { asked, result }: Lost, opened: Case | null = null) {
+/** `vhost-replay/report/2`; `opened`: the case that was asked about, where it was one. */
+export function reportJson(tool: Tool, answer: Report, opened: Case | null = null) {
+  const { asked, result } = answer;
   const names = result.policies.map((policy) => policy.name);
   return {
-    schema: "vhost-replay/report/1",
+    schema: "vhost-replay/report/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     case: opened && caseJson(opened),
+    affected: affectedJson(answer),
     inputs: result.inputs.map(inputJson),
     verdict: {
-      answer: ANSWERS[statusOf({ result })],
+      answer: ANSWERS[statusOf(answer)],
       sentence: verdictSentence(result),
       certainty: result.certainty,
       window: result.window,

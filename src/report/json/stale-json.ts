@@ -2,9 +2,10 @@
 
 import { type Answer, mainMigration, statusOf, type VerdictOwners } from "../../answers/stale.ts";
 import type { Owner } from "../../memory/owners/owners.ts";
+import type { MigrationResult, MigrationVerdict, StalePage } from "../../model/migration-result.ts";
 import { countPages, eachPage } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { MigrationResult, MigrationVerdict, PageRun, StalePage } from "../../model/result.ts";
+import type { PageRun } from "../../model/result.ts";
 import { staleSentence } from "../text/migration-text.ts";
 import { hex } from "../text/number-text.ts";
 import { ownersJson } from "./owners-json.ts";
@@ -22,7 +23,7 @@ import {
 const REPORT_RUNS = 64;
 const ANSWERS = { 0: "none-stale", 1: "stale", 3: "none" } as const;
 
-/** `vhost-replay/stale/1`. The lists on top are those of the first policy. */
+/** `vhost-replay/stale/2`. The lists on top are those of the first policy. */
 export function staleJson(tool: Tool, { asked, result, owners }: Answer) {
   const migration = mainMigration(result);
   const policies = (migration?.verdicts ?? []).map((verdict, i) =>
@@ -30,7 +31,7 @@ export function staleJson(tool: Tool, { asked, result, owners }: Answer) {
   );
   const [first] = policies;
   return {
-    schema: "vhost-replay/stale/1",
+    schema: "vhost-replay/stale/2",
     tool: toolJson(tool),
     options: { ...optionsJson(asked), ran: asked.ran },
     inputs: result.inputs.map(inputJson),
@@ -42,6 +43,7 @@ export function staleJson(tool: Tool, { asked, result, owners }: Answer) {
     migration: migration === null ? null : timelineJson(migration),
     policy: first?.policy ?? null,
     stale: first?.stale ?? [],
+    likelyStale: first?.likelyStale ?? [],
     possiblyStale: first?.possiblyStale ?? [],
     healed: first?.healed ?? [],
     reasons: first?.reasons ?? [],
@@ -68,6 +70,7 @@ function verdictJson(verdict: MigrationVerdict, owners: VerdictOwners | null) {
       loggedNotSent: verdict.loggedNotSent,
     },
     stale: gfns(verdict.stale),
+    likelyStale: gfns(verdict.likelyStale),
     possiblyStale: gfns(verdict.possiblyStale),
     healed: healed.map(({ gfn }) => hex(gfn)),
     ...(owners === null ? {} : { owners: ownersJson(owners) }),
@@ -128,6 +131,7 @@ export function migrationJson(migration: MigrationResult) {
       worst: verdict.worst,
       loggedNotSent: verdict.loggedNotSent,
       stale: runsJson(verdict.stale),
+      likelyStale: runsJson(verdict.likelyStale),
       possiblyStale: runsJson(verdict.possiblyStale),
       healed: verdict.healed.map(({ by, runs }) => ({ by, pages: countPages(runs) })),
     })),

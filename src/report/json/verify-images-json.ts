@@ -7,11 +7,11 @@ import { inputJson, limitJson, optionsJson, runJson, type Tool, toolJson } from 
 
 const ANSWERS = { 0: "explained", 1: "unexplained", 3: "none" } as const;
 
-/** `vhost-replay/verify-images/1`. */
+/** `vhost-replay/verify-images/2`. */
 export function verifyImagesJson(tool: Tool, images: Answer) {
   const { asked, result } = images;
   return {
-    schema: "vhost-replay/verify-images/1",
+    schema: "vhost-replay/verify-images/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),

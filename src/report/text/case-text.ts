@@ -1,7 +1,8 @@
 /** The files of a case, and what each is. */
+import type { Answer } from "../../answers/affected.ts";
 import type { Case } from "../../case/case.ts";
 import { counted } from "../../model/counted.ts";
-import type { ReplayResult } from "../../model/result.ts";
+import { affectedSentence } from "./affected-text.ts";
 import { headline } from "./report-text.ts";
 import { printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
@@ -42,12 +43,13 @@ function shortener(folder: string): (file: string) => string {
 
 /** Several cases: what each says first, and the files to give to ask more. */
 export function caseListText(
-  cases: readonly { opened: Case; result: ReplayResult }[],
+  cases: readonly { opened: Case; answer: Answer }[],
   style: TextStyle,
 ): string {
   return sectionsText(
-    cases.map(({ opened, result }) => [
-      ...wrapText(printable(headline(result)), "", "  ").map((line) => style.bold(line)),
+    cases.map(({ opened, answer }) => [
+      ...wrapText(affectedSentence(answer), "", "  ").map((line) => style.bold(line)),
+      ...wrapText(printable(headline(answer.result)), "  ", "  "),
       ...opened.files
         .filter((file) => file.used)
         .flatMap((file) => wrapText(printable(`${file.name}: ${file.said}`), "  ", "    ")),

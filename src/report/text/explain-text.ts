@@ -1,6 +1,7 @@
 /** The life of some guest pages: every write, every sync, and who logged what. */
 
-import type { Life, LifeEvent, PolicyLife } from "../../answers/life.ts";
+import type { Answer, Life, LifeEvent, PolicyLife } from "../../answers/life.ts";
+import type { Step } from "../../answers/page-travel.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { ReplayResult, WatchedWrite } from "../../model/result.ts";
@@ -10,7 +11,10 @@ import { policyLabel, queueLabel } from "./queue-text.ts";
 import { printable, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** For people; the first line is the answer. Ends in a line feed. */
-export function explainText(life: Life, result: ReplayResult, style: TextStyle): string {
+export function explainText(
+  { life, result, travel, verdicts }: Pick<Answer, "life" | "result" | "travel" | "verdicts">,
+  style: TextStyle,
+): string {
   const pages = life.len / PAGE_BYTES;
   const what = `${byteRange(life.gpa, life.len)} (${countOf(pages, "page")})`;
   const lines = [
@@ -23,11 +27,107 @@ export function explainText(life: Life, result: ReplayResult, style: TextStyle):
   if (life.writes > 0) {
     lines.push("", ...life.policies.flatMap((p) => wrapText(policyText(p), "  ", "    ")), "");
   }
-  for (const event of life.events) lines.push(...eventLines(event, life, result));
+  if (verdicts.length > 0) {
+    lines.push(...verdicts.flatMap((one) => wrapText(verdictText(one), "  ", "    ")), "");
+  }
+  for (const { lines: own } of inOrder(life, result, travel)) lines.push(...own);
   if (life.moreEvents > 0) lines.push(`and ${countOf(life.moreEvents, "more event")} (--limit)`);
   if (lines.at(-1) !== "") lines.push("");
+  lines.push(...destinationText(travel));
   lines.push(...limitsText(result.limits, style));
   return `${lines.join("\n")}\n`;
+}
+
+const HEALED: Record<Answer["verdicts"][number]["healed"][number]["by"], string> = {
+  "first-send": "its first send",
+  resend: "a later send",
+  log: "a later write that is logged",
+  cpu: "a vCPU's write",
+  stop: "the device's stop",
+};
+
+function verdictText({ policy, stale, possibly, healed }: Answer["verdicts"][number]): string {
+  const parts: string[] = [];
+  if (stale > 0) parts.push(`${countOf(stale, "page")} stale`);
+  if (possibly > 0) parts.push(`${countOf(possibly, "page")} possibly stale`);
+  for (const { by, pages } of healed)
+    parts.push(`${countOf(pages, "page")} healed by ${HEALED[by]}`);
+  return `at the destination under ${policy}: ${parts.join(", ") || "as at the source"}`;
+}
+
+interface Told {
+  ns: bigint;
+  lines: string[];
+  /** A sync at which nothing of these pages happened. */
+  quiet: boolean;
+}
+
+/** Writes, syncs and what QEMU did, by time. A read of the log that ends a round is that sync. */
+function inOrder(life: Life, result: ReplayResult, travel: Answer["travel"]): Told[] {
+  const own = life.events.map((event): Told => {
+    const ns = BigInt(event.kind === "sync" ? event.mark.ns : event.write.ns);
+    const quiet = event.kind === "sync" && event.lost.every((pages) => pages === 0);
+    return { ns, lines: eventLines(event, life, result), quiet };
+  });
+  const syncs = new Set(
+    life.events.flatMap((event) => (event.kind === "sync" ? [formatPlace(event.mark.place)] : [])),
+  );
+  const steps = (travel?.source ?? [])
+    .filter(({ kind, place }) => kind !== "log-read" || !syncs.has(place))
+    .map((step): Told => ({ ns: BigInt(step.ns), lines: stepLines(step), quiet: false }));
+  return shortened([...own, ...steps].sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0)));
+}
+
+/** Of many syncs in a row at which nothing happened the first and the last are shown. */
+const ROW = 4;
+
+function shortened(told: readonly Told[]): Told[] {
+  const short: Told[] = [];
+  for (let i = 0; i < told.length; ) {
+    let end = i;
+    while (end < told.length && told[end]!.quiet) end++;
+    if (end - i < ROW) {
+      const until = Math.max(end, i + 1);
+      short.push(...told.slice(i, until));
+      i = until;
+      continue;
+    }
+    const line = `${" ".repeat(16)}${end - i - 2} more syncs`;
+    short.push(told[i]!, { ...told[i]!, lines: [line] }, told[end - 1]!);
+    i = end;
+  }
+  return short;
+}
+
+const STEPS: Record<Step["kind"], string> = {
+  sent: "sent",
+  "marked-by-vcpu": "written by a vCPU (KVM's dirty ring)",
+  "log-read": "QEMU reads and clears vhost's log",
+  received: "received with data:",
+  "received-zero": "received as zeros:",
+};
+
+function stepLines({ kind, ns, place, gfn }: Step): string[] {
+  const page = gfn === null ? "" : ` page 0x${gfn.toString(16)}`;
+  return [
+    ...wrapText(`${STEPS[kind]}${page}`, `${seconds(ns).padStart(14)}  `, " ".repeat(16)),
+    `${" ".repeat(16)}${printable(place)}`,
+  ];
+}
+
+function destinationText(travel: Answer["travel"]): string[] {
+  if (!travel) return [];
+  const lines: string[] = [];
+  if (travel.destination.length > 0) {
+    lines.push(
+      "The destination, on its own clock",
+      "",
+      ...travel.destination.flatMap(stepLines),
+      "",
+    );
+  }
+  if (travel.more > 0) lines.push(`and ${countOf(travel.more, "more step")} of QEMU (--limit)`, "");
+  return lines;
 }
 
 function outsideText(life: Life): string {

@@ -1,6 +1,8 @@
 /** Migrations for people: the sentence that a report begins with, the time line, the counts. */
+
+import type { MigrationResult, MigrationVerdict } from "../../model/migration-result.ts";
 import { countPages } from "../../model/page-runs.ts";
-import type { MigrationResult, MigrationVerdict, ReplayResult } from "../../model/result.ts";
+import type { ReplayResult } from "../../model/result.ts";
 import { countOf, seconds } from "./number-text.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 
@@ -23,20 +25,22 @@ export function staleSentence(migration: MigrationResult, result: ReplayResult):
 }
 
 function amount(verdict: MigrationVerdict): string {
-  const possible = countPages(verdict.possiblyStale);
-  if (verdict.worst === 0) return "no page";
-  if (verdict.best === 0) {
-    const likely = verdict.likely > 0 ? `, ${verdict.likely} likely` : "";
-    return `possibly ${countOf(possible, "page")}${likely}`;
-  }
-  const more = possible > 0 ? `, possibly ${possible} more` : "";
-  return `${countOf(verdict.best, "page")}${more}`;
+  const rungs: [how: string, pages: number][] = [
+    ["", countPages(verdict.stale)],
+    ["likely ", countPages(verdict.likelyStale)],
+    ["possibly ", countPages(verdict.possiblyStale)],
+  ];
+  const told = rungs
+    .filter(([, pages]) => pages > 0)
+    .map(([how, pages], i) => how + (i === 0 ? countOf(pages, "page") : `${pages} more`));
+  return told.length === 0 ? "no page" : told.join(", ");
 }
 
 const SEND_TIMES: Record<MigrationResult["sendTimes"], string> = {
   source: "send times from the source (zero pages are not in it)",
   "source-and-destination": "send times from the source, zero pages from the destination",
   destination: "only arrival times at the destination",
+  packets: "send times of the first pass from the packets of multifd, none of later passes",
   none: "no send times",
 };
 
@@ -66,6 +70,7 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
   const rows = migration.verdicts.map((verdict) => [
     verdict.policy,
     `${verdict.best}`,
+    `${countPages(verdict.likelyStale)}`,
     `${countPages(verdict.possiblyStale)}`,
     `${verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0)}`,
     verdict.healed.map(({ by, runs }) => `${HEALED[by]} ${countPages(runs)}`).join(", "),
@@ -74,7 +79,10 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
   return [
     ...lines,
     "",
-    ...alignColumns([["policy", "stale", "possibly", "healed", "by", ""], ...rows], "lrrrll"),
+    ...alignColumns(
+      [["policy", "stale", "likely", "possibly", "healed", "by", ""], ...rows],
+      "lrrrrll",
+    ),
     ...whatIfNote(migration, style),
   ];
 }
@@ -92,8 +100,8 @@ function whatIfNote(migration: MigrationResult, style: TextStyle): string[] {
   return [
     "",
     ...wrapText(
-      "what-if: the sends fit a vhost that logs more than this one. A page that was sent again " +
-        "because of that log would not have been, so it counts as possibly stale.",
+      "what-if: this vhost did not run. A page that was sent again because of what the one that ran " +
+        "logged would not have been, so it counts as possibly stale.",
       "",
       "",
     ).map((line) => style.dim(line)),

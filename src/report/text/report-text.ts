@@ -1,6 +1,8 @@
 /** The report for people: verdict, policies, findings, limits. */
+import type { Answer } from "../../answers/affected.ts";
 import { toldByQemu } from "../../answers/stale.ts";
 import type { InputSummary, ReplayResult } from "../../model/result.ts";
+import { affectedText } from "./affected-text.ts";
 import { findingsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
 import { migrationText, staleSentence } from "./migration-text.ts";
@@ -17,18 +19,27 @@ export function headline(result: ReplayResult): string {
   return migration === null ? verdictSentence(result) : staleSentence(migration, result);
 }
 
-/**
- * The whole report, ending in a line feed. `shown`: findings a policy, at most; `files`: lines about the
- * files of a case.
- */
+/** What stands around the numbers of a report. */
+export interface ReportSurroundings {
+  /** Whether the first screen answers if the host is affected. */
+  asksAffected: boolean;
+  /** Version of QEMU, where it is told. */
+  qemu: string | null;
+  /** Lines about the files of a case. */
+  files: string[];
+}
+
+/** The whole report, ending in a line feed. `shown`: findings a policy, at most. */
 export function reportText(
-  result: ReplayResult,
+  answer: Answer,
   style: TextStyle,
-  shown = SHOWN_FINDINGS,
-  files: string[] = [],
+  shown: number,
+  { asksAffected, qemu, files }: ReportSurroundings,
 ): string {
+  const { result } = answer;
   const migration = toldByQemu(result);
   const sections = [
+    asksAffected ? affectedText(answer, qemu, style) : [],
     migration === null ? [] : wrapBold(staleSentence(migration, result), style),
     migration === null ? [] : migrationText(migration, style),
     [style.bold(verdictSentence(result))],

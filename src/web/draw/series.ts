@@ -1,11 +1,11 @@
 /** What the strips above the map show, made once from a history: the fate of writes, depth of the queues. */
 import { type MachineHistory, REQUEST_STATES } from "../../history/index.ts";
-import { BLOCK_PAGES, Lane, type PageStates } from "../../history/page-states.ts";
-import { laneTable } from "./memory-map.ts";
+import { Lane, type PageStates } from "../../history/lanes.ts";
+import { laneFinder } from "./memory-map.ts";
 
 /** What became of a write: `Lane` of the page at the end, or outside the logging window. */
-export const OUTSIDE = 6;
-export const FATES = 7;
+export const OUTSIDE = 8;
+export const FATES = 9;
 
 /**
  * For each write what became of it under a policy: `Stale`, `Possible` or `Healed` when it was left out
@@ -23,7 +23,7 @@ export function fatesOfWrites(
   for (const cause of machine.policies[policy]!.counts) inside[cause] = 1;
   const logs = new Uint8Array(256);
   for (const cause of machine.policies[policy]!.logs) logs[cause] = 1;
-  const lanes = laneTable(states.blocks);
+  const laneOf = laneFinder(states.blocks);
   const final = finalStates(states);
   for (let i = 0; i < writes.length; i++) {
     const cause = writes.cause[i]!;
@@ -32,19 +32,22 @@ export function fatesOfWrites(
     else {
       let worst = Lane.Healed;
       for (let page = writes.page[i]!, end = page + writes.pages[i]!; page < end; page++) {
-        const block = lanes.get(Math.floor(page / BLOCK_PAGES));
-        if (block === undefined) continue;
-        const state = final[block * BLOCK_PAGES + (page % BLOCK_PAGES)]!;
-        if (state === Lane.Stale) worst = Lane.Stale;
-        else if ((state === Lane.Possible || state === Lane.Unsent) && worst !== Lane.Stale) {
-          worst = Lane.Possible;
-        }
+        const lane = laneOf(page);
+        if (lane >= 0) worst = worse(worst, final[lane]!);
       }
       fates[i] = worst;
     }
   }
   return fates;
 }
+
+/** The worse one of two states of pages that one write touched. */
+function worse(a: Lane, b: Lane): Lane {
+  const rank = (lane: Lane): number => RANKS.indexOf(lane === Lane.Unsent ? Lane.Possible : lane);
+  return rank(b) > rank(a) ? (b === Lane.Unsent ? Lane.Possible : b) : a;
+}
+
+const RANKS: readonly Lane[] = [Lane.Healed, Lane.Possible, Lane.Likely, Lane.Stale];
 
 /** The last state of each lane. */
 export function finalStates({ first, state }: PageStates): Uint8Array {

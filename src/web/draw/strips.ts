@@ -1,6 +1,6 @@
 /** The strips above the map, on one axis of time with it. */
 import type { MachineHistory } from "../../history/index.ts";
-import { Lane } from "../../history/page-states.ts";
+import { Lane } from "../../history/lanes.ts";
 import { lowerBound } from "./memory-map.ts";
 import { css, type Palette, type Phase } from "./palette.ts";
 import { type Depth, FATES, OUTSIDE } from "./series.ts";
@@ -120,6 +120,7 @@ const DRAW: Readonly<Record<string, Draw>> = {
     );
     const order = [
       [Lane.Stale, css(palette.lanes[Lane.Stale])],
+      [Lane.Likely, css(palette.lanes[Lane.Likely])],
       [Lane.Possible, css(palette.lanes[Lane.Possible])],
       [Lane.Healed, css(palette.lanes[Lane.Healed])],
       [Lane.Logged, css(palette.lanes[Lane.Logged])],

@@ -1,21 +1,26 @@
 /** What the colours mean, with how many pages of the view are in each state; and the controls. */
 import { html, type TemplateResult } from "lit";
-import { Lane } from "../../history/page-states.ts";
+import { Lane } from "../../history/lanes.ts";
 import type { State, Store } from "./store.ts";
 
 /** In the order of severity. */
 export const MEANINGS: readonly [Lane, string, string][] = [
   [Lane.Stale, "stale", "missed: destination has old bytes"],
+  [Lane.Likely, "likely", "likely stale"],
   [Lane.Unsent, "unsent", "missed, page not sent yet"],
   [Lane.Possible, "possible", "possibly stale"],
   [Lane.Healed, "healed", "missed, then covered"],
   [Lane.Logged, "logged", "written and logged, not sent yet"],
 ];
 
+/** Off at first: it harms nobody. */
+const OVER = [Lane.OverLogged, "over", "logged, not written"] as const;
+
 export function legend(store: Store, state: State): TemplateResult {
   const { summary, counts, mode, policy } = state;
   if (!summary) return html``;
-  const number = (lane: Lane) => counts?.counts[lane]?.toLocaleString("en") ?? "";
+  const number = (lane: Lane) =>
+    mode === "states" ? (counts?.counts[lane]?.toLocaleString("en") ?? "") : "";
   return html`
     <div class="controls">
       <label>policy
@@ -38,6 +43,13 @@ export function legend(store: Store, state: State): TemplateResult {
           }
         </select>
       </label>
+      ${
+        summary.overLogged.some((pages) => pages > 0)
+          ? html`<label><input type="checkbox" .checked=${state.over}
+              @change=${(event: Event) => store.choose({ over: (event.target as HTMLInputElement).checked })}>
+              what was logged and not written</label>`
+          : ""
+      }
       <form @submit=${(event: Event) => goTo(store, event)}>
         <label>address <input id="address" name="address" size="14" placeholder="0x400000" autocomplete="off"></label>
         ${state.addressFailure ? html`<span class="hint" role="alert">${state.addressFailure}</span>` : ""}
@@ -54,15 +66,16 @@ export function legend(store: Store, state: State): TemplateResult {
           })}>whole recording</button>
       </span>
     </div>
-    <ul class="legend" ?hidden=${mode === "activity"}>
-      ${MEANINGS.map(
+    <ul class="legend">
+      ${mode === "activity" ? html`<li>strip of writes:</li>` : ""}
+      ${[...MEANINGS, ...(state.over ? [OVER] : [])].map(
         ([lane, name, words]) =>
           html`<li><span class="swatch ${name}"></span>${words} <b>${number(lane)}</b></li>`,
       )}
-      <li class="at">${counts ? `pages in view at ${counts.at} s` : ""}</li>
+      <li class="at">${counts && mode === "states" ? `pages in view at ${counts.at} s` : ""}</li>
     </ul>
-    <p class="legend" ?hidden=${mode === "states"}>
-      Darker: written more often. ${
+    <p class="hint" ?hidden=${mode === "states"}>
+      On the map, darker: written more often. ${
         summary.hasSends
           ? ""
           : "No page sends are recorded, so nobody can say which pages were sent after a write; every page that was left out of the log is possibly stale."

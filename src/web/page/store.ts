@@ -2,6 +2,7 @@
 import type { View } from "../draw/view.ts";
 import type {
   ChosenFile,
+  Comparison,
   DrawRequest,
   Form,
   FromWorker,
@@ -19,12 +20,16 @@ export interface State {
   busy: { words: string; share: number | null };
   failure: string | null;
   files: ChosenFile[];
+  /** What each file of a case is, once it was looked at. */
+  told: { name: string; said: string; used: boolean }[];
   form: Form;
   formOpen: boolean;
   summary: Summary | null;
   view: View;
   policy: number;
   mode: "states" | "activity";
+  /** The map shows what was logged and not written, too. */
+  over: boolean;
   /** Number of the page that is inspected, and its lane. */
   page: number | null;
   lane: number | null;
@@ -39,6 +44,9 @@ export interface State {
   filtered: number;
   rows: Map<number, RequestRow>;
   addressFailure: string | null;
+  comparing: boolean;
+  comparison: Comparison | null;
+  comparisonFailure: string | null;
 }
 
 const NO_VIEW: View = { from: 0, to: 1, first: 0, last: 1 };
@@ -57,12 +65,14 @@ export class Store {
     busy: { words: "", share: null },
     failure: null,
     files: [],
+    told: [],
     form: FIRST_FORM,
     formOpen: false,
     summary: null,
     view: NO_VIEW,
     policy: 0,
     mode: "states",
+    over: false,
     page: null,
     lane: null,
     life: null,
@@ -75,6 +85,9 @@ export class Store {
     filtered: 0,
     rows: new Map(),
     addressFailure: null,
+    comparing: false,
+    comparison: null,
+    comparisonFailure: null,
   };
   readonly #worker: Worker;
   readonly #render: (state: State) => void;
@@ -115,7 +128,7 @@ export class Store {
   }
 
   /** Another policy, or another way of drawing. */
-  choose(change: Partial<Pick<State, "policy" | "mode">>): void {
+  choose(change: Partial<Pick<State, "policy" | "mode" | "over">>): void {
     this.set({ ...change, located: null });
     this.draw();
     const { page } = this.state;
@@ -148,9 +161,9 @@ export class Store {
   #later(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      const { view, policy, summary } = this.state;
+      const { view, policy, over, summary } = this.state;
       if (!summary) return;
-      this.send({ type: "counts", policy, view, at: Math.min(view.to, summary.end) });
+      this.send({ type: "counts", policy, over, view, at: Math.min(view.to, summary.end) });
       if (summary.requests > 0) this.#sendFilter();
       this.onSettled();
     }, 120);
@@ -163,6 +176,9 @@ export class Store {
     switch (message.type) {
       case "progress":
         this.set({ phase: "busy", busy: { words: message.words, share: message.share } });
+        break;
+      case "files":
+        this.set({ told: message.files });
         break;
       case "failed":
         this.set({
@@ -178,6 +194,7 @@ export class Store {
         this.set({
           ...{ phase: "ready", failure: null, summary, formOpen: false },
           ...{ view: summary.view, policy: 0, mode: summary.mode },
+          ...{ comparing: false, comparison: null, comparisonFailure: null },
           ...{ page: null, lane: null, life: null, located: null, counts: null },
           ...{ filter: NO_FILTER, rows: new Map<number, RequestRow>(), filtered: 0 },
           ...start,
@@ -186,6 +203,13 @@ export class Store {
         this.#later();
         break;
       }
+      case "compared":
+        this.set({
+          comparing: false,
+          comparison: message.comparison,
+          comparisonFailure: message.message,
+        });
+        break;
       case "drawn":
         this.set({ ticks: message.ticks, strips: message.strips });
         this.onDrawn(message.millis);
@@ -219,7 +243,7 @@ export class Store {
     }
   }
 
-  /** For tests and measurements: how long a picture took. */
+  /** Pictures were drawn: how long the worker took, milliseconds. */
   onDrawn: (millis: number) => void = () => {};
 
   /** A request to draw what is in view, for panels of these sizes. */
@@ -227,7 +251,7 @@ export class Store {
     panels: { name: PanelName; width: number; mapHeight: number }[],
     dark: boolean,
   ): DrawRequest {
-    const { view, policy, mode, lane, summary } = this.state;
+    const { view, policy, mode, over, lane, summary } = this.state;
     return {
       type: "draw",
       id: 0,
@@ -236,7 +260,7 @@ export class Store {
         from: name === "last" ? summary!.last!.from : view.from,
         to: name === "last" ? summary!.last!.to : view.to,
       })),
-      ...{ first: view.first, last: view.last, policy, mode, dark },
+      ...{ first: view.first, last: view.last, policy, mode, over, dark },
       ...{ ratio: window.devicePixelRatio || 1, selected: lane, cursor: null },
     };
   }
