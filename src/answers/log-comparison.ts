@@ -1,12 +1,15 @@
 /** Do predicted dirty logs equal observed ones? `verify --observed`. */
 import { PAGE_BYTES } from "../model/pages.ts";
 import { RecordingError } from "../model/place.ts";
-import type { SyncMark, SyncView, WatchedWrite } from "../model/result.ts";
+import type { SyncMark } from "../model/result.ts";
+import type { SyncView, WatchedWrite } from "../model/told.ts";
 import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { comparedImage } from "./compared-image.ts";
 import { compareImages, firstDifference, type ImageDifference } from "./log-difference.ts";
+import { machineNumber, oneMachine } from "./machines.ts";
 import type { ObservedImages } from "./observed.ts";
+import type { Replayer } from "./replayer.ts";
 
 /** Writes of the first differing page that are kept. */
 const KEPT_WRITES = 16;
@@ -95,12 +98,14 @@ export async function ask(
     withoutImage: [],
     withoutSync: [],
   };
-  const onSync = (view: SyncView) => compareSync(comparison, observed, view);
-  const result = await run(recording, { ...base, onSync });
+  const wanted = (await machineNumber(recording, options, base, run)) ?? 1;
+  const onSync = (view: SyncView) =>
+    view.machine === wanted ? compareSync(comparison, observed, view) : undefined;
+  const { result } = oneMachine(await run(recording, { ...base, onSync }), options);
   const compared = new Set(comparison.policies[0]?.syncs.map((sync) => sync.number));
   comparison.withoutSync = observed.numbers.filter((number) => !compared.has(number));
   for (const policy of comparison.policies) {
-    policy.first = await explainFirst(recording, base, policy, run);
+    policy.first = await explainFirst(recording, base, wanted, policy, run);
   }
   return { asked, result, comparison };
 }
@@ -131,6 +136,7 @@ async function compareSync(
 async function explainFirst(
   recording: Recording,
   base: ReplayOptions,
+  machine: number,
   policy: PolicyComparison,
   run: Replayer,
 ): Promise<ExplainedPage | null> {
@@ -146,7 +152,7 @@ async function explainFirst(
     ...base,
     watch: { gpa: page.gfn * PAGE_BYTES, len: PAGE_BYTES },
     onWrite(write) {
-      if (write.round !== round) return;
+      if (write.machine !== machine || write.round !== round) return;
       if (explained.writes.length < KEPT_WRITES) explained.writes.push(write);
       else explained.moreWrites += 1;
     },

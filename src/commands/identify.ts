@@ -7,7 +7,7 @@ import { type CommonArguments, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import { observedImages } from "./shared/observed.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface IdentifyArguments extends CommonArguments {
@@ -24,7 +24,7 @@ export async function run(api: ReplayApi, io: Io, args: IdentifyArguments): Prom
     : api.POLICIES;
   const window = windowOf(args.assumeLogging, "recorded");
   const observed = await observedImages(args.observed);
-  const options = { observed, among, window, ...stoppedBy(io) };
+  const options = { observed, among, window, ...commonOptions(io, args) };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),
   );

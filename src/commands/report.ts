@@ -5,7 +5,7 @@ import { reportText, SHOWN_FINDINGS } from "../report/text/report-text.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface ReportArguments extends CommonArguments {
@@ -17,7 +17,11 @@ export interface ReportArguments extends CommonArguments {
 /** Prints the report; returns 0, 1 or 3. */
 export async function run(api: ReplayApi, io: Io, args: ReportArguments): Promise<number> {
   const policies = replayablePolicies(api, io, args, args.policy);
-  const options = { policies, window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) };
+  const options = {
+    policies,
+    window: windowOf(args.assumeLogging, "auto"),
+    ...commonOptions(io, args),
+  };
   const shown = args.all ? Number.POSITIVE_INFINITY : SHOWN_FINDINGS;
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),

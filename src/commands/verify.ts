@@ -7,7 +7,7 @@ import { replayablePolicies, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import { observedImages } from "./shared/observed.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 import type { VerifyArguments } from "./shared/verify-arguments.ts";
 
@@ -24,12 +24,12 @@ export async function run(api: ReplayApi, io: Io, args: VerifyArguments): Promis
   const policies = replayablePolicies(api, io, args, args.policy);
   const window = windowOf(args.assumeLogging, "recorded");
   const observed = await observedImages(args.observed);
-  const options = { observed, policies, window, ...stoppedBy(io) };
+  const options = { observed, policies, window, ...commonOptions(io, args) };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),
   );
   await say(io, args, {
-    text: (style) => verifyText(answer.comparison, answer.result, style),
+    text: (style) => verifyText(answer, style),
     json: () => verifyJson(api.tool, answer),
   });
   return statusOf(answer);

@@ -1,7 +1,7 @@
 /** What a replay is asked: against which policies, and who is told what. */
 
 import type { WindowChoice } from "../core/rows.ts";
-import type { RequestRecord, SyncView, WatchedWrite } from "../model/result.ts";
+import type { RequestRecord, SyncView, WatchedWrite } from "../model/told.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy.ts";
 

@@ -5,7 +5,13 @@
 import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
 import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
-import { type Queue, readEvidence, readQueues, readRequest } from "../core/queue-record.ts";
+import {
+  type Queue,
+  type QueueName,
+  readEvidence,
+  readQueues,
+  readRequest,
+} from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
 import { feedOfStream, type OpenInput } from "../formats/open-inputs.ts";
@@ -19,7 +25,7 @@ import { driverOf } from "../vhost/ioctl.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { ReplayOptions } from "./replay-options.ts";
-import type { ReplayState } from "./replay-state.ts";
+import { ONLY_MACHINE, type ReplayState } from "./replay-state.ts";
 
 /** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
@@ -243,7 +249,7 @@ export class Replay implements ReplayState {
   #queues: Queue[] = [];
 
   /** Device and index of a queue by its number, with a look at the core only for a new one. */
-  queueOf(): (id: number) => { device: number; index: number | null; vq: bigint } {
+  queueOf(): (id: number) => QueueName {
     let fresh = false;
     return (id) => {
       if (!fresh && (this.#queues[id]?.index ?? null) === null) {
@@ -252,7 +258,12 @@ export class Replay implements ReplayState {
       }
       const queue = this.#queues[id];
       if (!queue) throw new Error(`bug: no queue ${id}`);
-      return { device: this.deviceOf(queue), index: queue.index, vq: queue.vq };
+      return {
+        machine: ONLY_MACHINE,
+        device: this.deviceOf(queue),
+        index: queue.index,
+        vq: queue.vq,
+      };
     };
   }
 
@@ -327,6 +338,7 @@ export class Replay implements ReplayState {
         });
       } else this.moreRounds++;
       const done = options.onSync?.({
+        machine: ONLY_MACHINE,
         mark,
         round: rounds[0]!,
         qemuLogBytes: this.devices.qemuLogBytes(),

@@ -4,7 +4,9 @@ import { ownAddress, type Queue, readQueues } from "../core/queue-record.ts";
 import type {
   DeviceSummary,
   InputSummary,
+  Limit,
   LogWindow,
+  MachineResult,
   PolicyResult,
   QueueSummary,
   ReplayResult,
@@ -13,6 +15,8 @@ import { fitsDrivers } from "../vhost/policy-row.ts";
 import type { Device } from "./devices.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
+import { withoutNumbers } from "./not-known.ts";
+import { ONLY_MACHINE } from "./replay-state.ts";
 import type { Replay } from "./run.ts";
 import { answerable } from "./sufficiency.ts";
 
@@ -66,7 +70,8 @@ function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[]
       byDev.push({ dev: null, device, queues: [] });
     }
   }
-  return byDev.map(({ dev, device, queues: own }) => ({
+  return byDev.map(({ dev, device, queues: own }, number) => ({
+    number,
     driver: device?.driver ?? driverName(own),
     dev: dev === null || dev === 0n ? null : hex(ownAddress(dev)),
     vs: device ? hex(device.vs) : null,
@@ -82,7 +87,7 @@ function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[]
 }
 
 /** recorded, unless nothing in the recording ever switched logging on. */
-function chooseWindow(run: Replay): Pick<ReplayResult, "window" | "windowWhy"> {
+function chooseWindow(run: Replay): Pick<MachineResult, "window" | "windowWhy"> {
   if (run.options.window !== "auto") return { window: run.options.window, windowWhy: "asked" };
   return run.core.exports.loggingSeen() === 0
     ? { window: "assumed", windowWhy: "never-on" }
@@ -116,6 +121,19 @@ function policyResults(
 
 /** The result of a replay that has run to its end. */
 export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResult {
+  return {
+    inputs: [...inputs, ...run.plan.destinations, ...run.plan.repeated].map((input, i) => ({
+      ...input,
+      gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
+      notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
+    })),
+    machines: [summariseMachine(run, inputs)],
+    eventsReplayed: run.core.exports.eventsReplayed(),
+  };
+}
+
+/** What is said of one machine. */
+function summariseMachine(run: Replay, inputs: InputSummary[]): MachineResult {
   const queues = readQueues(run.core);
   const devices = deviceSummaries(run, queues);
   const { window, windowWhy } = chooseWindow(run);
@@ -130,15 +148,10 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   const { findings, more } = readFindings(run, window, certainty);
   const firstRow = run.rows.findIndex((row) => row.window === window);
   const verdict = carriesVerdict(inputs, queues, limits);
-  return {
-    inputs: [...inputs, ...run.plan.destinations, ...run.plan.repeated].map((input, i) => ({
-      ...input,
-      gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
-      notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
-    })),
+  const known: MachineResult = {
+    ...{ number: ONLY_MACHINE, pid: null, name: null, toldBy: [] },
     devices,
-    window,
-    windowWhy,
+    ...{ window, windowWhy },
     written: firstRow < 0 ? 0 : run.core.count(firstRow, RowSet.EverWritten),
     policies: policyResults(run, window, devices),
     rounds,
@@ -146,19 +159,16 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
     migrations: run.follower.migrations,
     findings,
     moreFindings: more,
-    limits,
-    sufficiency,
-    certainty,
-    verdict,
-    eventsReplayed: run.core.exports.eventsReplayed(),
+    ...{ limits, sufficiency, certainty, verdict },
   };
+  return verdict ? known : withoutNumbers(known);
 }
 
 /** A verdict needs completions and their descriptors; adds the limit that says what is missing. */
 function carriesVerdict(
   inputs: readonly InputSummary[],
   queues: readonly Queue[],
-  limits: ReplayResult["limits"],
+  limits: Limit[],
 ): boolean {
   const seen = probesSeen(inputs);
   const no = (text: string): boolean => {
@@ -168,6 +178,11 @@ function carriesVerdict(
   if (seen.size === 0) return no("The recording has no event of the recipe's probes.");
   const completions = queues.reduce((sum, queue) => sum + queue.completed + queue.unknownHead, 0);
   if (completions === 0) return no("No request completes in the recording.");
+  if (queues.every((queue) => queue.completed === 0)) {
+    return no(
+      "Of every request that completes the pop is not in the recording, so its descriptors are not known.",
+    );
+  }
   const count = (kind: string): number => seen.get(kind) ?? 0;
   const addressed = queues.some(
     (queue) => queue.popped > queue.unmapped && queue.driver >= Driver.Qemu,
