@@ -16,18 +16,7 @@ import {
   zeroRuns,
   zeroRunsFull,
 } from "./migration/profile";
-import {
-  cpuDirtied,
-  loads,
-  markedSend,
-  misaligned,
-  resends,
-  saves,
-  unplacedSends,
-  zeroLoads,
-  zeroSends,
-} from "./migration/migration";
-import { entriesRefused } from "./migration/stale-entry";
+import { migration } from "./migration/migration-state";
 import { kindCounts, met, metCount, sampleCount, sampleMask, samples } from "./decode/sample";
 import { take as takeMemory } from "./base/memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./known/queue";
@@ -40,6 +29,7 @@ import { popsWithoutQueue } from "./device/vhost";
 export { setParts } from "./device/used";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
+export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./drain";
 export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
@@ -52,22 +42,20 @@ export {
   setRingField,
   setTextField,
 } from "./decode/plan";
-export { mark, setRows, useRows } from "./pages/planes";
+export { prepare } from "./machine";
+export { mark, useRows } from "./pages/planes";
 export { addStream, skipStream } from "./decode/stream";
 export { setSlack } from "./migration/flight";
 export {
   closeMigration,
   endMigration,
-  markSends,
-  migrationGap,
   migrationIsOver,
   migrationSync,
-  onLoad,
-  onSave,
-  setRamBase,
-  setZeros,
   startMigration,
 } from "./migration/migration";
+export { markSends, onLoad, onSave } from "./migration/sends";
+export { migrationGap } from "./migration/trackers";
+export { setRamBase, setZeros } from "./migration/zero-pages";
 export { setSlot } from "./known/kvm-slots";
 export { addRamBlock, addRange, clearRanges } from "./known/ram-ranges";
 export { findEntry, keepEntries } from "./migration/stale-entry";
@@ -81,9 +69,12 @@ export {
   clearEndpoint,
   endInFlight,
   inFlightWriteBytes,
-  setDriver,
   setFeatures,
 } from "./device/device";
+export { noteDeviceState, noteLoss, setDeviceLogEnd, setDriver, setLogEnd } from "./known/back-end";
+export { adoptQueue, setVring } from "./known/vring";
+export { endChains, onSpdkUsed } from "./device/user-chain";
+import { basesAssumed } from "./device/user-used";
 export { setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./device/qemu-device";
 export { dropDone, dropWatched, observe, watch } from "./device/write";
@@ -92,32 +83,32 @@ import { rowTable } from "./pages/planes";
 import { Plan } from "./decode/plan";
 
 export function pagesSaved(): f64 {
-  return <f64>saves;
+  return <f64>migration.saves;
 }
 export function pagesResent(): f64 {
-  return <f64>resends;
+  return <f64>migration.resends;
 }
 /** Time of the first send since markSends(); 0: none. */
 export function firstSendTs(): u64 {
-  return markedSend;
+  return migration.markedSend;
 }
 export function zerosSent(): f64 {
-  return <f64>zeroSends;
+  return <f64>migration.zeroSends;
 }
 export function pagesUnplaced(): f64 {
-  return <f64>unplacedSends;
+  return <f64>migration.unplacedSends;
 }
 export function pagesLoaded(): f64 {
-  return <f64>loads;
+  return <f64>migration.loads;
 }
 export function zerosLoaded(): f64 {
-  return <f64>zeroLoads;
+  return <f64>migration.zeroLoads;
 }
 export function pagesDirtiedByCpu(): f64 {
-  return <f64>cpuDirtied;
+  return <f64>migration.cpuDirtied;
 }
 export function refusedEntries(): f64 {
-  return <f64>entriesRefused;
+  return <f64>migration.entriesRefused;
 }
 
 // ---------------------------------------------------------------- a first look
@@ -188,7 +179,7 @@ export function receivedOrderPtr(): usize {
 }
 /** The recorded destination received other pages than the source sent. */
 export function destinationDiffers(): bool {
-  return misaligned;
+  return migration.misaligned;
 }
 
 export function abi(): u32 {
@@ -405,6 +396,10 @@ export function taken(stream: u32): f64 {
 /** Sums over all queues: completions with an unknown head, completions that are lost. */
 export function unknownHeadsTotal(): f64 {
   return <f64>unknownHeads;
+}
+/** Completions of user-space back ends that are taken to be logged: no message tells of the log. */
+export function basesAssumedTotal(): f64 {
+  return <f64>basesAssumed;
 }
 export function lostCompletionsTotal(): f64 {
   return <f64>lostCompletions;

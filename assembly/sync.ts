@@ -24,8 +24,10 @@ import {
 } from "./abi";
 import { orderKept, orderLines } from "./pages/block-order";
 import { beginFetch, endFetch } from "./migration/early";
-import { migrating, migrationEnded, migrationHarvest, migrationRoundEnd } from "./migration/migration";
-import { byRound, findLeftOut, takeBlock } from "./migration/migration-round";
+import { migrationEnded, migrationRoundEnd } from "./migration/migration";
+import { migration } from "./migration/migration-state";
+import { migrationHarvest } from "./migration/migration-write";
+import { findLeftOut, takeBlock } from "./migration/migration-round";
 import { migrationWord } from "./migration/migration-set";
 import {
   activeRows,
@@ -79,7 +81,7 @@ function popcntPair(bits: v128): u64 {
 /** One block, 128 pages at a time. */
 function syncBlock(block: u32, entry: usize): void {
   let present = planesIn(entry);
-  if (byRound) takeBlock(block, entry);
+  if (migration.byRound) takeBlock(block, entry);
   let inWindow: u64 = 0;
   let known = false;
   for (let row: u32 = 0; row < activeRows; ++row) {
@@ -107,7 +109,7 @@ function syncBlock(block: u32, entry: usize): void {
       loggedN += popcntPair(logged);
       v128.store(line, v128.or(v128.load(line), written));
       v128.store(line, v128.or(v128.load(line, BLOCK_BYTES), logged), BLOCK_BYTES);
-      if (migrating) harvestPair(block, row, w, logged);
+      if (migration.underWay) harvestPair(block, row, w, logged);
       let lost = v128.andnot(written, logged);
       if (v128.any_true(lost)) {
         lostN += popcntPair(lost);
@@ -156,7 +158,7 @@ export function sync(): void {
   beginFetch(migrationEnded());
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
   for (let row: u32 = 0; row < activeRows; ++row) takePlanes(row);
-  if (byRound) findLeftOut();
+  if (migration.byRound) findLeftOut();
   orderKept();
   let endWord = (roundEnd + 63) >> 6;
   for (let word = roundFirst >> 6; word < endWord; ++word) {

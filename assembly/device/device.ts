@@ -3,9 +3,6 @@ import {
   DESC_ACC,
   DESC_LEN,
   DESC_SIZE,
-  Driver,
-  QUEUE_DEV,
-  QUEUE_DRIVER,
   QUEUE_DROPPED,
   QUEUE_FEAT,
   QUEUE_FEAT_KNOWN,
@@ -22,14 +19,9 @@ import {
   RequestState,
 } from "../abi";
 import { LOG_ALL, noteLogAll } from "../known/log-state";
-import { stopRing } from "../migration/migration";
+import { stopRing } from "../migration/trackers";
 import { addCount, firstQueue, ofDevice, setFlag, setInFlight } from "../known/queue";
 import { finish } from "./write";
-
-/** Drivers by the `vs` of their ioctls. */
-const MAX_DEVICES: u32 = 1024;
-const devices: usize = memory.data(1024 * 16, 8);
-let deviceCount: u32 = 0;
 
 /** QEMU stops a device: the used ring of this queue, or of all queues (index -1), is sent again. */
 export function stopRings(vs: u64, index: i32): void {
@@ -37,34 +29,6 @@ export function stopRings(vs: u64, index: i32): void {
     if (!ofDevice(q, vs) || (index >= 0 && load<i32>(q + QUEUE_INDEX) != index)) continue;
     stopRing(q);
   }
-}
-
-/** The host knows which driver has this device. */
-export function setDriver(vs: u64, driver: u32): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (ofDevice(q, vs)) store<u32>(q + QUEUE_DRIVER, driver);
-  }
-  if (deviceCount == MAX_DEVICES) return;
-  let at = devices + (deviceCount++ << 4);
-  store<u64>(at, vs);
-  store<u32>(at + 8, driver);
-}
-
-/** The events of a queue told its driver: it is that of its whole device. */
-export function learnDriver(q: usize, driver: u32): void {
-  store<u32>(q + QUEUE_DRIVER, driver);
-  let dev = load<u64>(q + QUEUE_DEV);
-  if (dev) setDriver(dev, driver);
-}
-
-/** Driver of the device with this struct vhost_dev; Unknown when no ioctl named it. */
-export function driverOf(dev: u64): u32 {
-  for (let i: u32 = 0; i < deviceCount; ++i) {
-    let at = devices + (i << 4);
-    let vs = load<u64>(at);
-    if (dev >= vs && dev - vs < 4096) return load<u32>(at + 8);
-  }
-  return Driver.Unknown;
 }
 
 /**

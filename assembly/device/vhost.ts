@@ -15,6 +15,7 @@ import {
   EVENT_HAS_VQ,
   EVENT_HEAD,
   EVENT_IDX,
+  EVENT_IOV,
   EVENT_KIND,
   EVENT_LEN,
   EVENT_LOGBASE,
@@ -58,14 +59,17 @@ import {
   REQUEST_SERIAL,
   RequestState,
 } from "../abi";
-import { driverOf } from "./device";
+import { QUEUE_RING, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
+import { driverOf, F_RING_PACKED, inUserSpace } from "../known/back-end";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
 import { enterMoment } from "../known/moment";
 import { popped } from "./request";
-import { onDirtied, onFlushed, onLoad, onSave } from "../migration/migration";
+import { onFlushed } from "../migration/migration";
+import { onLoad, onSave } from "../migration/sends";
+import { onDirtied } from "../migration/trackers";
 import {
   onBlk,
   onElementFill,
@@ -78,6 +82,16 @@ import {
 } from "./qemu-device";
 import { addDesc, hold, orphan, Thread, threadOf } from "../known/thread";
 import { onUsed } from "./used";
+import {
+  onSpdkDesc,
+  onSpdkGet,
+  onSpdkUsed,
+  onVuAddress,
+  onVuFill,
+  onVuPop,
+  onVuPopEntry,
+} from "./user-chain";
+import { adoptVring } from "../known/vring";
 import { onRearm, onUflags } from "./used-ring";
 import { finish, noMemory } from "./write";
 
@@ -120,6 +134,7 @@ function onDrain(event: usize): void {
   }
   noteExpected(q, load<u16>(event + EVENT_IDX));
   if (!load<u32>(q + QUEUE_DRIVER)) store<u32>(q + QUEUE_DRIVER, driverOf(load<u64>(q + QUEUE_DEV)));
+  if (load<u64>(q + QUEUE_RING) == NO_ADDRESS && feat & F_RING_PACKED) adoptVring(q);
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   if (!at) return;
   let thread = changetype<Thread>(at);
@@ -138,6 +153,37 @@ function onDesc(event: usize): void {
     load<u32>(event + EVENT_LEN),
     load<u8>(event + EVENT_ACC),
   );
+  noteTable(changetype<Thread>(at), event);
+}
+
+/** Bytes of struct vhost_virtqueue, at most: its iov lies inside (vhost.h). */
+const VQ_BYTES: u64 = 0x10000;
+
+/**
+ * An indirect table is mapped into a vector of its own (get_indirect(), vhost.c), so it is told from
+ * a buffer by where its iov lies, as long as some descriptor of the chain lies in the queue's.
+ */
+// @ts-ignore: decorator
+@inline
+function noteTable(thread: Thread, event: usize): void {
+  if (load<u64>(event + EVENT_IOV) - load<u64>(event + EVENT_VQ) < VQ_BYTES) thread.inside = 1;
+  else if (load<u8>(event + EVENT_ACC) == 1) {
+    if (thread.count == 1) thread.table = 1;
+    else thread.lateTable = 1;
+  }
+}
+
+/** What the descriptors of a popped chain tell of its tables. */
+function tableFlags(thread: Thread): u32 {
+  let flags: u32 = 0;
+  if (thread.inside) {
+    if (thread.table) flags = REQUEST_INDIRECT;
+    if (thread.lateTable) flags |= REQUEST_LATE_TABLE;
+  }
+  thread.inside = 0;
+  thread.table = 0;
+  thread.lateTable = 0;
+  return flags;
 }
 
 /** A call of memory.copy costs more than the few descriptors of a chain (measured). */
@@ -183,6 +229,11 @@ function onPop(event: usize): void {
     // Several elements in one used event name only the first head.
     setInFlight(q, head, 0);
     complete(q, old);
+  } else if (old && inUserSpace(driver)) {
+    // The guest offers a head again that was not returned: both are answered.
+    store<u32>(old + REQUEST_AGAIN, load<u32>(old + REQUEST_AGAIN) + 1);
+    if (at) tableFlags(thread);
+    return;
   } else if (old) {
     // Never returned, yet offered again: consumed and dropped, or its used event is lost.
     addCount(q + QUEUE_DROPPED, 1);
@@ -203,6 +254,7 @@ function onPop(event: usize): void {
       addCount(q + QUEUE_CAPTURE_UNKNOWN, 1);
     }
   }
+  if (at) flags |= tableFlags(thread);
   store<u32>(request + REQUEST_FLAGS, flags);
   if (pending) {
     let bytes = pending * DESC_SIZE;
@@ -227,7 +279,7 @@ function onPop(event: usize): void {
     thread.poppedVq = vq;
     thread.poppedHead = <u32>head;
   }
-  if (at && driver != Driver.Scsi) hold(thread, load<u64>(request + REQUEST_SERIAL), head);
+  if (at && driver != Driver.Scsi && !inUserSpace(driver)) hold(thread, load<u64>(request + REQUEST_SERIAL), head);
 }
 
 /**
@@ -281,6 +333,25 @@ export function apply(event: usize, stream: u32): bool {
       return false;
     case EventKind.Cdb:
       onCdb(event);
+      return false;
+    case EventKind.SpdkGet:
+      return onSpdkGet(event);
+    case EventKind.SpdkDesc:
+      onSpdkDesc(event);
+      return false;
+    case EventKind.SpdkUsed:
+      return onSpdkUsed(event);
+    case EventKind.VuPopEntry:
+      onVuPopEntry(event);
+      return false;
+    case EventKind.VuAddress:
+      onVuAddress(event);
+      return false;
+    case EventKind.VuPop:
+      onVuPop(event);
+      return false;
+    case EventKind.VuFill:
+      onVuFill(event);
       return false;
     case EventKind.QMap:
       onMap(event);

@@ -18,8 +18,9 @@ import {
 import { beforeMark } from "../migration/early";
 import { fillEvidence, newEvidence } from "../pages/evidence";
 import { enlarge } from "../base/memory";
-import { migrating, migrationWrite } from "../migration/migration";
-import { byRound } from "../migration/migration-round";
+import { draining, drainRequest, drainWrite } from "../drain";
+import { migration } from "../migration/migration-state";
+import { migrationWrite } from "../migration/migration-write";
 import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "../pages/planes";
 import { atEvent, writesFor } from "../known/moment";
 import { addCount, freeRequest } from "../known/queue";
@@ -74,6 +75,7 @@ export function dropDone(): void {
 
 export function finish(request: usize, state: u32): void {
   store<u32>(request + REQUEST_STATE, state);
+  if (draining) drainRequest(request);
   if (!observeRequests) {
     freeRequest(request);
     return;
@@ -127,7 +129,8 @@ export function write(cause: u32, gpa: u64, len: u64, q: usize, request: usize):
     if (found == NO_MEMORY) outOfMemory = true;
     return;
   }
-  if (migrating && !byRound) migrationWrite(cause, gpa, len);
+  if (draining) drainWrite(cause, gpa, len);
+  if (migration.underWay && !migration.byRound) migrationWrite(cause, gpa, len);
   if (
     watching &&
     len != 0 &&

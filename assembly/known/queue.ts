@@ -22,6 +22,7 @@ import {
   REQUEST_DESC_CAP,
   REQUEST_SIZE,
 } from "../abi";
+import { QUEUE_EVENT, QUEUE_RING, QUEUE_SLOT } from "./fields";
 import { enlarge, give, reserve } from "../base/memory";
 
 const SLOTS: u32 = 32768;

@@ -11,7 +11,10 @@
  * In both cases the page is possibly stale. semantics.md E.4, 2 to 4.
  */
 import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
+import { draining, drainState } from "../drain";
+import { PageState } from "../drain-abi";
 import { earlyRound, keptAt, keptMake, Line, lineOf, setEarlyRound } from "./migration-page";
+import { migration } from "./migration-state";
 import {
   activeRows,
   bitOf,
@@ -25,37 +28,28 @@ import {
   rowLogs,
 } from "../pages/planes";
 
-/** The time around the last fetch is over then; 0: it is over. */
-let until: u64 = 0;
-/** The same for the fetch that is under way. */
-let nextUntil: u64 = 0;
-/** The last fetch is not known exactly. */
-let inexact: bool = false;
-/** Line.Early of kept blocks is of this round. */
-let round: u32 = 0;
-
 /** A new migration: no fetch was before. */
 export function clearEarly(): void {
-  until = 0;
-  nextUntil = 0;
-  inexact = false;
+  migration.fetchUntil = 0;
+  migration.nextFetchUntil = 0;
+  migration.inexact = false;
 }
 
 /** A fetch is under way; what follows it until `end` may have been before it. */
 export function fetchEndsBy(end: u64): void {
-  nextUntil = end;
+  migration.nextFetchUntil = end;
 }
 
 /** A write that is to be marked: once the time is over, what the round holds is of that time. */
 // @ts-ignore: decorator
 @inline
 export function beforeMark(cause: u32, gpa: u64, len: u64, ts: u64): void {
-  if (inexact) lateWrite(cause, gpa, len, ts);
+  if (migration.inexact) lateWrite(cause, gpa, len, ts);
 }
 
 function lateWrite(cause: u32, gpa: u64, len: u64, ts: u64): void {
-  if (until) {
-    if (ts < until) return;
+  if (migration.fetchUntil) {
+    if (ts < migration.fetchUntil) return;
     settle();
   }
   let end = gpa + len - 1;
@@ -75,7 +69,7 @@ function lateWrite(cause: u32, gpa: u64, len: u64, ts: u64): void {
 /** The pages [page, wordEnd] of one word were logged again by the rows that log this cause. */
 function forgetEarly(cause: u32, page: u32, wordEnd: u32): void {
   let kept = keptAt(page >> 9);
-  if (!kept || earlyRound(kept) != round) return;
+  if (!kept || earlyRound(kept) != migration.earlyRound) return;
   let mask = (~(<u64>0) >> (63 - (wordEnd - page))) << (page & 63);
   let offset: usize = ((page & 511) >> 6) << 3;
   for (let row: u32 = 0; row < activeRows; ++row) {
@@ -86,7 +80,7 @@ function forgetEarly(cause: u32, page: u32, wordEnd: u32): void {
 }
 
 function settle(): void {
-  until = 0;
+  migration.fetchUntil = 0;
   for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
     for (let row: u32 = 0; row < activeRows; ++row) {
       doubtQueued(block, row);
@@ -101,8 +95,8 @@ function settle(): void {
  * the last one did.
  */
 export function beginFetch(ended: bool): void {
-  if (!inexact) return;
-  let all = until != 0;
+  if (!migration.inexact) return;
+  let all = migration.fetchUntil != 0;
   for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
     for (let row: u32 = 0; row < activeRows; ++row) {
       // No write came after that time: all of the round is of it.
@@ -117,15 +111,15 @@ export function beginFetch(ended: bool): void {
 
 /** After: they are as they were. A new round begins. */
 export function endFetch(): void {
-  if (inexact) {
+  if (migration.inexact) {
     for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
       for (let row: u32 = 0; row < activeRows; ++row) restoreUnsure(block, row);
     }
   }
-  until = nextUntil;
-  nextUntil = 0;
-  inexact = until != 0;
-  ++round;
+  migration.fetchUntil = migration.nextFetchUntil;
+  migration.nextFetchUntil = 0;
+  migration.inexact = migration.fetchUntil != 0;
+  ++migration.earlyRound;
 }
 
 // @ts-ignore: decorator
@@ -143,7 +137,10 @@ function doubtQueued(block: u32, row: u32): void {
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
     let sure = lineOf(kept, row, Line.Sure) + w;
     let pending = load<u64>(lineOf(kept, row, Line.Pending) + w);
-    if (pending) store<u64>(sure, load<u64>(sure) & ~(pending & orPlanes(entry, w, planes)));
+    if (!pending) continue;
+    let queued = load<u64>(sure) & pending & orPlanes(entry, w, planes);
+    if (draining) drainState((block << 9) + (<u32>w << 3), queued, row, PageState.Possible);
+    store<u64>(sure, load<u64>(sure) & ~queued);
   }
 }
 
@@ -161,15 +158,15 @@ function noteEntries(block: u32, row: u32): void {
 
 /** Line.Early becomes that of this round. */
 function ownLines(kept: usize): void {
-  if (earlyRound(kept) == round) return;
+  if (earlyRound(kept) == migration.earlyRound) return;
   for (let row: u32 = 0; row < activeRows; ++row) memory.fill(lineOf(kept, row, Line.Early), 0, BLOCK_BYTES);
-  setEarlyRound(kept, round);
+  setEarlyRound(kept, migration.earlyRound);
 }
 
 /** Leaves in Line.Early what restoreUnsure() is to put back. */
 function keepUnsure(block: u32, row: u32, ended: bool): void {
   let kept = keptAt(block);
-  if (!kept || earlyRound(kept) != round) return;
+  if (!kept || earlyRound(kept) != migration.earlyRound) return;
   let entry = entryOf(block);
   let leftOut = leftOutPlanes(row) & planesIn(entry);
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
@@ -181,17 +178,20 @@ function keepUnsure(block: u32, row: u32, ended: bool): void {
     if (!ended) unsure &= orPlanes(entry, w, leftOut);
     store<u64>(line, unsure);
     let sure = all + Line.Sure * BLOCK_BYTES;
+    if (draining) drainState((block << 9) + (<u32>w << 3), load<u64>(sure) & unsure, row, PageState.Possible);
     store<u64>(sure, load<u64>(sure) & ~unsure);
   }
 }
 
 function restoreUnsure(block: u32, row: u32): void {
   let kept = keptAt(block);
-  if (!kept || earlyRound(kept) != round) return;
+  if (!kept || earlyRound(kept) != migration.earlyRound) return;
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
     let unsure = load<u64>(lineOf(kept, row, Line.Early) + w);
     if (!unsure) continue;
     let all = lineOf(kept, row, Line.All) + w;
+    // The harvest healed them.
+    if (draining) drainState((block << 9) + (<u32>w << 3), unsure & ~load<u64>(all), row, PageState.Possible);
     store<u64>(all, load<u64>(all) | unsure);
     let resendless = all + Line.Resendless * BLOCK_BYTES;
     store<u64>(resendless, load<u64>(resendless) | unsure);

@@ -6,22 +6,12 @@
  *
  * With a clock tolerance a page stays in flight that much longer.
  */
+import { enlarge, take } from "../base/memory";
 import { flightCounts, flightLine, sentAt } from "./migration-page";
-import { enlarge } from "../base/memory";
+import { migration } from "./migration-state";
 
 const IOVEC_PAGES: u32 = 32;
 const MAX_DELAYED: u32 = 1 << 20;
-
-/** Not flushed: a ring of page numbers. */
-const iovec: usize = memory.data(32 * 4);
-let iovecFirst: u32 = 0;
-let iovecCount: u32 = 0;
-
-/** Flushed, but within the tolerance: a ring of {u64 time, u32 page}. */
-let delayed: usize = 0;
-let delayedCap: u32 = 0;
-let delayedFirst: u32 = 0;
-let delayedCount: u32 = 0;
 
 /** Two tolerances, in nanoseconds: a send may be one earlier and one later than its event says. */
 let slack: u64 = 0;
@@ -41,6 +31,7 @@ export function afterSlack(ts: u64): u64 {
 }
 
 function landed(page: u32): void {
+  let m = migration;
   let at = sentAt(page >> 9);
   if (!at) return;
   if (slack) {
@@ -51,8 +42,8 @@ function landed(page: u32): void {
     store<u8>(count, <u8>(left - 1));
     if (left > 1) return;
   } else {
-    for (let i: u32 = 0; i < iovecCount; ++i) {
-      if (load<u32>(iovec + (((iovecFirst + i) & 31) << 2)) == page) return;
+    for (let i: u32 = 0; i < m.iovecCount; ++i) {
+      if (load<u32>(m.iovec + (((m.iovecFirst + i) & 31) << 2)) == page) return;
     }
   }
   let word = flightLine(at) + (((page & 511) >> 6) << 3);
@@ -60,41 +51,44 @@ function landed(page: u32): void {
 }
 
 function delay(page: u32, until: u64): void {
-  if (delayedCount == delayedCap) {
-    let cap = delayedCap ? delayedCap << 1 : 256;
-    let bigger = cap > MAX_DELAYED ? <usize>0 : enlarge(delayed, delayedCap << 4, cap << 4);
+  let m = migration;
+  if (m.delayedCount == m.delayedCap) {
+    let cap = m.delayedCap ? m.delayedCap << 1 : 256;
+    let bigger = cap > MAX_DELAYED ? <usize>0 : enlarge(m.delayed, m.delayedCap << 4, cap << 4);
     // Without room the page stays in flight for good: doubt, not certainty.
     if (!bigger) return;
     // The ring's end moves behind its beginning.
-    for (let i: u32 = 0; i < delayedFirst; ++i) {
-      memory.copy(bigger + ((delayedCap + i) << 4), bigger + (i << 4), 16);
+    for (let i: u32 = 0; i < m.delayedFirst; ++i) {
+      memory.copy(bigger + ((m.delayedCap + i) << 4), bigger + (i << 4), 16);
     }
-    delayed = bigger;
-    delayedCap = cap;
+    m.delayed = bigger;
+    m.delayedCap = cap;
   }
-  let at = delayed + (((delayedFirst + delayedCount++) & (delayedCap - 1)) << 4);
+  let at = m.delayed + (((m.delayedFirst + m.delayedCount++) & (m.delayedCap - 1)) << 4);
   store<u64>(at, until);
   store<u32>(at + 8, page);
 }
 
 function flushOne(ts: u64): void {
-  let page = load<u32>(iovec + (iovecFirst << 2));
-  iovecFirst = (iovecFirst + 1) & 31;
-  --iovecCount;
+  let m = migration;
+  let page = load<u32>(m.iovec + (m.iovecFirst << 2));
+  m.iovecFirst = (m.iovecFirst + 1) & 31;
+  --m.iovecCount;
   if (slack) delay(page, ts + slack);
   else landed(page);
 }
 
 /** A page takes off at `ts`. */
 export function takeOff(page: u32, ts: u64): void {
-  if (iovecCount == IOVEC_PAGES) flushOne(ts);
+  let m = migration;
+  if (m.iovecCount == IOVEC_PAGES) flushOne(ts);
   let at = sentAt(page >> 9);
   if (at && slack) {
     let count = flightCounts(at) + (page & 511);
     let n = <u32>load<u8>(count);
     if (n < 255) store<u8>(count, <u8>(n + 1));
   }
-  store<u32>(iovec + (((iovecFirst + iovecCount++) & 31) << 2), page);
+  store<u32>(m.iovec + (((m.iovecFirst + m.iovecCount++) & 31) << 2), page);
 }
 
 /**
@@ -114,23 +108,32 @@ export function holdFlight(page: u32, ts: u64): void {
 
 /** QEMUFile is flushed at `ts`. */
 export function flushed(ts: u64): void {
-  while (iovecCount) flushOne(ts);
+  let m = migration;
+  while (m.iovecCount) flushOne(ts);
 }
 
 /** Time has passed: pages within the tolerance until now have landed. */
 // @ts-ignore: decorator
 @inline
 export function landUntil(ts: u64): void {
-  while (delayedCount && load<u64>(delayed + (delayedFirst << 4)) <= ts) {
-    let page = load<u32>(delayed + (delayedFirst << 4) + 8);
-    delayedFirst = (delayedFirst + 1) & (delayedCap - 1);
-    --delayedCount;
+  let m = migration;
+  while (m.delayedCount && load<u64>(m.delayed + (m.delayedFirst << 4)) <= ts) {
+    let page = load<u32>(m.delayed + (m.delayedFirst << 4) + 8);
+    m.delayedFirst = (m.delayedFirst + 1) & (m.delayedCap - 1);
+    --m.delayedCount;
     landed(page);
   }
 }
 
+/** Room for what is in flight; false: out of memory. */
+export function openFlight(): bool {
+  if (!migration.iovec) migration.iovec = take(IOVEC_PAGES * 4);
+  return migration.iovec != 0;
+}
+
 /** A new migration: nothing is in flight. */
 export function clearFlight(): void {
-  iovecCount = 0;
-  delayedCount = 0;
+  let m = migration;
+  m.iovecCount = 0;
+  m.delayedCount = 0;
 }

@@ -6,10 +6,13 @@
  *
  * Both are found by a directory over the guest-physical space, as the planes are (planes.ts).
  */
+import { drainHealed, draining, drainState } from "../drain";
+import { PageState } from "../drain-abi";
 import { BLOCK_BYTES } from "../abi";
 import { blockValue, newDirectory, setBlockValue } from "../pages/block-directory";
 import { reserve } from "../base/memory";
-import { rows } from "../pages/planes";
+import { activeRows, rows } from "../pages/planes";
+import { migration } from "./migration-state";
 
 /** Lines of 512 bits that a row keeps of a block. */
 export enum Line {
@@ -50,36 +53,36 @@ export enum Healer {
   Stop,
 }
 
-let sentDirectory: usize = 0;
-let keptDirectory: usize = 0;
-export let firstKept: usize = 0;
-let firstSent: usize = 0;
+/** Bytes of a kept block. */
 let keptBytes: u32 = 0;
 
-/** Takes the directories; false: out of memory. Touched only where something lies. */
+/** Takes the directories of this machine; false: out of memory. Touched only where something lies. */
 export function openPages(): bool {
-  if (sentDirectory) return true;
-  sentDirectory = newDirectory();
-  keptDirectory = newDirectory();
+  let m = migration;
+  if (m.sentDirectory) return true;
+  m.sentDirectory = newDirectory();
+  m.keptDirectory = newDirectory();
   keptBytes = HEADER + rows * LINES * BLOCK_BYTES;
-  return sentDirectory != 0 && keptDirectory != 0;
+  return m.sentDirectory != 0 && m.keptDirectory != 0;
 }
 
 // @ts-ignore: decorator
 @inline
 export function keptAt(block: u32): usize {
-  return keptDirectory ? <usize>blockValue(keptDirectory, block) : 0;
+  let directory = migration.keptDirectory;
+  return directory ? <usize>blockValue(directory, block) : 0;
 }
 
 /** The kept block, made when there is none; 0: out of memory. */
 export function keptMake(block: u32): usize {
   let at = keptAt(block);
-  if (at || !keptDirectory) return at;
+  let directory = migration.keptDirectory;
+  if (at || !directory) return at;
   at = reserve(keptBytes);
-  if (!at || !setBlockValue(keptDirectory, block, <u32>at)) return 0;
-  store<u32>(at, <u32>firstKept);
+  if (!at || !setBlockValue(directory, block, <u32>at)) return 0;
+  store<u32>(at, <u32>migration.firstKept);
   store<u32>(at + 4, block);
-  firstKept = at;
+  migration.firstKept = at;
   return at;
 }
 
@@ -87,6 +90,11 @@ export function keptMake(block: u32): usize {
 @inline
 export function nextKept(at: usize): usize {
   return load<u32>(at);
+}
+
+/** Number of a kept block. */
+export function blockOf(at: usize): u32 {
+  return load<u32>(at + 4);
 }
 
 /** Round of the harvest that Line.Pending is of, for a recording without sends. */
@@ -119,16 +127,18 @@ export function lineOf(at: usize, row: u32, line: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function sentAt(block: u32): usize {
-  return sentDirectory ? <usize>blockValue(sentDirectory, block) : 0;
+  let directory = migration.sentDirectory;
+  return directory ? <usize>blockValue(directory, block) : 0;
 }
 
 export function sentMake(block: u32): usize {
   let at = sentAt(block);
-  if (at || !sentDirectory) return at;
+  let directory = migration.sentDirectory;
+  if (at || !directory) return at;
   at = reserve(SENT_BYTES);
-  if (!at || !setBlockValue(sentDirectory, block, <u32>at)) return 0;
-  store<u32>(at + SENT_NEXT, <u32>firstSent);
-  firstSent = at;
+  if (!at || !setBlockValue(directory, block, <u32>at)) return 0;
+  store<u32>(at + SENT_NEXT, <u32>migration.firstSent);
+  migration.firstSent = at;
   return at;
 }
 
@@ -163,19 +173,66 @@ export function flightCounts(at: usize): usize {
   return counts;
 }
 
+/** Notes that a page is sent; true: for the first time, as far as is known. */
+export function markSeen(sent: usize, page: u32): bool {
+  let seen = seenLine(sent) + wordOf(page);
+  let bits = load<u64>(seen);
+  store<u64>(seen, bits | bitOfPage(page));
+  return (bits & bitOfPage(page)) == 0;
+}
+
+/** Microseconds from the start of the migration, plus one; 0: never sent as far as is known. */
+// @ts-ignore: decorator
+@inline
+export function sendTime(sent: usize, page: u32): u32 {
+  let times = sent ? sentTimes(sent, false) : 0;
+  return times ? load<u32>(times + ((page & 511) << 2)) : 0;
+}
+
+/** The page was sent last at `ts`. */
+export function noteSendTime(sent: usize, page: u32, ts: u64): void {
+  let times = sentTimes(sent, true);
+  if (!times) return;
+  let us = (ts - migration.startTs) / 1000 + 1;
+  store<u32>(times + ((page & 511) << 2), <u32>min<u64>(us, 0xffffffff));
+}
+
+/** Where in a block's line the word of a page is, in bytes; its bit in that word. */
+// @ts-ignore: decorator
+@inline
+export function wordOf(page: u32): usize {
+  return ((page & 511) >> 6) << 3;
+}
+// @ts-ignore: decorator
+@inline
+export function bitOfPage(page: u32): u64 {
+  return (<u64>1) << (page & 63);
+}
+
 /** A new migration: nothing was sent, nothing is missing. */
 export function clearPages(): void {
-  for (let at = firstKept; at; at = nextKept(at)) {
+  for (let at = migration.firstKept; at; at = nextKept(at)) {
     memory.fill(at + HEADER, 0, keptBytes - HEADER);
     store<u32>(at + 8, 0xffffffff);
   }
-  for (let at = firstSent; at; at = load<u32>(at + SENT_NEXT)) {
+  for (let at = migration.firstSent; at; at = load<u32>(at + SENT_NEXT)) {
     memory.fill(at, 0, 2 * BLOCK_BYTES);
     let times = sentTimes(at, false);
     if (times) memory.fill(times, 0, 512 * 4);
     let counts = <usize>load<u32>(at + SENT_COUNTS);
     if (counts) memory.fill(counts, 0, 512);
   }
+}
+
+/** `bits` of one word are missing from here on, certainly but for those of `doubt`. */
+// @ts-ignore: decorator
+@inline
+export function missWord(line: usize, bits: u64, doubt: u64): void {
+  store<u64>(line, load<u64>(line) | bits);
+  let sure = line + Line.Sure * BLOCK_BYTES;
+  store<u64>(sure, load<u64>(sure) | (bits & ~doubt));
+  let resendless = line + Line.Resendless * BLOCK_BYTES;
+  store<u64>(resendless, load<u64>(resendless) | bits);
 }
 
 /** Takes `bits` of one word out of what is missing, and notes by what. */
@@ -208,4 +265,37 @@ export function healed(line: usize): u64 {
   let any: u64 = 0;
   for (let i: u32 = 0; i < 3; ++i) any |= load<u64>(line + (Line.Healer0 + i) * BLOCK_BYTES);
   return any & ~load<u64>(line);
+}
+
+/**
+ * QEMU read a page, or will send it again: what is missing of it is covered by `healer`. For the rows
+ * of `doubtful`, a bit each, it may have been before the write, so nothing of it is certain any more.
+ * `first`: it would have been read had no page been sent again; `unqueue`: it waits no longer.
+ */
+export function coverMissing(page: u32, healer: u32, doubtful: u32, first: bool, unqueue: bool): void {
+  let kept = keptAt(page >> 9);
+  if (!kept) return;
+  let bit = bitOfPage(page);
+  let offset = wordOf(page);
+  for (let row: u32 = 0; row < activeRows; ++row) {
+    let line = lineOf(kept, row, Line.All) + offset;
+    let missing = load<u64>(line) & bit;
+    if ((doubtful >> row) & 1) {
+      if (draining) drainState(page & ~63, missing, row, PageState.Possible);
+      clearBits(line + Line.Sure * BLOCK_BYTES, bit);
+    } else {
+      if (missing) {
+        if (draining) drainHealed(page & ~63, bit, row, healer);
+        heal(line, bit, healer);
+      }
+      if (first) clearBits(line + Line.Resendless * BLOCK_BYTES, bit);
+    }
+    if (unqueue) clearBits(line + Line.Pending * BLOCK_BYTES, bit);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function clearBits(at: usize, bits: u64): void {
+  store<u64>(at, load<u64>(at) & ~bits);
 }

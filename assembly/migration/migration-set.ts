@@ -1,8 +1,7 @@
 /** Sets of the last migration, one word at a time: what setRuns() and exportSet() read. */
-import { RowSet } from "../abi";
+import { BLOCK_BYTES, RowSet } from "../abi";
 import { healedBy, keptAt, Line, lineOf } from "./migration-page";
-import { BLOCK_BYTES } from "../abi";
-import { pendingCounts } from "./migration";
+import { pendingCounts } from "./migration-write";
 
 // @ts-ignore: decorator
 @inline

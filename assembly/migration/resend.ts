@@ -3,48 +3,44 @@
  * again. By host-virtual address, not by guest page: a page that no map places counts too, and two
  * pieces of RAM that the guest had at one address, one after the other, are not one page.
  *
- * Open addressing, doubled when half full: {u64 key, 512 bits} for each 2 MiB.
+ * Open addressing, doubled when half full: {u64 key, 512 bits} for each 2 MiB. The entry of the page
+ * before, which mostly is this one's too, is kept.
  */
 import { BLOCK_BYTES } from "../abi";
 import { take } from "../base/memory";
+import { migration } from "./migration-state";
 
 const ENTRY: u32 = 8 + BLOCK_BYTES;
 const MIN_SLOTS: u32 = 256;
 /** 2 TiB of RAM at half load; pages beyond are not told apart, and count as sent once. */
 const MAX_SLOTS: u32 = 1 << 21;
 
-let table: usize = 0;
-let slots: u32 = 0;
-let used: u32 = 0;
-/** The entry of the page before, which mostly is this one's too. */
-let lastKey: u64 = 0;
-let lastEntry: usize = 0;
-
 // @ts-ignore: decorator
 @inline
 function home(key: u64): u32 {
-  return <u32>((key * 0x9e3779b97f4a7c15) >> 32) & (slots - 1);
+  return <u32>((key * 0x9e3779b97f4a7c15) >> 32) & (migration.sentSlots - 1);
 }
 
 /** The entry of a key, or the free one where it belongs. */
 function entryOf(key: u64): usize {
   let slot = home(key);
   while (true) {
-    let entry = table + slot * ENTRY;
+    let entry = migration.sentTable + slot * ENTRY;
     let found = load<u64>(entry);
     if (!found || found == key) return entry;
-    slot = (slot + 1) & (slots - 1);
+    slot = (slot + 1) & (migration.sentSlots - 1);
   }
 }
 
 function grow(): bool {
-  let wanted = slots ? slots << 1 : MIN_SLOTS;
+  let m = migration;
+  let wanted = m.sentSlots ? m.sentSlots << 1 : MIN_SLOTS;
   let bigger = wanted > MAX_SLOTS ? <usize>0 : take(wanted * ENTRY);
   if (!bigger) return false;
-  let old = table;
-  let oldSlots = slots;
-  table = bigger;
-  slots = wanted;
+  let old = m.sentTable;
+  let oldSlots = m.sentSlots;
+  m.sentTable = bigger;
+  m.sentSlots = wanted;
   for (let i: u32 = 0; i < oldSlots; ++i) {
     let entry = old + i * ENTRY;
     let key = load<u64>(entry);
@@ -55,26 +51,29 @@ function grow(): bool {
 
 /** A new migration: nothing was sent. */
 export function clearSent(): void {
-  lastKey = 0;
-  used = 0;
-  if (slots) memory.fill(table, 0, slots * ENTRY);
+  let m = migration;
+  m.sentLastKey = 0;
+  m.sentUsed = 0;
+  if (m.sentSlots) memory.fill(m.sentTable, 0, m.sentSlots * ENTRY);
 }
 
 /** Notes that the page at `host` of a QEMU is sent with data; true: it was before. */
 export function sendAgain(space: u32, host: u64): bool {
+  let m = migration;
   let key = (<u64>(space + 1) << 43) | (host >> 21);
-  if (key != lastKey) {
-    if ((used + 1) << 1 > slots && !grow() && used + 1 >= slots) return false;
+  if (key != m.sentLastKey) {
+    let full = (m.sentUsed + 1) << 1 > m.sentSlots;
+    if (full && !grow() && m.sentUsed + 1 >= m.sentSlots) return false;
     let entry = entryOf(key);
     if (!load<u64>(entry)) {
       store<u64>(entry, key);
-      ++used;
+      ++m.sentUsed;
     }
-    lastKey = key;
-    lastEntry = entry;
+    m.sentLastKey = key;
+    m.sentLast = entry;
   }
   let page = <u32>(host >> 12) & 511;
-  let word = lastEntry + 8 + ((page >> 6) << 3);
+  let word = m.sentLast + 8 + ((page >> 6) << 3);
   let bit = (<u64>1) << (page & 63);
   let bits = load<u64>(word);
   store<u64>(word, bits | bit);

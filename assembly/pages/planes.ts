@@ -218,7 +218,8 @@ const WHOLE: u64 =
   ((<u64>1) << Cause.IoFreed) |
   ((<u64>1) << Cause.CtlLogged) |
   ((<u64>1) << Cause.CtlLate) |
-  ((<u64>1) << Cause.EvtLogged);
+  ((<u64>1) << Cause.EvtLogged) |
+  ((<u64>1) << Cause.IoRefused);
 const WHOLE_OFF: u64 =
   ((<u64>1) << Cause.IoOff) | ((<u64>1) << Cause.CtlOff) | ((<u64>1) << Cause.EvtOff);
 

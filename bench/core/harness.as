@@ -3,6 +3,7 @@
  * measure the call. Compiled next to assembly/ by bench/core/adapter.mjs with the core's settings.
  */
 import { BLOCK_BYTES, RowSet } from "ASSEMBLY/abi";
+export { prepare } from "ASSEMBLY/machine";
 import { take } from "ASSEMBLY/base/memory";
 import {
   entryOf,
@@ -13,13 +14,9 @@ import {
   rowLogs,
   rowTable,
   rowWindow,
-  setRows,
 } from "ASSEMBLY/pages/planes";
 import { clearRound, counts, nextBlock, setRuns, sync } from "ASSEMBLY/sync";
 
-export function prepare(rows: u32): bool {
-  return setRows(rows);
-}
 export function allocate(bytes: u32): usize {
   return take(bytes);
 }

@@ -14,6 +14,8 @@ export interface CommonOptions extends MachineOptions {
   window?: WindowChoice;
   /** Policy of the vhost that ran, where it is known. */
   ran?: Policy;
+  /** Pages that the log of a user-space back end has room for, where no message tells. */
+  logPages?: number;
   signal?: AbortSignal;
 }
 
@@ -60,6 +62,7 @@ export function prepare(
     base: {
       ...{ policies, window },
       ...(options.ran ? { ran: options.ran } : {}),
+      ...(options.logPages === undefined ? {} : { logPages: options.logPages }),
       ...(options.signal ? { signal: options.signal } : {}),
     },
   };

@@ -10,7 +10,8 @@ import type { ObservedImages } from "./observed.ts";
 import type { Replayer } from "./replayer.ts";
 import { type ResidueCause, residuePasses, startResidue } from "./residue.ts";
 
-export interface Options extends Pick<CommonOptions, "window" | "signal" | keyof MachineOptions> {
+export interface Options
+  extends Pick<CommonOptions, "window" | "signal" | "logPages" | keyof MachineOptions> {
   observed: ObservedImages;
   /** Among which vhosts; default: all of the table. */
   among?: readonly Policy[];

@@ -4,6 +4,7 @@
  */
 import { instantiate } from "#core";
 import { ABI, EVIDENCE_SIZE, RowSet } from "../../assembly/abi.ts";
+import { holdingLoop } from "../bytes/hold-loop.ts";
 import { UsageError } from "../model/place.ts";
 import type { PageRun } from "../model/result.ts";
 
@@ -15,7 +16,7 @@ export type CoreModule = WebAssembly.Module;
 
 /** Compiles the bytes of `core.wasm`. */
 export function compileCore(bytes: BufferSource): Promise<CoreModule> {
-  return WebAssembly.compile(bytes);
+  return holdingLoop(WebAssembly.compile(bytes));
 }
 
 /** Memory for guest pages is exhausted: the recording touches more of the guest than fits 4 GiB. */
@@ -47,7 +48,7 @@ export class Core {
   static async create(module: CoreModule, rows: number): Promise<Core> {
     const exports = await instantiate(module, {});
     if (exports.abi() !== ABI) throw new Error(`bug: core has ABI ${exports.abi()}, not ${ABI}`);
-    if (!exports.setRows(rows)) throw new OutOfMemory();
+    if (!exports.prepare(rows)) throw new OutOfMemory();
     return new Core(exports);
   }
 
@@ -113,6 +114,18 @@ export class Core {
         from = gfn + pages;
       }
       if (n < RUN_BATCH || from > 0xffffffff) return { runs, more };
+    }
+  }
+
+  /** The same, handed over one by one: for sets of any size. */
+  eachRun(row: number, set: RowSet, use: (gfn: number, pages: number) => void): void {
+    let from = 0;
+    while (true) {
+      const n = this.exports.setRuns(row, set, from, RUN_BATCH, this.#scratch);
+      const words = new Uint32Array(this.exports.memory.buffer, this.#scratch, n * 2);
+      for (let i = 0; i < n; i++) use(words[i * 2]!, words[i * 2 + 1]!);
+      if (n > 0) from = words[n * 2 - 2]! + words[n * 2 - 1]!;
+      if (n < RUN_BATCH || from > 0xffffffff) return;
     }
   }
 

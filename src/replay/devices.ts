@@ -5,6 +5,9 @@
 import {
   Driver,
   EVENT_A0,
+  EVENT_A1,
+  EVENT_A2,
+  EVENT_A3,
   EVENT_A4,
   EVENT_ADDR,
   EVENT_CMD,
@@ -13,11 +16,15 @@ import {
   EVENT_RET,
   EVENT_START,
   EVENT_VS,
+  EventKind,
 } from "../../assembly/abi.ts";
 import type { Core } from "../core/core.ts";
 import type { RecordHead } from "../core/event-record.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName, LOG_ALL, VRING_F_LOG } from "../vhost/ioctl.ts";
+import { messageName, PROTOCOL_FEATURES, RING_PACKED } from "../vhost/message.ts";
+import { guestAddress, type MemoryRegion, onlyRegion, qemuLogPages } from "./memory-table.ts";
+import { isSession, Sessions } from "./sessions.ts";
 
 export interface LoggingChange {
   place: Place;
@@ -25,17 +32,13 @@ export interface LoggingChange {
   what: string;
 }
 
-export interface MemoryRegion {
-  first: bigint;
-  last: bigint;
-  hva: bigint;
-}
-
 export interface Device {
   vs: bigint;
   driver: string | null;
   features: bigint | null;
   memory: MemoryRegion[];
+  /** Pages that the log has room for, where a message says it. */
+  logPages: number | null;
   logging: LoggingChange[];
 }
 
@@ -48,8 +51,8 @@ export type IoctlEffect =
 interface PendingIoctl {
   name: string | null;
   vs: bigint;
-  a0: bigint;
-  a4: bigint;
+  /** Words of the argument, a0 to a4. */
+  words: bigint[];
   regions: MemoryRegion[];
   place: Place;
   ns: string;
@@ -59,24 +62,40 @@ const DRIVERS: Record<string, Driver> = {
   "vhost-scsi": Driver.Scsi,
   "vhost-net": Driver.Net,
   "vhost-vsock": Driver.Vsock,
+  "vhost-user": Driver.VhostUser,
+  "vhost-user-scsi": Driver.VhostUserScsi,
+  "vhost-user-blk": Driver.VhostUserBlk,
+  "vhost-user-net": Driver.VhostUserNet,
+  "vhost-user-fs": Driver.VhostUserFs,
 };
+
+/** Ioctls with which the kernel's drivers begin to serve a device. */
+const STARTS = new Set(["SCSI_SET_ENDPOINT", "NET_SET_BACKEND", "VSOCK_SET_RUNNING"]);
+const OWNED = 1;
+const STARTED = 2;
+const LOG_TOLD = 4;
 
 /** No more than this is kept of a hostile recording. */
 const MAX_PENDING = 65536;
 const MAX_DEVICES = 4096;
 const MAX_REGIONS = 4096;
 const MAX_CHANGES = 10000;
+/** Of 16 TiB of guest memory. */
+const MAX_LOG_BYTES = 1n << 29n;
 
 /** The devices that ioctls name, and the ioctls that have not returned. */
 export class Devices {
   readonly #core: Core;
   readonly #pending = new Map<number, PendingIoctl>();
   readonly #byVs = new Map<bigint, Device>();
+  /** Which messages are of which session of a user-space back end. */
+  readonly sessions: Sessions;
   /** Ioctls whose return was not seen before the same thread's next one. */
   unanswered = 0;
 
   constructor(core: Core) {
     this.#core = core;
+    this.sessions = new Sessions(core);
   }
 
   /** All devices, in the order in which they were first named. */
@@ -87,7 +106,7 @@ export class Devices {
   #device(vs: bigint): Device {
     let device = this.#byVs.get(vs);
     if (!device) {
-      device = { vs, driver: null, features: null, memory: [], logging: [] };
+      device = { vs, driver: null, features: null, memory: [], logPages: null, logging: [] };
       if (this.#byVs.size < MAX_DEVICES) this.#byVs.set(vs, device);
     }
     return device;
@@ -104,8 +123,7 @@ export class Devices {
     const pending: PendingIoctl = {
       name: ioctlName(view.getUint32(at + EVENT_CMD, true)),
       vs: view.getBigUint64(at + EVENT_VS, true),
-      a0: view.getBigUint64(at + EVENT_A0, true),
-      a4: view.getBigUint64(at + EVENT_A4, true),
+      words: this.#words(at),
       regions: [],
       place,
       ns: head.ts.toString(),
@@ -116,10 +134,43 @@ export class Devices {
     this.#pending.set(head.pid, pending);
     const device = this.#device(pending.vs);
     if (device.driver === null) {
-      device.driver = driverOf(pending.name, null) ?? driverOf(null, await symbol(ip));
+      device.driver = driverOf(null, await symbol(ip)) ?? driverOf(pending.name, null);
       const number = device.driver === null ? undefined : DRIVERS[device.driver];
       if (number !== undefined) this.#core.exports.setDriver(pending.vs, number);
     }
+  }
+
+  #words(at: number): bigint[] {
+    const view = this.#core.view;
+    return [EVENT_A0, EVENT_A1, EVENT_A2, EVENT_A3, EVENT_A4].map((word) =>
+      view.getBigUint64(at + word, true),
+    );
+  }
+
+  /**
+   * A queue of a session of SPDK that was met, or a message that a user-space back end handles, which
+   * takes effect as an ioctl that succeeds.
+   */
+  backEnd(head: RecordHead, at: number, place: Place): IoctlEffect | null {
+    const view = this.#core.view;
+    if (head.kind !== EventKind.Message) {
+      this.sessions.meet(at);
+      // The completion waited for it.
+      if (head.kind === EventKind.SpdkUsed) this.#core.exports.onSpdkUsed(at);
+      return null;
+    }
+    const vs = this.sessions.device(
+      Number(BigInt.asIntN(32, view.getBigUint64(at + EVENT_VS, true))),
+    );
+    const device = this.#device(vs);
+    if (device.driver === null) {
+      device.driver = "vhost-user";
+      this.#core.exports.setDriver(vs, Driver.VhostUser);
+    }
+    const words = this.#words(at);
+    const name = messageName(view.getUint32(at + EVENT_CMD, true));
+    const regions = name === "SET_MEM_TABLE" ? onlyRegion(words) : [];
+    return this.#apply({ name, vs, words, regions, place, ns: head.ts.toString() });
   }
 
   /** A region of the memory table that this thread's SET_MEM_TABLE installs. */
@@ -146,33 +197,50 @@ export class Devices {
       }
       return null;
     }
+    return this.#apply(pending);
+  }
+
+  #apply(pending: PendingIoctl): IoctlEffect | null {
     const { exports } = this.#core;
     const device = this.#device(pending.vs);
+    const [a0, a1] = pending.words as [bigint, bigint];
+    if (STARTS.has(pending.name ?? "")) exports.noteDeviceState(pending.vs, STARTED);
     switch (pending.name) {
-      case "SET_FEATURES":
-        exports.setFeatures(pending.vs, pending.a0);
-        if (((device.features ?? 0n) ^ pending.a0) & LOG_ALL) {
-          const on = (pending.a0 & LOG_ALL) !== 0n;
-          this.#change(pending, on ? "LOG_ALL on" : "LOG_ALL off");
-          device.features = pending.a0;
-          return { what: "logging", on, ns: pending.ns, place: pending.place };
-        }
-        device.features = pending.a0;
+      case "SET_OWNER":
+        exports.noteDeviceState(pending.vs, OWNED);
+        // A connection begins without a log.
+        if (isSession(pending.vs)) exports.setLogBase(pending.vs, 0n);
         break;
-      case "SET_LOG_BASE":
-        exports.setLogBase(pending.vs, pending.a0);
-        this.#change(pending, "SET_LOG_BASE");
-        break;
-      case "SET_VRING_ADDR": {
-        // struct vhost_vring_addr: u32 index, u32 flags, then four u64.
-        const index = Number(pending.a0 & 0xffffffffn);
-        const log = (pending.a0 >> 32n) & VRING_F_LOG;
-        const words = `vring ${index} log flag ${log ? "on" : "off"}, used ring 0x${pending.a4.toString(16)}`;
-        this.#change(pending, words);
-        break;
+      case "SET_FEATURES": {
+        const features = a0 & ~PROTOCOL_FEATURES;
+        exports.setFeatures(pending.vs, a0);
+        const on = (features & LOG_ALL) !== 0n;
+        const changed = (((device.features ?? 0n) ^ features) & LOG_ALL) !== 0n;
+        device.features = features;
+        if (isSession(pending.vs)) this.sessions.features(pending.vs, features);
+        if (!changed) break;
+        this.#change(pending, on ? "LOG_ALL on" : "LOG_ALL off");
+        return { what: "logging", on, ns: pending.ns, place: pending.place };
       }
+      case "SET_LOG_BASE":
+        // The message has the size of the log and where it begins in its file; no address is 0 of it.
+        if (isSession(pending.vs)) {
+          device.logPages = Number(a0 < MAX_LOG_BYTES ? a0 : MAX_LOG_BYTES) * 8;
+          exports.setLogBase(pending.vs, 1n);
+          this.#change(pending, `SET_LOG_BASE of ${a0} bytes at ${a1}`);
+        } else {
+          exports.setLogBase(pending.vs, a0);
+          this.#change(pending, "SET_LOG_BASE");
+        }
+        exports.noteDeviceState(pending.vs, LOG_TOLD);
+        this.#tellLogEnd(device);
+        break;
+      case "SET_VRING_ADDR":
+        this.#vringAddress(pending, device);
+        break;
       case "SET_MEM_TABLE":
         device.memory = pending.regions;
+        this.#tellLogEnd(device);
         break;
       case "SCSI_SET_ENDPOINT":
         this.#change(pending, "SET_ENDPOINT");
@@ -184,10 +252,33 @@ export class Devices {
         return { what: "endpoint-cleared", ns: pending.ns, place: pending.place };
       case "GET_VRING_BASE":
         // struct vhost_vring_state: u32 index, u32 num. QEMU stops one ring after the other.
-        return { what: "ring-stopped", vs: pending.vs, index: Number(pending.a0 & 0xffffffffn) };
+        return { what: "ring-stopped", vs: pending.vs, index: Number(a0 & 0xffffffffn) };
       default:
     }
     return null;
+  }
+
+  /** struct vhost_vring_addr: u32 index, u32 flags, then desc, used, avail and the log address. */
+  #vringAddress(pending: PendingIoctl, device: Device): void {
+    const [a0, desc, used, , log] = pending.words as [bigint, bigint, bigint, bigint, bigint];
+    const index = Number(a0 & 0xffffffffn);
+    const flag = ((a0 >> 32n) & VRING_F_LOG) !== 0n;
+    const packed = ((device.features ?? 0n) & RING_PACKED) !== 0n;
+    const what = packed ? "log address" : "used ring";
+    this.#change(
+      pending,
+      `vring ${index} log flag ${flag ? "on" : "off"}, ${what} 0x${log.toString(16)}`,
+    );
+    if (!packed && !isSession(pending.vs)) return;
+    // QEMU gives the address of the device event area to be logged (vhost_virtqueue_set_addr()).
+    const event = guestAddress(device.memory, used) ?? log;
+    const ring = guestAddress(device.memory, desc) ?? BigInt.asUintN(64, log + desc - used);
+    this.#core.exports.setVring(pending.vs, index, flag, log, ring, event);
+  }
+
+  /** Where the log ends: as the message says, else as QEMU allocates it for the memory table. */
+  #tellLogEnd(device: Device): void {
+    this.#core.exports.setDeviceLogEnd(device.vs, device.logPages ?? qemuLogPages([device.memory]));
   }
 
   #change(pending: PendingIoctl, what: string): void {
@@ -195,15 +286,8 @@ export class Devices {
     if (logging.length < MAX_CHANGES) logging.push({ place: pending.place, ns: pending.ns, what });
   }
 
-  /**
-   * Bytes that QEMU gives the log: 8 for each 256 KiB up to the highest address of a memory map
-   * (hw/virtio/vhost.c vhost_get_log_size()); 0 when no map is known.
-   */
+  /** Bytes that QEMU gives the log (`qemuLogPages`); 0 when no map is known. */
   qemuLogBytes(): number {
-    let last = -1n;
-    for (const device of this.#byVs.values()) {
-      for (const region of device.memory) if (region.last > last) last = region.last;
-    }
-    return last < 0n ? 0 : Number(last / 0x40000n + 1n) * 8;
+    return qemuLogPages([...this.#byVs.values()].map(({ memory }) => memory)) / 8;
   }
 }

@@ -6,6 +6,7 @@
 import type { Queue } from "../core/queue-record.ts";
 import { counted } from "../model/counted.ts";
 import type { Certainty, InputSummary, Limit, LogWindow } from "../model/result.ts";
+import { backEndLimits } from "./back-end-limit.ts";
 import { migrationLimits } from "./migration-limit.ts";
 import type { Replay } from "./run.ts";
 
@@ -201,6 +202,7 @@ export function findLimits(
       );
     }
   }
+  backEndLimits(run.devices.sessions, queues, run.core.exports.basesAssumedTotal(), add);
   migrationLimits(run, queues, add);
   return limits;
 }

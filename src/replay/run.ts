@@ -4,6 +4,7 @@
  */
 import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
+import { type DrainedRows, startDrain } from "../core/drain.ts";
 import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
 import {
   type Queue,
@@ -22,16 +23,17 @@ import type { Place } from "../model/place.ts";
 import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
 import { causeMask } from "../vhost/causes.ts";
 import { driverOf } from "../vhost/ioctl.ts";
+import { BASE_ASSUMED } from "./back-end-limit.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import { ONLY_MACHINE, type ReplayState } from "./replay-state.ts";
+import { firstNs, lastNs } from "./span.ts";
+import { syncView } from "./sync-view.ts";
 
 /** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
 const MAX_GAPS = 1000;
-
-const ROUND_SETS = { logged: RowSet.Logged, lost: RowSet.Lost, stale: RowSet.Stale } as const;
 
 /** State of one replay. */
 export class Replay implements ReplayState {
@@ -58,6 +60,7 @@ export class Replay implements ReplayState {
   #roundGaps = 0;
   #unknownBefore = 0;
   #lostBefore = 0;
+  #assumedBefore = 0;
 
   constructor(
     core: Core,
@@ -91,6 +94,8 @@ export class Replay implements ReplayState {
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
     if (this.options.stalePages) exports.keepEntries(true);
+    if (this.options.logPages !== undefined) exports.setLogEnd(this.options.logPages);
+    if (this.options.sink?.events) this.#drained = startDrain(this.core);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;
     while (true) {
@@ -121,6 +126,9 @@ export class Replay implements ReplayState {
           break;
         case Status.WatchedWrite:
           await this.#writes();
+          break;
+        case Status.Drained:
+          this.#takeRows();
           break;
         case Status.NoMemory:
           throw new OutOfMemory();
@@ -158,6 +166,11 @@ export class Replay implements ReplayState {
         // CLEAR_ENDPOINT may have ended requests.
         if (this.core.exports.doneLength() > 0) await this.#requests();
         break;
+      case EventKind.Message:
+      case EventKind.SpdkGet:
+      case EventKind.SpdkUsed:
+        await this.follower.ioctl(this.devices.backEnd(head, at, place), head.ts);
+        break;
       case EventKind.Mem:
         this.devices.region(head, at);
         break;
@@ -193,6 +206,7 @@ export class Replay implements ReplayState {
     this.gapCount++;
     this.#roundGaps++;
     this.lostEvents += lost ?? 0;
+    this.core.exports.noteLoss();
     this.follower.gap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
@@ -276,16 +290,18 @@ export class Replay implements ReplayState {
     return at;
   }
 
-  /** Time of the latest event replayed, for what ends with the recording. */
-  #lastNs(): bigint {
-    let last = 0n;
-    for (const { feed } of this.inputs) {
-      for (let i = 0; i < feed.streams; i++) {
-        const ts = this.core.exports.takenTs(feed.firstStream + i);
-        if (ts > last) last = ts;
-      }
-    }
-    return last;
+  #drained: DrainedRows | null = null;
+
+  /** What happened since the last time goes to the sink. */
+  #takeRows(): void {
+    if (!this.#drained) return;
+    this.options.sink?.rows(this.#drained, firstNs(this.core, this.inputs));
+    this.#drained.drop();
+  }
+
+  /** Streams of all inputs. */
+  get streams(): number {
+    return this.inputs.reduce((count, { feed }) => count + feed.streams, 0);
   }
 
   /** Why this round's log may be incomplete. */
@@ -302,6 +318,9 @@ export class Replay implements ReplayState {
       const requests = n === 1 ? "request that was" : "requests that were";
       caveats.push(`${n} ${requests} popped before the recording, or in a gap, completed`);
     }
+    const assumed = this.core.exports.basesAssumedTotal();
+    if (assumed > this.#assumedBefore) caveats.push(BASE_ASSUMED);
+    this.#assumedBefore = assumed;
     this.#roundGaps = 0;
     this.#unknownBefore = unknown;
     this.#lostBefore = lost;
@@ -337,20 +356,10 @@ export class Replay implements ReplayState {
           this.rounds.set(window, list);
         });
       } else this.moreRounds++;
-      const done = options.onSync?.({
-        machine: ONLY_MACHINE,
-        mark,
-        round: rounds[0]!,
-        qemuLogBytes: this.devices.qemuLogBytes(),
-        image: (index, size) => core.image(index, RowSet.Logged, size),
-        pages: (index) =>
-          core
-            .runs(index, RowSet.Logged, Number.POSITIVE_INFINITY)
-            .runs.flatMap((run) => Array.from({ length: run.pages }, (_, i) => run.gfn + i)),
-        highestPage: (index) => core.highest(index, RowSet.Logged),
-        runs: (index, set) => core.runs(index, ROUND_SETS[set], Number.POSITIVE_INFINITY).runs,
-      });
+      const facts = { machine: ONLY_MACHINE, mark, round: rounds[0]! };
+      const done = options.onSync?.(syncView(core, facts, this.devices.qemuLogBytes()));
       if (done) await done;
+      options.sink?.round(this, this.#round);
     }
     exports.clearRound();
     exports.dropEvidence();
@@ -373,11 +382,16 @@ export class Replay implements ReplayState {
   }
 
   async #end(): Promise<void> {
+    this.core.exports.endChains();
     await this.#sync(null, null, null);
-    await this.follower.finish(this.#lastNs());
-    if (!this.options.onRequest) return;
-    this.core.exports.endInFlight();
-    this.core.exports.endElements();
-    await this.#requests();
+    await this.follower.finish(lastNs(this.core, this.inputs));
+    const { onRequest, sink } = this.options;
+    if (onRequest || sink?.events) {
+      this.core.exports.endInFlight();
+      this.core.exports.endElements();
+    }
+    if (onRequest) await this.#requests();
+    this.#takeRows();
+    sink?.end(this);
   }
 }

@@ -18,7 +18,7 @@ export function queueLabel(
 /** The same without the device. */
 export function queueName(driver: string | undefined, queue: number | null): string {
   if (queue === null) return "unknown";
-  if (driver !== "vhost-scsi") return `queue ${queue}`;
+  if (driver !== "vhost-scsi" && driver !== "vhost-user-scsi") return `queue ${queue}`;
   return queue === 0 ? "control" : queue === 1 ? "event" : `io ${queue}`;
 }
 

@@ -1,0 +1,91 @@
+/** Other trackers of dirty pages, and what takes certainty away: KVM, a stopped ring, lost events. */
+import {
+  BLOCK_BYTES,
+  DirtiedSlot,
+  EVENT_TS,
+  GPA_BITS,
+  MAX_HEADS,
+  NO_ADDRESS,
+  PAGE_SHIFT,
+  QUEUE_LOGADDR,
+  QUEUE_NUM,
+} from "../abi";
+import { slotOf } from "../base/event-slot";
+import { draining, drainLine, drainSend } from "../drain";
+import { DrainSend, PageState } from "../drain-abi";
+import { streamAt } from "../decode/stream";
+import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
+import { atStream } from "../known/moment";
+import { activeRows } from "../pages/planes";
+import { afterSlack, holdFlight } from "./flight";
+import { blockOf, coverMissing, Healer, Line, lineOf, nextKept, sentMake } from "./migration-page";
+import { takeRound } from "./migration-round";
+import { migration } from "./migration-state";
+
+/** Events were lost: a send may be among them, so nothing that is missing is certain. */
+export function migrationGap(ts: u64): void {
+  if (!migration.underWay) return;
+  takeRound();
+  migration.gapEnd = afterSlack(ts);
+  for (let at = migration.firstKept; at; at = nextKept(at)) {
+    for (let row: u32 = 0; row < activeRows; ++row) {
+      let sure = lineOf(at, row, Line.Sure);
+      if (draining) drainLine(blockOf(at), row, sure, PageState.Possible);
+      memory.fill(sure, 0, BLOCK_BYTES);
+    }
+  }
+}
+
+/** QEMU marks [first, last] dirty itself, and sends these pages again. */
+function cover(first: u32, last: u32, healer: u32): void {
+  takeRound();
+  for (let page = first; ; ++page) {
+    coverMissing(page, healer, 0, true, false);
+    if (page == last) return;
+  }
+}
+
+/** Whatever is missing of a page may have been covered. */
+function doubt(page: u32): void {
+  takeRound();
+  coverMissing(page, Healer.None, ~0, false, false);
+}
+
+/**
+ * kvm_dirty_ring_page(vcpu, fetch index, offset): a vCPU wrote the page, some time before. Where the
+ * offset fits several slots it is one of their pages, so none of them is certainly missing.
+ */
+export function onDirtied(event: usize): void {
+  let m = migration;
+  if (!m.underWay || m.endTs) return;
+  ++m.cpuDirtied;
+  let space = streamAt(atStream).space;
+  let offset = slotOf(event, DirtiedSlot.offset);
+  for (let page = firstPage(space, offset); page != NO_PAGE; page = nextPage(space, offset)) {
+    if (draining) drainSend(page, DrainSend.Cpu);
+    if (onePage()) {
+      cover(page, page, Healer.Cpu);
+      sentMake(page >> 9);
+      holdFlight(page, load<u64>(event + EVENT_TS));
+      return;
+    }
+    doubt(page);
+  }
+}
+
+/**
+ * vhost_virtqueue_stop(): QEMU unmaps the used ring as written, which marks all of it.
+ * hw/virtio/vhost.c; used_size is 4 + 8 * num, and 2 more for avail_event.
+ */
+export function stopRing(q: usize): void {
+  let used = load<u64>(q + QUEUE_LOGADDR);
+  if (!migration.underWay || used == NO_ADDRESS) return;
+  let num = min<u32>(load<u32>(q + QUEUE_NUM), MAX_HEADS);
+  let last = used + 4 + 8 * <u64>num + 1;
+  if (last < used || last >> GPA_BITS) return;
+  let lastPage = <u32>(last >> PAGE_SHIFT);
+  let page = <u32>(used >> PAGE_SHIFT);
+  if (!migration.endTs) cover(page, lastPage, Healer.Stop);
+  // Within the tolerance it may have come after the end, when nothing is sent any more.
+  else for (let n = lastPage - page + 1; n; --n) doubt(page++);
+}
