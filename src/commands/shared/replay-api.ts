@@ -2,6 +2,7 @@
  * What the commands need of the library, as one value, so that a command can be run on something
  * else in a test. `load-api.ts` makes the real one.
  */
+import type { ObservedImages } from "../../answers/observed.ts";
 import type { Replayer } from "../../answers/replayer.ts";
 import type { Source, Surroundings } from "../../bytes/source.ts";
 import type { CoreModule } from "../../core/core.ts";
@@ -19,6 +20,8 @@ export interface ReplayApi {
   readonly module: CoreModule;
   /** One source a name, `-` being standard input; throws RecordingError. */
   openSources(names: readonly string[]): readonly Source[];
+  /** The images of dirty logs in a folder; throws UsageError, RecordingError. */
+  observed(folder: string): Promise<ObservedImages>;
   /** `say` gets lines for the user, without a line feed; `jobs` is how many threads may work. */
   surroundings(say: (line: string) => void, jobs?: number): Surroundings;
   /** How the recordings become one; throws RecordingError where `replay` would. */

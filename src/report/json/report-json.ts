@@ -1,8 +1,10 @@
 /** The documents of `report --json` and `info --json`. Schemas: schema/report, schema/info. */
 import type { Answer as Contents } from "../../answers/inspect.ts";
 import { type Answer as Lost, machineStatus, statusOf } from "../../answers/lost.ts";
+import type { Case } from "../../case/case.ts";
 import type { MachineResult } from "../../model/result.ts";
 import { verdictSentence } from "../text/verdict.ts";
+import { caseJson } from "./case-json.ts";
 import {
   deviceJson,
   findingJson,
@@ -21,12 +23,13 @@ import { migrationJson } from "./stale-json.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
-/** `vhost-replay/report/2`. */
-export function reportJson(tool: Tool, { asked, result }: Lost) {
+/** `vhost-replay/report/2`; `opened`: the case that was asked about, where it was one. */
+export function reportJson(tool: Tool, { asked, result }: Lost, opened: Case | null = null) {
   return {
     schema: "vhost-replay/report/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
+    case: opened && caseJson(opened),
     inputs: result.inputs.map(inputJson),
     answer: ANSWERS[statusOf({ result })],
     machines: result.machines.map(reportMachineJson),

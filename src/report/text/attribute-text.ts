@@ -42,13 +42,13 @@ export function attributeText({ attributions, result }: Answer, style: TextStyle
 function attributionSections(
   attribution: Attribution,
   machine: MachineResult,
-  facts: string[],
+  facts: string[][],
   style: TextStyle,
 ): string[][] {
   const lost = attribution.lost !== null && attribution.lost > 0;
   return [
     wrapText(attributeSentence(attribution, machine), "", "").map(style.bold),
-    facts,
+    ...facts,
     ...(lost
       ? [
           matrixText(attribution, style),

@@ -29,7 +29,7 @@ function lifeSentence(life: Life): string {
 function lifeSections(
   life: Life,
   machine: MachineResult,
-  facts: string[],
+  facts: string[][],
   style: TextStyle,
 ): string[][] {
   const policies = life.writes === 0 ? [] : life.policies;
@@ -39,7 +39,7 @@ function lifeSections(
     // Without a write the syncs follow at once.
     [style.bold(lifeSentence(life)), ...(life.writes === 0 ? events : [])],
     policies.flatMap((policy) => wrapText(policyText(policy), "  ", "    ")),
-    facts,
+    ...facts,
     life.writes === 0 ? [] : events,
     limitsText(machine.limits, style),
   ];

@@ -35,34 +35,35 @@ export function machineLine(machine: MachineResult): string[] {
 export interface MachineSpeech {
   /** The answer in one sentence. */
   headline(machine: MachineResult, index: number): string;
-  /** Its sections, the answer first; `facts` are lines about the recording that stand among them. */
-  sections(machine: MachineResult, facts: string[], index: number): string[][];
+  /** Its sections, the answer first; `facts` are those about the recording, which stand among them. */
+  sections(machine: MachineResult, facts: string[][], index: number): string[][];
 }
 
 /**
  * The text of an answer. One machine is spoken of as if there were no others; of several the
- * answers stand first, a line each, then the recording, then each machine by itself.
+ * answers stand first, a line each, then the recording, then each machine by itself. `files`: lines
+ * about the files of a case.
  */
 export function machinesText(
   result: ReplayResult,
   style: TextStyle,
   speech: MachineSpeech,
+  files: string[] = [],
 ): string {
   const [only, ...others] = result.machines;
   const inputs = result.inputs.flatMap(inputLine);
   if (only && others.length === 0) {
-    return sectionsText(speech.sections(only, [...machineLine(only), ...inputs], 0));
+    return sectionsText(speech.sections(only, [files, [...machineLine(only), ...inputs]], 0));
   }
+  const headline = (machine: MachineResult, index: number): string[] =>
+    wrapText(`${machineLabel(machine)}: ${speech.headline(machine, index)}`, "", "  ");
   return sectionsText([
-    result.machines.flatMap((machine, index) =>
-      wrapText(`${machineLabel(machine)}: ${speech.headline(machine, index)}`, "", "  ").map(
-        style.bold,
-      ),
-    ),
+    result.machines.flatMap(headline).map(style.bold),
+    files,
     inputs,
     ...result.machines.flatMap((machine, index) => [
       [style.bold(`== ${machineLabel(machine)}`)],
-      ...speech.sections(machine, toldText(machine), index),
+      ...speech.sections(machine, [toldText(machine)], index),
     ]),
   ]);
 }

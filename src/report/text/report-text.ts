@@ -3,7 +3,7 @@ import { toldByQemu } from "../../answers/stale.ts";
 import type { MachineResult, ReplayResult } from "../../model/result.ts";
 import { findingsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
-import { machinesText } from "./machine-text.ts";
+import { machineLabel, machinesText } from "./machine-text.ts";
 import { migrationText, staleSentence } from "./migration-text.ts";
 import { countOf, numberText } from "./number-text.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
@@ -12,20 +12,39 @@ import { verdictSentence } from "./verdict.ts";
 /** Findings a policy that are shown unless all are asked for. */
 export const SHOWN_FINDINGS = 8;
 
-/** The whole report, ending in a line feed. `shown`: findings a policy, at most. */
-export function reportText(result: ReplayResult, style: TextStyle, shown = SHOWN_FINDINGS): string {
-  return machinesText(result, style, {
-    headline: (machine) => {
-      const migration = toldByQemu(machine);
-      return migration === null ? verdictSentence(machine) : staleSentence(migration, machine);
-    },
-    sections: (machine, facts) => reportSections(machine, facts, style, shown),
-  });
+/** What a report says first: of a migration, or of the dirty logs. */
+export function headline(machine: MachineResult): string {
+  const migration = toldByQemu(machine);
+  return migration === null ? verdictSentence(machine) : staleSentence(migration, machine);
+}
+
+/** The same of every machine, each with its name where there are several. */
+export function headlines({ machines }: ReplayResult): string[] {
+  if (machines.length === 1) return machines.map(headline);
+  return machines.map((machine) => `${machineLabel(machine)}: ${headline(machine)}`);
+}
+
+/**
+ * The whole report, ending in a line feed. `shown`: findings a policy, at most; `files`: lines about the
+ * files of a case.
+ */
+export function reportText(
+  result: ReplayResult,
+  style: TextStyle,
+  shown = SHOWN_FINDINGS,
+  files: string[] = [],
+): string {
+  const speech = {
+    headline,
+    sections: (machine: MachineResult, facts: string[][]) =>
+      reportSections(machine, facts, style, shown),
+  };
+  return machinesText(result, style, speech, files);
 }
 
 function reportSections(
   machine: MachineResult,
-  facts: string[],
+  facts: string[][],
   style: TextStyle,
   shown: number,
 ): string[][] {
@@ -36,7 +55,7 @@ function reportSections(
     [style.bold(verdictSentence(machine))],
     // Numbers without a verdict would be read as one.
     machine.verdict ? policyTable(machine) : [],
-    facts,
+    ...facts,
     ...machine.policies.map((policy) => findingsText(machine, policy, shown, style)),
     moreFindings(machine),
     limitsText(machine.limits, style),

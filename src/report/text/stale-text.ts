@@ -34,11 +34,11 @@ export function staleText({ result, owners }: Answer, style: TextStyle, limit: n
     sections(machine, facts) {
       const migration = mainMigration(machine);
       const headline = [style.bold(staleHeadline(machine))];
-      if (migration === null) return [headline, facts];
+      if (migration === null) return [headline, ...facts];
       return [
         headline,
         migrationText(migration, style),
-        facts,
+        ...facts,
         ...migration.verdicts.map((verdict, i) =>
           pagesText(machine, verdict, owners?.[i] ?? null, style, limit),
         ),
