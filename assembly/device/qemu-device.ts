@@ -68,7 +68,7 @@ import { addElement, dropElement, elementAt, elementOf, elementSlots } from "../
 import { noteLogAll } from "../known/log-state";
 import { capacityOf, enlarge, reserve, take } from "../base/memory";
 import { lengthSeen } from "../pages/planes";
-import { addCount, countUnknownHead, firstQueue, freeRequest, queueById, queueOf } from "../known/queue";
+import { addCount, countUnknownHead, firstQueue, freeRequest, isRingSize, queueById, queueOf } from "../known/queue";
 import { atStream } from "../known/moment";
 import { popped, usedNow } from "./request";
 import { streamAt } from "../decode/stream";
@@ -303,7 +303,7 @@ export function setQemuRing(space: u32, vdev: u64, index: u32, size: u32, used: 
   store<u64>(at, dev);
   store<u64>(at + 8, used);
   store<u32>(at + 16, index);
-  store<u32>(at + 20, size);
+  store<u32>(at + 20, isRingSize(size) ? size : 0);
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
     if (load<u64>(q + QUEUE_DEV) == dev && load<i32>(q + QUEUE_INDEX) == <i32>index) adoptRing(q);
   }

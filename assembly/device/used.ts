@@ -14,7 +14,6 @@ import {
   EVENT_IDX,
   EVENT_LEN,
   EVENT_N,
-  EVENT_NUM,
   EVENT_PLACE,
   EVENT_TS,
   EVENT_VQ,
@@ -54,7 +53,8 @@ import {
   RequestState,
 } from "../abi";
 import { QUEUE_LENGTHS } from "../known/fields";
-import { decide, F_RING_PACKED, inUserSpace } from "../known/back-end";
+import { decide, inUserSpace } from "../known/back-end";
+import { F_RING_PACKED } from "../known/fields";
 import { draining } from "../drain";
 import { LOG_ALL, learn, noBase } from "../known/log-state";
 import { take } from "../base/memory";
@@ -62,7 +62,7 @@ import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
 import { takeRound } from "../migration/migration-round";
 import { lengthSeen, startParts } from "../pages/planes";
 import { atStream } from "../known/moment";
-import { addCount, countLostCompletions, countUnknownHead, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { addCount, countLostCompletions, countUnknownHead, hasFlag, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
 import { usedNow } from "./request";
 import { usedRing } from "./used-ring";
 import { loseSlots, packedRing, splitRing, userCompletion } from "./user-used";
@@ -125,7 +125,7 @@ export function onUsed(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, true);
-  let num = load<u32>(event + EVENT_NUM);
+  let num = ringSize(q, event);
   let idx = <u32>load<u16>(event + EVENT_IDX);
   let n = load<u32>(event + EVENT_N);
   store<u32>(q + QUEUE_NUM, num);
@@ -141,22 +141,22 @@ export function onUsed(event: usize): void {
     if (missing && missing <= num) {
       countLostCompletions(q, missing);
       if (packed) loseSlots(q);
-      else if (user) splitRing(q, event, expected, missing, false);
-      else usedRing(q, event, expected, missing, false);
+      else if (user) splitRing(q, event, num, expected, missing, false);
+      else usedRing(q, event, num, expected, missing, false);
     }
   }
   if (user) {
     store<i32>(q + QUEUE_NEXT_USED, (idx + n) & 0xffff);
-    if (packed) packedRing(q, event, request);
-    else splitRing(q, event, idx, n, true);
+    if (packed) packedRing(q, event, num, request);
+    else splitRing(q, event, num, idx, n, true);
     userCompletion(q, event, request, n);
     return;
   }
   let ordered = inOrder(load<u64>(event + EVENT_FEAT), event);
-  let moved = ordered ? inOrderRing(q, event, idx) : n;
+  let moved = ordered ? inOrderRing(q, event, num, idx) : n;
   store<i32>(q + QUEUE_NEXT_USED, (idx + moved) & 0xffff);
   if (!ordered) {
-    usedRing(q, event, idx, n, true);
+    usedRing(q, event, num, idx, n, true);
     dropFifo(q);
   }
   // Only the first of several elements is recorded; vhost-scsi and vhost-vsock return one.

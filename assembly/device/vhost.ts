@@ -20,7 +20,6 @@ import {
   EVENT_LEN,
   EVENT_LOGBASE,
   EVENT_LUN,
-  EVENT_NUM,
   EVENT_PID,
   EVENT_Q0,
   EVENT_Q1,
@@ -60,11 +59,12 @@ import {
   RequestState,
 } from "../abi";
 import { QUEUE_RING, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
-import { driverOf, F_RING_PACKED, inUserSpace } from "../known/back-end";
+import { driverOf, inUserSpace } from "../known/back-end";
+import { F_RING_PACKED } from "../known/fields";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
-import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { addCount, freeRequest, hasFlag, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
 import { enterMoment } from "../known/moment";
 import { popped } from "./request";
 import { onFlushed } from "../migration/migration";
@@ -115,7 +115,7 @@ function onDrain(event: usize): void {
   learn(q, event, true);
   let feat = load<u64>(event + EVENT_FEAT);
   store<u64>(q + QUEUE_DEV, load<u64>(event + EVENT_DEV));
-  store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  store<u32>(q + QUEUE_NUM, ringSize(q, event));
   store<u64>(q + QUEUE_LOGBASE, load<u64>(event + EVENT_LOGBASE));
   setFlag(q, QUEUE_LOGBASE_KNOWN | QUEUE_DRAINED, true);
   setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);

@@ -6,13 +6,7 @@ import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
 import { type DrainedRows, startDrain } from "../core/drain.ts";
 import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
-import {
-  type Queue,
-  type QueueName,
-  readEvidence,
-  readQueues,
-  readRequest,
-} from "../core/queue-record.ts";
+import { readEvidence, readRequest } from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
 import { feedOfStream, type OpenInput } from "../formats/open-inputs.ts";
@@ -25,6 +19,7 @@ import { causeMask } from "../vhost/causes.ts";
 import { driverOf } from "../vhost/ioctl.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
+import { QueueNames, type QueueOf } from "./queue-names.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import { ONLY_MACHINE, type ReplayState } from "./replay-state.ts";
 import { RoundCaveats } from "./round-caveats.ts";
@@ -70,6 +65,7 @@ export class Replay implements ReplayState {
     this.plan = plan;
     this.core = core;
     this.#caveats = new RoundCaveats(core, inputs);
+    this.names = new QueueNames(core);
     this.inputs = inputs;
     this.options = options;
     this.rows = rows;
@@ -258,34 +254,11 @@ export class Replay implements ReplayState {
     return [...names];
   }
 
-  #queues: Queue[] = [];
+  /** Queues and devices by their numbers. */
+  readonly names: QueueNames;
 
-  /** Device and index of a queue by its number, with a look at the core only for a new one. */
-  queueOf(): (id: number) => QueueName {
-    let fresh = false;
-    return (id) => {
-      if (!fresh && (this.#queues[id]?.index ?? null) === null) {
-        this.#queues = readQueues(this.core);
-        fresh = true;
-      }
-      const queue = this.#queues[id];
-      if (!queue) throw new Error(`bug: no queue ${id}`);
-      return {
-        machine: ONLY_MACHINE,
-        device: this.deviceOf(queue),
-        index: queue.index,
-        vq: queue.vq,
-      };
-    };
-  }
-
-  /** Devices by struct vhost_dev, in the order in which their queues appeared. */
-  readonly devs: bigint[] = [];
-
-  deviceOf(queue: Queue): number {
-    let at = this.devs.indexOf(queue.dev);
-    if (at < 0) at = this.devs.push(queue.dev) - 1;
-    return at;
+  queueOf(): QueueOf {
+    return this.names.queueOf();
   }
 
   #drained: DrainedRows | null = null;

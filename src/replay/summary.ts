@@ -61,21 +61,39 @@ function driverName(queues: readonly Queue[]): string | null {
   return EVENT_DRIVERS[driver] ?? null;
 }
 
+/** How far behind a device's `vs` its struct vhost_dev may lie, bytes. */
+const DEVICE_BYTES = 4096n;
+
+/** Finds the device whose structure holds an address: the one that begins nearest before it. */
+function finderOf(named: readonly Device[]): (dev: bigint) => Device | null {
+  const sorted = [...named].sort((a, b) => (a.vs < b.vs ? -1 : 1));
+  return (dev) => {
+    let [low, high] = [0, sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle]!.vs <= dev) low = middle + 1;
+      else high = middle;
+    }
+    const device = sorted[low - 1];
+    return device !== undefined && dev - device.vs < DEVICE_BYTES ? device : null;
+  };
+}
+
 /** Devices of the queues first, in their order, then those that only ioctls name. */
 function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[] {
   const named = run.devices.all;
-  for (const queue of queues) run.deviceOf(queue);
-  const byDev: { dev: bigint | null; device: Device | null; queues: Queue[] }[] = run.devs.map(
-    (dev, at) => ({
-      dev,
-      device: named.find(({ vs }) => dev >= vs && dev - vs < 4096n) ?? null,
-      queues: queues.filter((queue) => run.deviceOf(queue) === at),
-    }),
-  );
+  const own: Queue[][] = [];
+  for (const queue of queues) {
+    const at = run.names.deviceOf(queue);
+    own[at] ??= [];
+    own[at].push(queue);
+  }
+  const find = finderOf(named);
+  const byDev: { dev: bigint | null; device: Device | null; queues: Queue[] }[] =
+    run.names.devs.map((dev, at) => ({ dev, device: find(dev), queues: own[at] ?? [] }));
+  const found = new Set(byDev.map(({ device }) => device));
   for (const device of named) {
-    if (!byDev.some((entry) => entry.device === device)) {
-      byDev.push({ dev: null, device, queues: [] });
-    }
+    if (!found.has(device)) byDev.push({ dev: null, device, queues: [] });
   }
   return byDev.map(({ dev, device, queues: own }, number) => ({
     number,
