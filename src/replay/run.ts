@@ -202,6 +202,7 @@ export class Replay implements ReplayState {
     this.lostEvents += lost ?? 0;
     this.core.exports.noteLoss();
     this.follower.gap(ts);
+    this.options.sink?.gap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
   }
