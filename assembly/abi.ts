@@ -20,82 +20,6 @@ export const BLOCK_BYTES = 64;
 /** Host-virtual or ring address that is not set (log_addr before SET_VRING_ADDR): all 64 bits, as i64. */
 export const NO_ADDRESS = -1;
 
-// ---------------------------------------------------------------- streams
-
-/** What the bytes of a stream are: `addStream()`. */
-export enum StreamKind {
-  /** Lines of ftrace events. */
-  Text = 1,
-  /** Ring-buffer pages of one CPU. */
-  Ring,
-  /** None: the host makes the records. */
-  Records,
-  /** QEMU's log and simple trace backends. */
-  QemuLog,
-  Simpletrace,
-}
-
-/** How a line of QEMU's log begins: `setQemu()`. */
-export enum LogShape {
-  /** `21328@1795395668.353301:`, up to QEMU 10. */
-  TidTime = 1,
-  /** `2026-11-23T01:01:42.071256Z `, from QEMU 11 on. */
-  Iso,
-  /** Neither: `-msg timestamp=off`. */
-  Bare,
-}
-
-/** Longer lines than this are no event lines. */
-export const MAX_LINE = 65536;
-/** Names of events that one plan tells apart. */
-export const MAX_NAMES = 3000;
-
-/** What becomes of a line that the host looked at: `lineVerdict()`. */
-export enum LineVerdict {
-  None = 0,
-  /** Go on behind it. */
-  Skip,
-  /** The host added a name: scan the line again. */
-  Again,
-}
-
-/** What is wrong with a line of an event that the replay needs: `problem()`. */
-export enum Problem {
-  None = 0,
-  /** A value is no number, or too big for its field. */
-  Value,
-  /** A field of this event is missing. */
-  Missing,
-  /** The arguments of an event of QEMU fit none of its patterns. */
-  Arguments,
-  /** The last line has no end. */
-  Cut,
-}
-
-/** What is wrong with a ring-buffer page: `problem()`. */
-export enum PageDamage {
-  None = 0,
-  /** commit says more bytes than the page has. */
-  Commit,
-  /** An event ends behind the committed data. */
-  EventEnd,
-  /** A record is shorter than its format says. */
-  Short,
-  /** The data ends in the middle of a page. */
-  Torn,
-  /** A marker names an event of QEMU and has other arguments. */
-  Marker,
-}
-
-/** What is wrong with a simpletrace record: `problem()`. */
-export enum RecordDamage {
-  None = 0,
-  Type,
-  Name,
-  Length,
-  Arguments,
-}
-
 // ---------------------------------------------------------------- events
 
 /** What a normalised event record says. */
@@ -239,7 +163,7 @@ export const EVENT_HEAD = 60;
 export const EVENT_LEN = 64;
 /** u32: count of used, giveback; index of SPDK's queue; readable addresses of vu_pop (len: writable). */
 export const EVENT_N = 68;
-/** u64: logbase of drain; a0 of ioctl; element of vu_pop, 0: none; addr of mem; i64: ret, lost count of gap (-1: unknown). */
+/** u64: logbase of drain; a0 of ioctl; element of vu_pop, 0: none; addr of mem; i64: ret, lost count of gap or LOST_*. */
 export const EVENT_LOGBASE = 72;
 export const EVENT_A0 = 72;
 export const EVENT_ADDR = 72;

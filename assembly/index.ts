@@ -1,5 +1,6 @@
 /** The exports of the core, and nothing else. Words in, words out: addresses, numbers, statuses. */
-import { ABI, EVENT_SIZE, StreamKind } from "./abi";
+import { ABI, EVENT_SIZE } from "./abi";
+import { StreamKind } from "./decode-abi";
 import { evidenceRefused, firstFinding } from "./pages/evidence";
 import { current, currentEvent, replayed } from "./merge";
 import { blockCount, roundEnd } from "./pages/planes";
@@ -29,8 +30,9 @@ import {
 } from "./decode/sample";
 import { take as takeMemory } from "./base/memory";
 import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./known/queue";
-import { abandon as abandonStream } from "./decode/ring";
-import { compact as compactStream, cpuSet, makeRoom, recordAt, streamAt } from "./decode/stream";
+import { passPageDamage } from "./decode/ring";
+import { passRecordDamage } from "./decode/simpletrace";
+import { compact as compactStream, cpuSet, makeRoom, noteTime, recordAt, streamAt } from "./decode/stream";
 import { orphanDescs, threadsRefused } from "./known/thread";
 import { sawLogAll, sawLogUsed } from "./known/log-state";
 import { popsWithoutQueue } from "./device/vhost";
@@ -43,10 +45,13 @@ export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
   addEvent,
+  becomeEvent,
   eventCount,
+  foreignCount,
   newPlan,
   planMoves,
   setMarkerText,
+  setOwn,
   setPageLayout,
   setRingField,
   setTextField,
@@ -89,7 +94,9 @@ export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "
 export { dropDone, dropWatched, observe, watch } from "./device/write";
 import { counts } from "./sync";
 import { rowTable } from "./pages/planes";
-import { Plan } from "./decode/plan";
+import { EventPlan, Plan } from "./decode/plan";
+import { addForeign, functionOf } from "./decode/shapes";
+import { appendGap as appendGapOf } from "./decode/text-lines";
 
 export function pagesSaved(): f64 {
   return <f64>migration.saves;
@@ -256,7 +263,13 @@ export function setQemu(stream: u32, shape: u32, space: u32, markers: usize, off
 }
 /** Adds to the times of a stream, before its first record. */
 export function shiftStream(stream: u32, offset: i64): void {
-  streamAt(stream).offset += offset;
+  let s = streamAt(stream);
+  s.offset += offset;
+  s.shifted += offset;
+}
+/** What shiftStream() added: without it the times are those in the user's file. */
+export function streamShift(stream: u32): i64 {
+  return streamAt(stream).shifted;
 }
 /** What is added to the times of a stream: for records that the host makes. */
 export function streamOffset(stream: u32): i64 {
@@ -299,6 +312,24 @@ export function atEndOfInput(stream: u32): bool {
   let s = streamAt(stream);
   return s.ended != 0 && s.pos + s.lineLength >= s.len;
 }
+/** The EventPlan of the name in that line, where the name is known. */
+export function lineEvent(stream: u32): usize {
+  return streamAt(stream).lineEvent;
+}
+/** Lines with these fields and this function are another's event of the same name. */
+export function judgeForeign(stream: u32): void {
+  let s = streamAt(stream);
+  addForeign(changetype<EventPlan>(s.lineEvent), s.signature);
+}
+/** A hash of the function that the line names in brackets, from its byte `at` on. */
+export function lineFunction(stream: u32, at: u32): u64 {
+  let line = linePtr(stream);
+  return functionOf(line + at, line + lineLength(stream));
+}
+/** A gap at the line that the host looks at: appendGap() of text-lines.ts. */
+export function appendGap(stream: u32, cpu: u32, lost: i64): bool {
+  return appendGapOf(streamAt(stream), cpu, lost);
+}
 /** Room for a record made by the host, zeroed; 0 when the stream is full. */
 export function appendRecord(stream: u32): usize {
   let s = streamAt(stream);
@@ -312,9 +343,11 @@ export function appendRecord(stream: u32): usize {
   if (s.kind == StreamKind.Records) s.ready = s.tail;
   return at;
 }
-/** Time of the last record decoded, for a record that the host appends behind it. */
-export function lastTs(stream: u32): u64 {
-  return streamAt(stream).lastTs;
+/** Takes the last record back that the host appended. */
+export function dropRecord(stream: u32): void {
+  let s = streamAt(stream);
+  s.tail--;
+  if (s.kind == StreamKind.Records) s.ready = s.tail;
 }
 export function rawClock(stream: u32): bool {
   return streamAt(stream).rawClock != 0;
@@ -325,8 +358,19 @@ export function decoded(stream: u32): f64 {
 export function outOfOrder(stream: u32): f64 {
   return <f64>streamAt(stream).outOfOrder;
 }
-export function abandon(stream: u32): void {
-  abandonStream(streamAt(stream));
+/** After Damaged: goes on behind what cannot be read, with a gap in its place. */
+export function passDamage(stream: u32): void {
+  let s = streamAt(stream);
+  if (s.kind == StreamKind.Ring) passPageDamage(s);
+  else passRecordDamage(s);
+}
+/** simpletrace without a header, as SystemTap writes it. */
+export function beginRecords(stream: u32): void {
+  streamAt(stream).begun = 1;
+}
+/** The time of a record that the host made: for the span of the stream. */
+export function noteTs(stream: u32, ts: u64): void {
+  noteTime(streamAt(stream), ts);
 }
 /** Bytes of this CPU's data before the stream's buffer. */
 export function ringBase(stream: u32): f64 {
@@ -400,6 +444,13 @@ export function cpuSetPtr(): usize {
 /** Times of the first record taken from a stream, and of the latest one. */
 export function firstTs(stream: u32): u64 {
   return streamAt(stream).firstTs;
+}
+/** The same of all events of a stream, also those that are only counted; first > last: none. */
+export function firstSeen(stream: u32): u64 {
+  return streamAt(stream).firstSeen;
+}
+export function lastSeen(stream: u32): u64 {
+  return streamAt(stream).lastSeen;
 }
 export function takenTs(stream: u32): u64 {
   return streamAt(stream).takenTs;

@@ -53,7 +53,7 @@ const busy = Array.from({ length: Number(values.busy) }, () =>
 process.on("exit", () => {
   for (const child of busy) child.kill("SIGKILL");
 });
-process.on("SIGINT", () => process.exit(130));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
 
 const right = new Map();
 let hangs = 0;

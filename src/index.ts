@@ -36,7 +36,8 @@ export {
   placeText,
   readHistory,
 } from "./history/index.ts";
-export { type PageStates, pageStates } from "./history/page-states.ts";
+export type { PageStates } from "./history/lanes.ts";
+export { pageStates } from "./history/page-states.ts";
 export type { ClockPair } from "./join/clock-pair.ts";
 export type { BlockRange } from "./memory/block-range.ts";
 export type { OwnedPages, Owner } from "./memory/owners/owners.ts";

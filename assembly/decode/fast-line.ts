@@ -142,7 +142,7 @@ export function learnColumns(s: Stream, line: usize, end: usize, record: usize):
   while (isDigit(load<u8>(p)) && p > bracket - BEFORE) --p;
   if (p == digits || isDigit(load<u8>(p))) return;
   for (let q = bracket - BEFORE; q < bracket; ++q) if (load<u8>(q) == BRACKET) return;
-  // One blank and 4 or 5 flags, or nothing; then blanks and the seconds.
+  // One blank and 4, 5 or 7 flags, or nothing; then blanks and the seconds.
   if (load<u8>(close) != SPACE) return;
   let from = close;
   p = close + 1;
@@ -150,8 +150,8 @@ export function learnColumns(s: Stream, line: usize, end: usize, record: usize):
   if (load<u8>(p) != SPACE && !isDigit(load<u8>(p))) {
     while (p < end && load<u8>(p) > SPACE) ++p;
     let count = <u32>(p - close) - 1;
-    if (count < 4 || count > 5) return;
-    flags = (count == 4 ? 0x8080808000 : 0x808080808000);
+    if (count < 4 || count > 7 || load<u8>(close + 1) == 0x28) return;
+    flags = (0x8080808080808080 >> ((7 - count) << 3)) & ~(<u64>0xff);
     from = p;
   }
   while (p < end && load<u8>(p) == SPACE) ++p;

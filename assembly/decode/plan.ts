@@ -39,6 +39,14 @@ export class EventPlan {
   /** Text: the tokens of such a line, learnt from the last one that the tolerant reader read. */
   steps: usize;
   stepCount: u32;
+  /** Text: signatures of lines that are another's event of the same name, and how many there were. */
+  shapes: usize;
+  shapeCount: u32;
+  foreign: u64;
+  /** Text: 1 when the function alone tells what it is, so that every line is asked for it. */
+  byFunction: u32;
+  /** The same: signature of the lines that are of this event. */
+  own: u64;
 }
 
 /** One field of an event. */
@@ -266,6 +274,35 @@ export function setMarkerText(at: usize, offset: u32): void {
   let event = changetype<EventPlan>(at);
   event.textOffset = offset;
   event.bytes = max<u32>(event.bytes, offset);
+}
+
+/**
+ * Text: an event that was another's so far is one of ours by the line that the host saw. Returns false
+ * without memory. The fields follow, as after addEvent().
+ */
+export function becomeEvent(at: usize, kind: u32, fieldCount: u32): bool {
+  let event = changetype<EventPlan>(at);
+  event.fields = take(fieldCount * <u32>offsetof<FieldPlan>());
+  if (!event.fields) return false;
+  event.fieldCount = fieldCount;
+  event.kind = kind;
+  event.required = 0;
+  event.stepCount = 0;
+  event.foreign += event.count;
+  event.count = 0;
+  return true;
+}
+
+/** Text: only lines with this function (signature of the fields and it) are of the event. */
+export function setOwn(at: usize, signature: u64): void {
+  let event = changetype<EventPlan>(at);
+  event.byFunction = 1;
+  event.own = signature;
+}
+
+/** Lines of another's event of the same name. */
+export function foreignCount(at: usize): f64 {
+  return <f64>changetype<EventPlan>(at).foreign;
 }
 
 /** From now on an event is only counted. */

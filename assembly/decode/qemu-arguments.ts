@@ -202,6 +202,16 @@ export function readTextArguments(event: EventPlan, p: usize, end: usize, record
   return false;
 }
 
+/** Whether the text at `p`, behind a name, begins as the arguments of the event do. */
+export function startsLike(event: EventPlan, p: usize, end: usize): bool {
+  for (let at = event.patterns; at; at = changetype<Pattern>(at).next) {
+    let pattern = changetype<Pattern>(at);
+    let piece = changetype<Piece>(pattern.pieces);
+    if (pattern.count && piece.length && isLiteral(piece, p, end)) return true;
+  }
+  return false;
+}
+
 function fitsBinary(pattern: Pattern, p: usize, end: usize, swap: bool, record: usize): bool {
   if (p + pattern.bytes > end) return false;
   let at = pattern.pieces;

@@ -3,7 +3,8 @@
  * lines, so the bytes up to its dot are kept for each thread and only compared; the readers of whole
  * prefixes read the first line, and every one that does not compare: only they say what a line is.
  */
-import { EVENT_PID, EVENT_TS, LogShape } from "../abi";
+import { EVENT_PID, EVENT_TS } from "../abi";
+import { LogShape } from "../decode-abi";
 import { isDigit, notDigits, packDigits, SPACE } from "./number";
 import { SECONDS, Stream } from "./stream";
 import { equalUnder, firstBytes } from "../base/vector";
@@ -52,16 +53,9 @@ function tidTime(p: usize, end: usize, record: usize): usize {
   return p + 1;
 }
 
-/** `2026-11-23T00:56:10.525334Z `, after an optional guest name. */
+/** `2026-11-23T00:56:10.525334Z `. */
 function isoTime(p: usize, end: usize, record: usize): usize {
-  if (p + 28 > end) return 0;
-  if (load<u8>(p + 10) != 0x54 || load<u8>(p + 26) != 0x5a) {
-    // -msg guest-name=on
-    let q = p;
-    while (q < end && load<u8>(q) != SPACE) ++q;
-    p = q + 1;
-    if (p + 28 > end || load<u8>(p + 10) != 0x54 || load<u8>(p + 26) != 0x5a) return 0;
-  }
+  if (p + 28 > end || load<u8>(p + 10) != 0x54 || load<u8>(p + 26) != 0x5a) return 0;
   if (!allDigits(p, 4) || !allDigits(p + 5, 2) || !allDigits(p + 8, 2)) return 0;
   if (!allDigits(p + 11, 2) || !allDigits(p + 14, 2) || !allDigits(p + 17, 2)) return 0;
   if (!allDigits(p + 20, 6) || load<u8>(p + 27) != SPACE) return 0;
@@ -77,6 +71,48 @@ function isoTime(p: usize, end: usize, record: usize): usize {
   return p + 28;
 }
 
+/** `24371@1795394503432892000 `: tracetool's format log-stap. */
+function stapTime(p: usize, end: usize, record: usize): usize {
+  let start = p;
+  let pid: u32 = 0;
+  while (p < end && isDigit(load<u8>(p))) pid = pid * 10 + (load<u8>(p++) - 0x30);
+  if (p == start || p - start > 10 || load<u8>(p) != 0x40) return 0;
+  start = ++p;
+  let ns: u64 = 0;
+  while (p < end && isDigit(load<u8>(p))) ns = ns * 10 + (load<u8>(p++) - 0x30);
+  if (p - start < 16 || p - start > 19 || load<u8>(p) != SPACE) return 0;
+  store<i32>(record + EVENT_PID, <i32>pid);
+  store<u64>(record + EVENT_TS, ns);
+  return p + 1;
+}
+
+/** The whole prefix of a shape at `p`; returns where the name starts, 0 when there is none. */
+function wholePrefix(s: Stream, p: usize, end: usize, record: usize): usize {
+  if (s.shape == LogShape.Iso) return isoTime(p, end, record);
+  return s.shape == LogShape.Stap ? stapTime(p, end, record) : tidTime(p, end, record);
+}
+
+/**
+ * Where QEMU's own line starts behind what another tool put in front (journald, syslog, a container's
+ * log, a guest's name, quotes, a line's number): the last place that has a whole prefix; 0: none.
+ */
+function findStart(s: Stream, line: usize, end: usize, record: usize): usize {
+  let found: usize = 0;
+  let mark: u32 = s.shape == LogShape.Iso ? 0x54 : 0x40;
+  for (let p = line + 1; p < end; ++p) {
+    if (<u32>load<u8>(p) != mark) continue;
+    let start = p - 10;
+    if (s.shape != LogShape.Iso) for (start = p; start > line && isDigit(load<u8>(start - 1)); --start);
+    if (start < line || (start > line && isWord(load<u8>(start - 1)))) continue;
+    if (wholePrefix(s, start, end, record)) found = start;
+  }
+  return found;
+}
+
+/** Letters and digits: a prefix does not begin in the middle of them. */
+function isWord(c: u32): bool {
+  return isDigit(c) || (c | 0x20) - 0x61 < 26;
+}
 
 /** A thread and second that were met: the bytes up to the dot, and what they say. Direct mapped. */
 @unmanaged
@@ -155,7 +191,10 @@ function learnSecond(s: Stream, line: usize, name: usize, record: usize): void {
   second.length = length;
 }
 
-/** Where the event's name starts, after thread and time are stored; 0 when it is no event line. */
+/**
+ * Where the event's name starts, after thread and time are stored; 0 when it is no event line. What
+ * stands in front of QEMU's own line has `s.anchor` bytes.
+ */
 // @ts-ignore: decorator
 @inline
 export function logPrefix(s: Stream, line: usize, end: usize, record: usize): usize {
@@ -164,12 +203,46 @@ export function logPrefix(s: Stream, line: usize, end: usize, record: usize): us
     store<u64>(record + EVENT_TS, s.place);
     return line;
   }
-  let name = knownSecond(s, line, end, record);
-  return name ? name : newSecond(s, line, end, record);
+  let start = line + s.anchor;
+  if (s.anchor) {
+    // A line of QEMU's own among those behind a prefix.
+    let own = wholePrefix(s, line, end, record);
+    if (own) {
+      s.anchor = 0;
+      return own;
+    }
+    if (start >= end || isWord(load<u8>(start - 1))) return newStart(s, line, end, record);
+  }
+  if (s.shape != LogShape.Stap) {
+    let known = knownSecond(s, start, end, record);
+    if (known && (!s.anchor || !hasMark(s, known, end))) return known;
+  }
+  return s.anchor ? newStart(s, line, end, record) : newSecond(s, line, end, record);
 }
 
+/** A line that begins with its own prefix, or has another tool's in front. */
 function newSecond(s: Stream, line: usize, end: usize, record: usize): usize {
-  let name = s.shape == LogShape.Iso ? isoTime(line, end, record) : tidTime(line, end, record);
-  if (name) learnSecond(s, line, name, record);
+  let name = wholePrefix(s, line, end, record);
+  if (!name) return newStart(s, line, end, record);
+  if (s.shape != LogShape.Stap) learnSecond(s, line, name, record);
   return name;
+}
+
+function newStart(s: Stream, line: usize, end: usize, record: usize): usize {
+  let start = findStart(s, line, end, record);
+  if (!start) return 0;
+  s.anchor = <u32>(start - line);
+  let name = wholePrefix(s, start, end, record);
+  if (s.shape != LogShape.Stap) learnSecond(s, start, name, record);
+  return name;
+}
+
+/** Whether the text [p, end) may hold another prefix: of two writers in one line. */
+export function hasMark(s: Stream, p: usize, end: usize): bool {
+  let mark = i8x16.splat(s.shape == LogShape.Iso ? 0x5a : 0x40);
+  for (; p < end; p += 16) {
+    let hits = <u32>i8x16.bitmask(i8x16.eq(v128.load(p), mark));
+    if (hits) return p + ctz<u32>(hits) < end;
+  }
+  return false;
 }

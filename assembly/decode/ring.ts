@@ -3,24 +3,12 @@
  * and time delta, and the payload by the plan. kernel/trace/ring_buffer.c, include/linux/ring_buffer.h
  * (enum ring_buffer_type).
  */
-import {
-  EVENT_CPU,
-  EVENT_FLAGS,
-  EVENT_HAS_VQ,
-  EVENT_KIND,
-  EVENT_LOST,
-  EVENT_PID,
-  EVENT_PLACE,
-  EVENT_TS,
-  EVENT_VQ,
-  EventKind,
-  PageDamage,
-  Status,
-} from "../abi";
+import { EVENT_CPU, EVENT_FLAGS, EVENT_HAS_VQ, EVENT_KIND, EVENT_LOST, EVENT_PID, EVENT_PLACE, EVENT_TS, EVENT_VQ, EventKind, Status } from "../abi";
+import { LOST_UNKNOWN, LOST_UNREAD, PageDamage } from "../decode-abi";
 import { u32At, u64At } from "../base/byte-order";
 import { MARKER_REFUSED, readMarker } from "./marker";
 import { EventPlan, FieldPlan, Plan } from "./plan";
-import { clearRecord, makeRoom, recordAt, Stream } from "./stream";
+import { clearRecord, compact, makeRoom, noteTime, recordAt, Stream } from "./stream";
 import { keepText } from "./text";
 
 const TYPE_PADDING: u32 = 29;
@@ -67,11 +55,20 @@ function damaged(s: Stream, kind: u32, p: usize): u32 {
   return Status.Damaged;
 }
 
-function addGap(s: Stream, tail: u32, page: usize, lost: i64): void {
+/** The same of one record, behind which the next one begins at `next`. */
+function damagedRecord(s: Stream, kind: u32, p: usize, next: usize, delta: u64): u32 {
+  s.problemEnd = <u32>(next - s.buf);
+  // It is looked at again when the records before it are taken.
+  s.problemTs = s.ts;
+  s.ts -= delta;
+  return damaged(s, kind, p);
+}
+
+function addGap(s: Stream, tail: u32, place: u64, lost: i64): void {
   let record = recordAt(s, tail);
   clearRecord(record);
   store<u64>(record + EVENT_TS, toNs(s, s.ts));
-  store<u64>(record + EVENT_PLACE, s.place + <u64>(page - s.buf));
+  store<u64>(record + EVENT_PLACE, place);
   store<u16>(record + EVENT_CPU, <u16>s.cpu);
   store<u8>(record + EVENT_KIND, EventKind.Gap);
   store<i64>(record + EVENT_LOST, lost);
@@ -128,6 +125,10 @@ function scanPlain(s: Stream, plan: Plan, tail: u32): u32 {
   let typeOffset = plan.typeOffset;
   let pidOffset = plan.pidOffset;
   let least = max<u32>(typeOffset + 2, pidOffset + 4);
+  // Times only grow within a CPU: the first and the last one are its span.
+  if (s.firstSeen == ~(<u64>0) && p + 4 <= end && (load<u32>(p) & 31) - 1 < 28) {
+    noteTime(s, toNs(s, ts + <u64>(load<u32>(p) >> 5)));
+  }
   let decoded: u64 = 0;
   while (p + 4 <= end && tail < s.recordCap) {
     let word = load<u32>(p);
@@ -177,6 +178,7 @@ function scanPlain(s: Stream, plan: Plan, tail: u32): u32 {
     ts += <u64>(word >> 5);
     p = next;
   }
+  if (ts != s.ts) noteTime(s, toNs(s, ts));
   s.decoded += decoded;
   s.ts = ts;
   s.pos = <u32>(p - buf);
@@ -195,18 +197,19 @@ export function scanRing(s: Stream): u32 {
   let cap = s.recordCap;
   let buf = s.buf;
   let status: u32 = Status.Ok;
-  while (tail + 1 < cap) {
+  // A page may begin with two gaps.
+  while (tail + 2 < cap) {
     if (!s.pageEnd) {
       if (s.pos + s.subBuffer > s.len) {
         if (!s.ended) status = Status.NeedBytes;
         else if (s.pos < s.len) {
-          status = damaged(s, PageDamage.Torn, buf + s.pos);
-          s.pos = s.len;
+          status = damaged(s, PageDamage.Torn, buf + s.len);
         }
         break;
       }
       let page = buf + s.pos;
-      s.ts = u64At(page + plan.tsOffset, be);
+      s.pageStart = s.pos;
+      let pageTs = u64At(page + plan.tsOffset, be);
       let commit = plan.commitSize == 8
         ? <u32>u64At(page + plan.commitOffset, be)
         : u32At(page + plan.commitOffset, be);
@@ -215,16 +218,28 @@ export function scanRing(s: Stream): u32 {
         status = damaged(s, PageDamage.Commit, page);
         break;
       }
-      s.pageStart = s.pos;
+      // The kernel writes no such page: one without events has a time. A hole in the file, or a crash.
+      if (!pageTs && !commit) {
+        status = damaged(s, PageDamage.Zeros, page);
+        break;
+      }
+      s.ts = pageTs;
+      if (s.damagedAt) {
+        // What is lost lies anywhere between the time before it and this one: a gap at both ends.
+        addGap(s, tail++, s.damagedAt - 1, LOST_UNREAD);
+        s.damagedAt = 0;
+      }
       s.pageEnd = s.pos + plan.dataOffset + length;
+      // Behind the end of the file there are no events.
+      if (s.torn && s.pageEnd > s.torn) s.pageEnd = s.torn;
       s.pos += plan.dataOffset;
       if (commit & MISSED_EVENTS) {
-        let lost: i64 = -1;
+        let lost: i64 = LOST_UNKNOWN;
         let at = s.pageEnd;
         if (commit & MISSED_STORED && at + plan.commitSize <= s.pageStart + s.subBuffer) {
           lost = plan.commitSize == 8 ? <i64>u64At(buf + at, be) : <i64>u32At(buf + at, be);
         }
-        addGap(s, tail++, page, lost);
+        addGap(s, tail++, s.place + <u64>(page - buf), lost);
       }
     }
     tail = scanPlain(s, plan, tail);
@@ -286,11 +301,12 @@ export function scanRing(s: Stream): u32 {
         break;
       }
       s.ts += delta;
+      noteTime(s, toNs(s, s.ts));
       let id: u32 = 0;
       if (plan.typeOffset + 2 <= length && plan.pidOffset + 4 <= length) {
         id = <u32>sizedAt(payload + plan.typeOffset, 2, 0, be);
       } else {
-        status = damaged(s, PageDamage.Short, p);
+        status = damagedRecord(s, PageDamage.Short, p, next, delta);
         break;
       }
       let at = <usize>load<u32>(plan.table + (id << 2));
@@ -298,11 +314,9 @@ export function scanRing(s: Stream): u32 {
         plan.unknownIds++;
       } else {
         let event = changetype<EventPlan>(at);
-        event.count++;
-        s.decoded++;
         if (event.kind != EventKind.Other) {
           if (length < event.bytes) {
-            status = damaged(s, PageDamage.Short, p);
+            status = damagedRecord(s, PageDamage.Short, p, next, delta);
             break;
           }
           let record = recordAt(s, tail);
@@ -311,9 +325,11 @@ export function scanRing(s: Stream): u32 {
           if (kind == EventKind.Marker) kind = readRingMarker(s, event, payload, length, record);
           else decodeEvent(plan, event, payload, record);
           if (kind == MARKER_REFUSED) {
-            status = damaged(s, PageDamage.Marker, p);
+            status = damagedRecord(s, PageDamage.Marker, p, next, delta);
             break;
           }
+          event.count++;
+          s.decoded++;
           if (kind == EventKind.Other) {
             p = next;
             continue;
@@ -325,9 +341,17 @@ export function scanRing(s: Stream): u32 {
           store<u8>(record + EVENT_KIND, <u8>kind);
           if (kind < <u32>EventKind.Other && load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
           ++tail;
+        } else {
+          event.count++;
+          s.decoded++;
         }
       }
       p = next;
+    }
+    if (status == Status.Damaged && s.torn && s.problem == PageDamage.EventEnd) {
+      // Where the file's end cuts the page: that was told.
+      status = Status.Ok;
+      p = end;
     }
     s.pos = <u32>(p - buf);
     if (status) break;
@@ -341,9 +365,49 @@ export function scanRing(s: Stream): u32 {
   return tail ? Status.Ok : status;
 }
 
-/** After Damaged: gives up this CPU's data from the damaged place on. */
-export function abandon(s: Stream): void {
-  s.pos = s.len;
+/**
+ * Makes the last page, which the file's end cuts, a whole one: zeros for what is missing, so that its
+ * events are read up to there. Without its header there is nothing to read.
+ */
+function completePage(s: Stream): void {
+  let rest = s.len - s.pos;
+  if (rest < changetype<Plan>(s.plan).dataOffset + 4) {
+    s.pos = s.len;
+    return;
+  }
+  let before = s.pos;
+  compact(s);
+  s.place += before;
+  memory.fill(s.buf + s.len, 0, s.subBuffer - rest);
+  s.len = s.subBuffer;
+  s.torn = rest;
+}
+
+/**
+ * After Damaged: passes over the record, or over the rest of the page where it is not known where the
+ * next record begins, and leaves a gap in the place of it.
+ */
+export function passPageDamage(s: Stream): void {
+  makeRoom(s);
+  let at = s.place + s.problemAt;
+  addGap(s, 0, at, LOST_UNREAD);
+  s.tail = 1;
+  s.ready = 1;
+  if (s.problem == PageDamage.Torn) {
+    completePage(s);
+  } else if (s.problem == PageDamage.Short || s.problem == PageDamage.Marker) {
+    s.pos = s.problemEnd;
+    s.ts = s.problemTs;
+    if (s.pos >= s.pageEnd) endPage(s);
+  } else {
+    s.damagedAt = at + 1;
+    endPage(s);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function endPage(s: Stream): void {
+  s.pos = s.pageStart + s.subBuffer;
   s.pageEnd = 0;
-  s.ended = 1;
 }

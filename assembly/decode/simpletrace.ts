@@ -2,24 +2,13 @@
  * QEMU's `simple` trace backend to records: a header, then mappings (number and name of an event),
  * events and counts of dropped events, packed, in the host's byte order. Version 4 of trace/simple.c.
  */
-import {
-  EVENT_KIND,
-  EVENT_LOST,
-  EVENT_CPU,
-  EVENT_PID,
-  EVENT_PLACE,
-  EVENT_TS,
-  EventKind,
-  LineVerdict,
-  MAX_LINE,
-  RecordDamage,
-  Status,
-} from "../abi";
+import { EVENT_KIND, EVENT_LOST, EVENT_CPU, EVENT_PID, EVENT_PLACE, EVENT_TS, EventKind, Status } from "../abi";
+import { LOST_UNREAD, LineVerdict, MAX_LINE, RecordDamage } from "../decode-abi";
 import { u32At, u64At } from "../base/byte-order";
 import { EventPlan, Plan } from "./plan";
 import { readBinaryArguments } from "./qemu-arguments";
-import { clearRecord, makeRoom, placeRecord, recordAt, Stream } from "./stream";
-import { finishText } from "./text-lines";
+import { clearRecord, makeRoom, noteTime, placeRecord, recordAt, Stream } from "./stream";
+import { appendGap, finishText } from "./text-lines";
 
 const HEADER_BYTES: u32 = 24;
 const TYPE_MAPPING: u64 = 0;
@@ -47,6 +36,60 @@ function short(s: Stream): u32 {
   return Status.Ok;
 }
 
+/** Bytes of the record at `p` when it may be one, judged by its head; 0: it is none. */
+function plausible(plan: Plan, p: usize, swap: bool): u32 {
+  let type = u64At(p, swap);
+  let id = u64At(p + 8, swap);
+  if (type == TYPE_MAPPING) {
+    let length = u32At(p + 16, swap);
+    return length && length <= MAX_NAME && id < MAX_IDS ? 20 + length : 0;
+  }
+  let length = u32At(p + 24, swap);
+  if (type != TYPE_EVENT || length < EVENT_BYTES - 8 || length > <u32>MAX_LINE) return 0;
+  if (id != DROPPED && (id >= MAX_IDS || !load<u32>(plan.table + (<usize>id << 2)))) return 0;
+  return length + 8;
+}
+
+/**
+ * Behind damage: goes on to where a record may begin, with another one behind it. False: there is none in
+ * what is read so far, of which only the end is kept.
+ */
+function seekRecord(s: Stream, plan: Plan, swap: bool): bool {
+  let end = s.buf + s.len;
+  for (let p = s.buf + s.pos; p + EVENT_BYTES <= end; ++p) {
+    let length = plausible(plan, p, swap);
+    if (!length) continue;
+    let next = p + length;
+    if (next + EVENT_BYTES <= end ? !plausible(plan, next, swap) : !s.ended || next > end) {
+      if (next + EVENT_BYTES > end && !s.ended) {
+        s.pos = <u32>(p - s.buf);
+        return false;
+      }
+      continue;
+    }
+    s.pos = <u32>(p - s.buf);
+    s.seeking = 0;
+    return true;
+  }
+  if (s.ended) s.pos = s.len;
+  else if (s.len >= EVENT_BYTES && s.len - s.pos >= EVENT_BYTES) s.pos = s.len - EVENT_BYTES + 1;
+  return false;
+}
+
+/** After Damaged: passes over the record, and leaves a gap in the place of it. */
+export function passRecordDamage(s: Stream): void {
+  s.lineTs = s.lastTs;
+  let at = s.place;
+  s.place += s.problemAt;
+  appendGap(s, 0xffff, LOST_UNREAD);
+  s.place = at;
+  if (s.problem == RecordDamage.Arguments) s.pos = s.problemAt + s.problemEnd;
+  else {
+    s.pos = s.problemAt + 1;
+    s.seeking = 1;
+  }
+}
+
 /**
  * Decodes records until their room is used up. NewName: a mapping, whose number is `lineNumber` and
  * whose name is the line; the host adds the event. Damaged as in ring.ts.
@@ -65,6 +108,10 @@ export function scanSimple(s: Stream): u32 {
     s.begun = 1;
   }
   while (tail < s.recordCap) {
+    if (s.seeking && !seekRecord(s, plan, swap)) {
+      status = s.ended ? Status.Ok : Status.NeedBytes;
+      break;
+    }
     let p = s.buf + s.pos;
     let rest = s.len - s.pos;
     if (rest < 20) {
@@ -119,19 +166,21 @@ export function scanSimple(s: Stream): u32 {
         plan.unknownIds++;
       } else {
         let event = changetype<EventPlan>(at);
-        event.count++;
-        s.decoded++;
         kind = event.kind;
         if (kind != EventKind.Other) {
           clearRecord(record);
           if (!readBinaryArguments(event, p + EVENT_BYTES, end, swap, record)) {
             status = damaged(s, RecordDamage.Arguments);
             s.lineLength = <u32>id;
+            s.problemEnd = length + 8;
             break;
           }
         }
+        event.count++;
+        s.decoded++;
       }
     }
+    noteTime(s, ts);
     if (kind != EventKind.Other) {
       store<i32>(record + EVENT_PID, <i32>u32At(p + 28, swap));
       store<u64>(record + EVENT_TS, ts);

@@ -2,7 +2,8 @@
  * A stream: bytes of one text, or of one CPU's ring buffer, and the records decoded from them.
  * The host puts bytes into `buf`; a scanner turns them into records; `merge` takes records.
  */
-import { EVENT_SIZE, EVENT_TS, StreamKind } from "../abi";
+import { EVENT_SIZE, EVENT_TS } from "../abi";
+import { StreamKind } from "../decode-abi";
 import { reserve } from "../base/memory";
 
 /** Input buffer of a stream; reading past the end of what is filled must stay inside. */
@@ -59,6 +60,10 @@ export class Stream {
   /** What is wrong, and where in the line or page. */
   problem: u32;
   problemAt: u32;
+  /** Ring: where the next record begins, when one is damaged; place + 1 of the last damage, 0: passed. */
+  problemEnd: u32;
+  problemTs: u64;
+  damagedAt: u64;
   /** Ring: end of the committed data of the current page, 0 between pages. */
   pageEnd: u32;
   pageStart: u32;
@@ -72,15 +77,31 @@ export class Stream {
   subBuffer: u32;
   /** QEMU's log: LogShape. */
   shape: u32;
+  /** Text: the rest of a line that is too long is read over. */
+  skipping: u32;
   /** Text: the address behind the last character of the line at `pos`. */
   lineEnd: u32;
-  /** simpletrace: the header was read; bytes of a record that the end of the file cuts. */
+  /** simpletrace: the header was read; bytes of a record, or of a page, that the end of the file cuts. */
   begun: u32;
+  /** simpletrace: behind damage, where the next record is looked for. */
+  seeking: u32;
   torn: u32;
   /** Plan of QEMU's events in this stream's markers, 0 when there is none. */
   markers: usize;
   /** Which input it belongs to: user-space addresses of two processes may be equal. */
   space: u32;
+  /** The line that the host looks at: its time, or that of the record before; the plan of its name. */
+  lineTs: u64;
+  lineEvent: usize;
+  /** Signature of its fields: shapes.ts. */
+  signature: u64;
+  /** How many records, the first ones, are gaps before anything that has a time. */
+  untimed: u32;
+  /** Of all events, also those that are only counted: first and last time; first > last: none. */
+  firstSeen: u64;
+  lastSeen: u64;
+  /** What the host added to `offset` to join clocks. */
+  shifted: i64;
   /** Merged output of this stream: time of the last record taken. */
   takenTs: u64;
   firstTs: u64;
@@ -131,6 +152,7 @@ export function addStream(
   if (kind == StreamKind.Text) s.columns = reserve(COLUMNS_BYTES);
   else if (kind == StreamKind.QemuLog) s.columns = reserve(SECONDS * SECOND_BYTES);
   if (!s.buf || !s.records || !s.columns) return -1;
+  s.firstSeen = ~(<u64>0);
   s.id = streamCount;
   s.place = kind == StreamKind.Text || kind == StreamKind.QemuLog ? 1 : 0;
   store<u32>(table + (streamCount << 2), <u32>at);
@@ -168,6 +190,14 @@ export function makeRoom(s: Stream): void {
 @inline
 export function recordAt(s: Stream, i: u32): usize {
   return s.records + ((s.base + i) & (s.recordCap - 1)) * EVENT_SIZE;
+}
+
+/** Notes the time of an event for the span of its stream. */
+// @ts-ignore: decorator
+@inline
+export function noteTime(s: Stream, ts: u64): void {
+  if (ts < s.firstSeen) s.firstSeen = ts;
+  if (ts > s.lastSeen) s.lastSeen = ts;
 }
 
 /** Zeroes a record. Stores in place: a call of memory.fill costs more than these (measured). */

@@ -1,7 +1,11 @@
 /** Lines of a text stream: where the next one ends, and what becomes of those that were looked at. */
-import { LineVerdict, MAX_LINE, Problem, Status } from "../abi";
+import { EVENT_CPU, EVENT_KIND, EVENT_LOST, EVENT_PLACE, EVENT_TS, EventKind, Status } from "../abi";
+import { LineVerdict, MAX_LINE, Problem } from "../decode-abi";
+import { SPACE } from "./number";
 import { lineEnd } from "../base/line-end";
-import { HELD, makeRoom, sortRecords, Stream } from "./stream";
+import { clearRecord, HELD, makeRoom, recordAt, sortRecords, Stream } from "./stream";
+
+const QUOTE: u32 = 0x22;
 
 /** Before a batch: room for records; a line that the host has seen is behind us. */
 export function firstUnread(s: Stream): void {
@@ -25,19 +29,37 @@ export function skipSeen(s: Stream): void {
 // @ts-ignore: decorator
 @inline
 export function nextLine(s: Stream): u32 {
+  s.lineLength = 0;
+  if (s.skipping && !restSkipped(s)) return s.ended ? Status.Ok : Status.NeedBytes;
   let line = s.buf + s.pos;
   let end = s.buf + s.len;
   let stop = lineEnd(line, end);
   let whole = stop < end;
-  s.lineLength = 0;
-  // A line that fills the buffer is cut.
-  if (!whole && !s.ended && stop - line < <u32>MAX_LINE) return Status.NeedBytes;
+  if (stop - line >= <u32>MAX_LINE) return longLine(s, line, stop, whole);
+  if (!whole && !s.ended) return Status.NeedBytes;
   if (line >= end) return Status.Ok;
   s.lineLength = <u32>(stop - line) + (whole ? 1 : 0);
   if (stop > line && load<u8>(stop - 1) == 0x0d) --stop;
   s.lineEnd = <u32>stop;
   if (whole || !s.ended) return Status.Ok;
   return cutLine(s);
+}
+
+/** Reads over the rest of a line that is too long; false: it goes on in the next chunk. */
+export function restSkipped(s: Stream): bool {
+  let end = s.buf + s.len;
+  let stop = lineEnd(s.buf + s.pos, end);
+  s.pos = <u32>(min<usize>(stop + 1, end) - s.buf);
+  if (stop < end) s.skipping = 0;
+  return stop < end;
+}
+
+/** A line that is too long, whether or not its end is here: the host hears of it once. */
+export function longLine(s: Stream, line: usize, stop: usize, whole: bool): u32 {
+  s.lineLength = <u32>(stop - line) + (whole ? 1 : 0);
+  s.lineTs = s.lastTs;
+  s.skipping = whole ? 0 : 1;
+  return refuse(s, Problem.Long, 0);
 }
 
 /**
@@ -50,10 +72,74 @@ export function cutLine(s: Stream): u32 {
   return Status.HostLine;
 }
 
+/** The line is for the host, which is told what is wrong and where in the line. */
+export function refuse(s: Stream, problem: u32, at: usize): u32 {
+  s.problem = problem;
+  s.problemAt = <u32>at;
+  return Status.HostLine;
+}
+
+/**
+ * Where the text ends that holds an event's name: in JSON (`{"log":"…\\n",…}`, a pod's log) and in quotes that is
+ * before the end of the line.
+ */
+export function textEnd(line: usize, name: usize, end: usize): usize {
+  let p = line;
+  while (p < name && load<u8>(p) == SPACE) ++p;
+  let first = <u32>load<u8>(p);
+  if (first == 0x7b) {
+    for (p = name; p < end; ++p) {
+      if (load<u8>(p) == 0x5c) ++p;
+      else if (load<u8>(p) == QUOTE) break;
+    }
+    end = min<usize>(p, end);
+  } else if (first != QUOTE && first != 0x27) {
+    return end;
+  } else if (end > name && <u32>load<u8>(end - 1) == first) {
+    --end;
+  }
+  // What JSON writes for the line's own end.
+  while (end > name + 2 && load<u8>(end - 2) == 0x5c && (load<u8>(end - 1) == 0x6e || load<u8>(end - 1) == 0x72)) end -= 2;
+  return end;
+}
+
+/**
+ * A gap at the line that the host looks at, on `cpu` (0xffff: it is not known which); `lost` as
+ * EVENT_LOST. False when there is no room.
+ */
+export function appendGap(s: Stream, cpu: u32, lost: i64): bool {
+  if (s.tail >= s.recordCap) return false;
+  let record = recordAt(s, s.tail);
+  clearRecord(record);
+  store<u64>(record + EVENT_TS, s.lineTs);
+  store<u64>(record + EVENT_PLACE, s.place);
+  store<u16>(record + EVENT_CPU, <u16>cpu);
+  store<u8>(record + EVENT_KIND, EventKind.Gap);
+  store<i64>(record + EVENT_LOST, lost);
+  if (!s.lineTs && s.untimed == s.tail) s.untimed++;
+  else if (s.lineTs < s.lastTs) s.disordered = 1;
+  else s.lastTs = s.lineTs;
+  s.tail++;
+  return true;
+}
+
+/** Gaps in front of everything that has a time get the time of what follows. */
+function timeFirstGaps(s: Stream): void {
+  if (s.tail == s.untimed) return;
+  let ts = load<u64>(recordAt(s, s.untimed) + EVENT_TS);
+  for (let i: u32 = 0; i < s.untimed; ++i) store<u64>(recordAt(s, i) + EVENT_TS, ts);
+  s.untimed = 0;
+}
+
 /** After a batch: how many of the records [0, tail) may be taken, and what run() is to return. */
 export function finishText(s: Stream, tail: u32, status: u32): u32 {
   s.tail = tail;
-  if (s.disordered) sortRecords(s);
+  if (s.disordered) {
+    sortRecords(s);
+    // The next batch is compared with the latest of these, wherever it stood.
+    s.lastTs = load<u64>(recordAt(s, tail - 1) + EVENT_TS);
+  }
+  if (s.untimed) timeFirstGaps(s);
   let finished = s.ended && s.pos >= s.len && status == Status.Ok;
   // A line that the host must see is not in order with records that are held back: it is no event.
   s.ready = finished ? tail : tail > HELD ? tail - HELD : 0;

@@ -8,24 +8,8 @@
  * The command's name may hold anything, so the anchor is `[cpu]` at column 18 or later, with a pid
  * in front of it. A line that is none of these goes to the host, which counts it.
  */
-import {
-  EVENT_CPU,
-  EVENT_FLAGS,
-  EVENT_HAS_VQ,
-  EVENT_IP,
-  EVENT_KIND,
-  EVENT_LEN,
-  EVENT_PLACE,
-  EVENT_TEXT,
-  EVENT_TS,
-  EVENT_VQ,
-  EventKind,
-  LineVerdict,
-  MAX_LINE,
-  MAX_NAMES,
-  Problem,
-  Status,
-} from "../abi";
+import { EVENT_CPU, EVENT_FLAGS, EVENT_HAS_VQ, EVENT_IP, EVENT_KIND, EVENT_LEN, EVENT_PLACE, EVENT_TEXT, EVENT_TS, EVENT_VQ, EventKind, Status } from "../abi";
+import { LineVerdict, MAX_LINE, MAX_NAMES, Problem } from "../decode-abi";
 import {
   Columns,
   fastEnd,
@@ -43,8 +27,9 @@ import { MARKER_REFUSED, readMarker } from "./marker";
 import { take } from "../base/memory";
 import { number, numberEnd, parseNumber, SPACE, storeSized } from "./number";
 import { EventPlan, FieldPlan, findName, Plan } from "./plan";
-import { clearRecord, makeRoom, noteCpu, recordAt, Stream } from "./stream";
-import { cutLine, finishText } from "./text-lines";
+import { functionOf, isForeign, signatureOf } from "./shapes";
+import { clearRecord, makeRoom, noteCpu, noteTime, recordAt, Stream } from "./stream";
+import { cutLine, finishText, longLine, refuse, restSkipped, textEnd } from "./text-lines";
 
 /** Longest text of a marker that is kept. */
 const MAX_MARKER: u32 = 1024;
@@ -184,6 +169,8 @@ function scanAlike(s: Stream, tail: u32): u32 {
   let place = s.place;
   let lastTs = s.lastTs;
   let offset = <u64>s.offset;
+  let first = s.firstSeen;
+  let latest = s.lastSeen;
   let cpu: u32 = ~0;
   while (tail < s.recordCap) {
     let record = recordAt(s, tail);
@@ -196,8 +183,11 @@ function scanAlike(s: Stream, tail: u32): u32 {
     let kind = event.kind;
     at += changetype<Name>(known).length;
     let stop =
-      kind == EventKind.Other ? fastEnd(at, end) : fastFields(event, at + 1, end, record);
+      kind == EventKind.Other ? otherEnd(event, at, end) : fastFields(event, at + 1, end, record);
     if (!stop || stop - line >= <u32>MAX_LINE) break;
+    let ts = load<u64>(record + EVENT_TS) + offset;
+    if (ts < first) first = ts;
+    if (ts > latest) latest = ts;
     event.count++;
     if (load<u16>(record + EVENT_CPU) != cpu) {
       cpu = load<u16>(record + EVENT_CPU);
@@ -207,7 +197,6 @@ function scanAlike(s: Stream, tail: u32): u32 {
       store<u64>(record + EVENT_PLACE, place);
       store<u8>(record + EVENT_KIND, <u8>kind);
       store<u8>(record + EVENT_FLAGS, load<u64>(record + EVENT_VQ) != 0 ? EVENT_HAS_VQ : 0);
-      let ts = load<u64>(record + EVENT_TS) + offset;
       store<u64>(record + EVENT_TS, ts);
       if (ts < lastTs) s.disordered = 1;
       lastTs = ts;
@@ -219,8 +208,118 @@ function scanAlike(s: Stream, tail: u32): u32 {
   s.decoded += place - s.place;
   s.place = place;
   s.lastTs = lastTs;
+  s.firstSeen = first;
+  s.lastSeen = latest;
   s.pos = <u32>(line - s.buf);
   return tail;
+}
+
+/**
+ * Where a line of an event ends that is not ours, as far as is known; 0 when it may be ours: a probe
+ * (it has brackets) with fields that the host has not seen under this name.
+ */
+// @ts-ignore: decorator
+@inline
+function otherEnd(event: EventPlan, p: usize, end: usize): usize {
+  let stop = fastEnd(p, end);
+  if (!stop) return 0;
+  while (load<u8>(p) == SPACE) ++p;
+  return load<u8>(p) != 0x28 || isForeign(event, signatureOf(p, stop)) ? stop : 0;
+}
+
+/** Tabs as blanks: columns that another tool has set. */
+function untab(p: usize, end: usize): void {
+  for (; p < end; ++p) if (load<u8>(p) == 0x09) store<u8>(p, <u8>SPACE);
+}
+
+/**
+ * Reads a line of any shape into a record, whose kind is Other where there is nothing to replay. Not Ok:
+ * what the host must see, or NoMemory.
+ */
+function readLine(s: Stream, line: usize, last: usize, record: usize): u32 {
+  let plan = changetype<Plan>(s.plan);
+  clearRecord(record);
+  s.lineTs = s.lastTs;
+  s.problem = Problem.None;
+  let name = linePrefix(s, line, last, record);
+  if (!name && hasTab(line, last)) {
+    untab(line, last);
+    name = linePrefix(s, line, last, record);
+  }
+  if (!name) return Status.HostLine;
+  last = textEnd(line, name, last);
+  let ts = load<u64>(record + EVENT_TS) + <u64>s.offset;
+  s.lineTs = ts;
+  let nameEnd = name;
+  while (nameEnd < last && load<u8>(nameEnd) > SPACE) ++nameEnd;
+  let args = nameEnd;
+  if (load<u8>(nameEnd - 1) != 0x3a) return Status.HostLine;
+  --nameEnd;
+  let length = <u32>(nameEnd - name);
+  let at = length ? findName(plan, name, length) : 0;
+  if (!at) {
+    return length && plan.events < <u32>MAX_NAMES ? Status.NewName : Status.HostLine;
+  }
+  let event = changetype<EventPlan>(at);
+  s.lineEvent = at;
+  let kind = event.kind;
+  if (kind == EventKind.Marker) {
+    let text = markerText(args, last);
+    kind = readMarker(s, record, text, last);
+    if (kind == MARKER_REFUSED) return refuse(s, Problem.Arguments, text - line);
+    if (kind == EventKind.Marker && !keepText(record, text, <u32>(last - text))) return Status.NoMemory;
+  } else {
+    if (load<u8>(args) == 0x09) untab(args, last);
+    while (args < last && load<u8>(args) == SPACE) ++args;
+    if (kind == EventKind.Other) {
+      if (load<u8>(args) == 0x28) {
+        s.signature = signatureOf(args, last);
+        if (!isForeign(event, s.signature)) return refuse(s, Problem.Shape, args - line);
+      }
+    } else {
+      let fields = args;
+      if (kind == EventKind.Ioctl) store<u64>(record + EVENT_IP, <u64>internSymbol(args, last));
+      args = skipProbeAddress(args, last);
+      let problem = parseFields(s, event, args, last, record);
+      if (!problem && event.byFunction && functionOf(fields, last) != event.own) problem = Problem.Missing;
+      if (problem) {
+        s.signature = signatureOf(fields, last);
+        if (problem == Problem.Missing && isForeign(event, s.signature)) {
+          event.foreign++;
+          s.decoded++;
+          noteTime(s, ts);
+          store<u8>(record + EVENT_KIND, EventKind.Other);
+          return Status.Ok;
+        }
+        s.problem = problem;
+        if (problem == Problem.Value) s.problemAt -= <u32>line;
+        return Status.HostLine;
+      }
+    }
+  }
+  event.count++;
+  s.decoded++;
+  noteTime(s, ts);
+  noteCpu(load<u16>(record + EVENT_CPU));
+  // A marker's text is kept, and an ioctl's symbol: these are always read here.
+  if (event.kind != EventKind.Marker && kind != EventKind.Ioctl && !event.byFunction) {
+    learnColumns(s, line, last, record);
+    learnName(plan, name, length, at);
+    if (kind != EventKind.Other && load<u8>(args) == SPACE) learnSteps(event, args + 1, last);
+  }
+  store<u8>(record + EVENT_KIND, <u8>kind);
+  if (kind == EventKind.Other) return Status.Ok;
+  store<u64>(record + EVENT_PLACE, s.place);
+  if (kind < <u32>EventKind.Other && load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
+  store<u64>(record + EVENT_TS, ts);
+  if (ts < s.lastTs) s.disordered = 1;
+  s.lastTs = ts;
+  return Status.Ok;
+}
+
+function hasTab(p: usize, end: usize): bool {
+  for (; p < end; ++p) if (load<u8>(p) == 0x09) return true;
+  return false;
 }
 
 /**
@@ -228,7 +327,6 @@ function scanAlike(s: Stream, tail: u32): u32 {
  * or the stream is at its end.
  */
 export function scanText(s: Stream): u32 {
-  let plan = changetype<Plan>(s.plan);
   makeRoom(s);
   if (s.verdict == LineVerdict.Skip) {
     s.pos += s.lineLength;
@@ -240,17 +338,23 @@ export function scanText(s: Stream): u32 {
   let tail = s.tail;
   let status: u32 = Status.Ok;
   while (true) {
+    if (s.skipping && !restSkipped(s)) {
+      if (!s.ended) status = Status.NeedBytes;
+      break;
+    }
     tail = scanAlike(s, tail);
     if (tail >= s.recordCap) break;
     let line = buf + s.pos;
     let stop = lineEnd(line, end);
     let whole = stop < end;
+    if (stop - line >= <u32>MAX_LINE) {
+      status = longLine(s, line, stop, whole);
+      break;
+    }
     if (!whole && !s.ended) {
-      // The line may go on in the next chunk; one that fills the buffer is cut.
-      if (stop - line < <u32>MAX_LINE) {
-        status = Status.NeedBytes;
-        break;
-      }
+      // The line may go on in the next chunk.
+      status = Status.NeedBytes;
+      break;
     }
     if (line >= end) break;
     s.lineLength = <u32>(stop - line) + (whole ? 1 : 0);
@@ -260,73 +364,16 @@ export function scanText(s: Stream): u32 {
     }
     let last = stop;
     if (last > line && load<u8>(last - 1) == 0x0d) --last;
+    if (last == line) {
+      // Between the samples of perf script, among others.
+      s.pos += s.lineLength;
+      s.place++;
+      continue;
+    }
     let record = recordAt(s, tail);
-    clearRecord(record);
-    let name = stop - line < <u32>MAX_LINE ? linePrefix(s, line, last, record) : 0;
-    if (!name) {
-      status = Status.HostLine;
-      break;
-    }
-    let nameEnd = name;
-    while (nameEnd < last && load<u8>(nameEnd) != SPACE) ++nameEnd;
-    let args = nameEnd;
-    if (load<u8>(nameEnd - 1) != 0x3a) {
-      status = Status.HostLine;
-      break;
-    }
-    --nameEnd;
-    let length = <u32>(nameEnd - name);
-    let at = length ? findName(plan, name, length) : 0;
-    if (!at) {
-      status = length && plan.events < <u32>MAX_NAMES ? Status.NewName : Status.HostLine;
-      break;
-    }
-    let event = changetype<EventPlan>(at);
-    let kind = event.kind;
-    if (kind == EventKind.Marker) {
-      let text = markerText(args, last);
-      kind = readMarker(s, record, text, last);
-      if (kind == MARKER_REFUSED) {
-        s.problem = Problem.Arguments;
-        s.problemAt = <u32>(text - line);
-        status = Status.HostLine;
-        break;
-      }
-      if (kind == EventKind.Marker && !keepText(record, text, <u32>(last - text))) return Status.NoMemory;
-    } else if (kind != EventKind.Other) {
-      while (args < last && load<u8>(args) == SPACE) ++args;
-      if (kind == EventKind.Ioctl) store<u64>(record + EVENT_IP, <u64>internSymbol(args, last));
-      args = skipProbeAddress(args, last);
-      let problem = parseFields(s, event, args, last, record);
-      if (problem) {
-        s.problem = problem;
-        if (problem == Problem.Value) s.problemAt -= <u32>line;
-        status = Status.HostLine;
-        break;
-      }
-    }
-    event.count++;
-    s.decoded++;
-    noteCpu(load<u16>(record + EVENT_CPU));
-    // A marker's text is kept, and an ioctl's symbol: these are always read here.
-    if (event.kind != EventKind.Marker && kind != EventKind.Ioctl) {
-      learnColumns(s, line, last, record);
-      learnName(plan, name, length, at);
-      if (kind != EventKind.Other && load<u8>(args) == SPACE) learnSteps(event, args + 1, last);
-    }
-    if (kind != EventKind.Other) {
-      store<u64>(record + EVENT_PLACE, s.place);
-      store<u8>(record + EVENT_KIND, <u8>kind);
-      if (kind < <u32>EventKind.Other && load<u64>(record + EVENT_VQ)) store<u8>(record + EVENT_FLAGS, EVENT_HAS_VQ);
-      let ts = load<u64>(record + EVENT_TS);
-      if (s.offset) {
-        ts += <u64>s.offset;
-        store<u64>(record + EVENT_TS, ts);
-      }
-      if (ts < s.lastTs) s.disordered = 1;
-      s.lastTs = ts;
-      ++tail;
-    }
+    status = readLine(s, line, last, record);
+    if (status != Status.Ok) break;
+    if (load<u8>(record + EVENT_KIND) != EventKind.Other) ++tail;
     s.pos += s.lineLength;
     s.place++;
   }

@@ -4,6 +4,11 @@ import type { ByteStream } from "./source.ts";
 
 const CHUNK = 1 << 18;
 
+/** `found` of the error for a compressed file whose end is missing. */
+export const CUT_OFF = "its end: the file is cut off";
+/** How the platforms' DecompressionStream says it. */
+const EARLY_END = /unexpected end|unexpected eof|truncated/i;
+
 /** Compressed bytes, taken in order; knows its offset, so that damage has a place. */
 export class CompressedInput {
   readonly name: string;
@@ -39,7 +44,7 @@ export class CompressedInput {
     if (count <= this.#end - this.#at) return this.#pull(count);
     const bytes = new Uint8Array(count);
     for (let filled = 0; filled < count; ) {
-      if (await this.atEnd()) throw this.damaged("its end: the file is cut off");
+      if (await this.atEnd()) throw this.damaged(CUT_OFF);
       const part = this.#pull(Math.min(count - filled, this.#end - this.#at));
       bytes.set(part, filled);
       filled += part.length;
@@ -62,7 +67,8 @@ export class CompressedInput {
   /** The error for what a decoder reports; one that names its place already stays as it is. */
   damaged(error: unknown, offset = this.offset): RecordingError {
     if (error instanceof RecordingError) return error;
-    const found = error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    const found = EARLY_END.test(message) ? CUT_OFF : message;
     const place = { file: this.name, at: atByte(offset) };
     return new RecordingError(place, `an intact ${this.#format} stream`, found);
   }

@@ -18,8 +18,10 @@ import {
   EVENT_VQ,
   EventKind,
 } from "../../assembly/abi.ts";
+import { LOST_UNREAD } from "../../assembly/decode-abi.ts";
 import type { NormalisedEvent } from "../model/event.ts";
 import { formatPlace, type Place, quoteFound, RecordingError } from "../model/place.ts";
+import type { GapSummary } from "../model/result.ts";
 import { qemuEvent } from "../qemu/events.ts";
 import type { Core } from "./core.ts";
 import { integer } from "./integer.ts";
@@ -56,9 +58,16 @@ export function markerText(core: Core, at: number): string {
 }
 
 /** How many events a gap record says are lost; null: it does not say. */
-export function lostCount(core: Core, at: number): number | null {
+function lostCount(core: Core, at: number): number | null {
   const lost = Number(core.view.getBigInt64(at + EVENT_LOST, true));
   return lost < 0 ? null : lost;
+}
+
+/** The gap record at `at`. */
+export function readGap(core: Core, at: number, cpu: number, place: Place): GapSummary {
+  const gap = { cpu: cpu === 0xffff ? null : cpu, lost: lostCount(core, at), place };
+  const unread = core.view.getBigInt64(at + EVENT_LOST, true) === BigInt(LOST_UNREAD);
+  return unread ? { ...gap, unread } : gap;
 }
 
 function readField(view: DataView, at: number, field: FieldTarget): number | string {

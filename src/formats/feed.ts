@@ -7,6 +7,7 @@ import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import type { Place } from "../model/place.ts";
 import type { GapSummary, InputSummary } from "../model/result.ts";
+import type { Unread } from "./unread.ts";
 
 export interface Feed {
   /** First of the core's streams that belong to this feed, and how many. */
@@ -16,8 +17,8 @@ export interface Feed {
   fill(stream: number): void | Promise<void>;
   /** The core stopped at a line or name of this stream. Throws RecordingError. */
   line(stream: number, newName: boolean): void;
-  /** The core met damage in this stream. */
-  damaged(stream: number): never;
+  /** The core met damage in this stream: it is a loss, and the core goes on behind it. */
+  damaged(stream: number): void;
   /** A marker that the replay does not know; a feed may learn that it is an event of QEMU. */
   marker?(text: string): void;
   /** Where the record with this `place` stands. */
@@ -41,6 +42,8 @@ export type FeedSummary = Pick<
   gaps: GapSummary[];
   /** It ends in the middle of a line or record, which is not replayed. */
   cut?: boolean;
+  /** Pieces that are there and cannot be read. */
+  unread: Unread;
 };
 
 /** What a format needs to open a feed. */

@@ -8,13 +8,13 @@ import type { Format, Sniffed } from "./format.ts";
 import { ftraceText } from "./ftrace-text.ts";
 import { ndjson } from "./ndjson.ts";
 import { qemuLog } from "./qemu-log.ts";
-import { simpletrace } from "./simpletrace.ts";
+import { simpletrace, simpletraceRecords } from "./simpletrace.ts";
 import { tarArchive } from "./tar-archive.ts";
 import { traceDat } from "./trace-dat-format.ts";
 
 /**
  * In this order. What has a signature goes first: its bytes are never lines, lines may be in it (a
- * tar of text). Of the texts the one with the most lines is taken, and the earlier of equals: ftrace
+ * tar of text). Records without a header are told by their structure, behind every signature. Of the texts the one with the most lines is taken, and the earlier of equals: ftrace
  * before QEMU's log, because a line of trace_marker may hold one of QEMU's; NDJSON last, because a
  * pod's log is JSON around lines of another format.
  */
@@ -22,6 +22,7 @@ export const FORMATS: readonly Format[] = [
   traceDat,
   simpletrace,
   tarArchive,
+  simpletraceRecords,
   ftraceText,
   qemuLog,
   ndjson,

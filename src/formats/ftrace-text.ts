@@ -9,30 +9,30 @@
  * lines, losses, and lines that are no event. Formats: kernel/trace/trace_output.c
  * trace_print_context(), tracecmd/trace-read.c.
  */
-
+import { EventKind } from "../../assembly/abi.ts";
 import {
-  EVENT_CPU,
-  EVENT_KIND,
-  EVENT_LOST,
-  EVENT_PLACE,
-  EVENT_TS,
-  EventKind,
   LineVerdict,
+  LOST_UNREAD,
+  MAX_LINE,
+  MAX_SHAPES,
   Problem,
   StreamKind,
-} from "../../assembly/abi.ts";
+} from "../../assembly/decode-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
-import { classifyEvent, isMarker, type ProbeKind } from "../core/probe-fields.ts";
+import { isMarker, type ProbeKind } from "../core/probe-fields.ts";
 import { atLine, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
 import { lastWord } from "../model/text-ends.ts";
 import { dialectOf } from "./dialects.ts";
+import { type EventLine, namesPattern, parseEvent, probeNamed } from "./event-line.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import type { Format } from "./format.ts";
 import { FTRACE_DIALECTS } from "./ftrace-dialects.ts";
+import { isHeader, lossOf, NO_CPU, unreadableAs } from "./other-line.ts";
 import { QemuPlan } from "./qemu-plan.ts";
+import { longLine, Unread } from "./unread.ts";
 
 const RAW =
   "an ftrace text with the fields of its events (this one has the tracefs option raw, hex or bin: " +
@@ -52,22 +52,14 @@ export const ftraceText: Format = {
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
-/** CPU of a loss that names none. */
-const NO_CPU = 0xffff;
-
-const LOST = /^CPU:(\d+) \[(?:LOST )?(?:(\d+) )?EVENTS(?: DROPPED)?\]/;
-const BUFFER_STARTED = /^##### CPU (\d+) buffer started ####/;
-const PERF_LOST = "PERF_RECORD_LOST";
-const ENTRIES = /^# entries-in-buffer\/entries-written: (\d+)\/(\d+)/;
-const LATENCY_ENTRIES = /^# latency: .*#(\d+)\/(\d+),/;
-const HEADER = /^(#|cpus=\d+$|version = |CPU \d+ is empty$|\s*$)/;
-const RAW_OPTION = /^\d+ \d+ \d+ type: \d+$/;
-const NO_CONTEXT = /^(drain|used|rearm|uflags|desc|pop|ioctl|mem): \(/;
 
 interface NamedEvent {
   name: string;
+  /** The one of our probes that its lines are, as far as they were seen. */
   probe: ProbeKind | null;
   plan: number;
+  /** Lines of another's event of this name that the core did not count. */
+  foreign: number;
 }
 
 /** Opens a text stream of ftrace events. `form` is a line for `info`: which tool printed it. */
@@ -93,6 +85,9 @@ class FtraceText implements Feed {
   readonly #names: NamedEvent[] = [];
   readonly #headerGaps: GapSummary[] = [];
   #cut = false;
+  readonly #unread = new Unread();
+  /** Names of events of ours, as a line that is no event line may hold them. */
+  #ours = namesPattern([]);
   readonly #notes: string[] = [];
   #foreign = 0;
   #firstForeign: number | null = null;
@@ -123,62 +118,69 @@ class FtraceText implements Feed {
     const { exports } = this.#core;
     const at = exports.linePtr(stream);
     const length = exports.lineLength(stream);
-    const line = this.#core.text(at, Math.min(length, 4096)).replace(/\r?\n$/, "");
+    const line = this.#core.text(at, Math.min(length, MAX_LINE)).replace(/\r?\n/, "");
     const number = exports.lineNumber(stream);
-    if (newName && this.#learnName(line)) {
+    if (newName && this.#learnName(stream, line)) {
       exports.lineVerdict(stream, LineVerdict.Again);
       return;
     }
     const problem = exports.problem(stream);
-    if (problem !== Problem.None) this.#refuse(stream, line, number, problem);
-    else this.#header(stream, line, number);
-    exports.lineVerdict(stream, LineVerdict.Skip);
+    const again = problem !== Problem.None && this.#refuse(stream, line, number, problem);
+    if (problem === Problem.None) this.#header(stream, line, number);
+    exports.lineVerdict(stream, again ? LineVerdict.Again : LineVerdict.Skip);
   }
 
-  /** Adds the event's name to the plan. */
-  #learnName(line: string): boolean {
-    const match = /:\s+(?:\(\+\d+\)\s+)?([^\s]+):(?:\s|$)/.exec(line);
-    // The time is the first `number:`; what follows it is the name.
-    const timed = /(?:^|\s|\])(?:\d+(?:\.\d+)?|\d+us.?):\s+(?:\(\+\d+\)\s+)?([^\s]+):(\s|$)/.exec(
-      line,
-    );
-    const name = timed?.[1] ?? match?.[1];
-    if (name === undefined) return false;
-    const rest = line.slice((timed ?? match)!.index + (timed ?? match)![0].length);
-    const fields = new Set<string>();
-    for (const field of rest.matchAll(/(?:^|\s)([A-Za-z_]\w*)=/g)) fields.add(field[1]!);
-    const symbols = /^\s*\(([^)]*)\)/.exec(rest)?.[1] ?? "";
-    const functionName =
-      /<- ([A-Za-z_]\w*)/.exec(symbols)?.[1] ?? /^([A-Za-z_]\w*)/.exec(symbols)?.[1] ?? null;
-    const probe = classifyEvent(name, fields, functionName);
-    this.#add(name, probe, isMarker(name));
+  /** Adds the event's name to the plan: what it is, the name tells, or else this line. */
+  #learnName(stream: number, line: string): boolean {
+    const event = parseEvent(line);
+    if (!event) return false;
+    const probe = event.classify() ?? probeNamed(event.name);
+    const { exports } = this.#core;
+    const bytes = Uint8Array.from(event.name, (c) => c.charCodeAt(0));
+    const at = this.#core.put(bytes);
+    const marker = isMarker(event.name);
+    const kind = marker ? EventKind.Marker : (probe?.kind ?? EventKind.Other);
+    const fields = marker ? [] : (probe?.fields ?? []);
+    const plan = exports.addEvent(this.#plan, at, bytes.length, 0, kind, fields.length);
+    if (plan === 0) throw new OutOfMemory();
+    const named = { name: event.name, probe, plan, foreign: 0 };
+    this.#names.push(named);
+    this.#describe(named, stream, event);
     return true;
   }
 
-  #add(name: string, probe: ProbeKind | null, marker: boolean): void {
+  /** Tells the core of the fields of an event that is one of ours. */
+  #describe(named: NamedEvent, stream: number, event: EventLine): void {
     const { exports } = this.#core;
-    const bytes = Uint8Array.from(name, (c) => c.charCodeAt(0));
-    const at = this.#core.put(bytes);
-    const kind = marker ? EventKind.Marker : (probe?.kind ?? EventKind.Other);
-    const fields = marker ? [] : (probe?.fields ?? []);
-    const event = exports.addEvent(this.#plan, at, bytes.length, 0, kind, fields.length);
-    if (event === 0) throw new OutOfMemory();
-    fields.forEach((field, i) => {
+    const { probe, plan, name } = named;
+    if (!probe) return;
+    probe.fields.forEach((field, i) => {
       let key = 0n;
       const token = `${field.name}=`;
       for (let c = 0; c < token.length; c++) key |= BigInt(token.charCodeAt(c)) << BigInt(8 * c);
-      exports.setTextField(event, i, key, token.length, field.target, field.size, !field.optional);
+      exports.setTextField(plan, i, key, token.length, field.target, field.size, !field.optional);
     });
-    this.#names.push({ name, probe, plan: event });
+    if (!probe.distinct && !probeNamed(name)) {
+      exports.setOwn(plan, exports.lineFunction(stream, event.at));
+    }
+    this.#ours = namesPattern(this.#names.flatMap((entry) => (entry.probe ? [entry.name] : [])));
   }
 
-  /** A line of an event that the replay needs, and which it cannot read. */
-  #refuse(stream: number, line: string, number: number, problem: number): void {
+  /**
+   * A line with a known name that the core does not read. Another's event of the same name is told by
+   * its fields and function, and counted; everything else is one of ours, and lost. True: to be
+   * scanned again.
+   */
+  #refuse(stream: number, line: string, number: number, problem: number): boolean {
     const { exports } = this.#core;
-    if (exports.atEndOfInput(stream) && !this.#endsWithNewline(stream)) {
+    if (problem === Problem.Cut) {
       this.#notes.push(`The recording ends in the middle of line ${number}; it is not replayed.`);
       this.#cut = true;
-      return;
+      return false;
+    }
+    if (problem === Problem.Long) {
+      this.#lose(stream, longLine(this.#file, number));
+      return false;
     }
     const column = exports.problemAt(stream);
     if (problem === Problem.Arguments) {
@@ -186,90 +188,115 @@ class FtraceText implements Feed {
       const name = /^\w*/.exec(text)?.[0] ?? "";
       const example = `${name} ${this.#qemu.example(name)}`;
       const where = { file: this.#file, at: atLine(number, column + 1) };
-      throw new RecordingError(where, example, quoteFound(text, 120));
+      this.#lose(stream, new RecordingError(where, example, quoteFound(text, 120)));
+      return false;
+    }
+    const plan = exports.lineEvent(stream);
+    const named = this.#names.find((entry) => entry.plan === plan);
+    const event = parseEvent(line);
+    if (!named || !event) throw new Error("bug: a line of a known name without one");
+    if (problem === Problem.Shape) return this.#judgeShape(stream, named, event);
+    const own = event.classify();
+    if (own && own.kind !== named.probe?.kind && exports.eventCount(plan) === 0) {
+      // The name alone told what it is, and told wrong: back ends have probes of the same names.
+      this.#become(stream, named, event, own);
+      return true;
+    }
+    if (named.probe && event.isForeignTo(named.probe)) {
+      if (problem === Problem.Missing) {
+        exports.judgeForeign(stream);
+        // Again, unless there is no room for another shape: then it is counted here.
+        if (this.#shapes(plan) < MAX_SHAPES) return true;
+      }
+      named.foreign++;
+      return false;
     }
     if (problem === Problem.Value) {
       const token = /^\S*/.exec(line.slice(column))?.[0] ?? "";
       const field = lastWord(line.slice(0, Math.max(0, column - 1))) || "the field";
-      throw new RecordingError(
-        { file: this.#file, at: atLine(number, column + 1) },
-        `a number that fits ${field}`,
-        quoteFound(token),
+      const where = { file: this.#file, at: atLine(number, column + 1) };
+      this.#lose(
+        stream,
+        new RecordingError(where, `a number that fits ${field}`, quoteFound(token)),
       );
+      return false;
     }
-    const event = this.#names.find((entry) => line.includes(` ${entry.name}:`));
-    const field = event?.probe?.fields[column]?.name ?? "a field";
-    throw new RecordingError(
-      { file: this.#file, at: atLine(number) },
-      `${field}= in every ${event?.name ?? "such"} event`,
-      quoteFound(line.trim().slice(0, 200), 120),
-    );
+    const field = named.probe?.fields[column]?.name ?? "a field";
+    const where = { file: this.#file, at: atLine(number) };
+    const found = quoteFound(line.trim().slice(0, 200), 120);
+    const expected = `${field}= in every ${named.name} event`;
+    this.#lose(stream, new RecordingError(where, expected, found));
+    return false;
   }
 
-  #endsWithNewline(stream: number): boolean {
-    const end = this.#core.exports.linePtr(stream) + this.#core.exports.lineLength(stream);
-    return this.#core.bytes[end - 1] === 10;
+  /** A probe's line under a name that was another's so far, with fields that were not seen. */
+  #judgeShape(stream: number, named: NamedEvent, event: EventLine): boolean {
+    const { exports } = this.#core;
+    const probe = event.classify();
+    if (probe) {
+      this.#become(stream, named, event, probe);
+      return true;
+    }
+    exports.judgeForeign(stream);
+    if (this.#shapes(named.plan) < MAX_SHAPES) return true;
+    named.foreign++;
+    return false;
+  }
+
+  #become(stream: number, named: NamedEvent, event: EventLine, probe: ProbeKind): void {
+    const { exports } = this.#core;
+    named.probe = probe;
+    if (!exports.becomeEvent(named.plan, probe.kind, probe.fields.length)) throw new OutOfMemory();
+    this.#describe(named, stream, event);
+  }
+
+  /** Shapes of lines that the core keeps for a name. */
+  #shapes(plan: number): number {
+    const count = (this.#judged.get(plan) ?? 0) + 1;
+    this.#judged.set(plan, count);
+    return count;
+  }
+
+  readonly #judged = new Map<number, number>();
+
+  /** An event of ours that is there and cannot be read: a loss of unknown size at its place. */
+  #lose(stream: number, error: RecordingError): void {
+    this.#unread.add(error);
+    this.#gap(stream, NO_CPU, LOST_UNREAD);
   }
 
   /** Headers, losses, and lines that are no event at all. */
   #header(stream: number, line: string, number: number): void {
-    const lost = LOST.exec(line);
-    if (lost) {
-      this.#gap(stream, Number(lost[1]), lost[2] ? Number(lost[2]) : null, number);
+    const loss = lossOf(line);
+    if (loss) {
+      if (loss.lost !== 0) this.#gap(stream, loss.cpu, loss.lost);
       return;
     }
-    const started = BUFFER_STARTED.exec(line);
-    if (started) {
-      this.#gap(stream, Number(started[1]), null, number);
+    if (isHeader(line)) return;
+    const unreadable = this.#unreadable(line, number);
+    if (unreadable) {
+      this.#lose(stream, unreadable);
       return;
-    }
-    const perf = perfLost(line);
-    if (perf !== null) {
-      this.#gap(stream, NO_CPU, perf, number);
-      return;
-    }
-    const entries = ENTRIES.exec(line) ?? LATENCY_ENTRIES.exec(line);
-    if (entries) {
-      // The kernel's `trace` file says in its header, and nowhere else, what was overwritten.
-      const missing = Number(entries[2]) - Number(entries[1]);
-      if (missing > 0) this.#gap(stream, NO_CPU, missing, number);
-      return;
-    }
-    if (HEADER.test(line)) return;
-    const where = { file: this.#file, at: atLine(number) };
-    if (RAW_OPTION.test(line)) {
-      throw new RecordingError(
-        where,
-        "events with their fields; record again with `echo noraw nohex nobin > trace_options`",
-        quoteFound(line),
-      );
-    }
-    if (NO_CONTEXT.test(line)) {
-      throw new RecordingError(
-        where,
-        "task, CPU and time before the event; record again with `echo context-info > trace_options`",
-        quoteFound(line),
-      );
     }
     this.#foreign++;
     this.#firstForeign ??= number;
   }
 
-  /** The recorder says that it lost events: a record of its own, at this place in the order. */
-  #gap(stream: number, cpu: number, lost: number | null, line: number): void {
+  /** What is wrong with a line that is no event line, but holds an event of ours; null: it holds none. */
+  #unreadable(line: string, number: number): RecordingError | null {
+    const expected = unreadableAs(line, this.#ours);
+    if (expected === null) return null;
+    const where = { file: this.#file, at: atLine(number) };
+    return new RecordingError(where, expected, quoteFound(line.trim(), 120));
+  }
+
+  /** The recorder lost events, or what it wrote cannot be read: a record of its own, in this place. */
+  #gap(stream: number, cpu: number, lost: number): void {
     const { exports } = this.#core;
-    const at = exports.appendRecord(stream);
-    const place = { file: this.#file, at: atLine(line) };
-    if (at === 0) {
-      this.#headerGaps.push({ cpu: cpu === NO_CPU ? null : cpu, lost, place });
-      return;
-    }
-    const view = this.#core.view;
-    view.setBigUint64(at + EVENT_TS, exports.lastTs(stream), true);
-    view.setBigUint64(at + EVENT_PLACE, BigInt(line), true);
-    view.setUint16(at + EVENT_CPU, cpu, true);
-    view.setUint8(at + EVENT_KIND, EventKind.Gap);
-    view.setBigInt64(at + EVENT_LOST, lost === null ? -1n : BigInt(lost), true);
+    if (exports.appendGap(stream, cpu, BigInt(lost))) return;
+    const place = { file: this.#file, at: atLine(exports.lineNumber(stream)) };
+    const known = lost < 0 ? null : lost;
+    this.#headerGaps.push({ cpu: cpu === NO_CPU ? null : cpu, lost: known, place });
   }
 
   damaged(): never {
@@ -292,7 +319,7 @@ class FtraceText implements Feed {
   }
 
   summary(): FeedSummary {
-    const notes = [...this.#notes];
+    const notes = [...this.#notes, ...this.#unread.notes()];
     // Markers that are events of QEMU count as these. Text of one tool has one name for markers.
     const qemu = this.#qemu.total();
     if (this.#foreign > 0) {
@@ -306,18 +333,25 @@ class FtraceText implements Feed {
       clock: null,
       cpus: this.#cpus(),
       events: [
-        ...this.#names.map((entry) => ({
-          name: entry.name,
-          kind: entry.probe?.name ?? (isMarker(entry.name) ? "marker" : null),
-          count: this.#core.exports.eventCount(entry.plan) - (isMarker(entry.name) ? qemu : 0),
-        })),
+        ...this.#names.flatMap((entry) => this.#counts(entry, qemu)),
         ...this.#qemu.counts(),
       ],
       foreignLines: this.#foreign,
       notes,
       gaps: this.#headerGaps,
       cut: this.#cut,
+      unread: this.#unread,
     };
+  }
+
+  /** Lines of a name: ours, and those of another's event of the same name. */
+  #counts({ name, probe, plan, foreign }: NamedEvent, qemu: number): FeedSummary["events"] {
+    const { exports } = this.#core;
+    const count = exports.eventCount(plan) - (isMarker(name) ? qemu : 0);
+    const other = exports.foreignCount(plan) + foreign;
+    const kind = probe?.name ?? (isMarker(name) ? "marker" : null);
+    const own = { name, kind, count: kind === null ? count + other : count };
+    return kind === null || other === 0 ? [own] : [own, { name, kind: null, count: other }];
   }
 
   #cpus(): number[] {
@@ -337,11 +371,4 @@ class FtraceText implements Feed {
   close(): void {
     this.#bytes.close();
   }
-}
-
-/** How many events a line of `perf script --show-lost-events` says are lost; null for another line. */
-function perfLost(line: string): number | null {
-  const at = line.indexOf(PERF_LOST);
-  const lost = at < 0 ? null : /\blost (\d{1,15})/.exec(line.slice(at + PERF_LOST.length));
-  return lost === null ? null : Number(lost[1]);
 }

@@ -1,5 +1,14 @@
 /** Normalised events, one JSON object a line: what `dump` writes. The format is `src/model/event.ts`. */
-import { EVENT_SIZE, EVENT_TS, StreamKind } from "../../assembly/abi.ts";
+import {
+  EVENT_CPU,
+  EVENT_KIND,
+  EVENT_LOST,
+  EVENT_PLACE,
+  EVENT_SIZE,
+  EVENT_TS,
+  EventKind,
+} from "../../assembly/abi.ts";
+import { LOST_UNREAD, MAX_LINE, StreamKind } from "../../assembly/decode-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
@@ -8,11 +17,12 @@ import { atLine, type Place, quoteFound, RecordingError } from "../model/place.t
 import type { GapSummary } from "../model/result.ts";
 import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
 import type { Format } from "./format.ts";
+import { longLine, Unread } from "./unread.ts";
 
 const RECORDS = 1024;
 const CHUNK = 1 << 16;
-/** A marker has at most 1024 bytes; six times that when every byte is escaped. */
-const LINE_LIMIT = 1 << 16;
+/** CPU of a loss that names none. */
+const NO_CPU = 0xffff;
 
 /** A JSON object that says which event it is. */
 const EVENT = /^\s*\{(?:.*[{,])?\s*"event"\s*:/;
@@ -48,8 +58,11 @@ class Ndjson implements Feed {
   #clock: string | null = null;
   #tolerance: bigint | null = null;
   #gaps: GapSummary[] = [];
+  #lastTs = 0n;
+  readonly #unread = new Unread();
   #rest = new Uint8Array(0);
   #end = false;
+  #skipping = false;
   #line = 0;
 
   constructor(core: Core, file: string, bytes: ByteStream, stream: number) {
@@ -64,15 +77,37 @@ class Ndjson implements Feed {
     for (let n = 0; n < RECORDS; n++) {
       const line = this.#takeLine() ?? (await this.#readLine());
       if (line === null) return exports.ended(stream);
-      if (!this.#append(stream, line)) return;
+      this.#read(stream, line);
     }
   }
 
-  /** False: no room, the line stays. */
-  #append(stream: number, line: string): boolean {
+  /** A line that is none of dump's is a loss in its place. */
+  #read(stream: number, line: string): void {
+    try {
+      this.#append(stream, line);
+    } catch (error) {
+      if (!(error instanceof RecordingError)) throw error;
+      this.#unread.add(error);
+      this.#gap(stream);
+    }
+  }
+
+  #gap(stream: number): void {
+    const at = this.#core.exports.appendRecord(stream);
+    if (at === 0) throw new Error("bug: no room for a record");
+    const { view } = this.#core;
+    view.setBigUint64(at + EVENT_TS, this.#lastTs, true);
+    view.setBigUint64(at + EVENT_PLACE, BigInt(this.#line), true);
+    view.setUint16(at + EVENT_CPU, NO_CPU, true);
+    view.setUint8(at + EVENT_KIND, EventKind.Gap);
+    view.setBigInt64(at + EVENT_LOST, BigInt(LOST_UNREAD), true);
+  }
+
+  #append(stream: number, line: string): void {
     const { exports } = this.#core;
     const where = this.place(stream, this.#line);
-    if (line.trim() === "") return true;
+    if (line.length >= MAX_LINE) throw longLine(this.#file, this.#line);
+    if (line.trim() === "") return;
     let event: unknown;
     try {
       event = JSON.parse(line);
@@ -85,24 +120,28 @@ class Ndjson implements Feed {
     const { event: kind, name: own, cpu } = event as { event: string; name: string; cpu: number };
     if (kind === "recording") {
       this.#header(event as Record<string, unknown>, where);
-      return true;
+      return;
     }
     const name = kind === "qemu" ? own : kind;
     if (this.#muted.has(name)) {
       this.#count(name);
-      return true;
+      return;
     }
     const at = exports.appendRecord(stream);
     if (at === 0) throw new Error("bug: no room for a record");
-    writeEvent(this.#core, at, event, this.#line, where);
-    const offset = exports.streamOffset(stream);
-    if (offset !== 0n) {
-      const ts = this.#core.view.getBigUint64(at + EVENT_TS, true);
-      this.#core.view.setBigUint64(at + EVENT_TS, BigInt.asUintN(64, ts + offset), true);
+    try {
+      writeEvent(this.#core, at, event, this.#line, where);
+    } catch (error) {
+      exports.dropRecord(stream);
+      throw error;
     }
+    const written = this.#core.view.getBigUint64(at + EVENT_TS, true);
+    const ts = BigInt.asUintN(64, written + exports.streamOffset(stream));
+    this.#core.view.setBigUint64(at + EVENT_TS, ts, true);
+    this.#lastTs = ts;
+    if (kind !== "gap") exports.noteTs(stream, ts);
     this.#count(name);
     if (this.#cpus.size < 4096) this.#cpus.add(Number(cpu));
-    return true;
   }
 
   #count(name: string): void {
@@ -135,7 +174,13 @@ class Ndjson implements Feed {
 
   /** The next whole line that is already read. */
   #takeLine(): string | null {
-    const newline = this.#rest.indexOf(10);
+    let newline = this.#rest.indexOf(10);
+    if (this.#skipping) {
+      this.#rest = this.#rest.subarray(newline < 0 ? this.#rest.length : newline + 1);
+      if (newline < 0) return null;
+      this.#skipping = false;
+      newline = this.#rest.indexOf(10);
+    }
     if (newline < 0) return null;
     const line = new TextDecoder().decode(this.#rest.subarray(0, newline));
     this.#rest = this.#rest.subarray(newline + 1);
@@ -157,9 +202,13 @@ class Ndjson implements Feed {
       this.#rest = joined;
       const line = this.#takeLine();
       if (line !== null) return line;
-      if (this.#rest.length > LINE_LIMIT) {
-        const where = { file: this.#file, at: atLine(this.#line + 1) };
-        throw new RecordingError(where, `a line of at most ${LINE_LIMIT} bytes`);
+      if (this.#rest.length >= MAX_LINE) {
+        // Too long: its beginning stands for it, the rest is read over.
+        const line = new TextDecoder().decode(this.#rest.subarray(0, MAX_LINE));
+        this.#rest = new Uint8Array(0);
+        this.#skipping = true;
+        this.#line++;
+        return line;
       }
     }
     if (this.#rest.length === 0) return null;
@@ -193,8 +242,9 @@ class Ndjson implements Feed {
       cpus: [...this.#cpus].sort((a, b) => a - b),
       events: [...this.#counts].map(([name, count]) => ({ name, kind: name, count })),
       foreignLines: 0,
-      notes: [],
+      notes: this.#unread.notes(),
       gaps: this.#gaps,
+      unread: this.#unread,
     };
   }
 

@@ -1,5 +1,6 @@
 /** Inputs, opened: what their formats are, and the feeds that put them into a core. */
 
+import { CUT_OFF } from "../bytes/compressed-input.ts";
 import { type Unwrapped, unwrap } from "../bytes/decompress.ts";
 import { type Head, mayBeText } from "../bytes/head.ts";
 import { utf16Mark } from "../bytes/signatures.ts";
@@ -8,7 +9,7 @@ import { asUtf8, headAsUtf8 } from "../bytes/text-encoding.ts";
 import type { Core } from "../core/core.ts";
 import { RecordingError } from "../model/place.ts";
 import type { InputSummary } from "../model/result.ts";
-import type { Feed } from "./feed.ts";
+import type { Feed, FeedSummary } from "./feed.ts";
 import { type Recognised, recognise } from "./formats.ts";
 
 /** One opened input. */
@@ -31,7 +32,8 @@ async function openOne(
   surroundings: Surroundings,
   traceEvents: Source | null,
 ): Promise<OpenInput> {
-  const unwrapped = asText(await unwrap(source));
+  const damage: RecordingError[] = [];
+  const unwrapped = asText(await unwrap(source, (error) => damage.push(error)));
   const { head, known } = await recogniseLong(unwrapped);
   if (known === null || "foreign" in known) {
     unwrapped.stream().close();
@@ -48,7 +50,25 @@ async function openOne(
     surroundings,
     traceEvents,
   });
+  const summary = feed.summary.bind(feed);
+  feed.summary = () => withDamage(summary(), damage);
   return { source, feed, compression: unwrapped.compression, space };
+}
+
+/**
+ * A compressed file that is cut off ends like one that is not compressed. One that is damaged is a loss
+ * of all that is behind.
+ */
+function withDamage(summary: FeedSummary, damage: readonly RecordingError[]): FeedSummary {
+  const [first] = damage;
+  if (!first) return summary;
+  const lost = first.found === CUT_OFF ? [] : [{ cpu: null, lost: null, place: first.place }];
+  return {
+    ...summary,
+    cut: true,
+    notes: [...summary.notes, `Only what could be decompressed is read: ${first.message}.`],
+    gaps: [...summary.gaps, ...lost],
+  };
 }
 
 /** UTF-16 as UTF-8; everything else as it is. */
@@ -134,17 +154,22 @@ export function feedOfStream(inputs: readonly OpenInput[], stream: number): Open
 export function summarise(input: OpenInput, core: Core, sha256: string | null): InputSummary {
   const { feed, source, compression } = input;
   const summary = feed.summary();
+  // Pieces that cannot be read are a limit, unless there is nothing else.
+  const read = summary.events.some(({ count }) => count > 0);
+  if (!read && summary.unread.first) throw summary.unread.first;
   let outOfOrder = 0;
   let first: bigint | null = null;
   let last: bigint | null = null;
   for (let i = 0; i < feed.streams; i++) {
     const stream = feed.firstStream + i;
     outOfOrder += core.exports.outOfOrder(stream);
-    if (core.exports.taken(stream) === 0) continue;
-    const from = core.exports.firstTs(stream);
-    const to = core.exports.takenTs(stream);
-    if (first === null || from < first) first = from;
-    if (last === null || to > last) last = to;
+    const shift = core.exports.streamShift(stream);
+    const from = core.exports.firstSeen(stream);
+    const to = core.exports.lastSeen(stream);
+    if (from > to) continue;
+    // The times in the user's file, also where they were moved to another input's clock.
+    if (first === null || from - shift < first) first = from - shift;
+    if (last === null || to - shift > last) last = to - shift;
   }
   const { gaps, ...rest } = summary;
   return {

@@ -3,7 +3,13 @@
  * lines (assembly/decode/qemu-log.ts); here is what it hands back: names it meets for the first time, and
  * arguments that no known format explains.
  */
-import { LineVerdict, MAX_NAMES, Problem, StreamKind } from "../../assembly/abi.ts";
+import {
+  LineVerdict,
+  LOST_UNREAD,
+  MAX_LINE,
+  Problem,
+  StreamKind,
+} from "../../assembly/decode-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
@@ -13,10 +19,13 @@ import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./fee
 import type { Format } from "./format.ts";
 import { QEMU_DIALECTS, type QemuDialect } from "./qemu-dialects.ts";
 import { QemuPlan } from "./qemu-plan.ts";
+import { longLine, Unread } from "./unread.ts";
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
-const NAME = /^(?:\d+@\d+\.\d{6}:|(?:\S+ )?\d{4}-\d\d-\d\dT[\d:.]+Z )?([a-z0-9_]+)/;
+const NAME = /^[a-z0-9_]+/;
+/** CPU of a loss that names none. */
+const NO_CPU = 0xffff;
 
 export const qemuLog: Format = {
   name: "qemu-log",
@@ -48,6 +57,7 @@ class QemuLog implements Feed {
   readonly #plan: QemuPlan;
   readonly #dialect: QemuDialect;
   readonly #notes: string[] = [];
+  readonly #unread = new Unread();
   #cut = false;
 
   constructor(
@@ -73,35 +83,33 @@ class QemuLog implements Feed {
   line(stream: number, newName: boolean): void {
     const { exports } = this.#core;
     const length = exports.lineLength(stream);
-    const line = this.#core.text(exports.linePtr(stream), Math.min(length, 1024)).trimEnd();
+    const line = this.#core.text(exports.linePtr(stream), Math.min(length, MAX_LINE)).trimEnd();
     const number = exports.lineNumber(stream);
-    const name = NAME.exec(line)?.[1] ?? "";
     if (newName) {
-      this.#plan.add(name, 0, []);
+      this.#plan.add(NAME.exec(line.slice(exports.problemAt(stream)))?.[0] ?? "", 0, []);
       exports.lineVerdict(stream, LineVerdict.Again);
       return;
     }
-    const where = { file: this.#file, at: atLine(number) };
-    if (exports.problem(stream) === Problem.None) {
-      throw new RecordingError(
-        where,
-        `at most ${MAX_NAMES} different events in a log`,
-        quoteFound(name),
-      );
-    }
-    if (exports.atEndOfInput(stream) && !this.#endsWithNewline(stream)) {
+    const problem: Problem = exports.problem(stream);
+    const at = exports.problemAt(stream);
+    exports.lineVerdict(stream, LineVerdict.Skip);
+    if (problem === Problem.Cut) {
       this.#notes.push(`The log ends in the middle of line ${number}; it is not replayed.`);
       this.#cut = true;
-      exports.lineVerdict(stream, LineVerdict.Skip);
       return;
     }
-    const rest = line.slice(exports.problemAt(stream)).trimStart();
-    throw new RecordingError(where, `${name} ${this.#plan.example(name)}`, quoteFound(rest, 120));
-  }
-
-  #endsWithNewline(stream: number): boolean {
-    const end = this.#core.exports.linePtr(stream) + this.#core.exports.lineLength(stream);
-    return this.#core.bytes[end - 1] === 10;
+    if (problem === Problem.Long) {
+      this.#unread.add(longLine(this.#file, number));
+      exports.appendGap(stream, NO_CPU, BigInt(LOST_UNREAD));
+      return;
+    }
+    // The arguments do not fit, or a line that is no event line holds an event: two writers in one.
+    const found = quoteFound(line.slice(at), 120);
+    const name = NAME.exec(line.slice(at))?.[0] ?? "";
+    const where = { file: this.#file, at: atLine(number, at + 1) };
+    const expected = `${name} ${this.#plan.example(name)}`;
+    this.#unread.add(new RecordingError(where, expected, found));
+    exports.appendGap(stream, NO_CPU, BigInt(LOST_UNREAD));
   }
 
   damaged(): never {
@@ -119,7 +127,7 @@ class QemuLog implements Feed {
   summary(): FeedSummary {
     const { exports } = this.#core;
     const foreign = exports.foreignLines(this.firstStream);
-    const notes = [...this.#notes];
+    const notes = [...this.#notes, ...this.#unread.notes()];
     if (foreign > 0) {
       notes.push(
         `${foreign} line${foreign === 1 ? " is" : "s are"} no trace event and not replayed, the ` +
@@ -137,6 +145,7 @@ class QemuLog implements Feed {
       notes,
       gaps: [],
       cut: this.#cut,
+      unread: this.#unread,
     };
   }
 

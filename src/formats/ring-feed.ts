@@ -2,16 +2,19 @@
  * trace.dat into the core: one stream for each CPU of each buffer, and one plan for the file, made
  * from its event formats.
  */
-import { EVENT_IP, EventKind, PageDamage, StreamKind } from "../../assembly/abi.ts";
+import { EVENT_IP, EventKind } from "../../assembly/abi.ts";
+import { PageDamage, StreamKind } from "../../assembly/decode-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import { classifyEvent, type ProbeKind } from "../core/probe-fields.ts";
-import { type Place, RecordingError } from "../model/place.ts";
+import { atByte, type Place, RecordingError } from "../model/place.ts";
+import type { GapSummary } from "../model/result.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import type { EventFormat, FormatField } from "./format-file.ts";
 import { QemuPlan } from "./qemu-plan.ts";
 import type { TraceBuffer, TraceDat } from "./trace-dat/trace-dat.ts";
+import { Unread } from "./unread.ts";
 
 const RECORDS = 512;
 /** All input buffers together, and one of them. */
@@ -27,7 +30,17 @@ const EXPECTED: Readonly<Record<PageDamage, string>> = {
   [PageDamage.Torn]: "whole ring-buffer pages",
   [PageDamage.Marker]:
     "a marker with the arguments that QEMU 7.2 to 11.1 give the event that it names",
+  [PageDamage.Zeros]: "a ring-buffer page",
 };
+
+interface PlannedEvent {
+  name: string;
+  probe: ProbeKind | null;
+  marker: boolean;
+  plan: number;
+  /** The field for lack of which it is not read. */
+  missing: string | null;
+}
 
 interface RingStream {
   cpu: number;
@@ -49,8 +62,11 @@ class RingFeed implements Feed {
   readonly #plan: number;
   readonly #qemu: QemuPlan;
   readonly #rings: RingStream[] = [];
-  readonly #events: { name: string; probe: ProbeKind | null; marker: boolean; plan: number }[] = [];
+  readonly #events: PlannedEvent[] = [];
   readonly #notes: string[] = [];
+  #symbolless = false;
+  readonly #cutOff: GapSummary[] = [];
+  readonly #unread = new Unread();
 
   constructor(context: FeedContext, dat: TraceDat) {
     const { core, file, space } = context;
@@ -61,6 +77,7 @@ class RingFeed implements Feed {
     this.#plan = core.exports.newPlan(true);
     if (this.#plan === 0) throw new OutOfMemory();
     this.#planEvents();
+    this.#noteCutOff();
     const filled = dat.buffers.filter((buffer) => buffer.cpus.some((cpu) => cpu.bytes !== 0));
     this.#checkClocks(filled);
     const rings = filled.flatMap((buffer) => buffer.cpus.map((cpu) => ({ buffer, cpu })));
@@ -70,7 +87,11 @@ class RingFeed implements Feed {
       const stream = this.#addRing(buffer, cpu.cpu, rings.length);
       if (this.firstStream < 0) this.firstStream = stream;
       core.exports.setQemu(stream, 0, space, this.#qemu.plan, 0n);
-      this.#rings.push({ cpu: cpu.cpu, buffer, bytes: cpu.open() });
+      this.#rings.push({
+        cpu: cpu.cpu,
+        buffer,
+        bytes: cpu.open((damage) => this.#unread.add(damage)),
+      });
     }
   }
 
@@ -144,22 +165,17 @@ class RingFeed implements Feed {
     return { type: offset("common_type", 0), pid: offset("common_pid", 4) };
   }
 
-  #addEvent(event: EventFormat, probe: ProbeKind | null): void {
+  #addEvent(event: EventFormat, named: ProbeKind | null): void {
     const { exports } = this.#core;
     const text = event.system === "ftrace" && event.name === "print" ? markerField(event) : null;
+    const missing = named?.fields.find((field) => !field.optional && !scalar(event, field.name));
+    // Named like one of ours without all of its fields: it happened, and what it says is not known.
+    const probe = missing ? null : named;
     const kind = text ? EventKind.Marker : (probe?.kind ?? EventKind.Other);
     const sources = (probe?.fields ?? []).flatMap((target) => {
       const field = scalar(event, target.name);
       return field ? [{ field, target }] : [];
     });
-    const missing = probe?.fields.find((field) => !field.optional && !scalar(event, field.name));
-    if (missing) {
-      throw new RecordingError(
-        { file: this.#file, at: `:${event.system}:${event.name}` },
-        `a scalar field ${missing.name} in the event's format`,
-        "none",
-      );
-    }
     const ip = kind === EventKind.Ioctl ? scalar(event, "__probe_ip") : undefined;
     if (event.id < 0 || event.id > 0xffff) return;
     const count = sources.length + (ip ? 1 : 0);
@@ -184,6 +200,7 @@ class RingFeed implements Feed {
       probe,
       marker: text !== null,
       plan,
+      missing: missing?.name ?? null,
     });
   }
 
@@ -195,14 +212,13 @@ class RingFeed implements Feed {
     throw new Error("bug: a ring buffer has no lines");
   }
 
-  damaged(stream: number): never {
+  damaged(stream: number): void {
     const { exports } = this.#core;
     const at = exports.ringBase(stream) + exports.problemAt(stream);
-    throw new RecordingError(
-      this.place(stream, at),
-      EXPECTED[exports.problem(stream) as PageDamage],
-      "none there",
-    );
+    const problem: PageDamage = exports.problem(stream);
+    const found = problem === PageDamage.Zeros ? "zeros" : "none there";
+    this.#unread.add(new RecordingError(this.place(stream, at), EXPECTED[problem], found));
+    exports.passDamage(stream);
   }
 
   marker(text: string): void {
@@ -219,13 +235,22 @@ class RingFeed implements Feed {
     return this.#rings[stream - this.firstStream]?.buffer.name ?? "";
   }
 
-  symbol(ip: bigint): Promise<string | null> {
-    return this.#dat.symbolOf(ip);
+  /** Without the symbols, for damage or for the file's end, a driver has no name: a note, and no loss. */
+  async symbol(ip: bigint): Promise<string | null> {
+    try {
+      return await this.#dat.symbolOf(ip);
+    } catch (error) {
+      if (!(error instanceof RecordingError)) throw error;
+      if (this.#symbolless) return null;
+      this.#symbolless = true;
+      this.#notes.push(`The kernel's symbols are not read: ${error.message}.`);
+      return null;
+    }
   }
 
   summary(): FeedSummary {
     const { exports } = this.#core;
-    const notes = [...this.#dat.notes, ...this.#notes];
+    const notes = [...this.#dat.notes, ...this.#notes, ...this.#unread.notes()];
     const unknown = exports.unknownIds(this.#plan);
     if (unknown > 0) notes.push(`${unknown} records have an event id without a format.`);
     const compressed = this.#dat.compression === "uncompressed" ? "none" : this.#dat.compression;
@@ -245,8 +270,33 @@ class RingFeed implements Feed {
         .concat(this.#qemu.counts()),
       foreignLines: 0,
       notes,
-      gaps: this.#lossesInStats(),
+      gaps: [...this.#lossesInStats(), ...this.#incomplete(notes), ...this.#cutOff],
+      cut: this.#cutOff.length > 0,
+      unread: this.#unread,
     };
+  }
+
+  /** CPUs whose data the end of the file cuts: a loss where it ends. */
+  #noteCutOff(): void {
+    for (const { cpus } of this.#dat.buffers) {
+      for (const { cpu, missing, offset, bytes } of cpus) {
+        if (missing === 0) continue;
+        const place = { file: this.#file, at: atByte(offset + bytes) };
+        const expected = `${missing} more bytes of data of CPU ${cpu}`;
+        this.#unread.add(new RecordingError(place, expected, "the end of the file"));
+        this.#cutOff.push({ cpu, lost: null, place, unread: true });
+      }
+    }
+  }
+
+  /** Events that are there and lack a field: each is a loss. */
+  #incomplete(notes: string[]): FeedSummary["gaps"] {
+    return this.#events.flatMap(({ name, plan, missing }) => {
+      const lost = missing === null ? 0 : this.#core.exports.eventCount(plan);
+      if (lost === 0) return [];
+      notes.push(`Events ${name} have no scalar field ${missing}: they are not replayed.`);
+      return [{ cpu: null, lost, place: { file: this.#file, at: `:${name}` } }];
+    });
   }
 
   /** per_cpu/cpuN/stats: what was overwritten, whether or not a page says so. */

@@ -3,7 +3,8 @@
  * core reads the records (assembly/decode/simpletrace.ts); here events get their arguments, from the
  * trace-events-all of that QEMU or from the list of src/qemu/events.ts.
  */
-import { LineVerdict, RecordDamage, StreamKind } from "../../assembly/abi.ts";
+import { LineVerdict, MAX_LINE, RecordDamage, StreamKind } from "../../assembly/decode-abi.ts";
+import type { Head } from "../bytes/head.ts";
 import { simpletraceHeader } from "../bytes/signatures.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
@@ -15,11 +16,15 @@ import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./fee
 import type { Format } from "./format.ts";
 import { QemuPlan, textsOf } from "./qemu-plan.ts";
 import { type Schema, schemaFor } from "./schema-for.ts";
+import { Unread } from "./unread.ts";
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
 /** The version that QEMU has written since 2.8; older ones have other records. */
 const VERSION = "4";
+/** Bytes of a record in front of its arguments: type, number, time, length, process. */
+const RECORD_BYTES = 32;
+const MAX_ID = 0xffff;
 
 /** What was expected in the place of a damage; of arguments, the schema tells. */
 const EXPECTED: Readonly<Record<Exclude<RecordDamage, RecordDamage.Arguments>, string>> = {
@@ -43,6 +48,82 @@ export const simpletrace: Format = {
   },
 };
 
+/**
+ * The same records without a header and without names, as SystemTap writes them for a QEMU with the
+ * dtrace backend (tracetool, format simpletrace-stap): numbers count the lines of that QEMU's list.
+ */
+export const simpletraceRecords: Format = {
+  name: "simpletrace-records",
+  describe: () => "simpletrace records of SystemTap, without a header",
+  sniff: (head) => (recordsOrder(head) === null ? null : { variant: "" }),
+  async open({ context, source, unwrapped, head, surroundings, traceEvents }) {
+    const schema = await schemaFor(source, surroundings, traceEvents);
+    if (!schema) {
+      throw new RecordingError(
+        { file: context.file, at: "" },
+        "with simpletrace records that have no header the trace-events-all of that QEMU (--trace-events)",
+        "neither that nor one beside the file",
+      );
+    }
+    return openRecords(context, unwrapped.stream(), recordsOrder(head) === "big", schema);
+  },
+};
+
+/** Most records of which a chain is looked at. */
+const CHAIN = 4;
+
+/** Byte order of a file that begins with records of type 1, one behind the other; null: it does not. */
+function recordsOrder({ bytes }: Head): "little" | "big" | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (const little of [true, false]) {
+    let at = 0;
+    let records = 0;
+    while (records < CHAIN && at + RECORD_BYTES <= bytes.length) {
+      const [type, id] = [view.getBigUint64(at, little), view.getBigUint64(at + 8, little)];
+      const length = view.getUint32(at + 24, little);
+      if (type !== 1n || id > 0xffffn || length < RECORD_BYTES - 8 || length > MAX_LINE) break;
+      records++;
+      at += length + 8;
+    }
+    // All that could be, and one is too few but where it is the whole file.
+    const whole = at + RECORD_BYTES > bytes.length && (records > 1 || at === bytes.length);
+    if (records === CHAIN || (records > 0 && whole)) return little ? "little" : "big";
+  }
+  return null;
+}
+
+/** How a file's records are told of. */
+interface Form {
+  readonly label: string;
+  readonly clock: string;
+  readonly note: string | null;
+}
+
+const WITH_HEADER: Form = { label: `simpletrace v${VERSION}`, clock: "mono", note: null };
+const RECORDS_ONLY: Form = {
+  label: "simpletrace records (SystemTap)",
+  clock: "realtime",
+  note: "The records have numbers of processes, not of threads: elements are told apart by their order alone.",
+};
+
+function openRecords(
+  context: FeedContext,
+  bytes: ByteStream,
+  bigEndian: boolean,
+  schema: Schema,
+): Feed {
+  const plan = new QemuPlan(context.core, true);
+  let id = 0;
+  for (const [name, args] of schema.events) {
+    if (id > MAX_ID) break;
+    plan.add(name, id++, qemuEvent(name) ? [schemaFormat(args)] : []);
+  }
+  const feed = openStream(context, bytes, bigEndian, schema, plan, RECORDS_ONLY);
+  context.core.exports.beginRecords(feed.firstStream);
+  for (const [number, name] of [...schema.events.keys()].entries()) feed.name(number, name);
+  return feed;
+}
+
 /** Opens a simpletrace. Throws RecordingError for another version than 4. */
 export function openSimpletrace(
   context: FeedContext,
@@ -51,11 +132,23 @@ export function openSimpletrace(
   bigEndian: boolean,
   schema: Schema | null,
 ): Feed {
-  const { core, file, space } = context;
   if (version !== VERSION) {
-    throw new RecordingError({ file, at: atByte(16) }, "simpletrace version 4", version);
+    const where = { file: context.file, at: atByte(16) };
+    throw new RecordingError(where, "simpletrace version 4", version);
   }
-  const plan = new QemuPlan(core, true);
+  const plan = new QemuPlan(context.core, true);
+  return openStream(context, bytes, bigEndian, schema, plan, WITH_HEADER);
+}
+
+function openStream(
+  context: FeedContext,
+  bytes: ByteStream,
+  bigEndian: boolean,
+  schema: Schema | null,
+  plan: QemuPlan,
+  form: Form,
+): Simpletrace {
+  const { core, file, space } = context;
   const stream = core.exports.addStream(
     StreamKind.Simpletrace,
     plan.plan,
@@ -67,7 +160,7 @@ export function openSimpletrace(
   // Only the byte order of this layout is used.
   core.exports.setPageLayout(plan.plan, bigEndian ? 1 : 0, 0, 0, 0, 0, 0, 0);
   core.exports.setQemu(stream, 0, space, 0, 0n);
-  return new Simpletrace(core, file, bytes, plan, stream, bigEndian, schema);
+  return new Simpletrace(core, file, bytes, plan, stream, bigEndian, schema, form);
 }
 
 class Simpletrace implements Feed {
@@ -79,7 +172,9 @@ class Simpletrace implements Feed {
   readonly #plan: QemuPlan;
   readonly #bigEndian: boolean;
   readonly #schema: Schema | null;
+  readonly #form: Form;
   readonly #names = new Map<number, string>();
+  readonly #unread = new Unread();
 
   constructor(
     core: Core,
@@ -89,7 +184,9 @@ class Simpletrace implements Feed {
     stream: number,
     bigEndian: boolean,
     schema: Schema | null,
+    form: Form,
   ) {
+    this.#form = form;
     this.#core = core;
     this.#file = file;
     this.#bytes = bytes;
@@ -101,6 +198,11 @@ class Simpletrace implements Feed {
 
   fill(stream: number): void | Promise<void> {
     return fillStream(this.#core, stream, this.#bytes);
+  }
+
+  /** The name of an event's number, for errors. */
+  name(id: number, name: string): void {
+    this.#names.set(id, name);
   }
 
   /** A mapping: u64 type, u64 number, u32 length, the name. */
@@ -124,21 +226,26 @@ class Simpletrace implements Feed {
     return args ? [schemaFormat(args)] : textsOf(known);
   }
 
-  damaged(stream: number): never {
+  damaged(stream: number): void {
+    this.#unread.add(this.#damage(stream));
+    this.#core.exports.passDamage(stream);
+  }
+
+  #damage(stream: number): RecordingError {
     const { exports } = this.#core;
     const problem: RecordDamage = exports.problem(stream);
     const where = this.place(stream, exports.ringBase(stream) + exports.problemAt(stream));
-    if (problem === RecordDamage.Arguments) {
-      const name = this.#names.get(exports.lineLength(stream)) ?? "an event";
-      throw new RecordingError(
-        where,
-        `arguments of ${name} as ${this.#schema?.file ?? "QEMU 7.2 to 11.1"} lists them`,
-        this.#schema
-          ? "others; is that file of the QEMU that made this recording?"
-          : "others; give the trace-events-all of that QEMU with --trace-events",
-      );
+    if (problem !== RecordDamage.Arguments) {
+      return new RecordingError(where, EXPECTED[problem], "another value");
     }
-    throw new RecordingError(where, EXPECTED[problem], "another value");
+    const name = this.#names.get(exports.lineLength(stream)) ?? "an event";
+    return new RecordingError(
+      where,
+      `arguments of ${name} as ${this.#schema?.file ?? "QEMU 7.2 to 11.1"} lists them`,
+      this.#schema
+        ? "others; is that file of the QEMU that made this recording?"
+        : "others; give the trace-events-all of that QEMU with --trace-events",
+    );
   }
 
   place(_stream: number, place: number): Place {
@@ -151,26 +258,28 @@ class Simpletrace implements Feed {
 
   summary(): FeedSummary {
     const { exports } = this.#core;
-    const notes: string[] = [];
+    const notes = this.#unread.notes();
     if (!this.#schema) {
       notes.push(
         "Arguments are read as QEMU 7.2 to 11.1 have them: no --trace-events was given, and no " +
           "trace-events-all lies beside the file.",
       );
     }
+    if (this.#form.note) notes.push(this.#form.note);
     const unknown = exports.unknownIds(this.#plan.plan);
     if (unknown > 0) notes.push(`${unknown} records have an event number without a name.`);
     const torn = exports.tornBytes(this.firstStream);
     if (torn > 0) notes.push(`The last ${torn} bytes are no whole record and not replayed.`);
     return {
-      format: `simpletrace v${VERSION}`,
-      clock: "mono",
+      format: this.#form.label,
+      clock: this.#form.clock,
       cpus: [],
       events: this.#plan.counts(),
       foreignLines: 0,
       notes,
       gaps: [],
       cut: torn > 0,
+      unread: this.#unread,
     };
   }
 

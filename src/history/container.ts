@@ -18,12 +18,16 @@ export interface Extent {
 
 const aligned = (length: number): number => (length + 7) & ~7;
 
+/** A column's bytes, in pieces. */
+type Pieces = readonly Uint8Array[];
+
 /** Lays columns out one after the other. */
-export function layOut(columns: readonly Uint8Array[]): { extents: Extent[]; size: number } {
+export function layOut(columns: readonly Pieces[]): { extents: Extent[]; size: number } {
   let size = 0;
-  const extents = columns.map((column) => {
-    const extent = { offset: size, bytes: column.length };
-    size += aligned(column.length);
+  const extents = columns.map((pieces) => {
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    const extent = { offset: size, bytes };
+    size += aligned(bytes);
     return extent;
   });
   return { extents, size };
@@ -32,7 +36,7 @@ export function layOut(columns: readonly Uint8Array[]): { extents: Extent[]; siz
 /** Header and columns, laid out as `extents` says, as one piece. */
 export function pack(
   header: string,
-  columns: readonly Uint8Array[],
+  columns: readonly Pieces[],
   extents: readonly Extent[],
   size: number,
 ): Uint8Array<ArrayBuffer> {
@@ -42,8 +46,12 @@ export function pack(
   bytes.set(new TextEncoder().encode(MAGIC));
   new DataView(bytes.buffer).setUint32(8, json.length, true);
   bytes.set(json, PREFIX);
-  columns.forEach((column, i) => {
-    bytes.set(column, start + extents[i]!.offset);
+  columns.forEach((pieces, i) => {
+    let at = start + extents[i]!.offset;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
   });
   return bytes;
 }

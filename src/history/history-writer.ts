@@ -107,7 +107,7 @@ export class HistoryWriter implements ReplaySink {
     });
     const names = baseNames(result.inputs.map(({ name }) => name));
     const columns = TABLE_NAMES.flatMap((table) =>
-      Object.values(this.#tables[table]).map((column: ColumnWriter) => column.bytes()),
+      Object.values(this.#tables[table]).map((column: ColumnWriter) => column.pieces()),
     );
     const { extents, size } = layOut(columns);
     let next = 0;

@@ -2,130 +2,19 @@
  * What each guest page was under one policy, from moment to moment: what the map of guest memory over
  * time is drawn from. Stale, possible and healed come from the core's own states; here only what a
  * policy logged is followed, and recordings without a migration.
- *
- * Pages are lanes: 512 for each 2 MiB block that a device wrote, in the order of addresses. A lane's
- * segments lie together, in the order of time; before the first one it is `None`.
  */
+import { PageRuns } from "../model/page-runs.ts";
+import type { PageRun } from "../model/result.ts";
+import {
+  BLOCK_PAGES,
+  eachLane,
+  Lane,
+  LaneChanges,
+  type PageStates,
+  writtenBlocks,
+} from "./lanes.ts";
 import type { HistoryTable, MachineHistory } from "./read-history.ts";
 import { PAGE_STATES, ROUND_SETS, SEND_KINDS, VERDICT_SETS } from "./tables.ts";
-
-export enum Lane {
-  None = 0,
-  /** Left out of the log after the page was sent: the destination has old bytes. */
-  Stale,
-  /** Left out of the log, the page not sent yet. */
-  Unsent,
-  /** Left out of the log; whether the page was sent after that is not known. */
-  Possible,
-  /** Left out of the log, and covered since. */
-  Healed,
-  /** Written and logged, not sent since. */
-  Logged,
-}
-
-/** Pages of a block: 2 MiB. */
-export const BLOCK_PAGES = 512;
-
-export interface PageStates {
-  /** Numbers of the blocks that have lanes, ascending: page / 512. */
-  readonly blocks: Uint32Array;
-  /** Lane n's segments are from `first[n]` to `first[n + 1]`. */
-  readonly first: Uint32Array;
-  readonly ns: Float64Array;
-  readonly state: Uint8Array;
-}
-
-/** The page of a lane. */
-export function pageOfLane(states: Pick<PageStates, "blocks">, lane: number): number {
-  return states.blocks[lane >>> 9]! * BLOCK_PAGES + (lane & 511);
-}
-
-/** The lane of a page; -1 when its block has none. */
-export function laneOfPage(blocks: Uint32Array, page: number): number {
-  const block = Math.floor(page / BLOCK_PAGES);
-  let low = 0;
-  let high = blocks.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (blocks[middle]! < block) low = middle + 1;
-    else high = middle;
-  }
-  return blocks[low] === block ? low * BLOCK_PAGES + (page % BLOCK_PAGES) : -1;
-}
-
-/** Blocks that a device wrote, and those that a policy logged or left out. */
-export function writtenBlocks(machine: MachineHistory): Uint32Array {
-  const seen = new Set<number>();
-  const add = (page: number, pages: number): void => {
-    const last = Math.floor((page + pages - 1) / BLOCK_PAGES);
-    for (let block = Math.floor(page / BLOCK_PAGES); block <= last; block++) seen.add(block);
-  };
-  for (const { length, page, pages } of [
-    machine.table("writes"),
-    machine.table("states"),
-    machine.table("rounds"),
-  ]) {
-    let before = -1;
-    for (let i = 0; i < length; i++) {
-      if (pages[i] === 0) continue;
-      const block = Math.floor(page[i]! / BLOCK_PAGES);
-      if (block === before && page[i]! % BLOCK_PAGES < BLOCK_PAGES - pages[i]!) continue;
-      before = block;
-      add(page[i]!, pages[i]!);
-    }
-  }
-  return Uint32Array.from(seen).sort();
-}
-
-/** Changes of lanes in the order of time, as they are found. */
-class Changes {
-  lane = new Uint32Array(1 << 12);
-  ns = new Float64Array(1 << 12);
-  state = new Uint8Array(1 << 12);
-  count = 0;
-  /** What each lane is now. */
-  readonly now: Uint8Array;
-
-  constructor(lanes: number) {
-    this.now = new Uint8Array(lanes);
-  }
-
-  set(lane: number, ns: number, state: Lane): void {
-    if (this.now[lane] === state) return;
-    this.now[lane] = state;
-    if (this.count === this.lane.length) this.#grow();
-    this.lane[this.count] = lane;
-    this.ns[this.count] = ns;
-    this.state[this.count++] = state;
-  }
-
-  #grow(): void {
-    const size = this.lane.length * 2;
-    const [lane, ns, state] = [this.lane, this.ns, this.state];
-    this.lane = new Uint32Array(size);
-    this.ns = new Float64Array(size);
-    this.state = new Uint8Array(size);
-    this.lane.set(lane);
-    this.ns.set(ns);
-    this.state.set(state);
-  }
-
-  /** By lane, each in the order of time. */
-  byLane(blocks: Uint32Array): PageStates {
-    const first = new Uint32Array(this.now.length + 1);
-    for (let i = 0; i < this.count; i++) first[this.lane[i]! + 1]!++;
-    for (let lane = 0; lane < this.now.length; lane++) first[lane + 1]! += first[lane]!;
-    const next = first.slice();
-    const ns = new Float64Array(this.count);
-    const state = new Uint8Array(this.count);
-    for (let i = 0; i < this.count; i++) {
-      const at = next[this.lane[i]!]!++;
-      ns[at] = this.ns[i]!;
-      state[at] = this.state[i]!;
-    }
-    return { blocks, first, ns, state };
-  }
-}
 
 const BEGIN = PAGE_STATES.indexOf("begin");
 const MISSING = PAGE_STATES.indexOf("missing");
@@ -164,19 +53,22 @@ function momentsOf(machine: MachineHistory, originNs: string): Moments {
 /**
  * The states of all pages under a policy (its position in the machine's list). `settle`: at the end of
  * each migration a page becomes what the verdict says of it, which knows more than its last moment did:
- * that sends were not recorded, or that another policy made the recording.
+ * that sends were not recorded, or that another policy made the recording. `overLogging`: pages that the
+ * policy logged and nothing wrote are told too, from the sync on that found them until they are sent.
  */
 export function pageStates(
   machine: MachineHistory,
   originNs: string,
   policy: number,
   settle = true,
+  overLogging = false,
 ): PageStates {
   const blocks = writtenBlocks(machine);
-  const changes = new Changes(blocks.length * BLOCK_PAGES);
+  const changes = new LaneChanges(blocks.length * BLOCK_PAGES);
   const moments = momentsOf(machine, originNs);
-  if (hasStates(machine)) followEvents(machine, moments, policy, blocks, changes, settle);
-  else followRounds(machine, moments, policy, blocks, changes);
+  const over = overLogging ? overLoggedRuns(machine, policy) : [];
+  if (hasStates(machine)) followEvents(machine, moments, policy, blocks, changes, settle, over);
+  else followRounds(machine, moments, policy, blocks, changes, over);
   return changes.byLane(blocks);
 }
 
@@ -191,25 +83,44 @@ export function hasStates(machine: MachineHistory): boolean {
   );
 }
 
+/** By round: runs that the policy logged and nothing wrote. */
+function overLoggedRuns(machine: MachineHistory, policy: number): PageRun[][] {
+  const { loggedRow, writtenRow } = machine.policies[policy]!;
+  const rounds = machine.table("rounds");
+  const sets: { logged: PageRuns; written: PageRuns }[] = [];
+  for (let i = 0; i < rounds.length; i++) {
+    const at = rounds.round[i]!;
+    while (sets.length <= at) sets.push({ logged: new PageRuns(), written: new PageRuns() });
+    const [set, row] = [rounds.set[i], rounds.row[i]];
+    const own = sets[at]!;
+    if (set === LOGGED_SET && row === loggedRow)
+      own.logged.append(rounds.page[i]!, rounds.pages[i]!);
+    if (set === WRITTEN_SET && row === writtenRow)
+      own.written.append(rounds.page[i]!, rounds.pages[i]!);
+  }
+  return sets.map(({ logged, written }) => logged.subtract(written).toArray());
+}
+
+/** At a sync: what was logged for nothing is sent for nothing. */
+function markOverLogged(
+  runs: readonly PageRun[],
+  blocks: Uint32Array,
+  changes: LaneChanges,
+  ns: number,
+): void {
+  for (const { gfn, pages } of runs) {
+    eachLane(blocks, gfn, pages, (lane) => {
+      const now = changes.now[lane]!;
+      if (now === Lane.None || now === Lane.Healed) changes.set(lane, ns, Lane.OverLogged);
+    });
+  }
+}
+
 /** 1 for each of these causes, by number. */
 function causeTable(causes: readonly number[]): Uint8Array {
   const table = new Uint8Array(256);
   for (const cause of causes) table[cause] = 1;
   return table;
-}
-
-/** Lanes of pages in a row, or -1 where a block has none. */
-function eachLane(
-  blocks: Uint32Array,
-  page: number,
-  pages: number,
-  use: (lane: number) => void,
-): void {
-  let lane = laneOfPage(blocks, page);
-  for (let i = 0; i < pages; i++) {
-    if ((page + i) % BLOCK_PAGES === 0) lane = laneOfPage(blocks, page + i);
-    if (lane >= 0) use(lane++);
-  }
 }
 
 /** A migration: what the core says of pages, and what the policy logged and was not sent yet. */
@@ -218,8 +129,9 @@ function followEvents(
   { migrationEnds, roundEnds, end }: Moments,
   policy: number,
   blocks: Uint32Array,
-  changes: Changes,
+  changes: LaneChanges,
   settle: boolean,
+  over: readonly (readonly PageRun[])[],
 ): void {
   const { row, logs, counts } = machine.policies[policy]!;
   const writes = machine.table("writes");
@@ -256,13 +168,16 @@ function followEvents(
       }
       waiting = [];
     }
-    while (round < roundEnds.length && next > roundEnds[round]!) round++;
+    while (round < roundEnds.length && next > roundEnds[round]!) {
+      markOverLogged(over[round] ?? [], blocks, changes, roundEnds[round]!);
+      round++;
+    }
     if (next === Number.POSITIVE_INFINITY) return;
     if (write === next) {
       if (migration >= 0 && logged[writes.cause[w]!]) {
         eachLane(blocks, writes.page[w]!, writes.pages[w]!, (lane) => {
           const now = changes.now[lane]!;
-          if (now !== Lane.None && now !== Lane.Healed) return;
+          if (now !== Lane.None && now !== Lane.Healed && now !== Lane.OverLogged) return;
           changes.set(lane, write, Lane.Logged);
           if (harvests) waiting.push(lane);
         });
@@ -286,7 +201,8 @@ function followEvents(
     } else {
       if (sends.kind[t] !== CPU) {
         eachLane(blocks, sends.page[t]!, sends.pages[t]!, (lane) => {
-          if (changes.now[lane] === Lane.Logged) changes.set(lane, send, Lane.None);
+          const now = changes.now[lane];
+          if (now === Lane.Logged || now === Lane.OverLogged) changes.set(lane, send, Lane.None);
         });
       }
       t++;
@@ -300,7 +216,7 @@ function laneState(state: number, unsure: boolean): Lane {
   return state === POSSIBLE ? Lane.Possible : Lane.Healed;
 }
 
-function clearLanes(changes: Changes, ns: number): void {
+function clearLanes(changes: LaneChanges, ns: number): void {
   for (let lane = 0; lane < changes.now.length; lane++) changes.set(lane, ns, Lane.None);
 }
 
@@ -310,7 +226,7 @@ function settleMigration(
   migration: number,
   policy: number,
   blocks: Uint32Array,
-  changes: Changes,
+  changes: LaneChanges,
   ns: number,
 ): void {
   const { verdicts: judged } = machine.result.migrations[migration]!;
@@ -344,7 +260,8 @@ function followRounds(
   { roundEnds, end }: Moments,
   policy: number,
   blocks: Uint32Array,
-  changes: Changes,
+  changes: LaneChanges,
+  over: readonly (readonly PageRun[])[],
 ): void {
   const own = machine.policies[policy]!;
   const rounds = machine.table("rounds");
@@ -361,7 +278,7 @@ function followRounds(
       eachLane(blocks, writes.page[w]!, writes.pages[w]!, (lane) => {
         const now = changes.now[lane]!;
         if (out) changes.set(lane, writes.ns[w]!, Lane.Possible);
-        else if (now === Lane.None || now === Lane.Healed) {
+        else if (now === Lane.None || now === Lane.Healed || now === Lane.OverLogged) {
           changes.set(lane, writes.ns[w]!, Lane.Logged);
         }
       });
@@ -381,6 +298,7 @@ function followRounds(
       const covered = changes.now[lane] === Lane.Possible;
       changes.set(lane, ns, covered ? Lane.Healed : Lane.None);
     });
+    markOverLogged(over[round] ?? [], blocks, changes, ns);
     from = ns;
   }
 }

@@ -3,7 +3,6 @@
  * numbers, and differences of neighbours, of at most 2^52 on either side of 0.
  */
 
-const FIRST = 1 << 12;
 /** Bytes that one number takes at most. */
 const LONGEST = 8;
 
@@ -23,10 +22,14 @@ function putNumber(bytes: Uint8Array, from: number, value: number): number {
   return at;
 }
 
-/** A column that grows. */
+/** Bytes of a piece that single numbers go into. */
+const PIECE = 1 << 16;
+
+/** A column that grows: in pieces, which are never moved. */
 export class ColumnWriter {
   readonly delta: boolean;
-  #bytes = new Uint8Array(FIRST);
+  readonly #pieces: Uint8Array[] = [];
+  #piece = new Uint8Array(0);
   #at = 0;
   /** The last number, which the next one's difference is from. */
   last = 0;
@@ -39,35 +42,35 @@ export class ColumnWriter {
 
   /** Appends a number. */
   put(value: number): void {
-    this.#room(LONGEST);
+    if (this.#at + LONGEST > this.#piece.length) {
+      this.#close();
+      this.#piece = new Uint8Array(PIECE);
+    }
     const difference = this.delta ? value - this.last : value;
     this.last = value;
     this.count++;
-    this.#at = putNumber(this.#bytes, this.#at, difference);
+    this.#at = putNumber(this.#piece, this.#at, difference);
   }
 
   /** Appends `count` numbers that are encoded already, from `this.last` on, up to `last`. */
   append(encoded: Uint8Array, count: number, last: number): void {
-    this.#room(encoded.length);
-    this.#bytes.set(encoded, this.#at);
-    this.#at += encoded.length;
+    this.#close();
+    this.#pieces.push(encoded.slice());
     this.count += count;
     this.last = last;
   }
 
-  #room(bytes: number): void {
-    while (this.#at + bytes > this.#bytes.length) this.#grow();
+  /** The piece that single numbers went into ends. */
+  #close(): void {
+    if (this.#at > 0) this.#pieces.push(this.#piece.subarray(0, this.#at));
+    this.#piece = new Uint8Array(0);
+    this.#at = 0;
   }
 
-  #grow(): void {
-    const larger = new Uint8Array(this.#bytes.length * 2);
-    larger.set(this.#bytes);
-    this.#bytes = larger;
-  }
-
-  /** What it has so far. */
-  bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at);
+  /** What it has so far, in pieces. */
+  pieces(): readonly Uint8Array[] {
+    this.#close();
+    return this.#pieces;
   }
 }
 

@@ -52,6 +52,8 @@ export interface GapSummary {
   cpu: number | null;
   /** null: the recorder does not say how many. */
   lost: number | null;
+  /** It is no loss of the recorder: something is there and cannot be read. */
+  unread?: true;
   place: Place;
 }
 

@@ -14,6 +14,8 @@ export interface ProgramHost {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
   getActiveResourcesInfo(): string[];
+  /** Microseconds of CPU of all threads. */
+  cpuUsage(): { user: number; system: number };
   once(event: "exit", listener: () => void): unknown;
   exit(status: number): never;
 }
@@ -21,6 +23,11 @@ export interface ProgramHost {
 /** Milliseconds between two looks, and how many may find that nothing can ever happen any more. */
 const LOOK_EVERY = 500;
 const IDLE_LOOKS = 20;
+/**
+ * Microseconds of CPU between two looks: less is what a look itself takes. Hashing, inflating and compiling
+ * go on in threads that Node.js does not count among its resources.
+ */
+const WORK = 10_000;
 /** Status of a bug of ours, as `EX_SOFTWARE` of sysexits.h. */
 const BUG = 70;
 
@@ -47,8 +54,12 @@ export async function runProgram(host: ProgramHost, main: () => Promise<number>)
 /** Holds the event loop, and looks whether anything else does. */
 function watchIdleness(host: ProgramHost): NodeJS.Timeout {
   let idle = 0;
+  let spent = cpuTime(host);
   const watch = setInterval(() => {
-    idle = countOfOthers(host.getActiveResourcesInfo(), before) === 0 ? idle + 1 : 0;
+    const now = cpuTime(host);
+    const works = now - spent >= WORK;
+    spent = now;
+    idle = !works && countOfOthers(host.getActiveResourcesInfo(), before) === 0 ? idle + 1 : 0;
     if (idle < IDLE_LOOKS) return;
     host.stderr.write(
       "vhost-replay: this is a bug in vhost-replay, please report it: it waits for something that cannot come\n",
@@ -57,6 +68,11 @@ function watchIdleness(host: ProgramHost): NodeJS.Timeout {
   }, LOOK_EVERY);
   const before = host.getActiveResourcesInfo();
   return watch;
+}
+
+function cpuTime(host: ProgramHost): number {
+  const { user, system } = host.cpuUsage();
+  return user + system;
 }
 
 /** How many resources there are beyond those of `before`. */

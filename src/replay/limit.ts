@@ -40,7 +40,8 @@ export function findLimits(
   const unsure = clock ? " Or they only stand in another order, by the clock." : "";
 
   const headerGaps = inputs.flatMap((input) => input.gaps);
-  const losses = [...run.gaps, ...headerGaps];
+  const gaps = [...run.gaps, ...headerGaps];
+  const losses = gaps.filter((gap) => !gap.unread);
   if (losses.length > 0) {
     const known = Math.max(
       run.lostEvents,
@@ -53,6 +54,19 @@ export function findLimits(
         ? `The recorder lost at least ${counted(known, "event")}: pages written by them are missing here.`
         : "The recorder lost events, it does not say how many: pages written by them are missing here.",
       losses.slice(0, 8).map((gap) => gap.place),
+    );
+  }
+  const unread = run.inputs.reduce((sum, { feed }) => sum + feed.summary().unread.count, 0);
+  if (unread > 0) {
+    add(
+      "events-unread",
+      "more",
+      `${counted(unread, "piece")} of the recording cannot be read and may hold events: pages written by ` +
+        "them are missing here.",
+      gaps
+        .filter((gap) => gap.unread)
+        .slice(0, 8)
+        .map((gap) => gap.place),
     );
   }
   const lostCompletions = total(queues, "lostCompletions");

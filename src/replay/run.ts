@@ -5,7 +5,7 @@
 import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
 import { type DrainedRows, startDrain } from "../core/drain.ts";
-import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
+import { markerText, readEvent, readGap, readHead } from "../core/event-record.ts";
 import { readEvidence, readRequest } from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
@@ -169,7 +169,7 @@ export class Replay implements ReplayState {
         this.devices.region(head, at);
         break;
       case EventKind.Gap:
-        this.#gap(head.cpu, lostCount(this.core, at), place, head.ts);
+        this.#gap(readGap(this.core, at, head.cpu, place), head.ts);
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
@@ -196,15 +196,17 @@ export class Replay implements ReplayState {
     if (driver !== null) event.driver = driver;
   }
 
-  #gap(cpu: number, lost: number | null, place: Place, ts: bigint): void {
+  #gap(gap: GapSummary, ts: bigint): void {
     this.gapCount++;
     this.#caveats.gap();
-    this.lostEvents += lost ?? 0;
+    this.lostEvents += gap.lost ?? 0;
     this.core.exports.noteLoss();
     this.follower.gap(ts);
     this.options.sink?.gap(ts);
-    if (this.gaps.length < MAX_GAPS)
-      this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
+    // A page that cannot be read is told at both of its ends.
+    const { at, file } = this.gaps.at(-1)?.place ?? {};
+    if (at === gap.place.at && file === gap.place.file) return;
+    if (this.gaps.length < MAX_GAPS) this.gaps.push(gap);
   }
 
   async #requests(): Promise<void> {

@@ -1,6 +1,7 @@
 /** One history as the worker holds it: what pictures, tables and words are made from. */
 import type { History, MachineHistory } from "../history/index.ts";
-import { BLOCK_PAGES, hasStates, type PageStates, pageStates } from "../history/page-states.ts";
+import { BLOCK_PAGES, type PageStates } from "../history/lanes.ts";
+import { hasStates, pageStates } from "../history/page-states.ts";
 import type { Phase } from "./draw/palette.ts";
 import { depthOf, fatesOfWrites } from "./draw/series.ts";
 import type { StripData } from "./draw/strips.ts";
@@ -23,7 +24,7 @@ export class Case {
   readonly history: History;
   readonly machine: MachineHistory;
   readonly origin: bigint;
-  readonly #policies = new Map<number, PolicyData>();
+  readonly #policies = new Map<string, PolicyData>();
   readonly #data: Omit<StripData, "fates">;
 
   constructor(history: History, machine = history.machines[0]!) {
@@ -38,19 +39,21 @@ export class Case {
     return Number(BigInt(text) - this.origin);
   }
 
-  policy(index: number): PolicyData {
-    let data = this.#policies.get(index);
+  /** `over`: with pages that were logged and not written. */
+  policy(index: number, over = false): PolicyData {
+    const key = `${index} ${over}`;
+    let data = this.#policies.get(key);
     if (!data) {
-      const states = pageStates(this.machine, this.history.originNs, index);
+      const states = pageStates(this.machine, this.history.originNs, index, true, over);
       data = { states, fates: fatesOfWrites(this.machine, index, states) };
-      this.#policies.set(index, data);
+      this.#policies.set(key, data);
       if (this.#policies.size > KEPT) this.#policies.delete(this.#policies.keys().next().value!);
     }
     return data;
   }
 
-  strips(policy: number): StripData {
-    return { ...this.#data, fates: this.policy(policy).fates };
+  strips(policy: number, over = false): StripData {
+    return { ...this.#data, fates: this.policy(policy, over).fates };
   }
 
   get begin(): number {

@@ -1,6 +1,6 @@
 /** The life of one page: every write, every send, and what it became, as in `explain` and `stale`. */
 import { PAGE_STATES, placeText, SEND_KINDS } from "../history/index.ts";
-import { Lane, laneOfPage, type PageStates } from "../history/page-states.ts";
+import { Lane, laneOfPage, type PageStates } from "../history/lanes.ts";
 import { causeText } from "../report/text/cause-text.ts";
 import { hex, seconds } from "../report/text/number-text.ts";
 import { queueLabel } from "../report/text/queue-text.ts";
@@ -18,6 +18,7 @@ export const STATE_WORDS: Record<Lane, string> = {
   [Lane.Possible]: "possibly stale",
   [Lane.Healed]: "missed by the log, covered since",
   [Lane.Logged]: "written and logged, not sent yet",
+  [Lane.OverLogged]: "logged and not written: sent for nothing",
 };
 
 const SENT: Record<(typeof SEND_KINDS)[number], string> = {

@@ -39,6 +39,7 @@ export interface DrawRequest {
   last: number;
   policy: number;
   mode: "states" | "activity";
+  over: boolean;
   dark: boolean;
   ratio: number;
   selected: number | null;
@@ -61,7 +62,7 @@ export type ToWorker =
   | { type: "history"; name: string; bytes: Uint8Array | Blob }
   | { type: "canvas"; panel: PanelName; strips: OffscreenCanvas; map: OffscreenCanvas }
   | DrawRequest
-  | { type: "counts"; policy: number; view: View; at: number }
+  | { type: "counts"; policy: number; over: boolean; view: View; at: number }
   | {
       type: "locate";
       x: number;
@@ -70,6 +71,7 @@ export type ToWorker =
       width: number;
       height: number;
       policy: number;
+      over: boolean;
     }
   | { type: "page"; page: number; policy: number }
   | { type: "filter"; filter: RequestFilter }
@@ -122,6 +124,8 @@ export interface Summary {
   hasStates: boolean;
   hasSends: boolean;
   requests: number;
+  /** Pages that each policy logged and nothing wrote, over all rounds. */
+  overLogged: number[];
   lanes: number;
   begin: number;
   end: number;

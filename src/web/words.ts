@@ -56,6 +56,9 @@ export function summarise(one: Case): Summary {
     hasStates: hasStates(machine),
     hasSends: machine.table("sends").length > 0,
     requests: machine.table("requests").length,
+    overLogged: result.policies.map((_, i) =>
+      result.rounds.reduce((sum, { policies }) => sum + (policies[i]?.extra ?? 0), 0),
+    ),
     lanes: view.last,
     begin: one.begin,
     end: one.end,

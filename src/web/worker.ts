@@ -1,7 +1,7 @@
 /** The worker: holds the history, replays, and draws, so that typing and zooming never wait. */
 import { type CoreModule, compileCore } from "../core/core.ts";
 import { readHistory } from "../history/index.ts";
-import { Lane, type PageStates } from "../history/page-states.ts";
+import { Lane, type PageStates } from "../history/lanes.ts";
 import { RecordingError, UsageError } from "../model/place.ts";
 import { byteSize } from "../report/text/number-text.ts";
 import { Case } from "./case.ts";
@@ -108,13 +108,13 @@ function show(next: Case): void {
 function answer(own: Case, message: ToWorker): void {
   switch (message.type) {
     case "counts": {
-      const { states } = own.policy(message.policy);
+      const { states } = own.policy(message.policy, message.over);
       const counts = countStates(states, message.view, message.at);
       scope.postMessage({ type: "counts", counts, at: timeText(own, message.at) });
       break;
     }
     case "locate": {
-      const { states } = own.policy(message.policy);
+      const { states } = own.policy(message.policy, message.over);
       const [lane] = lanesOfRow(message.view, message.height, message.y);
       const { from, to } = message.view;
       const ns = from + (message.x / message.width) * (to - from);
@@ -141,7 +141,7 @@ function answer(own: Case, message: ToWorker): void {
 
 /** How many pages of a view are in each state at a moment. */
 function countStates(states: PageStates, view: View, at: number): number[] {
-  const counts = new Array<number>(Lane.Logged + 1).fill(0);
+  const counts = new Array<number>(Lane.OverLogged + 1).fill(0);
   const last = Math.min(states.first.length - 1, Math.ceil(view.last));
   for (let lane = Math.max(0, Math.floor(view.first)); lane < last; lane++) {
     let state: Lane = Lane.None;
@@ -159,8 +159,8 @@ function draw(): void {
   if (!request || !one) return;
   const began = performance.now();
   const palette = request.dark ? DARK : LIGHT;
-  const { states } = one.policy(request.policy);
-  const data = one.strips(request.policy);
+  const { states } = one.policy(request.policy, request.over);
+  const data = one.strips(request.policy, request.over);
   const { strips, height } = layOutStrips(data);
   for (const panel of request.panels) {
     const own = canvases.get(panel.name);

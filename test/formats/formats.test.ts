@@ -31,6 +31,7 @@ const BINARY: [string, string | undefined, string][] = [
     "4",
     "\xff\xff\xff\xff\xff\xff\xff\xff\xb4\x29\xa4\x0a\xcb\x77\xb1\xf2\x04\x00\x00\x00\x00\x00\x00\x00",
   ],
+  ["simpletrace-records", "", `\x01\0\0\0\0\0\0\0\x07${"\0".repeat(15)}\x18\0\0\0\x01\0\0\0`],
   ["elf", undefined, "\x7fELF\x02\x01"],
   ["kdump", undefined, "KDUMP   \x06"],
   ["migration-stream", undefined, "QEVM\x00\x00\x00\x03\x07"],
@@ -138,6 +139,11 @@ const TEXT: [string, string, string][] = [
     "24371@1795394503.432892:virtqueue_fill vq 0x7fd1 elem 0x55 len 124 idx 0\n",
   ],
   ["qemu-log", "ISO 8601", "2026-11-23T00:56:11.564711Z virtqueue_pop vq 0x5 elem 0x5 in_num 2\n"],
+  [
+    "qemu-log",
+    "pid@nanoseconds",
+    "4240@1700000001000000000 virtqueue_pop vq 0x5 elem 0x5 in_num 2\n",
+  ],
   [
     "qemu-log",
     "no time",

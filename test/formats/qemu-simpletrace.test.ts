@@ -56,6 +56,11 @@ async function errorOf(source: Source, options: Parameters<typeof read>[1] = {})
   throw new Error("no error");
 }
 
+/** What the summary says of it. */
+async function noteOf(source: Source, options: Parameters<typeof read>[1] = {}): Promise<string> {
+  return (await read(source, options)).result.inputs[0]!.notes.join(" ");
+}
+
 const text = await read(memorySource("text", qemuLog(LINES, "tid@time")));
 
 describe("a file", () => {
@@ -158,11 +163,11 @@ describe("the schema", () => {
     for (const seen of [given, beside, neither]) expect(essence(seen)).toEqual(essence(text));
   });
 
-  test("of another QEMU: refused, by the name of the event and of the list", async () => {
+  test("of another QEMU: a loss, told by the name of the event and of the list", async () => {
     const other = TRACE_EVENTS_ALL.replace("void *vq, void *elem, unsigned int in_num", "int x");
-    const message = await errorOf(source, { traceEvents: memorySource("list", other) });
+    const message = await noteOf(source, { traceEvents: memorySource("list", other) });
     expect(message).toMatch(
-      /^src@0x[0-9a-f]+: expected arguments of virtqueue_pop as list lists them/,
+      /lost: src@0x[0-9a-f]+: expected arguments of virtqueue_pop as list lists them/,
     );
   });
 
@@ -170,7 +175,7 @@ describe("the schema", () => {
     const lines = LINES.map((line) =>
       line.name === "virtqueue_pop" ? { ...line, args: [...line.args, 1] } : line,
     );
-    const message = await errorOf(memorySource("src", simpletrace(lines)));
+    const message = await noteOf(memorySource("src", simpletrace(lines)));
     expect(message).toMatch(/virtqueue_pop.*--trace-events/);
   });
 
@@ -230,4 +235,63 @@ describe("the schema", () => {
     expect(message).toContain(words);
     expect(message).toMatch(/^list/);
   });
+});
+
+describe("records without a header, as SystemTap writes them", () => {
+  const names = [...readTraceEvents(TRACE_EVENTS_ALL, "list").keys()];
+  const recordsOf = (bigEndian: boolean): Buffer => {
+    const writer = new SimpleWriter({ bigEndian });
+    for (const { name, ns, args } of LINES) {
+      writer.raw(BigInt(names.indexOf(name)), ns, SimpleWriter.args(args, bigEndian));
+    }
+    return writer.bytes().subarray(24);
+  };
+
+  test.each([false, true])(
+    "have the events of the list by its lines (big endian: %s)",
+    async (big) => {
+      const seen = await read(memorySource("stap", recordsOf(big)), { traceEvents: SCHEMA });
+      expect(essence(seen)).toEqual(essence(text));
+      expect(seen.result.inputs[0]).toMatchObject({
+        format: "simpletrace records (SystemTap)",
+        clock: "realtime",
+      });
+    },
+  );
+
+  test("need that list", async () => {
+    expect(await errorOf(memorySource("stap", recordsOf(false)))).toMatch(/--trace-events/);
+  });
+});
+
+describe("damage", () => {
+  const whole = simpletrace(LINES);
+  /** Offsets of the events' records. */
+  const starts: number[] = [];
+  for (let at = 24; at < whole.length; ) {
+    const event = whole.readBigUInt64LE(at) === 1n;
+    if (event) starts.push(at);
+    at += event ? whole.readUInt32LE(at + 24) + 8 : 20 + whole.readUInt32LE(at + 16);
+  }
+
+  test.each([
+    ["its type", 0, 0x77],
+    ["its length", 26, 0xff],
+    ["its number", 13, 0xff],
+  ])(
+    "of one record (%s) costs only that one, and is a loss in its place",
+    async (what, offset, value) => {
+      for (const start of starts.slice(1, -2)) {
+        const damaged = Buffer.from(whole);
+        damaged[start + offset] = value;
+        const { limits, inputs } = (await read(memorySource("src", damaged))).result;
+        const counted = inputs[0]!.events.reduce((sum, { count }) => sum + count, 0);
+        expect(counted, `${start}`).toBe(starts.length - 1);
+        // A number without a name is a record that can be read over.
+        if (what === "its number") continue;
+        const unread = limits.find(({ code }) => code === "events-unread");
+        expect(unread?.places[0]?.at).toBe(`@0x${start.toString(16)}`);
+      }
+    },
+  );
 });

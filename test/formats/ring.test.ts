@@ -30,7 +30,11 @@ function pop(head: number, { bigEndian, kernelLong } = USUAL, id = POP): Uint8Ar
     .done();
 }
 
-function datOf(cpus: Uint8Array[], shape = USUAL): Uint8Array {
+function datOf(
+  cpus: Uint8Array[],
+  shape = USUAL,
+  more: Partial<Parameters<typeof makeTraceDat>[0]> = {},
+): Uint8Array {
   const { bigEndian, kernelLong, subBufferSize } = shape;
   const after = 8 + kernelLong;
   return makeTraceDat({
@@ -56,6 +60,7 @@ function datOf(cpus: Uint8Array[], shape = USUAL): Uint8Array {
         cpus: cpus.map((data, cpu) => ({ cpu, data })),
       },
     ],
+    ...more,
   });
 }
 
@@ -170,18 +175,82 @@ describe("a ring-buffer page", () => {
     ],
     ["a discarded event of length 0", page([{ kind: "discarded", length: 0 }]), /ends inside/],
     ["an event that ends behind the data", page([event(1)], { commit: 8 }), /ends inside/],
-    ["half a page", page([event(1)]).subarray(0, 2048), /whole ring-buffer pages/],
     [
       "a record shorter than its format",
       page([{ kind: "event", payload: pop(1).subarray(0, 12) }]),
       /as long as its event format/,
     ],
   ];
-  test.each(damage)("%s is an error with CPU, offset and expectation", async (_, bytes, words) => {
-    const failure = eventsOf(datOf([bytes]));
-    await expect(failure).rejects.toThrow(RecordingError);
-    await expect(failure).rejects.toThrow(words);
-    await expect(failure).rejects.toThrow(/^t\.dat:cpu0\+0x[0-9a-f]+: /);
+  test.each(damage)(
+    "%s alone is refused, with CPU, offset and expectation",
+    async (_, bytes, words) => {
+      const failure = eventsOf(datOf([bytes]));
+      await expect(failure).rejects.toThrow(RecordingError);
+      await expect(failure).rejects.toThrow(words);
+      await expect(failure).rejects.toThrow(/^t\.dat:cpu0\+0x[0-9a-f]+: /);
+    },
+  );
+
+  const good = (head: number, timestamp: bigint): Uint8Array => page([event(head)], { timestamp });
+  test.each([
+    ...damage,
+    ["zeros", new Uint8Array(4096), /a ring-buffer page, found zeros/],
+    [
+      "a hole behind an event",
+      page([event(1), { kind: "raw", bytes: new Uint8Array(64) }, event(2)], {
+        timestamp: 2_000_000n,
+      }),
+      /ends inside/,
+    ],
+  ] as [string, Uint8Array, RegExp][])(
+    "%s among pages is a loss in its place, and costs only itself",
+    async (_, bytes, words) => {
+      if (bytes.length < 4096) return;
+      const cpu0 = Buffer.concat([good(7, 1_500_000n), bytes, good(8, 9_000_000n)]);
+      const dat = datOf([cpu0, good(9, 5_000_000n)]);
+      const heads = (await eventsOf(dat)).flatMap((e) => ("head" in e ? [e.head] : []));
+      expect(heads.filter((head) => head > 6)).toEqual([7, 9, 8]);
+      const { inputs, limits } = await replayAll([memorySource("t.dat", dat)]);
+      const unread = limits.find(({ code }) => code === "events-unread");
+      expect(unread?.places[0]?.at).toMatch(/^:cpu0\+0x1[0-9a-f]{3}$/);
+      expect(inputs[0]!.gaps.every(({ cpu, lost }) => cpu === 0 && lost === null)).toBe(true);
+      expect(inputs[0]!.notes.join(" ")).toMatch(words);
+    },
+  );
+
+  test("what is lost lies between the events around it: a gap at both ends", async () => {
+    const cpu0 = Buffer.concat([good(7, 1_500_000n), new Uint8Array(4096), good(8, 9_000_000n)]);
+    expect(
+      (await eventsOf(datOf([cpu0, good(9, 5_000_000n)]))).map(({ event, ts }) => [event, ts]),
+    ).toEqual([
+      ["pop", "1500000"],
+      ["gap", "1500000"],
+      ["pop", "5000000"],
+      ["gap", "9000000"],
+      ["pop", "9000000"],
+    ]);
+  });
+
+  test("a record that is too short costs only itself, and the time goes on", async () => {
+    const short: PageItem = { kind: "event", delta: 30, payload: pop(2).subarray(0, 12) };
+    const events = await eventsOf(datOf([page([event(1), short, event(3, 40)])]));
+    expect(brief(events)).toEqual([
+      ["1000000", 0, 1],
+      ["gap", 0, null],
+      ["1000070", 0, 3],
+    ]);
+  });
+
+  test("a file that ends inside a page is read up to there, and is cut short", async () => {
+    const bytes = page([event(1), event(2, 10), event(3, 10)]);
+    // Of the third event the header is there, and no field.
+    const cut = bytes.subarray(0, 16 + 2 * 24 + 12);
+    expect(brief(await eventsOf(datOf([Buffer.concat([good(7, 500_000n), cut])])))).toEqual([
+      ["500000", 0, 7],
+      ["gap", 0, null],
+      ["1000000", 0, 1],
+      ["1000010", 0, 2],
+    ]);
   });
 
   test("any bytes in a page end in events or in a RecordingError", async () => {
@@ -199,6 +268,49 @@ describe("a ring-buffer page", () => {
         },
       ),
       { numRuns: 200 },
+    );
+  });
+});
+
+describe("a file with damage", () => {
+  const good = (head: number, timestamp: bigint): Uint8Array => page([event(head)], { timestamp });
+  const pages = Buffer.concat([good(1, 1_000_000n), good(2, 2_000_000n), good(3, 3_000_000n)]);
+  const other = good(9, 5_000_000n);
+  const heads = (events: NormalisedEvent[]): unknown[] =>
+    events.flatMap((e) => ("head" in e ? [e.head] : []));
+
+  test.each(["zlib", "zstd"] as const)(
+    "of one %s frame loses the pages of that frame, in their place",
+    async (compression) => {
+      const dat = datOf([pages, other], USUAL, { compression, chunkBytes: 4096 });
+      expect(heads(await eventsOf(dat))).toEqual([1, 2, 3, 9]);
+      // The second frame of CPU 0: the last bytes of what is stored for its page.
+      const found: number[] = [];
+      for (let at = 0; at < dat.length - 60; at++) {
+        const damaged = Buffer.from(dat);
+        damaged.fill(0x55, at, at + 3);
+        const got = await eventsOf(damaged).then(heads, () => []);
+        if (JSON.stringify(got) === "[1,3,9]") {
+          found.push(at);
+          const { limits, inputs } = await replayAll([memorySource("t.dat", damaged)]);
+          const unread = limits.find(({ code }) => code === "events-unread");
+          expect(unread?.places.some(({ at }) => at === ":cpu0+0x1000")).toBe(true);
+          expect(inputs[0]!.notes.join(" ")).toMatch(/lost: t\.dat(@0x|:cpu0\+0x1000)/);
+          break;
+        }
+      }
+      expect(found).toHaveLength(1);
+    },
+  );
+
+  test("that is cut off in the data of a CPU is read up to there", async () => {
+    const dat = datOf([pages], USUAL, { version: 6 });
+    expect(heads(await eventsOf(dat))).toEqual([1, 2, 3]);
+    const cut = dat.subarray(0, dat.length - 4096 - 100);
+    expect(heads(await eventsOf(cut))).toEqual([1, 2]);
+    const { limits } = await replayAll([memorySource("t.dat", cut)]);
+    expect(limits.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(["events-unread", "cut-short"]),
     );
   });
 });

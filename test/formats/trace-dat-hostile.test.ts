@@ -7,6 +7,7 @@ import { portableCodecs } from "../../src/bytes/codecs.ts";
 import type { RandomAccess } from "../../src/bytes/source.ts";
 import { NeedsRandomAccess } from "../../src/formats/trace-dat/needs-random-access.ts";
 import { openTraceDat } from "../../src/formats/trace-dat/open.ts";
+import type { CpuData } from "../../src/formats/trace-dat/trace-dat.ts";
 import { RecordingError } from "../../src/model/place.ts";
 import { ringPage } from "../support/make-ring-page.ts";
 import { ByteWriter, type DatSpec, formatText, makeTraceDat } from "../support/make-trace-dat.ts";
@@ -100,16 +101,25 @@ describe("is refused with its reason:", () => {
       buffers: [{ name: "", cpus: [{ cpu: 0, data: PAGE, ...cpu }] }],
     });
 
+  test.each([6, 7] as const)("the offset of CPU data above 2^53 (version %i)", async (version) => {
+    expect(await messageOf(withCpu({ offset: (1n << 64n) - 1n }, version))).toContain("below 2^53");
+  });
+
   test.each([6, 7] as const)(
-    "CPU data beyond the end of the file (version %i)",
+    "no CPU data, but what of them is there is read (version %i)",
     async (version) => {
-      expect(await messageOf(withCpu({ offset: 1n << 40n }, version))).toContain(
-        "expected 1024 bytes of data of CPU 0, found the end of the file",
-      );
-      expect(await messageOf(withCpu({ size: 1n << 40n }, version))).toContain("to the end");
-      expect(await messageOf(withCpu({ offset: (1n << 64n) - 1n }, version))).toContain(
-        "below 2^53",
-      );
+      const cpuOf = async (bytes: Uint8Array): Promise<object> => {
+        const random = memorySource("t.dat", bytes).random!();
+        const dat = await openTraceDat({ name: "t.dat", stream: null, random }, portableCodecs);
+        return dat.buffers[0]!.cpus[0]!;
+      };
+      expect(await cpuOf(withCpu({ offset: 1n << 40n }, version))).toMatchObject({
+        bytes: 0,
+        missing: 1024,
+      });
+      const { bytes, missing } = (await cpuOf(withCpu({ size: 1n << 40n }, version))) as CpuData;
+      expect(bytes).toBeGreaterThanOrEqual(1024);
+      expect(bytes + missing).toBe(2 ** 40);
     },
   );
 

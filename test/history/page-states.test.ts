@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { MachineHistory } from "../../src/history/index.ts";
 import { makeHistory, readHistory } from "../../src/history/index.ts";
-import { Lane, pageOfLane, pageStates } from "../../src/history/page-states.ts";
+import { Lane, pageOfLane } from "../../src/history/lanes.ts";
+import { pageStates } from "../../src/history/page-states.ts";
 import type { Recording } from "../../src/join/recording.ts";
 import type { PageRun } from "../../src/model/result.ts";
 import { fileSource } from "../../src/node/file-source.ts";
@@ -110,6 +111,25 @@ test("every page that a kernel without gaps logged was blue for a while, and non
   expect(
     blue.every((seen) => [...seen].every((state) => state === Lane.Logged || state === Lane.None)),
   ).toBe(true);
+});
+
+test("violet is what a report counts as logged and not written, and only where it is asked for", async () => {
+  const chosen = [{ policy: findPolicy("qemu-device"), alias: null }];
+  const own = await recording("", ["vhost-scsi/6.1.0-50-amd64/12-toggle/trace.txt.gz"]);
+  const options = { policies: chosen, window: "auto" } as const;
+  const made = await makeHistory(own, options, "rounds", TOOL);
+  const history = readHistory("h", made.bytes);
+  const violet = (over: boolean): number => {
+    const states = pageStates(history.machines[0]!, history.originNs, 0, true, over);
+    return states.state.filter((state) => state === Lane.OverLogged).length;
+  };
+  const extra = made.result.machines[0]!.rounds.reduce(
+    (sum, { policies }) => sum + policies[0]!.extra!,
+    0,
+  );
+  expect(violet(false)).toBe(0);
+  expect([violet(true) > 0, extra > 0]).toEqual([true, true]);
+  expect(violet(true)).toBeLessThanOrEqual(extra);
 });
 
 describe.each([

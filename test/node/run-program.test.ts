@@ -115,13 +115,14 @@ describe("a promise that never settles", () => {
     expect(status).toBe(70);
   });
 
-  function fakeHost(resources: () => string[]) {
+  function fakeHost(resources: () => string[], cpu = () => 0) {
     const exits: number[] = [];
     const stream = { writable: false, write: () => true } as unknown as NodeJS.WritableStream;
     const host: ProgramHost = {
       stdout: stream,
       stderr: stream,
       getActiveResourcesInfo: resources,
+      cpuUsage: () => ({ user: cpu(), system: 0 }),
       once: () => {},
       exit: (status) => void exits.push(status) as never,
     };
@@ -140,6 +141,18 @@ describe("a promise that never settles", () => {
     settle(0);
     await run;
     expect(exits).toEqual([0]);
+  });
+
+  test("is not confused with work in other threads, of which Node.js tells nothing", async () => {
+    vi.useFakeTimers();
+    let spent = 0;
+    const { host, exits } = fakeHost(
+      () => ["Timeout"],
+      () => (spent += 20_000),
+    );
+    void runProgram(host, () => new Promise(() => {}));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(exits).toEqual([]);
   });
 
   test("counts only when nothing happened for ten seconds on end", async () => {

@@ -144,8 +144,12 @@ test("a control character in a recording's text does not reach the terminal", ()
   expect(reportText(resultOf({ limits }), textStyle(false))).not.toContain("\x1b");
 });
 
-test("times are cut to microseconds, as ftrace prints them", () => {
-  expect(seconds("12747166999")).toBe("12.747166");
+test("times are rounded to microseconds, as ftrace and trace-cmd print them", () => {
+  expect(seconds("12747166999")).toBe("12.747167");
+  expect(seconds("12747166499")).toBe("12.747166");
+  expect(seconds("12747166500")).toBe("12.747167");
+  expect(seconds("999999999500")).toBe("1000.000000");
+  expect(seconds("-400")).toBe("0.000000");
   expect(seconds("5")).toBe("0.000000");
   expect(seconds("-1500000")).toBe("-0.001500");
 });

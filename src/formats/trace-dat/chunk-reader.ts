@@ -1,9 +1,11 @@
 /** The frames of one CPU's compressed data, one after the other or some of them ahead. */
+
+import { RecordingError } from "../../model/place.ts";
 import type { Cursor } from "./cursor.ts";
 import {
   checkedFrame,
+  decodeFrame,
   type PackedFrame,
-  readFrame,
   readPacked,
   type SeekableFile,
 } from "./decompress.ts";
@@ -14,15 +16,19 @@ const BATCH_BYTES = 1 << 20;
 /** All batches of a file together: many CPUs have small ones. */
 const AHEAD_BYTES = 16 << 20;
 
+/** A frame that does not decode, and how many bytes it should give. */
+export interface DamagedFrame {
+  readonly error: RecordingError;
+  readonly size: number;
+}
+
+export type FrameReader = () => Promise<Uint8Array | DamagedFrame | null>;
+
 /**
- * Reads `count` frames from `cursor`, a frame a call; null at the end. Frames that decode elsewhere
- * are read ahead, but damage is thrown only when everything before it was given.
+ * Reads `count` frames from `cursor`, a frame a call; null at the end. Frames that decode elsewhere are
+ * read ahead. Throws where the next frame cannot be found, when everything before it was given.
  */
-export function frameReader(
-  cursor: Cursor,
-  file: SeekableFile,
-  count: number,
-): () => Promise<Uint8Array | null> {
+export function frameReader(cursor: Cursor, file: SeekableFile, count: number): FrameReader {
   const { zstdAhead } = file.codecs;
   if (zstdAhead !== undefined && file.compression === "zstd") {
     return aheadReader(cursor, file, count, zstdAhead);
@@ -31,13 +37,23 @@ export function frameReader(
   return async () => {
     if (left === 0) return null;
     left--;
-    return readFrame(cursor, file);
+    const frame = await readPacked(cursor, file);
+    try {
+      return await decodeFrame(file, frame);
+    } catch (error) {
+      return damaged(error, frame);
+    }
   };
 }
 
+function damaged(error: unknown, { size }: PackedFrame): DamagedFrame {
+  if (!(error instanceof RecordingError)) throw error;
+  return { error, size };
+}
+
 type Ahead = NonNullable<SeekableFile["codecs"]["zstdAhead"]>;
-/** A frame's bytes, or what is to be thrown in its place. */
-type Outcome = { bytes: Uint8Array } | { error: unknown };
+/** A frame's bytes, that it is damaged, or what is to be thrown in its place. */
+type Outcome = { given: Uint8Array | DamagedFrame } | { error: unknown };
 
 interface Batch {
   outcomes: Outcome[];
@@ -51,7 +67,7 @@ function aheadReader(
   file: SeekableFile,
   count: number,
   decode: Ahead,
-): () => Promise<Uint8Array | null> {
+): FrameReader {
   let left = count;
   let batch: Batch = { outcomes: [], release: nothing };
   const underway: Promise<Batch>[] = [];
@@ -81,9 +97,9 @@ function aheadReader(
     const decoded = await decode(frames);
     const list = frames.map((frame, i): Outcome => {
       try {
-        return { bytes: checkedFrame(file, frame, decoded.frames[i]!) };
+        return { given: checkedFrame(file, frame, decoded.frames[i]!) };
       } catch (error) {
-        return { error };
+        return { given: damaged(error, frame) };
       }
     });
     return { outcomes: list, release: () => decoded.release() };
@@ -101,6 +117,6 @@ function aheadReader(
     }
     const outcome = batch.outcomes.shift()!;
     if ("error" in outcome) throw outcome.error;
-    return outcome.bytes;
+    return outcome.given;
   };
 }

@@ -2,7 +2,7 @@ import { discard } from "../../bytes/discard.ts";
 import { rangeStream } from "../../bytes/range.ts";
 import type { ByteStream } from "../../bytes/source.ts";
 import { atByte, RecordingError } from "../../model/place.ts";
-import { frameReader } from "./chunk-reader.ts";
+import { type FrameReader, frameReader } from "./chunk-reader.ts";
 import type { Cursor } from "./cursor.ts";
 import { cursorAt, type SeekableFile } from "./decompress.ts";
 import type { CpuData } from "./trace-dat.ts";
@@ -26,23 +26,22 @@ export async function readCpuRange(cursor: Cursor, cpu: number): Promise<CpuRang
   return { cpu, offset, size: await cursor.size(`the data size of CPU ${cpu}`) };
 }
 
+/** Of the zeros that stand for data that cannot be found: a page of any size has as many at least. */
+const MARK_BYTES = 4096;
+
 /**
- * Data of a CPU in a file with random access: plain pages, or chunks when `compressed`.
- * @throws RecordingError when they are not all within the file.
+ * Data of a CPU in a file with random access: plain pages, or chunks when `compressed`. Where the file
+ * ends before them, there are fewer.
  */
 export function cpuDataAt(file: SeekableFile, range: CpuRange, compressed: boolean): CpuData {
   const { cpu, offset, size } = range;
-  if (size > 0 && offset + size > file.random.size) {
-    throw new RecordingError(
-      { file: file.name, at: atByte(offset) },
-      `${size} bytes of data of CPU ${cpu}`,
-      offset < file.random.size ? `${file.random.size - offset} to the end` : "the end of the file",
-    );
-  }
   if (!compressed || size === 0) {
-    return { cpu, bytes: size, open: () => wholeRange(file, range) };
+    const there = Math.max(0, Math.min(size, file.random.size - offset));
+    const open = (): ByteStream => wholeRange(file, { cpu, offset, size: there });
+    return { cpu, offset, bytes: there, missing: size - there, open };
   }
-  return { cpu, bytes: -1, open: () => chunkStream(file, range) };
+  const open: CpuData["open"] = (onDamage) => chunkStream(file, range, onDamage);
+  return { cpu, offset, bytes: -1, missing: 0, open };
 }
 
 /** Plain pages; a file that shrinks while it is read is an error, not an early end. */
@@ -82,34 +81,47 @@ export function exactStream(
 }
 
 /** u32 number of chunks, then the chunks; one is in memory at a time. */
-function chunkStream(file: SeekableFile, { cpu, offset, size }: CpuRange): ByteStream {
+function chunkStream(
+  file: SeekableFile,
+  { cpu, offset, size }: CpuRange,
+  onDamage: ((damage: RecordingError) => void) | undefined,
+): ByteStream {
   const named = { file: file.name, at: atByte(offset) };
-  let reader: (() => Promise<Uint8Array | null>) | undefined;
+  let reader: FrameReader | undefined;
   let chunk = new Uint8Array(0);
   let used = 0;
-  /** Kept, so that reading on does not pass over the pages that could not be read. */
-  let damage: unknown;
+  const ended: FrameReader = async () => null;
+  const firstReader = async (): Promise<FrameReader> => {
+    // The size that is stated leaves out the number of chunks itself (seen in every file).
+    const end = Math.min(offset + size + CHUNK_COUNT_BYTES, file.random.size);
+    const cursor = cursorAt(file, offset, end, named);
+    return frameReader(cursor, file, await cursor.u32(`the number of chunks of CPU ${cpu}`));
+  };
   const next = async (): Promise<boolean> => {
-    if (damage !== undefined) throw damage;
-    if (reader === undefined) {
-      // The size that is stated leaves out the number of chunks itself (seen in every file).
-      const end = Math.min(offset + size + CHUNK_COUNT_BYTES, file.random.size);
-      const cursor = cursorAt(file, offset, end, named);
-      const count = await cursor.u32(`the number of chunks of CPU ${cpu}`);
-      reader = frameReader(cursor, file, count);
-    }
     // Before the next frame is read: should that fail, no read may find the discarded chunk.
     const spent = chunk;
     chunk = new Uint8Array(0);
     used = 0;
     discard(spent);
     try {
+      reader ??= await firstReader();
       const read = await reader();
       if (read === null) return false;
-      chunk = read as Uint8Array<ArrayBuffer>;
+      if (read instanceof Uint8Array) chunk = read as Uint8Array<ArrayBuffer>;
+      else {
+        if (!onDamage) throw read.error;
+        onDamage(read.error);
+        chunk = new Uint8Array(read.size);
+      }
     } catch (error) {
-      damage = error;
-      throw error;
+      if (!(error instanceof RecordingError) || !onDamage) {
+        // Reading on does not pass over what could not be read.
+        reader = () => Promise.reject(error);
+        throw error;
+      }
+      onDamage(error);
+      reader = ended;
+      chunk = new Uint8Array(MARK_BYTES);
     }
     return true;
   };
@@ -130,7 +142,7 @@ function chunkStream(file: SeekableFile, { cpu, offset, size }: CpuRange): ByteS
     close() {
       chunk = new Uint8Array(0);
       used = 0;
-      reader = async () => null;
+      reader = ended;
     },
   };
 }

@@ -60,7 +60,11 @@ export async function readPacked(cursor: Cursor, file: SeekableFile): Promise<Pa
  *   read.
  */
 export async function readFrame(cursor: Cursor, file: SeekableFile): Promise<Uint8Array> {
-  const frame = await readPacked(cursor, file);
+  return decodeFrame(file, await readPacked(cursor, file));
+}
+
+/** Decompresses one frame; throws as readFrame(). */
+export async function decodeFrame(file: SeekableFile, frame: PackedFrame): Promise<Uint8Array> {
   const decode = codecOf(file, frame.place);
   let bytes: Uint8Array | Error;
   try {

@@ -1,4 +1,5 @@
 import type { ByteStream, RandomAccess } from "../../bytes/source.ts";
+import type { RecordingError } from "../../model/place.ts";
 import type { EventFormat, HeaderPage } from "../format-file.ts";
 
 /** What a trace.dat is read from. `random` is used when both are there; neither is ever closed. */
@@ -12,13 +13,19 @@ export interface TraceDatInput {
 /** One CPU's ring-buffer pages in one buffer. */
 export interface CpuData {
   readonly cpu: number;
-  /** Bytes of pages; -1 when compressed, where only reading tells. */
+  /** Bytes of pages that are there; -1 when compressed, where only reading tells. */
   readonly bytes: number;
+  /** Plain pages: bytes that the end of the file cuts off. */
+  readonly missing: number;
+  /** Of its first byte in the file. */
+  readonly offset: number;
   /**
-   * The pages, uncompressed, in order, from the first. Reading throws RecordingError where the
-   * file is damaged. Of a file that is read as a stream, pages can be opened once.
+   * The pages, uncompressed, in order, from the first. Reading throws RecordingError at a damaged frame;
+   * but with `onDamage`, which is told, there are zeros in its place, and where the next frame cannot
+   * be found, the pages end with a page of zeros. Of a file that is read as a stream, pages can be
+   * opened once.
    */
-  open(): ByteStream;
+  open(onDamage?: (damage: RecordingError) => void): ByteStream;
 }
 
 /** A ring buffer: the top one or that of an instance (`instances/<name>`). */

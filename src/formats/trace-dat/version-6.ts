@@ -174,7 +174,9 @@ function streamedCpu(cursor: Cursor, { cpu, offset, size }: CpuRange): CpuData {
   let opened = false;
   return {
     cpu,
+    offset,
     bytes: size,
+    missing: 0,
     open() {
       if (size > 0 && opened) throw new NeedsRandomAccess("a stream's pages can be read once");
       opened = true;

@@ -30,11 +30,16 @@ export function runRange(run: PageRun): string {
   return byteRange(run.gfn * PAGE_BYTES, run.pages * PAGE_BYTES);
 }
 
-/** Nanoseconds (decimal string) as seconds with six decimals, cut: `12.747166`. */
+/**
+ * Nanoseconds (decimal string) as seconds with six decimals, `12.747166`, rounded as the kernel's text and
+ * `trace-cmd report` have them (ns2usecs() of kernel/trace/trace.c; compared with both on one recording):
+ * half a microsecond counts as one.
+ */
 export function seconds(ns: string): string {
   const negative = ns.startsWith("-");
-  const digits = (negative ? ns.slice(1) : ns).padStart(10, "0");
-  return `${negative ? "-" : ""}${digits.slice(0, -9)}.${digits.slice(-9, -3)}`;
+  const micros = (BigInt(negative ? ns.slice(1) : ns) + 500n) / 1000n;
+  const digits = micros.toString().padStart(7, "0");
+  return `${negative && micros > 0n ? "-" : ""}${digits.slice(0, -6)}.${digits.slice(-6)}`;
 }
 
 /** Bytes in the largest unit that leaves a digit before the point: `831 B`, `23.4 MiB`. */

@@ -1,6 +1,6 @@
 /** The map with what lies over its pixels: breaks between blocks, single events, axes, the cursor. */
 import type { MachineHistory } from "../../history/index.ts";
-import { BLOCK_PAGES, type PageStates, pageOfLane } from "../../history/page-states.ts";
+import { BLOCK_PAGES, type PageStates, pageOfLane } from "../../history/lanes.ts";
 import { laneFinder, lowerBound, paintActivity, paintStates } from "./memory-map.ts";
 import type { Palette } from "./palette.ts";
 import { type Context, drawGaps, type StripData } from "./strips.ts";

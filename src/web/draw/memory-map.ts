@@ -2,11 +2,12 @@
  * Guest memory over time, as pixels: rows are pages (lanes), columns are time. The state that is worst
  * decides the hue of a pixel, the share of its pages that are in it the strength.
  */
-import { BLOCK_PAGES, Lane, type PageStates } from "../../history/page-states.ts";
+import { BLOCK_PAGES, Lane, type PageStates } from "../../history/lanes.ts";
 import { type Palette, type Rgb, SEVERITY } from "./palette.ts";
 import type { View } from "./view.ts";
 
-const CLASSES = 6;
+/** States: `Lane`. */
+const CLASSES = 7;
 /** A pixel in which only one of many pages is something still shows it so strongly. */
 const LEAST = 0.45;
 

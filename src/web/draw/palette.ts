@@ -1,5 +1,5 @@
 /** Colours, light and dark. They differ in lightness as well as in hue, so that no one needs all hues. */
-import { Lane } from "../../history/page-states.ts";
+import { Lane } from "../../history/lanes.ts";
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 
@@ -9,7 +9,6 @@ export interface Palette {
   /** Writes outside the logging window. */
   readonly outside: Rgb;
   readonly activity: Rgb;
-  readonly overLogged: Rgb;
   readonly strip: string;
   readonly ink: string;
   readonly faint: string;
@@ -38,10 +37,10 @@ export const LIGHT: Palette = {
     [Lane.Possible]: [240, 160, 40],
     [Lane.Healed]: [80, 184, 168],
     [Lane.Logged]: [42, 96, 170],
+    [Lane.OverLogged]: [140, 104, 206],
   },
   outside: [176, 184, 192],
   activity: [42, 60, 90],
-  overLogged: [126, 87, 194],
   strip: "#eef1f5",
   ink: "#1f2937",
   faint: "#5b6573",
@@ -73,10 +72,10 @@ export const DARK: Palette = {
     [Lane.Possible]: [214, 148, 42],
     [Lane.Healed]: [52, 142, 128],
     [Lane.Logged]: [74, 136, 214],
+    [Lane.OverLogged]: [150, 112, 212],
   },
   outside: [92, 101, 112],
   activity: [190, 208, 236],
-  overLogged: [160, 128, 224],
   strip: "#1b222c",
   ink: "#e6edf3",
   faint: "#9aa7b4",
@@ -108,5 +107,6 @@ export const SEVERITY: readonly Lane[] = [
   Lane.Possible,
   Lane.Unsent,
   Lane.Logged,
+  Lane.OverLogged,
   Lane.Healed,
 ];

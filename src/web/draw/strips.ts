@@ -1,6 +1,6 @@
 /** The strips above the map, on one axis of time with it. */
 import type { MachineHistory } from "../../history/index.ts";
-import { Lane } from "../../history/page-states.ts";
+import { Lane } from "../../history/lanes.ts";
 import { lowerBound } from "./memory-map.ts";
 import { css, type Palette, type Phase } from "./palette.ts";
 import { type Depth, FATES, OUTSIDE } from "./series.ts";

@@ -1,6 +1,6 @@
 /** The answer in words and tables: verdict, policies, the page that is inspected, rounds, findings, limits. */
 import { html, type TemplateResult } from "lit";
-import { Lane } from "../../history/page-states.ts";
+import { Lane } from "../../history/lanes.ts";
 import type { Summary } from "../protocol.ts";
 import { MEANINGS } from "./legend.ts";
 import type { State, Store } from "./store.ts";

@@ -1,6 +1,6 @@
 /** What the colours mean, with how many pages of the view are in each state; and the controls. */
 import { html, type TemplateResult } from "lit";
-import { Lane } from "../../history/page-states.ts";
+import { Lane } from "../../history/lanes.ts";
 import type { State, Store } from "./store.ts";
 
 /** In the order of severity. */
@@ -11,6 +11,9 @@ export const MEANINGS: readonly [Lane, string, string][] = [
   [Lane.Healed, "healed", "missed, then covered"],
   [Lane.Logged, "logged", "written and logged, not sent yet"],
 ];
+
+/** Off at first: it harms nobody. */
+const OVER = [Lane.OverLogged, "over", "logged, not written"] as const;
 
 export function legend(store: Store, state: State): TemplateResult {
   const { summary, counts, mode, policy } = state;
@@ -39,6 +42,13 @@ export function legend(store: Store, state: State): TemplateResult {
           }
         </select>
       </label>
+      ${
+        summary.overLogged.some((pages) => pages > 0)
+          ? html`<label><input type="checkbox" .checked=${state.over}
+              @change=${(event: Event) => store.choose({ over: (event.target as HTMLInputElement).checked })}>
+              what was logged and not written</label>`
+          : ""
+      }
       <form @submit=${(event: Event) => goTo(store, event)}>
         <label>address <input id="address" name="address" size="14" placeholder="0x400000" autocomplete="off"></label>
         ${state.addressFailure ? html`<span class="hint" role="alert">${state.addressFailure}</span>` : ""}
@@ -57,7 +67,7 @@ export function legend(store: Store, state: State): TemplateResult {
     </div>
     <ul class="legend">
       ${mode === "activity" ? html`<li>strip of writes:</li>` : ""}
-      ${MEANINGS.map(
+      ${[...MEANINGS, ...(state.over ? [OVER] : [])].map(
         ([lane, name, words]) =>
           html`<li><span class="swatch ${name}"></span>${words} <b>${number(lane)}</b></li>`,
       )}

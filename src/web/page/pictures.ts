@@ -133,10 +133,10 @@ export class Pictures {
   }
 
   #locate(name: PanelName, { x, y }: { x: number; y: number }, width: number): void {
-    const { view, policy, phase } = this.#store.state;
+    const { view, policy, over, phase } = this.#store.state;
     if (phase !== "ready" || y < 0 || y >= MAP_HEIGHT) return;
     const own = { ...view, ...this.#times(name) };
-    this.#store.send({ type: "locate", x, y, view: own, width, height: MAP_HEIGHT, policy });
+    this.#store.send({ type: "locate", x, y, view: own, width, height: MAP_HEIGHT, policy, over });
   }
 
   #pick(): void {

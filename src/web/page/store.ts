@@ -27,6 +27,8 @@ export interface State {
   view: View;
   policy: number;
   mode: "states" | "activity";
+  /** The map shows what was logged and not written, too. */
+  over: boolean;
   /** Number of the page that is inspected, and its lane. */
   page: number | null;
   lane: number | null;
@@ -66,6 +68,7 @@ export class Store {
     view: NO_VIEW,
     policy: 0,
     mode: "states",
+    over: false,
     page: null,
     lane: null,
     life: null,
@@ -118,7 +121,7 @@ export class Store {
   }
 
   /** Another policy, or another way of drawing. */
-  choose(change: Partial<Pick<State, "policy" | "mode">>): void {
+  choose(change: Partial<Pick<State, "policy" | "mode" | "over">>): void {
     this.set({ ...change, located: null });
     this.draw();
     const { page } = this.state;
@@ -151,9 +154,9 @@ export class Store {
   #later(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      const { view, policy, summary } = this.state;
+      const { view, policy, over, summary } = this.state;
       if (!summary) return;
-      this.send({ type: "counts", policy, view, at: Math.min(view.to, summary.end) });
+      this.send({ type: "counts", policy, over, view, at: Math.min(view.to, summary.end) });
       if (summary.requests > 0) this.#sendFilter();
       this.onSettled();
     }, 120);
@@ -233,7 +236,7 @@ export class Store {
     panels: { name: PanelName; width: number; mapHeight: number }[],
     dark: boolean,
   ): DrawRequest {
-    const { view, policy, mode, lane, summary } = this.state;
+    const { view, policy, mode, over, lane, summary } = this.state;
     return {
       type: "draw",
       id: 0,
@@ -242,7 +245,7 @@ export class Store {
         from: name === "last" ? summary!.last!.from : view.from,
         to: name === "last" ? summary!.last!.to : view.to,
       })),
-      ...{ first: view.first, last: view.last, policy, mode, dark },
+      ...{ first: view.first, last: view.last, policy, mode, over, dark },
       ...{ ratio: window.devicePixelRatio || 1, selected: lane, cursor: null },
     };
   }

@@ -1,0 +1,32 @@
+/** What of one input is there and cannot be read: each piece is a loss in its place, and nothing else. */
+import { MAX_LINE } from "../../assembly/decode-abi.ts";
+import { atLine, RecordingError } from "../model/place.ts";
+
+/** Pieces that are told one by one. */
+const TOLD = 4;
+
+export class Unread {
+  /** Pieces: lines, records, pages, frames. */
+  count = 0;
+  /** What was expected and found in the first one. */
+  first: RecordingError | null = null;
+  readonly #told: string[] = [];
+
+  add(error: RecordingError): void {
+    this.first ??= error;
+    if (this.count++ < TOLD) this.#told.push(error.message);
+  }
+
+  /** One sentence for each of the first pieces. */
+  notes(): string[] {
+    const notes = this.#told.map((message) => `Not read, so lost: ${message}.`);
+    const more = this.count - notes.length;
+    if (more > 0) notes.push(`${more} more pieces are not read, for the like of these.`);
+    return notes;
+  }
+}
+
+/** That a line is too long to be looked at. */
+export function longLine(file: string, line: number): RecordingError {
+  return new RecordingError({ file, at: atLine(line) }, `a line of less than ${MAX_LINE} bytes`);
+}
