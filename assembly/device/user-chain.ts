@@ -5,6 +5,11 @@
  * ones first.
  */
 import {
+  EVENT_ACC,
+  EVENT_LOGBASE,
+  EVENT_Q1,
+  QUEUE_LOGBASE,
+  QUEUE_LOGBASE_KNOWN,
   EVENT_A0,
   DESC_ACC,
   DESC_GPA,
@@ -48,7 +53,7 @@ import {
   REQUEST_POP_STREAM,
   REQUEST_POP_TS,
 } from "../abi";
-import { QUEUE_RING_LOG, REQUEST_AGAIN } from "../known/fields";
+import { QUEUE_LOG_END, QUEUE_LOG_TOLD, QUEUE_RING_LOG, REQUEST_AGAIN } from "../known/fields";
 import { capacityOf, takeDirty } from "../base/memory";
 import { LOG_ALL, learn, noteLogAll } from "../known/log-state";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
@@ -61,13 +66,18 @@ import { noMemory } from "./write";
 /** VRING_DESC_F_WRITE. */
 const DESC_F_WRITE: u32 = 2;
 
-/** Features of the device as its back end has them now; for other vhosts LOG_ALL at the pop counts. */
-function noteFeatures(q: usize, event: usize): void {
+/**
+ * Features of the device as its back end has them now; for other vhosts LOG_ALL at the pop counts.
+ * True: LOG_ALL is not as it was, which the host has to know where no message tells it.
+ */
+function noteFeatures(q: usize, event: usize): bool {
   let feat = load<u64>(event + EVENT_FEAT);
+  let changed = ((load<u64>(q + QUEUE_FEAT) ^ feat) & LOG_ALL) != 0;
   store<u64>(q + QUEUE_FEAT, feat);
   setFlag(q, QUEUE_FEAT_KNOWN | QUEUE_DRAINED, true);
   setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);
   if (feat & LOG_ALL) noteLogAll();
+  return changed;
 }
 
 /** A request of the descriptors that the thread has pending, from number `from` on. */
@@ -191,14 +201,15 @@ function spdkUsed(event: usize, q: usize): void {
   onUsed(event);
 }
 
-/** vu_queue_pop(), entry. */
-export function onVuPopEntry(event: usize): void {
+/** vu_queue_pop(), entry. True: LOG_ALL went on or off. */
+export function onVuPopEntry(event: usize): bool {
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   let q = vuQueue(event);
-  if (!at || !q) return;
+  if (!at || !q) return false;
   begin(changetype<Thread>(at), event, -1);
+  let changed = noteFeatures(q, event);
   learn(q, event, true);
-  noteFeatures(q, event);
+  return changed;
 }
 
 function vuQueue(event: usize): usize {
@@ -216,6 +227,11 @@ function vuQueue(event: usize): usize {
     if (q0 == vq) store<i32>(q + QUEUE_INDEX, 0);
   }
   if (load<u32>(event + EVENT_NUM)) store<u32>(q + QUEUE_NUM, ringSize(q, event));
+  if (load<u8>(event + EVENT_ACC)) {
+    store<u64>(q + QUEUE_LOGBASE, load<u64>(event + EVENT_LOGBASE));
+    setFlag(q, QUEUE_LOGBASE_KNOWN | QUEUE_LOG_TOLD, true);
+    store<u32>(q + QUEUE_LOG_END, <u32>min<u64>(load<u64>(event + EVENT_Q1) << 3, 0xffffffff));
+  }
   store<u8>(event + EVENT_LOGUSED, <u8>(load<u16>(event + EVENT_UFLAGS) & 1));
   return q;
 }
@@ -274,14 +290,15 @@ function joinPieces(thread: Thread, from: u32): void {
   if (thread.count > from) thread.count = to + 1;
 }
 
-/** vu_queue_fill(). */
-export function onVuFill(event: usize): void {
+/** vu_queue_fill(). True as onVuPopEntry(). */
+export function onVuFill(event: usize): bool {
   let q = vuQueue(event);
-  if (!q) return;
+  if (!q) return false;
   if (!load<u32>(event + EVENT_NUM)) store<u32>(event + EVENT_NUM, load<u32>(q + QUEUE_NUM));
   store<u32>(event + EVENT_N, 1);
-  noteFeatures(q, event);
+  let changed = noteFeatures(q, event);
   onUsed(event);
+  return changed;
 }
 
 /** The recording is at its end: SPDK's chains that were looked up last are in flight. */

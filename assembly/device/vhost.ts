@@ -58,9 +58,15 @@ import {
   REQUEST_SERIAL,
   RequestState,
 } from "../abi";
-import { QUEUE_RING, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
-import { driverOf, inUserSpace } from "../known/back-end";
-import { F_RING_PACKED } from "../known/fields";
+import {
+  F_RING_PACKED,
+  QUEUE_DECIDED,
+  QUEUE_RING,
+  REQUEST_AGAIN,
+  REQUEST_INDIRECT,
+  REQUEST_LATE_TABLE,
+} from "../known/fields";
+import { decideByStart, driverOf, inUserSpace } from "../known/back-end";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
@@ -223,6 +229,7 @@ function onPop(event: usize): void {
     orphan(pending);
     return;
   }
+  if (!hasFlag(q, QUEUE_DECIDED)) decideByStart(q);
   let driver = load<u32>(q + QUEUE_DRIVER);
   let old = inFlight(q, head);
   if (old && driver == Driver.Net) {
@@ -342,8 +349,7 @@ export function apply(event: usize, stream: u32): bool {
     case EventKind.SpdkUsed:
       return onSpdkUsed(event);
     case EventKind.VuPopEntry:
-      onVuPopEntry(event);
-      return false;
+      return onVuPopEntry(event);
     case EventKind.VuAddress:
       onVuAddress(event);
       return false;
@@ -351,8 +357,7 @@ export function apply(event: usize, stream: u32): bool {
       onVuPop(event);
       return false;
     case EventKind.VuFill:
-      onVuFill(event);
-      return false;
+      return onVuFill(event);
     case EventKind.QMap:
       onMap(event);
       return false;

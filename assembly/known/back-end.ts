@@ -151,27 +151,41 @@ export function decide(q: usize, event: usize, reads: bool): u32 {
     return driver;
   }
   let user = (load<u64>(event + EVENT_FEAT) & (F_RING_PACKED | F_PROTOCOL)) != 0;
+  if (!hasFlag(q, QUEUE_DECIDED)) decideByStart(q);
+  driver = load<u32>(q + QUEUE_DRIVER);
+  if (driver >= <u32>Driver.VhostUser) return driver;
   if (driver == Driver.Scsi && len) user = true;
   if (driver == Driver.Unknown && len && (index > 0 || reads)) user = true;
-  if (!user && !hasFlag(q, QUEUE_DECIDED) && driver != Driver.Unknown && !lossy) {
-    let at = deviceOfDev(load<u64>(q + QUEUE_DEV));
-    user = at != 0 && (load<u32>(at + 12) & (DEVICE_OWNED | DEVICE_STARTED)) == DEVICE_OWNED;
-  }
-  setFlag(q, QUEUE_DECIDED, true);
-  if (user) {
-    let found: u32 = Driver.VhostUser;
-    if (driver == Driver.Net) found = Driver.VhostUserNet;
-    // The control and the event queue: other classes have no queues below 2 under this name.
-    if (driver == Driver.Scsi && index >= 0 && index < 2) found = Driver.VhostUserScsi;
-    driver = found;
-    learnDriver(q, driver);
-    adoptLogEnd(q);
-  } else if (driver == Driver.Unknown && len && index == 0) {
+  if (user) driver = moveToUserSpace(q);
+  else if (driver == Driver.Unknown && len && index == 0) {
     // vhost-net tells itself by its packets; so a length here is vhost-vsock's.
     driver = Driver.Vsock;
     learnDriver(q, driver);
   }
   return driver;
+}
+
+/** It is one of a user-space back end, of the class that its ioctls name. */
+function moveToUserSpace(q: usize): u32 {
+  let driver = load<u32>(q + QUEUE_DRIVER);
+  let index = load<i32>(q + QUEUE_INDEX);
+  let found: u32 = Driver.VhostUser;
+  if (driver == Driver.Net) found = Driver.VhostUserNet;
+  // The control and the event queue: other classes have no queues below 2 under this name.
+  if (driver == Driver.Scsi && index >= 0 && index < 2) found = Driver.VhostUserScsi;
+  learnDriver(q, found);
+  adoptLogEnd(q);
+  return found;
+}
+
+/** Once for each queue: a device that works and that the recording shows nobody starting. */
+export function decideByStart(q: usize): void {
+  let driver = load<u32>(q + QUEUE_DRIVER);
+  if (driver == Driver.Unknown || driver >= <u32>Driver.VhostUser || lossy) return;
+  setFlag(q, QUEUE_DECIDED, true);
+  let at = deviceOfDev(load<u64>(q + QUEUE_DEV));
+  let state: u32 = at ? load<u32>(at + 12) & (DEVICE_OWNED | DEVICE_STARTED) : 0;
+  if (state == DEVICE_OWNED) moveToUserSpace(q);
 }
 
 /** A queue that came after its device's SET_LOG_BASE. */

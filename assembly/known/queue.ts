@@ -100,6 +100,9 @@ function findQueue(vq: u64): usize {
   store<i32>(q + QUEUE_INDEX, -1);
   store<i32>(q + QUEUE_NEXT_USED, -1);
   store<u64>(q + QUEUE_LOGADDR, NO_ADDRESS);
+  store<u64>(q + QUEUE_RING, NO_ADDRESS);
+  store<u64>(q + QUEUE_EVENT, NO_ADDRESS);
+  store<i32>(q + QUEUE_SLOT, -1);
   store<u32>(byId + (queueCount << 2), <u32>q);
   store<u32>(q + QUEUE_ID, queueCount++);
   if (lastQueue) store<u32>(lastQueue + QUEUE_NEXT, <u32>q);

@@ -7,6 +7,7 @@ import {
   MAX_HEADS,
   NO_ADDRESS,
   PAGE_SHIFT,
+  QUEUE_FEAT,
   QUEUE_LOGADDR,
   QUEUE_NUM,
 } from "../abi";
@@ -14,6 +15,7 @@ import { slotOf } from "../base/event-slot";
 import { draining, drainLine, drainSend } from "../drain";
 import { DrainSend, PageState } from "../drain-abi";
 import { streamAt } from "../decode/stream";
+import { F_RING_PACKED, QUEUE_EVENT } from "../known/fields";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
 import { atStream } from "../known/moment";
 import { activeRows } from "../pages/planes";
@@ -75,13 +77,15 @@ export function onDirtied(event: usize): void {
 
 /**
  * vhost_virtqueue_stop(): QEMU unmaps the used ring as written, which marks all of it.
- * hw/virtio/vhost.c; used_size is 4 + 8 * num, and 2 more for avail_event.
+ * hw/virtio/vhost.c; used_size is 4 + 8 * num, and 2 more for avail_event. Of a packed ring "used" is
+ * the device event area of 4 bytes: the descriptors, which the device wrote, are unmapped as read.
  */
 export function stopRing(q: usize): void {
-  let used = load<u64>(q + QUEUE_LOGADDR);
+  let packed = (load<u64>(q + QUEUE_FEAT) & F_RING_PACKED) != 0;
+  let used = load<u64>(q + (packed ? QUEUE_EVENT : QUEUE_LOGADDR));
   if (!migration.underWay || used == NO_ADDRESS) return;
   let num = min<u32>(load<u32>(q + QUEUE_NUM), MAX_HEADS);
-  let last = used + 4 + 8 * <u64>num + 1;
+  let last = used + (packed ? 3 : 4 + 8 * <u64>num + 1);
   if (last < used || last >> GPA_BITS) return;
   let lastPage = <u32>(last >> PAGE_SHIFT);
   let page = <u32>(used >> PAGE_SHIFT);

@@ -54,6 +54,8 @@ export interface Affected {
   policy: string | null;
   /** The devices are QEMU's own: no vhost is involved. */
   ownDevices: boolean;
+  /** The devices are of a vhost-user back end, for which no kernel logs; only --ran can name its policy. */
+  backEnd: boolean;
   /** stale: at the destination of a migration; lost: left out of the dirty log in some round. */
   measure: "stale" | "lost";
   /** Certainly, and possibly more. */
@@ -140,11 +142,20 @@ function onlyOwnDevices({ devices }: MachineResult): boolean {
   return used.length > 0 && used.every(({ driver }) => driver.endsWith("(QEMU)"));
 }
 
+function onlyBackEnds({ devices }: ReplayResult): boolean {
+  const used = devices.filter(({ queues }) => queues.length > 0);
+  return used.length > 0 && used.every(({ driver }) => driver.startsWith("vhost-user"));
+}
+
 /** The judgement over a replay against `reportPolicies(kernel)`, or other policies. */
 export function judge(result: MachineResult, kernel: Ran | null): Affected {
   const ownDevices = onlyOwnDevices(result);
   const name = kernel?.policy.name ?? (ownDevices ? OWN_DEVICE : null);
-  const policy = result.policies.find((row) => row.name === name) ? name : null;
+  const backEnd = onlyBackEnds(result);
+  const row = result.policies.find((one) => one.name === name) ? name : null;
+  // A kernel's row says nothing of a process that logs by itself.
+  const ofKernel = KERNELS.some((one) => one.name === row);
+  const policy = backEnd && ofKernel ? null : row;
   const migration = toldByQemu(result);
   // Without a kernel the first policy is spoken of: the unpatched one.
   const judged = policy ?? result.policies[0]?.name ?? null;
@@ -157,7 +168,7 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   const saved = new Map<string, SavedPages>();
   const unsaved: UnsavedPages[] = [];
   for (const [cause, count] of counts) {
-    const patches = patchesFor(cause, result.window);
+    const patches = backEnd ? null : patchesFor(cause, result.window);
     if (patches === null) {
       unsaved.push({ cause, pages: count });
       continue;
@@ -170,7 +181,7 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   const any = pages + possibly > 0;
   return {
     answer: answerOf(result, policy, any),
-    ...{ kernel, policy, ownDevices, measure, pages, possibly },
+    ...{ kernel, policy, ownDevices, backEnd, measure, pages, possibly },
     saved: sets,
     unsaved,
     patches: PATCHES.filter(({ number }) => used.has(number)).map((patch) => ({

@@ -1,11 +1,13 @@
 /** `probes`: the kprobe definitions for a kernel, as lines or as a script that records. */
 
 import { UsageError } from "../model/place.ts";
-import { defineProbes } from "../node/record/define-probes.ts";
-import { thisHost } from "../node/record/host.ts";
+import { type BackEndProbes, backEndProbes } from "../node/record/back-end-probes.ts";
+import { defineLines, defineProbes } from "../node/record/define-probes.ts";
+import { type Host, thisHost } from "../node/record/host.ts";
 import { type KernelProbes, kernelProbes, MACHINES } from "../node/record/kernel-probes.ts";
 import { ownId, stateFile, writeState } from "../node/record/record-state.ts";
 import { TraceFs } from "../node/record/tracefs.ts";
+import { BACK_END_NAMES, type BackEndName } from "../probes/back-ends.ts";
 import { ARCHITECTURES, type Architecture } from "../probes/btf/calling-convention.ts";
 import { definition, FORMS, type Form } from "../probes/definition.ts";
 import { DRIVER_MODULES, DRIVERS, type DriverName } from "../probes/recipe.ts";
@@ -22,6 +24,9 @@ export interface ProbeArguments {
   form?: string;
   driver?: string;
   requests?: boolean;
+  /** Name and program of a user-space back end. */
+  backend?: string;
+  binary?: string;
 }
 
 export interface ProbesArguments extends ProbeArguments {
@@ -36,6 +41,8 @@ export async function run(
   io: Io,
   args: ProbesArguments,
 ): Promise<number> {
+  const backEnd = backEndAsked(args);
+  if (backEnd) return showBackEnd(io, args, backEnd);
   const drivers = driversNamed(args.driver);
   const probes = await findProbes(args, drivers);
   if (!args.quiet) for (const line of remarks(probes, drivers, args)) io.err(`${line}\n`);
@@ -61,17 +68,49 @@ export async function run(
   return EXIT.ok;
 }
 
-/** Defines them on this host, and prints them as the kernel lists them. */
-async function apply(io: Io, probes: KernelProbes, args: ProbesArguments): Promise<number> {
-  const host = thisHost();
-  const tracefs = TraceFs.open(host);
-  await defineProbes(tracefs, probes, (line) => {
-    if (!args.quiet) io.err(`${line}\n`);
-  });
-  // `record --cleanup` removes what is known to be ours.
+/** `record --cleanup` removes what is known to be ours. */
+function noteOwn(host: Host, tracefs: TraceFs): void {
   const own = { instance: false, probes: tracefs.events };
   const none = { child: null, partial: "", qemu: null };
   writeState(stateFile(host), { recorder: ownId(), own, ...none });
+}
+
+/** The same of a user-space back end. */
+async function showBackEnd(io: Io, args: ProbesArguments, probes: BackEndProbes): Promise<number> {
+  if (args.script) throw new UsageError("--script: not with --backend; use --apply, or record");
+  if (!args.apply) {
+    await io.out(`${probes.lines.join("\n")}\n`);
+    return EXIT.ok;
+  }
+  const host = thisHost();
+  const tracefs = TraceFs.open(host, "uprobe");
+  await defineLines(tracefs, probes.lines);
+  noteOwn(host, tracefs);
+  await io.out(`${tracefs.probes().join("\n")}\n`);
+  return EXIT.ok;
+}
+
+/** The probes of `--backend` in `--binary`; null without. Throws UsageError and RecordingError. */
+export function backEndAsked(args: ProbeArguments): BackEndProbes | null {
+  const name = oneOf<BackEndName>("--backend", args.backend, BACK_END_NAMES);
+  if (name === null && args.binary === undefined) return null;
+  if (name === null || args.binary === undefined) {
+    throw new UsageError("--backend and --binary belong together");
+  }
+  for (const option of ["driver", "btf", "form"] as const) {
+    if (args[option] !== undefined) throw new UsageError(`--${option}: not with --backend`);
+  }
+  return backEndProbes(name, args.binary);
+}
+
+/** Defines them on this host, and prints them as the kernel lists them. */
+async function apply(io: Io, probes: KernelProbes, args: ProbesArguments): Promise<number> {
+  const host = thisHost();
+  const tracefs = TraceFs.open(host, "kprobe");
+  await defineProbes(tracefs, probes, (line) => {
+    if (!args.quiet) io.err(`${line}\n`);
+  });
+  noteOwn(host, tracefs);
   await io.out(`${tracefs.probes().join("\n")}\n`);
   return EXIT.ok;
 }

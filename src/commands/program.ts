@@ -280,6 +280,8 @@ function addRecordingCommands(program: Command, run: Run): void {
 function withProbes(command: Command): Command {
   return command
     .option("--driver <list>", "scsi, net, vsock; more than one with commas (default: scsi)")
+    .option("--backend <name>", "uprobes in a user-space back end: libvhost-user, spdk, dpdk")
+    .option("--binary <file>", "its program")
     .option("--requests", "with a probe that names LUN and CDB of each request")
     .option("--btf <dir>", "BTF from there: as /sys/kernel/btf, or vmlinuz and modules")
     .option("--form <form>", "btf (names) or regs (offsets); default: the best the kernel takes");

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import process from "node:process";
 import { UsageError } from "../model/place.ts";
+import { kernelSet, programSet } from "../node/record/define-probes.ts";
 import { type Host, thisHost } from "../node/record/host.ts";
-import type { KernelProbes } from "../node/record/kernel-probes.ts";
 import { cleanUp } from "../node/record/record-cleanup.ts";
 import {
   plainly,
@@ -12,12 +12,11 @@ import {
   recordBundle,
 } from "../node/record/record-session.ts";
 import { TraceFs } from "../node/record/tracefs.ts";
-import type { DriverName } from "../probes/recipe.ts";
-import { bundleJson } from "../report/json/bundle-json.ts";
+import { type BundleFacts, bundleJson } from "../report/json/bundle-json.ts";
 import { jsonDocument } from "../report/json/result-json.ts";
 import { printable } from "../report/text/text-layout.ts";
 import { run as info } from "./info.ts";
-import { driversNamed, findProbes, type ProbeArguments, remarks } from "./probes.ts";
+import { backEndAsked, driversNamed, findProbes, type ProbeArguments, remarks } from "./probes.ts";
 import { EXIT, type Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 
@@ -49,30 +48,47 @@ export async function run(api: ReplayApi, io: Io, args: RecordArguments): Promis
     return clean ? EXIT.ok : EXIT.trouble;
   }
   if (args.mark !== undefined) return mark(host, args.mark);
-  const drivers = driversNamed(args.driver);
   const options = optionsOf(args);
-  TraceFs.open(host);
+  const backEnd = backEndAsked(args);
+  if (backEnd) {
+    const { backEnd: name, binary, buildId, lines } = backEnd;
+    // trace-cmd was not seen to start on uprobes.
+    options.recorder ??= "tracefs";
+    const recorded = await recordBundle(host, programSet(lines), options, stopSignal(io), say);
+    const drivers = ["vhost-user"];
+    const program = { backEnd: name, binary, buildId };
+    return finishBundle(api, io, {
+      ...{ host, missing: [], recorded, options, drivers, program, requests: false, say },
+    });
+  }
+  const drivers = driversNamed(args.driver);
+  TraceFs.open(host, "kprobe");
   const probes = await findProbes(args.btf ? { ...args, kernel: host.release } : args, drivers);
   for (const line of remarks(probes, drivers, args)) say(line);
-  const recorded = await recordBundle(host, probes, options, stopSignal(io), say);
+  const recorded = await recordBundle(host, kernelSet(probes), options, stopSignal(io), say);
   const requests = args.requests ?? false;
-  return finishBundle(api, io, { host, probes, recorded, options, drivers, requests, say });
+  const { missing } = probes.placement;
+  return finishBundle(api, io, {
+    ...{ host, missing, recorded, options, drivers, program: null, requests, say },
+  });
 }
 
 /** What `finishBundle` needs to know. */
 export interface Finishing {
   host: Host;
-  probes: KernelProbes;
+  missing: BundleFacts["missing"];
   recorded: Recorded;
   options: RecordOptions;
-  drivers: readonly DriverName[];
+  drivers: readonly string[];
+  /** Of a user-space back end. */
+  program: BundleFacts["program"];
   requests: boolean;
   say: (line: string) => void;
 }
 
 /** Writes the manifest, gives the bundle its name, and prints what is in the recording. */
 export async function finishBundle(api: ReplayApi, io: Io, finishing: Finishing): Promise<number> {
-  const { host, probes, recorded, options, say } = finishing;
+  const { host, recorded, options, say } = finishing;
   const { bundle, facts, leftovers } = recorded;
   try {
     const manifest = bundleJson({
@@ -85,7 +101,8 @@ export async function finishBundle(api: ReplayApi, io: Io, finishing: Finishing)
       bufferKib: options.bufferKib,
       onePid: options.pid !== null,
       writesOnly: options.writesOnly,
-      missing: probes.placement.missing,
+      missing: finishing.missing,
+      program: finishing.program,
     });
     bundle.add("manifest.json", jsonDocument(manifest));
     const folder = await bundle.finish();
@@ -145,7 +162,7 @@ function stopSignal(io: Io): AbortSignal {
 }
 
 function mark(host: Host, text: string): number {
-  const tracefs = TraceFs.open(host);
+  const tracefs = TraceFs.open(host, null);
   if (!tracefs.hasInstance) throw new UsageError("--mark: nothing is being recorded");
   if (text === "") throw new UsageError("--mark: one line of text");
   tracefs.mark(text);

@@ -5,6 +5,7 @@ import {
   EVENT_A2,
   EVENT_A3,
   EVENT_A4,
+  EVENT_ACC,
   EVENT_CMD,
   EVENT_DEV,
   EVENT_FEAT,
@@ -13,15 +14,24 @@ import {
   EVENT_IDX,
   EVENT_LEN,
   EVENT_LOGADDR,
+  EVENT_LOGBASE,
   EVENT_N,
   EVENT_NUM,
   EVENT_Q0,
+  EVENT_Q1,
   EVENT_UFLAGS,
   EVENT_VQ,
   EVENT_VS,
   EventKind,
 } from "../../assembly/abi.ts";
-import { called, optional, type ProbeKind, u16, u32, u64 } from "./field-target.ts";
+import { called, optional, type ProbeKind, u8, u16, u32, u64 } from "./field-target.ts";
+
+/** libvhost-user: 1 where the next two are recorded; log_table and log_size, 0 without a log. */
+const log = [
+  optional(u8("told", EVENT_ACC)),
+  optional(u64("logbase", EVENT_LOGBASE)),
+  optional(u64("logsize", EVENT_Q1)),
+];
 
 /** Of the payload of a vhost-user message: its first five words. */
 const words = [EVENT_A0, EVENT_A1, EVENT_A2, EVENT_A3, EVENT_A4].map((target, i) =>
@@ -102,6 +112,7 @@ export const USER_PROBES: readonly ProbeKind[] = [
       u64("logaddr", EVENT_LOGADDR),
       u16("flags", EVENT_UFLAGS),
       called(u64("feat", EVENT_FEAT), "features"),
+      ...log,
     ],
   },
   {
@@ -139,6 +150,7 @@ export const USER_PROBES: readonly ProbeKind[] = [
       u64("logaddr", EVENT_LOGADDR),
       u16("flags", EVENT_UFLAGS),
       called(u64("feat", EVENT_FEAT), "features"),
+      ...log,
     ],
   },
 ];

@@ -30,10 +30,16 @@ export const EVENT_KEYS: { readonly [Kind in NormalisedEvent["event"]]: readonly
   spdk_get: ["vs", "vq", "head", "num", "used", "index", "feat"],
   spdk_desc: ["vs", "gpa", "len", "flags"],
   spdk_used: ["vs", "vq", "head", "len", "num", "idx", "index", "feat"],
-  vu_pop_entry: ["dev", "vq", "q0", "num", "used", "logaddr", "flags", "feat"],
+  vu_pop_entry: [
+    ...["dev", "vq", "q0", "num", "used", "logaddr", "flags", "feat"],
+    ...["told", "logbase", "logsize"],
+  ],
   vu_gpa: ["dev", "gpa", "len"],
   vu_pop: ["elem", "head", "out", "in"],
-  vu_fill: ["dev", "vq", "q0", "head", "len", "num", "idx", "logaddr", "flags", "feat"],
+  vu_fill: [
+    ...["dev", "vq", "q0", "head", "len", "num", "idx", "logaddr", "flags", "feat"],
+    ...["told", "logbase", "logsize"],
+  ],
   qemu: ["name", "args"],
 };
 

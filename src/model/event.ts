@@ -200,6 +200,10 @@ export interface VuPopEntryEvent extends EventBase {
   logaddr: string;
   flags: number;
   feat: string;
+  /** 1: the next two are recorded; log_table and log_size, 0 without a log. */
+  told?: number;
+  logbase?: string;
+  logsize?: string;
 }
 /** libvhost-user, vu_gpa_to_va(): an address of the chain that this thread pops. */
 export interface VuAddressEvent extends EventBase {
@@ -229,6 +233,10 @@ export interface VuFillEvent extends EventBase {
   logaddr: string;
   flags: number;
   feat: string;
+  /** 1: the next two are recorded; log_table and log_size, 0 without a log. */
+  told?: number;
+  logbase?: string;
+  logsize?: string;
 }
 
 /** What uprobes in a user-space back end record. */

@@ -11,6 +11,8 @@ import {
   EVENT_A4,
   EVENT_ADDR,
   EVENT_CMD,
+  EVENT_DEV,
+  EVENT_FEAT,
   EVENT_IP,
   EVENT_LAST,
   EVENT_RET,
@@ -153,6 +155,9 @@ export class Devices {
    */
   backEnd(head: RecordHead, at: number, place: Place): IoctlEffect | null {
     const view = this.#core.view;
+    if (head.kind === EventKind.VuPopEntry || head.kind === EventKind.VuFill) {
+      return this.#toldByQueue(head, at, place);
+    }
     if (head.kind !== EventKind.Message) {
       this.sessions.meet(at);
       // The completion waited for it.
@@ -171,6 +176,17 @@ export class Devices {
     const name = messageName(view.getUint32(at + EVENT_CMD, true));
     const regions = name === "SET_MEM_TABLE" ? onlyRegion(words) : [];
     return this.#apply({ name, vs, words, regions, place, ns: head.ts.toString() });
+  }
+
+  /** Features that a queue of libvhost-user shows, where no message is recorded. */
+  #toldByQueue(head: RecordHead, at: number, place: Place): IoctlEffect | null {
+    const view = this.#core.view;
+    const vs = view.getBigUint64(at + EVENT_DEV, true);
+    const device = this.#device(vs);
+    device.driver ??= "vhost-user";
+    const words = [view.getBigUint64(at + EVENT_FEAT, true), 0n, 0n, 0n, 0n];
+    const ns = head.ts.toString();
+    return this.#apply({ name: "SET_FEATURES", vs, words, regions: [], place, ns });
   }
 
   /** A region of the memory table that this thread's SET_MEM_TABLE installs. */

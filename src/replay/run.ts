@@ -163,6 +163,8 @@ export class Replay implements ReplayState {
       case EventKind.Message:
       case EventKind.SpdkGet:
       case EventKind.SpdkUsed:
+      case EventKind.VuPopEntry:
+      case EventKind.VuFill:
         await this.follower.ioctl(this.devices.backEnd(head, at, place), head.ts);
         break;
       case EventKind.Mem:

@@ -29,6 +29,7 @@ const BY_USED_LENGTH = mask(
   ...[Cause.PartLogged, Cause.RxLogged, Cause.VsockLogged, Cause.HeaderPiece],
 );
 
+const MEASURED_SPDK = "logs that SPDK 26.09-pre (3230130e6a41) wrote (docs/evidence.md)";
 const BY_LENGTH = "of another driver's descriptors it is taken to log the full length";
 
 /** One row each; for a recording of another driver a row is a what-if. */
@@ -99,7 +100,10 @@ export const BACK_ENDS: readonly Policy[] = [
       notify: false,
       outOfRange: "a range that ends beyond the log is dropped whole",
     },
-    evidence: ["lib/vhost/rte_vhost_user.c: vhost_vq_used_ring_enqueue(), vhost_log_req_desc()"],
+    evidence: [
+      "lib/vhost/rte_vhost_user.c: vhost_vq_used_ring_enqueue(), vhost_log_req_desc()",
+      MEASURED_SPDK,
+    ],
   },
   {
     name: "spdk-packed",
@@ -114,10 +118,11 @@ export const BACK_ENDS: readonly Policy[] = [
       notify: false,
       outOfRange: "a range that ends beyond the log is dropped whole",
     },
-    note:
-      "used descriptors of a packed ring lie elsewhere than the used elements of a split one: " +
-      "ring pages here are those of the recorded ring",
-    evidence: ["lib/vhost/rte_vhost_user.c: vhost_vq_packed_ring_enqueue() logs no descriptor"],
+    note: "of a packed ring; a split one is spdk-split",
+    evidence: [
+      "lib/vhost/rte_vhost_user.c: vhost_vq_packed_ring_enqueue() logs no descriptor",
+      MEASURED_SPDK,
+    ],
   },
   {
     name: "dpdk-net",
@@ -132,12 +137,15 @@ export const BACK_ENDS: readonly Policy[] = [
       notify: false,
       outOfRange: "a range that ends beyond the log is dropped whole",
     },
-    note: `${BY_LENGTH}: copied bytes are not in a recording of vhost-scsi`,
-    evidence: ["lib/vhost/vhost.c, vhost.h, virtio_net.c: vhost_log_cache_write_iova()"],
+    note: `${BY_LENGTH}: copied bytes are not in a recording of vhost-scsi; a header in pieces is logged in the wrong place`,
+    evidence: [
+      "lib/vhost/vhost.c, vhost.h, virtio_net.c: vhost_log_cache_write_iova()",
+      "logs that dpdk-testpmd 22.11.11 wrote (docs/evidence.md)",
+    ],
   },
   {
     name: "libvhost-user",
-    aliases: [],
+    aliases: ["qemu-storage-daemon", "vhost-user-blk"],
     title: "libvhost-user (virtiofsd, vhost-user-blk): write descriptors up to the used length",
     logs: LIBVHOST_RING | BY_USED_LENGTH,
     drivers: VHOST_USER_DRIVERS,
@@ -151,7 +159,67 @@ export const BACK_ENDS: readonly Policy[] = [
     note:
       "the used length is always 0 in a recording of vhost-scsi: descriptors count with their " +
       "full length, the log of a short transfer may have fewer pages",
-    evidence: ["subprojects/libvhost-user: vu_queue_fill(), vu_log_queue_fill(), vu_log_write()"],
+    evidence: [
+      "subprojects/libvhost-user: vu_queue_fill(), vu_log_queue_fill(), vu_log_write()",
+      "logs that qemu-storage-daemon and virtiofsd 7.2.22 wrote (docs/evidence.md)",
+    ],
+  },
+  {
+    name: "rust-vmm",
+    aliases: [],
+    title: "rust-vmm vhost-user-backend: what is written through vm-memory, once a log is there",
+    logs: LIBVHOST_RING | mask(Cause.RingFlag) | NOTIFY | BY_USED_LENGTH,
+    drivers: VHOST_USER_DRIVERS,
+    manner: {
+      pages: "bytes written through vm-memory, here up to the used length",
+      order: "as written",
+      capture: "completion",
+      notify: true,
+      outOfRange: "cannot happen: a log that does not cover a region is refused",
+    },
+    note:
+      "read, not measured; LOG_ALL is not looked at: from SET_LOG_BASE on it marks, also what counts here as " +
+      "written while logging was off",
+    evidence: [
+      "vhost-user-backend/src/bitmap.rs (05c4f837b5dc): AtomicBitmapMmap marks each write of a region",
+      "vhost-user-backend/src/handler.rs (043d0d8fa203), set_log_base(): its comment says that LOG_ALL is ignored",
+    ],
+  },
+  {
+    name: "passt",
+    aliases: [],
+    title: "passt: as libvhost-user, without a check of the log's end",
+    logs: LIBVHOST_RING | BY_USED_LENGTH | UNCHECKED | mask(Cause.RingBeyond),
+    drivers: ["vhost-user", "vhost-user-net"],
+    manner: {
+      pages: "write descriptors, first bytes up to the used length",
+      order: "descriptors, then used ring",
+      capture: "completion",
+      notify: false,
+      outOfRange: "written past the end of the mapping",
+    },
+    note: "read, not measured",
+    evidence: [
+      "vhost_user.c, vu_log_write(): needs a log, LOG_ALL and a length, and compares no page with the log's size",
+    ],
+  },
+  {
+    name: "vduse-blk",
+    aliases: [],
+    title: "QEMU's vduse-blk export: logs nothing, the vDPA interface has no dirty log",
+    logs: mask(),
+    drivers: [],
+    manner: {
+      pages: "no write descriptor",
+      order: "nothing",
+      capture: "never",
+      notify: false,
+      outOfRange: "cannot happen: there is no log",
+    },
+    note: "read, not measured; QEMU migrates such a device behind a shadow virtqueue, and marks what it copies",
+    evidence: [
+      "subprojects/libvduse/libvduse.c, vduse_queue_fill(): writes the element, and knows no log",
+    ],
   },
   {
     name: "qemu-device",

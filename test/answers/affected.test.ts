@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import {
   type Answer,
   ask,
+  judge,
   type Options,
   reportPolicies,
   statusOf,
@@ -16,6 +17,7 @@ import { textStyle } from "../../src/report/text/text-layout.ts";
 import { QemuGuest } from "../support/make-elements.ts";
 import { qemuLog } from "../support/make-qemu-log.ts";
 import { memorySource, recordingOf } from "../support/memory-source.ts";
+import { resultOf } from "../support/report-fixture.ts";
 
 const TRACES = join(import.meta.dirname, "../../traces");
 const trace = (...path: string[]): Source =>
@@ -103,6 +105,20 @@ test("devices that are QEMU's own are answered under qemu-device", async () => {
   expect(answer.result.machines[0]!.policies.map(({ name }) => name)).toEqual(["qemu-device"]);
   expect(answer.affected[0]).toMatchObject({ ownDevices: true, policy: "qemu-device" });
   expect(statusOf(answer)).toBe(0);
+});
+
+test("for a vhost-user back end no kernel is judged, nor any patch praised; --ran names its policy", () => {
+  const [device] = resultOf().devices;
+  const result = resultOf({ devices: [{ ...device!, driver: "vhost-user-blk" }] });
+  const asked = { policies: [], window: "auto" as const, syncMarker: null, ran: null };
+  const told = (kernel: Parameters<typeof judge>[1]): string =>
+    textOf({ asked, result, affected: judge(result, kernel) });
+  for (const kernel of [null, kernelOf("6.16.3", "uname.txt")!]) {
+    const affected = judge(result, kernel);
+    expect(affected).toMatchObject({ answer: "unknown", backEnd: true, policy: null, saved: [] });
+    expect(told(kernel)).toMatch(/^Unknown: the devices are of a vhost-user back end/);
+    expect(told(kernel)).not.toMatch(/Patches|Linux/);
+  }
 });
 
 test("policies of a report: the one that ran, the last unpatched, the newest, where they differ", () => {

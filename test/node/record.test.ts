@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { runCommandLine } from "../../src/commands/program.ts";
 import { finishBundle, type RecordArguments } from "../../src/commands/record.ts";
+import { kernelSet } from "../../src/node/record/define-probes.ts";
 import { type KernelProbes, kernelProbes } from "../../src/node/record/kernel-probes.ts";
 import { cleanUp } from "../../src/node/record/record-cleanup.ts";
 import { type RecordOptions, recordBundle } from "../../src/node/record/record-session.ts";
@@ -62,7 +63,7 @@ function options(fields: Partial<RecordOptions> = {}): RecordOptions {
 
 const never = new AbortController().signal;
 const record = (given: RecordOptions, signal = never) =>
-  recordBundle(host, probes, given, signal, say);
+  recordBundle(host, kernelSet(probes), given, signal, say);
 /** For what a bundle would be made of; the bundle itself is given up. */
 async function factsOf(given: RecordOptions, signal = never) {
   const { facts, bundle, release } = await record(given, signal);
@@ -113,13 +114,13 @@ describe("a host on which nothing can be recorded says so in one line:", () => {
         );
         return locked;
       },
-      "the kernel is locked down (confidentiality), which forbids kprobes",
+      "the kernel is locked down (confidentiality), which forbids probes",
     ],
   ];
   test.each(cases)("%s", (_, make, message) => {
     const broken = make();
     try {
-      expect(() => TraceFs.open(broken)).toThrow(message);
+      expect(() => TraceFs.open(broken, "kprobe")).toThrow(message);
     } finally {
       broken.close();
     }
@@ -132,7 +133,7 @@ describe("a host on which nothing can be recorded says so in one line:", () => {
       `${bare.root}/sys/kernel/security/lockdown`,
       "none [integrity] confidentiality\n",
     );
-    expect(TraceFs.open(bare).root).toBe(bare.tracing);
+    expect(TraceFs.open(bare, "kprobe").root).toBe(bare.tracing);
     bare.close();
   });
 });
@@ -143,7 +144,8 @@ describe("a recording", () => {
     const recorded = await record(given);
     await finishBundle(fakeApi(), fakeIo(), {
       host,
-      probes,
+      missing: probes.placement.missing,
+      program: null,
       recorded,
       options: given,
       drivers: ["scsi"],
@@ -180,7 +182,8 @@ describe("a recording", () => {
     const recorded = await record(given);
     await finishBundle(fakeApi(), fakeIo(), {
       host,
-      probes,
+      missing: probes.placement.missing,
+      program: null,
       recorded,
       options: given,
       drivers: ["scsi"],
@@ -263,7 +266,8 @@ describe("a recording", () => {
     expect(recorded.facts.switchedOff?.what).toBe(what);
     expect(said.join("\n")).toContain(`the recording is not whole: ${what}, noticed at `);
     const io = fakeIo();
-    const rest = { host, probes, recorded, options: given, requests: false, say };
+    const { missing } = probes.placement;
+    const rest = { host, missing, program: null, recorded, options: given, requests: false, say };
     expect(await finishBundle(fakeApi(), io, { ...rest, drivers: ["scsi"] })).toBe(2);
     expect(io.stderr).toContain(`${what} while it recorded`);
   });
@@ -277,7 +281,8 @@ describe("a recording", () => {
     const given = options();
     const recorded = await record(given);
     const io = fakeIo();
-    const rest = { host, probes, recorded, options: given, requests: false, say };
+    const { missing } = probes.placement;
+    const rest = { host, missing, program: null, recorded, options: given, requests: false, say };
     expect(await finishBundle(fakeApi(), io, { ...rest, drivers: ["scsi"] })).toBe(3);
     expect(io.stderr).toMatch(/no vhost event was recorded: no device of vhost-scsi worked/);
   });
@@ -367,7 +372,7 @@ describe("the newer form that a kernel refuses", () => {
       forms: ["btf", "regs"],
       abilities: { names: true, entryInReturn: true },
     };
-    const { facts } = await recordBundle(host, both, options(), never, say);
+    const { facts } = await recordBundle(host, kernelSet(both), options(), never, say);
     expect(facts.form).toBe("regs");
     expect(said[0]).toMatch(/^the kernel refused form btf: p:vl\/desc translate_desc/);
   });
@@ -376,9 +381,9 @@ describe("the newer form that a kernel refuses", () => {
 describe("what was cut off", () => {
   /** As after kill -9: probes, instance and state of a process that is no more. */
   async function cutOff(): Promise<string> {
-    const tracefs = TraceFs.open(host);
+    const tracefs = TraceFs.open(host, "kprobe");
     await tracefs.makeInstance(1024);
-    await tracefs.define(["p:vl/desc vhost:translate_desc vq=%di:x64"]);
+    await tracefs.define(["p:vl/desc vhost:translate_desc vq=%di:x64"], "kprobe");
     const partial = join(scratch, `cut-${count++}.partial`);
     writeFileSync(partial, "");
     writeState(stateFile(host), {
@@ -410,15 +415,15 @@ describe("what was cut off", () => {
     expect(said.join("\n")).toMatch(
       /vhost-replay is not of a recording[\s\S]*probes of group vl are not of/,
     );
-    expect(TraceFs.open(host).hasInstance).toBe(true);
-    expect(TraceFs.open(host).events).toEqual(["desc"]);
+    expect(TraceFs.open(host, "kprobe").hasInstance).toBe(true);
+    expect(TraceFs.open(host, "kprobe").events).toEqual(["desc"]);
   });
 
   test("goes without a probe that somebody else put into the group", async () => {
     await cutOff();
     host.append(join(host.tracing, "kprobe_events"), "p:vl/foreign vhost:translate_desc\n");
     expect(await cleanUp(host, say)).toBe(false);
-    expect(TraceFs.open(host).events).toEqual(["foreign"]);
+    expect(TraceFs.open(host, "kprobe").events).toEqual(["foreign"]);
     expect(said.join("\n")).toContain("and stay: foreign");
   });
 
@@ -430,8 +435,8 @@ describe("what was cut off", () => {
     await expect(record(given)).rejects.toThrow(/vhost-replay record --cleanup/);
     expect(existsSync(`${given.output}.partial`)).toBe(false);
     // What the other one has left is not ours to remove unasked.
-    expect(TraceFs.open(host).hasInstance).toBe(true);
-    expect(TraceFs.open(host).probes()).toHaveLength(1);
+    expect(TraceFs.open(host, "kprobe").hasInstance).toBe(true);
+    expect(TraceFs.open(host, "kprobe").probes()).toHaveLength(1);
   });
 
   test("that something else uses stays, and is said to", async () => {
@@ -457,10 +462,13 @@ describe("what was cut off", () => {
 
 describe("probes of the same name that are not ours", () => {
   test("are neither used nor removed", async () => {
-    await TraceFs.open(host).define(["p:vl/desc vhost:translate_desc vq=%di:x64"]);
+    await TraceFs.open(host, "kprobe").define(
+      ["p:vl/desc vhost:translate_desc vq=%di:x64"],
+      "kprobe",
+    );
     const given = options();
     await expect(record(given)).rejects.toThrow("probes of group vl are defined already");
-    expect(TraceFs.open(host).probes()).toHaveLength(1);
+    expect(TraceFs.open(host, "kprobe").probes()).toHaveLength(1);
     expect(existsSync(`${given.output}.partial`)).toBe(false);
   });
 });

@@ -50,6 +50,7 @@ export function fakeHost(options: { mounted?: boolean; kprobes?: boolean } = {})
     for (const file of ["trace_clock", "error_log", "kprobe_profile"]) {
       writeFileSync(join(tracing, file), "");
     }
+    writeFileSync(join(tracing, "uprobe_events"), "");
     if (options.kprobes !== false) writeFileSync(join(tracing, "kprobe_events"), "");
   };
   if (options.mounted !== false) mount();
@@ -66,15 +67,16 @@ export function fakeHost(options: { mounted?: boolean; kprobes?: boolean } = {})
     writeFileSync(join(folder, "enable"), "0");
     writeFileSync(join(folder, name, "filter"), "none\n");
   };
-  const define = (line: string): void => {
-    const file = join(tracing, "kprobe_events");
+  const define = (line: string, file: string): void => {
     const removal = /^-:(\w+)\/(\w+)$/.exec(line);
     if (removal) {
       if (host.busy) throw systemError("EBUSY");
       const [, group = "", name = ""] = removal;
-      const rest = readFileSync(file, "utf8")
+      const all = readFileSync(file, "utf8")
         .split("\n")
-        .filter((each) => each !== "" && !each.includes(`:${group}/${name} `));
+        .filter((each) => each !== "");
+      const rest = all.filter((each) => !each.includes(`:${group}/${name} `));
+      if (rest.length === all.length) throw systemError("ENOENT");
       writeFileSync(file, rest.map((each) => `${each}\n`).join(""));
       for (const folder of eventFolders(group)) {
         rmSync(join(folder, name), { recursive: true, force: true });
@@ -122,7 +124,7 @@ export function fakeHost(options: { mounted?: boolean; kprobes?: boolean } = {})
     },
     append(path, text) {
       refuseFailing(path);
-      if (basename(path) === "kprobe_events") define(text.trimEnd());
+      if (/^[ku]probe_events$/.test(basename(path))) define(text.trimEnd(), path);
       else appendFileSync(path, text);
     },
     mkdir(path) {

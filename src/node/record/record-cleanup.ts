@@ -14,7 +14,7 @@ import { TraceFs } from "./tracefs.ts";
  * is in use and had to stay, or is there and not known to be ours. Throws UsageError while the recorder runs.
  */
 export async function cleanUp(host: Host, say: (line: string) => void): Promise<boolean> {
-  const tracefs = TraceFs.open(host);
+  const tracefs = TraceFs.open(host, null);
   const state = readState(stateFile(host));
   if (state && runs(state.recorder)) {
     const { pid } = state.recorder;

@@ -3,7 +3,7 @@ import process from "node:process";
 import { UsageError } from "../../model/place.ts";
 import { checked } from "../../probes/outside-value.ts";
 import { type BundleFile, findProgram, PartialBundle } from "./bundle.ts";
-import { defineProbes } from "./define-probes.ts";
+import type { ProbeSet } from "./define-probes.ts";
 import { errorCode, type Host } from "./host.ts";
 import {
   type ClockPair,
@@ -13,7 +13,6 @@ import {
   moduleNumbers,
   reloaded,
 } from "./kernel-facts.ts";
-import type { KernelProbes } from "./kernel-probes.ts";
 import { describeQemu, eventsToSwitch, switchEvents } from "./qemu-events.ts";
 import { Qmp } from "./qmp.ts";
 import {
@@ -91,12 +90,12 @@ const MIN_FREE = 64 << 20;
  */
 export async function recordBundle(
   host: Host,
-  probes: KernelProbes,
+  probes: ProbeSet,
   options: RecordOptions,
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<Recorded> {
-  const tracefs = TraceFs.open(host);
+  const tracefs = TraceFs.open(host, probes.kind);
   refuseSecond(host);
   if (options.pid !== null) threadsOf(options.pid);
   const bundle = new PartialBundle(options.output);
@@ -114,11 +113,11 @@ export async function recordBundle(
     undo.push(async () => removeState(stateFile(host)));
     tracefs.refuseOthers();
     state.own.instance = true;
-    state.own.probes = probes.placement.placed.map(({ probe }) => probe.event);
+    state.own.probes = probes.events;
     writeState(stateFile(host), state);
     await tracefs.makeInstance(options.bufferKib);
     undo.push(() => mustGo(tracefs.removeInstance(), "the trace instance", tracefs));
-    const form = await defineProbes(tracefs, probes, say);
+    const form = await probes.define(tracefs, say);
     const events = tracefs.events;
     undo.push(() => mustGo(tracefs.removeProbes(events), "a probe", tracefs));
     if (options.qemuSocket !== null) {

@@ -23,6 +23,10 @@ export interface Loss {
   returns: number;
 }
 
+/** Where the probes of a recording are: in the kernel, or in a program. */
+export type ProbeKind = "kprobe" | "uprobe";
+const KINDS: readonly ProbeKind[] = ["kprobe", "uprobe"];
+
 /** The tracing files of a host. `open` checks first that they can be used. */
 export class TraceFs {
   readonly #host: Host;
@@ -36,28 +40,40 @@ export class TraceFs {
     this.instance = `${root}/instances/${INSTANCE}`;
   }
 
-  /** Mounts tracefs when it is not. Throws UsageError with what forbids probes here. */
-  static open(host: Host): TraceFs {
+  /**
+   * Mounts tracefs when it is not. `kind`: what will be defined; null: nothing. Throws UsageError with
+   * what forbids probes here.
+   */
+  static open(host: Host, kind: ProbeKind | null): TraceFs {
     if (host.uid !== 0) throw new UsageError("needs root");
     const lockdown = host.root + LOCKDOWN;
     if (host.exists(lockdown) && /\[confidentiality\]/.test(host.read(lockdown))) {
       throw new UsageError(
-        "the kernel is locked down (confidentiality), which forbids kprobes; see /sys/kernel/security/lockdown",
+        "the kernel is locked down (confidentiality), which forbids probes; see /sys/kernel/security/lockdown",
       );
     }
     const places = PLACES.map((place) => host.root + place);
     const mounted = places.find((place) => host.exists(`${place}/trace_clock`));
     const root = mounted ?? mount(host);
-    if (!host.exists(`${root}/kprobe_events`)) {
-      throw new UsageError(`this kernel has no kprobe events (CONFIG_KPROBE_EVENTS): ${root}`);
+    if (kind !== null && !host.exists(`${root}/${kind}_events`)) {
+      throw new UsageError(
+        `this kernel has no ${kind} events (CONFIG_${kind.toUpperCase()}_EVENTS): ${root}`,
+      );
     }
     return new TraceFs(host, root);
   }
 
   /** The definitions of our group, as the kernel lists them. */
   probes(): string[] {
-    const lines = this.#host.read(`${this.root}/kprobe_events`).split("\n");
+    const lines = this.#kinds().flatMap((kind) =>
+      this.#host.read(`${this.root}/${kind}_events`).split("\n"),
+    );
     return lines.filter((line) => OURS.test(line));
+  }
+
+  /** What this kernel can place. */
+  #kinds(): ProbeKind[] {
+    return KINDS.filter((kind) => this.#host.exists(`${this.root}/${kind}_events`));
   }
 
   get #group(): string {
@@ -77,7 +93,7 @@ export class TraceFs {
    * Defines all probes, or none. Returns null, or the definition that the kernel refused with its
    * reason. Throws UsageError when a group of this name exists.
    */
-  async define(definitions: readonly string[]): Promise<string | null> {
+  async define(definitions: readonly string[], kind: ProbeKind): Promise<string | null> {
     if (this.hasProbes) {
       throw new UsageError(
         `probes of group ${GROUP} are defined already; remove them first: vhost-replay record --cleanup`,
@@ -85,7 +101,7 @@ export class TraceFs {
     }
     for (const line of definitions) {
       try {
-        this.#host.append(`${this.root}/kprobe_events`, `${line}\n`);
+        this.#host.append(`${this.root}/${kind}_events`, `${line}\n`);
       } catch (error) {
         await this.removeProbes(this.#events());
         return `${line} (${this.#lastError() ?? errorCode(error)})`;
@@ -112,7 +128,9 @@ export class TraceFs {
       for (const name of left()) {
         this.#try(() => this.#host.write(`${this.#group}/${name}/enable`, "0"));
         if (this.hasInstance) this.#try(() => this.set(`events/${GROUP}/${name}/enable`, "0"));
-        this.#try(() => this.#host.append(`${this.root}/kprobe_events`, `-:${GROUP}/${name}\n`));
+        for (const kind of this.#kinds()) {
+          this.#try(() => this.#host.append(`${this.root}/${kind}_events`, `-:${GROUP}/${name}\n`));
+        }
       }
     }
     return left().length === 0;
@@ -254,10 +272,12 @@ export class TraceFs {
     return sum(this.stats(), /^entries: (\d+)$/gm);
   }
 
-  /** The lines of kprobe_profile (hits, misses) that are ours; `mixed` in a list of other groups'. */
+  /** The lines of kprobe_profile (hits, misses) that are ours, of a list of all groups'. */
   profile(): string {
     const names = new Set(this.#events());
-    const lines = this.#host.read(`${this.root}/kprobe_profile`).split("\n");
+    const file = `${this.root}/kprobe_profile`;
+    // A uprobe misses nothing: its profile has hits alone.
+    const lines = this.#host.exists(file) ? this.#host.read(file).split("\n") : [];
     return lines
       .filter((line) => names.has(line.trim().split(/\s+/)[0] ?? ""))
       .map((line) => `${line}\n`)

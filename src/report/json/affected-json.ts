@@ -17,6 +17,7 @@ export function affectedJson(affected: Affected, machine: MachineResult) {
     },
     policy: rest.policy,
     ownDevices: rest.ownDevices,
+    backEnd: rest.backEnd,
     measure: rest.measure,
     pages: rest.pages,
     possibly: rest.possibly,

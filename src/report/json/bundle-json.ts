@@ -13,6 +13,8 @@ export interface BundleFacts {
   onePid: boolean;
   writesOnly: boolean;
   missing: readonly { event: string; function: string; why: string; without: string }[];
+  /** The program of a user-space back end; null for the kernel's drivers. */
+  program: { backEnd: string; binary: string; buildId: string | null } | null;
   recorder: string;
   traceCmd: string | null;
   recording: string;
@@ -42,6 +44,7 @@ export function bundleJson(facts: BundleFacts) {
       requests: facts.requests,
       form: facts.form,
       missing: facts.missing,
+      ...(facts.program === null ? {} : { program: facts.program }),
     },
     recorder: facts.recorder,
     recording: facts.recording,

@@ -48,7 +48,13 @@ export function affectedSentence(affected: Affected, result: MachineResult): str
 function answerSentence(affected: Affected, result: MachineResult): string {
   const { certainty } = result;
   const { answer, ownDevices, kernel, policy } = affected;
-  const who = kernel ? `Linux ${printable(kernel.release)}` : KERNEL;
+  if (affected.backEnd && policy === null) {
+    return (
+      "Unknown: the devices are of a vhost-user back end, for which no kernel logs; --ran names the policy " +
+      "that it has (see: policies)."
+    );
+  }
+  const who = kernel ? vhostOf(kernel.release) : KERNEL;
   if (ownDevices) {
     const left = amount(affected, certainty);
     return answer === "affected"
@@ -64,6 +70,11 @@ function answerSentence(affected: Affected, result: MachineResult): string {
   if (policy !== null)
     return `Unknown: nothing is lost under ${who} as far as this recording shows.`;
   return whicheverRan(affected, result);
+}
+
+/** `Linux 6.1.0-50-amd64`; a policy's name as it is. */
+function vhostOf(release: string): string {
+  return /^\d/.test(release) ? `Linux ${printable(release)}` : printable(release);
 }
 
 /** What can be said where it is not told which kernel ran: the policies are unpatched and patched. */
@@ -95,15 +106,16 @@ function amount({ measure, pages, possibly }: Affected, certainty: Certainty): s
   return `${countOf(pages, "page is", "pages are")} stale at the destination${more}`;
 }
 
-function ranText({ kernel, ownDevices }: Affected, qemu: string | null): string {
+function ranText({ kernel, ownDevices, backEnd, policy }: Affected, qemu: string | null): string {
   const parts: string[] = [];
-  if (kernel && !ownDevices) {
+  const involved = !ownDevices && !(backEnd && policy === null);
+  if (kernel && involved) {
+    const own = kernel.release === kernel.policy.name;
     const sure = kernel.sure ? "" : " (the nearest row)";
     const why = kernel.reason === null ? "" : `: ${kernel.reason}`;
-    parts.push(
-      `Ran: ${printable(kernel.release)}, told by ${printable(kernel.toldBy)}; it counts as ${kernel.policy.name}${sure}${why}.`,
-    );
-  } else if (!ownDevices) {
+    const row = own ? "" : `; it counts as ${kernel.policy.name}${sure}${why}`;
+    parts.push(`Ran: ${printable(kernel.release)}, told by ${printable(kernel.toldBy)}${row}.`);
+  } else if (involved) {
     parts.push("Ran: not told; give --ran with what uname -r prints there.");
   }
   if (qemu !== null) parts.push(`QEMU ${printable(qemu)}.`);
@@ -111,8 +123,8 @@ function ranText({ kernel, ownDevices }: Affected, qemu: string | null): string 
 }
 
 function savedText(affected: Affected): string[] {
-  const { saved, unsaved, measure, ownDevices, unattributed } = affected;
-  if (ownDevices) return [];
+  const { saved, unsaved, measure, ownDevices, backEnd, unattributed } = affected;
+  if (ownDevices || backEnd) return [];
   const what = measure === "stale" ? "stale or possibly stale" : "lost";
   // A page that is lost in several rounds may be by another write in each.
   const sums = measure === "lost" && saved.length + unsaved.length > 1;
@@ -128,8 +140,9 @@ function savedText(affected: Affected): string[] {
   return lines;
 }
 
-function doNow({ answer, measure, saved, unsaved, ownDevices, policy }: Affected): string[] {
-  if (ownDevices || answer === "not-affected") return [];
+function doNow(affected: Affected): string[] {
+  const { answer, measure, saved, unsaved, ownDevices, backEnd, policy } = affected;
+  if (ownDevices || backEnd || answer === "not-affected") return [];
   const open = policy === null ? saved.length + unsaved.length > 0 : answer === "affected";
   if (!open) return [];
   const lines: string[] = [];

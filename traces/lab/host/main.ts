@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { runProgram } from "../../../src/node/run-program.ts";
+import { backEndHolds, backEndText, driveBackEnd, LAB_BACK_ENDS } from "./back-end.ts";
 import { endRunning, LabError } from "./command.ts";
 import { COST_KERNELS, type Cost, costs, costText } from "./cost.ts";
 import { formsOf, KERNEL_NAMES, type Kernel, kernelNamed, QUICK_KERNELS } from "./kernels.ts";
@@ -28,6 +29,8 @@ Without options: every scenario on every kernel, then the migrations.
   --cost              only count what recording costs, in instructions
   --load NAME         normal or inflight: only this kind of migration
   --recheck           boot nothing: check the results of the last run again
+  --backend NAME      libvhost-user: Debian's qemu-storage-daemon on this host, recorded by uprobes
+  --binary FILE       that program, instead of the installed or the fetched one
   --fetch             only fetch and unpack the kernels and QEMU`;
 
 const OPTIONS = {
@@ -40,6 +43,8 @@ const OPTIONS = {
   cost: { type: "boolean" },
   fetch: { type: "boolean" },
   recheck: { type: "boolean" },
+  backend: { type: "string" },
+  binary: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -66,6 +71,7 @@ function checkValues(values: Values): void {
   for (const name of values.scenario ?? []) oneOf("scenario", name, scenarios);
   if (values.form !== undefined) oneOf("form", values.form, ["regs", "btf"]);
   if (values.load !== undefined) oneOf("load", values.load, LOAD_NAMES);
+  if (values.backend !== undefined) oneOf("backend", values.backend, LAB_BACK_ENDS);
 }
 
 /** Does one thing; what fails is kept, and the rest goes on. */
@@ -154,6 +160,11 @@ async function main(): Promise<number> {
     return 0;
   }
   checkValues(values);
+  if (values.backend !== undefined) {
+    const rows = await driveBackEnd(values.binary);
+    console.log(backEndText(rows));
+    return backEndHolds(rows) ? 0 : 1;
+  }
   requireTools();
   if (values.cost) return measureCosts((values.kernel ?? COST_KERNELS).map(kernelNamed));
   const nested = values.nested || !(values.quick || values.scenario);
