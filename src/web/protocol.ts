@@ -56,9 +56,29 @@ export interface RequestFilter {
   to: number | null;
 }
 
+/** Pages that are stale or possibly stale at the end, under one policy. */
+export interface ComparisonRow {
+  policy: string;
+  here: number;
+  there: number;
+  both: number;
+  onlyHere: number;
+  onlyThere: number;
+  /** Runs as ranges of addresses, the first ones. */
+  runsHere: string;
+  runsThere: string;
+}
+
+export interface Comparison {
+  /** What is compared with. */
+  name: string;
+  rows: ComparisonRow[];
+}
+
 export type ToWorker =
   | { type: "start"; core: ArrayBuffer; tool: { name: string; version: string } }
   | { type: "open"; files: ChosenFile[]; form: Form }
+  | { type: "compare"; files: ChosenFile[]; form: Form }
   | { type: "history"; name: string; bytes: Uint8Array | Blob }
   | { type: "canvas"; panel: PanelName; strips: OffscreenCanvas; map: OffscreenCanvas }
   | DrawRequest
@@ -178,6 +198,7 @@ export type FromWorker =
   | { type: "files"; files: { name: string; said: string; used: boolean }[] }
   | { type: "opened"; summary: Summary }
   | { type: "failed"; message: string }
+  | { type: "compared"; comparison: Comparison | null; message: string | null }
   | {
       type: "drawn";
       id: number;

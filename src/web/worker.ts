@@ -1,10 +1,12 @@
 /** The worker: holds the history, replays, and draws, so that typing and zooming never wait. */
+import type { CaseFile } from "../case/case.ts";
 import { type CoreModule, compileCore } from "../core/core.ts";
 import { readHistory } from "../history/index.ts";
 import { Lane, type PageStates } from "../history/lanes.ts";
 import { RecordingError, UsageError } from "../model/place.ts";
 import { byteSize } from "../report/text/number-text.ts";
 import { Case } from "./case.ts";
+import { compareCases } from "./comparison.ts";
 import { AXIS_HEIGHT, addressTicks, drawMap } from "./draw/map-picture.ts";
 import { lanesOfRow } from "./draw/memory-map.ts";
 import { DARK, LIGHT } from "./draw/palette.ts";
@@ -12,7 +14,7 @@ import { type Context, drawStrips, layOutStrips } from "./draw/strips.ts";
 import type { View } from "./draw/view.ts";
 import { historyBytes, replayFiles } from "./open-files.ts";
 import { lifeOf, locate, timeText } from "./page-life.ts";
-import type { DrawRequest, FromWorker, PanelName, ToWorker } from "./protocol.ts";
+import type { ChosenFile, DrawRequest, Form, FromWorker, PanelName, ToWorker } from "./protocol.ts";
 import { filterRequests, requestRow } from "./request-table.ts";
 import { summarise, withoutOptions } from "./words.ts";
 
@@ -37,16 +39,17 @@ let wanted: DrawRequest | null = null;
 const canvases = new Map<PanelName, Canvases>();
 
 scope.onmessage = ({ data }) => {
-  handle(data).catch((error: unknown) => scope.postMessage(failure(error)));
+  handle(data).catch((error: unknown) =>
+    scope.postMessage({ type: "failed", message: wordsOf(error) }),
+  );
 };
 
-function failure(error: unknown): FromWorker {
+function wordsOf(error: unknown): string {
   const known = error instanceof RecordingError || error instanceof UsageError;
   const text = error instanceof Error ? error.message : String(error);
-  const message = known
+  return known
     ? withoutOptions(text)
     : `This is a bug in vhost-replay; please report it with these words: ${text}`;
-  return { type: "failed", message };
 }
 
 async function handle(message: ToWorker): Promise<void> {
@@ -57,6 +60,9 @@ async function handle(message: ToWorker): Promise<void> {
       break;
     case "open":
       await open(message);
+      break;
+    case "compare":
+      await compare(message);
       break;
     case "history": {
       const { name, bytes } = message;
@@ -79,24 +85,48 @@ async function handle(message: ToWorker): Promise<void> {
 }
 
 async function open({ files, form }: Extract<ToWorker, { type: "open" }>): Promise<void> {
-  const [only] = files;
-  if (files.length === 1 && only) {
-    const bytes = await historyBytes(only.name, only.file);
-    if (bytes) {
-      show(new Case(readHistory(only.name, bytes)));
-      return;
-    }
-  }
-  if (!core) throw new Error("the core is missing");
-  const module = await core;
-  const onFiles: Parameters<typeof replayFiles>[4] = (told) =>
+  const onFiles = (told: readonly CaseFile[]) =>
     scope.postMessage({ type: "files", files: [...told] });
-  const history = await replayFiles(module, files, form, tool, onFiles, (bytes, total, events) => {
+  const next = await caseOf(files, form, onFiles, (bytes, total, events) => {
     const share = total > 0 ? Math.min(bytes / total, 1) : null;
     scope.postMessage({ type: "progress", words: `${byteSize(bytes)}, ${events} events`, share });
   });
   scope.postMessage({ type: "progress", words: "drawing", share: null });
-  show(new Case(history));
+  show(next);
+}
+
+/** A history as it is, or recordings replayed. */
+async function caseOf(
+  files: readonly ChosenFile[],
+  form: Form,
+  onFiles: (files: readonly CaseFile[]) => void,
+  onProgress: (bytes: number, total: number, events: number) => void,
+): Promise<Case> {
+  const [only] = files;
+  if (files.length === 1 && only) {
+    const bytes = await historyBytes(only.name, only.file);
+    if (bytes) return new Case(readHistory(only.name, bytes));
+  }
+  if (!core) throw new Error("the core is missing");
+  return new Case(await replayFiles(await core, files, form, tool, onFiles, onProgress));
+}
+
+/** What is open stays open, whatever the other one is. */
+async function compare({ files, form }: Extract<ToWorker, { type: "compare" }>): Promise<void> {
+  if (!one) return;
+  try {
+    const other = await caseOf(
+      files,
+      form,
+      () => {},
+      () => {},
+    );
+    const name = files.map((file) => file.name).join(" + ");
+    const comparison = compareCases(one, other, name);
+    scope.postMessage({ type: "compared", comparison, message: null });
+  } catch (error) {
+    scope.postMessage({ type: "compared", comparison: null, message: wordsOf(error) });
+  }
 }
 
 function show(next: Case): void {

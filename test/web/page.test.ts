@@ -235,6 +235,30 @@ describe.skipIf(!existsSync(CHROMIUM))(`the page in a browser, which needs ${CHR
     expect(await page.textContent("h1")).toMatch(/^Stale at the destination/);
   });
 
+  test("another recording is compared with, and one that cannot be read leaves the first as it is", async () => {
+    await open(MIGRATION);
+    await settled();
+    const compare = async (...files: string[]) => {
+      await page.setInputFiles("#compare-files", files);
+      const name = files.map((file) => file.split("/").at(-1)).join(" + ");
+      const told = page.locator("section:has(#compare)", { hasText: name });
+      await told.locator(":is(tbody tr, .failure)").first().waitFor();
+      const row = page.locator("section:has(#compare) tbody tr").first();
+      if ((await row.count()) === 0) return page.textContent("section:has(#compare) .failure");
+      return numbers((await row.locator("td").allTextContents()).slice(0, 5));
+    };
+    expect(await compare(...MIGRATION)).toEqual([1941, 1941, 1941, 0, 0]);
+    const [here, there, both, onlyHere, onlyThere] = (await compare(SMOKE)) as number[];
+    const { stale } = (await resultOf([SMOKE])).policies[0]!;
+    expect([here, there]).toEqual([1941, stale]);
+    expect([both! + onlyHere!, both! + onlyThere!]).toEqual([1941, stale]);
+    expect(stale).toBeLessThan(1941);
+    expect(await compare(join(ROOT, "package.json"))).toMatch(
+      /^package\.json: expected a recording/,
+    );
+    expect(await page.textContent("h1")).toContain("1929 pages");
+  });
+
   test("what is no recording is refused in words", async () => {
     await open([join(ROOT, "package.json")]);
     expect(await page.textContent(".failure")).toMatch(/^package\.json: expected a recording/);

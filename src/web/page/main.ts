@@ -9,6 +9,7 @@ import {
   stateTable,
   verdictStrip,
 } from "./answers.ts";
+import { comparisonSection } from "./comparison.ts";
 import { addFiles, openForm } from "./open-form.ts";
 import { Pictures } from "./pictures.ts";
 import { Requests } from "./requests.ts";
@@ -55,6 +56,7 @@ function page(state: State) {
       ${requests.template(state)}
       ${roundsTable(state)}
       ${evidence(state)}
+      ${comparisonSection(store, state)}
     </main>
     <footer>${summary.tool} · ${
       summary.level === "rounds"

@@ -2,6 +2,7 @@
 import type { View } from "../draw/view.ts";
 import type {
   ChosenFile,
+  Comparison,
   DrawRequest,
   Form,
   FromWorker,
@@ -43,6 +44,9 @@ export interface State {
   filtered: number;
   rows: Map<number, RequestRow>;
   addressFailure: string | null;
+  comparing: boolean;
+  comparison: Comparison | null;
+  comparisonFailure: string | null;
 }
 
 const NO_VIEW: View = { from: 0, to: 1, first: 0, last: 1 };
@@ -81,6 +85,9 @@ export class Store {
     filtered: 0,
     rows: new Map(),
     addressFailure: null,
+    comparing: false,
+    comparison: null,
+    comparisonFailure: null,
   };
   readonly #worker: Worker;
   readonly #render: (state: State) => void;
@@ -187,6 +194,7 @@ export class Store {
         this.set({
           ...{ phase: "ready", failure: null, summary, formOpen: false },
           ...{ view: summary.view, policy: 0, mode: summary.mode },
+          ...{ comparing: false, comparison: null, comparisonFailure: null },
           ...{ page: null, lane: null, life: null, located: null, counts: null },
           ...{ filter: NO_FILTER, rows: new Map<number, RequestRow>(), filtered: 0 },
           ...start,
@@ -195,6 +203,13 @@ export class Store {
         this.#later();
         break;
       }
+      case "compared":
+        this.set({
+          comparing: false,
+          comparison: message.comparison,
+          comparisonFailure: message.message,
+        });
+        break;
       case "drawn":
         this.set({ ticks: message.ticks, strips: message.strips });
         this.onDrawn(message.millis);
