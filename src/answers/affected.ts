@@ -142,7 +142,7 @@ function onlyOwnDevices({ devices }: MachineResult): boolean {
   return used.length > 0 && used.every(({ driver }) => driver.endsWith("(QEMU)"));
 }
 
-function onlyBackEnds({ devices }: ReplayResult): boolean {
+function onlyBackEnds({ devices }: MachineResult): boolean {
   const used = devices.filter(({ queues }) => queues.length > 0);
   return used.length > 0 && used.every(({ driver }) => driver.startsWith("vhost-user"));
 }

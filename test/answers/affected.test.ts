@@ -17,7 +17,7 @@ import { textStyle } from "../../src/report/text/text-layout.ts";
 import { QemuGuest } from "../support/make-elements.ts";
 import { qemuLog } from "../support/make-qemu-log.ts";
 import { memorySource, recordingOf } from "../support/memory-source.ts";
-import { resultOf } from "../support/report-fixture.ts";
+import { machineOf, resultOf } from "../support/report-fixture.ts";
 
 const TRACES = join(import.meta.dirname, "../../traces");
 const trace = (...path: string[]): Source =>
@@ -108,13 +108,16 @@ test("devices that are QEMU's own are answered under qemu-device", async () => {
 });
 
 test("for a vhost-user back end no kernel is judged, nor any patch praised; --ran names its policy", () => {
-  const [device] = resultOf().devices;
+  const [device] = machineOf().devices;
   const result = resultOf({ devices: [{ ...device!, driver: "vhost-user-blk" }] });
-  const asked = { policies: [], window: "auto" as const, syncMarker: null, ran: null };
+  const [machine] = result.machines;
+  const asked = {
+    ...{ policies: [], window: "auto" as const, syncMarker: null, ran: null, machine: null },
+  };
   const told = (kernel: Parameters<typeof judge>[1]): string =>
-    textOf({ asked, result, affected: judge(result, kernel) });
+    textOf({ asked, result, affected: [judge(machine!, kernel)] });
   for (const kernel of [null, kernelOf("6.16.3", "uname.txt")!]) {
-    const affected = judge(result, kernel);
+    const affected = judge(machine!, kernel);
     expect(affected).toMatchObject({ answer: "unknown", backEnd: true, policy: null, saved: [] });
     expect(told(kernel)).toMatch(/^Unknown: the devices are of a vhost-user back end/);
     expect(told(kernel)).not.toMatch(/Patches|Linux/);
