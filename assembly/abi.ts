@@ -91,6 +91,16 @@ export enum EventKind {
   QDirtied,
   /** The end of ram_save_iterate(): QEMUFile is flushed. */
   QFlushed,
+  /** multifd_send_ram_fill(): how many pages the next packet of a channel has. */
+  QPacketPages,
+  /** multifd_send_fill(): the packet gets its number, and its pages are sent. */
+  QPacketFill,
+  /** multifd_send() before QEMU 9.0: both in one. */
+  QPacketSend,
+  /** multifd_recv_unfill(): a packet arrives; its pages are not traced. */
+  QPacketUnfill,
+  /** multifd_recv(), the same before QEMU 9.0. */
+  QPacketRecv,
   // From here on every event goes to the host.
   QStatus,
   QConfigWrite,
@@ -194,69 +204,6 @@ export const EVENT_IP = 112;
 /** A QEMU event's arguments: u64 each, a string as the number of a kept copy (`stringPtr()`). */
 export const EVENT_SLOT = 24;
 export const EVENT_SLOTS = 11;
-
-// Slots of the arguments that the core reads, by the names that QEMU's trace-events give them. The
-// table of src/qemu/events.ts takes its order from here.
-export enum MapSlot {
-  as = 0,
-  addr,
-  len,
-  is_write,
-  attrs,
-}
-export enum PopSlot {
-  vq = 0,
-  elem,
-  in_num,
-  out_num,
-}
-export enum FillSlot {
-  vq = 0,
-  elem,
-  len,
-  idx,
-}
-export enum FlushSlot {
-  vq = 0,
-  count,
-}
-export enum NotifySlot {
-  vdev = 0,
-  n,
-  vq,
-}
-/** virtio_scsi_cmd_req; virtio_scsi_tmf_req has `subtype` in the place of `cmd`. */
-export enum CmdReqSlot {
-  lun = 0,
-  tag,
-  cmd,
-}
-/** virtio_scsi_cmd_resp; virtio_scsi_tmf_resp has the first three. */
-export enum CmdRespSlot {
-  lun = 0,
-  tag,
-  response,
-  status,
-}
-export enum BlkSlot {
-  vdev = 0,
-}
-export enum SaveSlot {
-  rbname = 0,
-  offset,
-  host,
-}
-export enum LoadSlot {
-  rbname = 0,
-  addr,
-  flags,
-  host,
-}
-export enum DirtiedSlot {
-  vcpu = 0,
-  slot,
-  offset,
-}
 
 // Layout of an entry of the first look's sample: what an event says (u64), when (u64 ns), stream and
 // kind (u32 each); and how many are kept.
@@ -368,7 +315,9 @@ export enum RowSet {
   EverLost,
   Stale,
   // Of the last migration, see assembly/migration/migration.ts.
+  /** Certainly stale; likely, and no more; possibly, and no more. */
   MigStale,
+  MigLikely,
   MigPossible,
   /** Left out of the log and covered later, by whom: Healer of migration-page.ts, from 1. */
   MigFirstSend,
@@ -432,7 +381,7 @@ export const STALE_SIZE = 112;
 export const STALE_KEY = 88;
 /** u32: microseconds from the start of the migration to the last send, plus one; 0: none known. */
 export const STALE_SENT = 96;
-/** u32: MIG_DOUBT_*; 0 when the write came after the last send. */
+/** u32: MIG_DOUBT_*; 0 when the request was popped after the last send. */
 export const STALE_DOUBT = 100;
 /** In the first pass, on a page of which no send was seen yet. */
 export const MIG_DOUBT_FIRST_PASS = 1;
@@ -440,6 +389,10 @@ export const MIG_DOUBT_FIRST_PASS = 1;
 export const MIG_DOUBT_FLIGHT = 2;
 /** No sends are recorded: queued since the last harvest. */
 export const MIG_DOUBT_QUEUED = 4;
+/** The request was popped before the page was read last: the write may have been before that, too. */
+export const MIG_DOUBT_POPPED = 8;
+/** No send of the page was recorded. */
+export const MIG_DOUBT_UNSEEN = 16;
 
 // ---------------------------------------------------------------- requests and queues
 

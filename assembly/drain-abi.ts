@@ -40,6 +40,8 @@ export enum PageState {
   HealedLog,
   HealedCpu,
   HealedStop,
+  /** As Missing, but perhaps covered by the last send: the request was in flight, or no send was seen. */
+  Likely,
 }
 
 /** What a field of a row is, for encodeColumn(). */

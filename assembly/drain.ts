@@ -293,10 +293,18 @@ export function drainLine(block: u32, row: u32, line: usize, state: u32): void {
   }
 }
 
-/** Pages of the word of `page` are missing from now on: certainly, or with a doubt. */
-export function drainMissing(page: u32, row: u32, certain: u64, doubtful: u64, unsent: u64): void {
+/** Pages of the word of `page` are missing from now on: certainly, likely, or with a doubt. */
+export function drainMissing(
+  page: u32,
+  row: u32,
+  certain: u64,
+  likely: u64,
+  doubtful: u64,
+  unsent: u64,
+): void {
   let base = page & ~63;
   drainState(base, certain, row, PageState.Missing);
+  drainState(base, likely, row, PageState.Likely);
   drainState(base, doubtful & unsent, row, PageState.Unsent);
   drainState(base, doubtful & ~unsent, row, PageState.Possible);
 }

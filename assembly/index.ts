@@ -68,6 +68,7 @@ export {
   startMigration,
 } from "./migration/migration";
 export { markSends, onLoad, onSave } from "./migration/sends";
+export { judgeFirstPass } from "./migration/packets";
 export { migrationGap } from "./migration/trackers";
 export { setRamBase, setZeros } from "./migration/zero-pages";
 export { setSlot } from "./known/kvm-slots";
@@ -122,6 +123,29 @@ export function zerosLoaded(): f64 {
 }
 export function pagesDirtiedByCpu(): f64 {
   return <f64>migration.cpuDirtied;
+}
+/** Of multifd: whether it sent; whether each packet is kept; the packets, and pages that arrived as zeros. */
+export function sentUnseen(): bool {
+  return migration.unseenData;
+}
+export function packetsWhole(): bool {
+  return !migration.packetsBroken;
+}
+export function packetsPtr(): usize {
+  return migration.packets;
+}
+export function packetsLength(): u32 {
+  return migration.packetCount;
+}
+export function zeroArrivalsPtr(): usize {
+  return migration.zeroArrivals;
+}
+export function zeroArrivalsLength(): u32 {
+  return migration.zeroArrivalCount;
+}
+/** Number of the QEMU that sends. */
+export function migrationSource(): u32 {
+  return migration.source;
 }
 export function refusedEntries(): f64 {
   return <f64>migration.entriesRefused;

@@ -43,6 +43,7 @@ export type { BlockRange } from "./memory/block-range.ts";
 export type { OwnedPages, Owner } from "./memory/owners/owners.ts";
 export { readMemoryMap } from "./memory/read-memory-map.ts";
 export type { NormalisedEvent } from "./model/event.ts";
+export * from "./model/migration-result.ts";
 export type { GpaRange } from "./model/pages.ts";
 export { formatPlace, type Place, RecordingError, UsageError } from "./model/place.ts";
 export type * from "./model/result.ts";

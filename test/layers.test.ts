@@ -25,7 +25,7 @@ const FLOORS: readonly (readonly string[])[] = [
 
 const EDGE = /^src\/(node|commands)\/|^src\/(cli|conformance)\.ts$/;
 
-const ABI = ["assembly/abi.ts", "assembly/decode-abi.ts", "assembly/drain-abi.ts"];
+const ABI = ["abi", "decode-abi", "drain-abi", "qemu-abi"].map((name) => `assembly/${name}.ts`);
 
 /** The room of a file of src/: its folder there, or itself; `abi` for what both compilers read. */
 function roomOf(file: string): string {

@@ -8,10 +8,7 @@
  * mappings from the last pop would give too many.
  */
 import {
-  BlkSlot,
   Cause,
-  CmdReqSlot,
-  CmdRespSlot,
   DESC_ACC,
   DESC_GPA,
   DESC_LEN,
@@ -19,11 +16,6 @@ import {
   Driver,
   EVENT_PID,
   EVENT_PLACE,
-  FillSlot,
-  FlushSlot,
-  MapSlot,
-  NotifySlot,
-  PopSlot,
   QUEUE_COMPLETED,
   QUEUE_DEV,
   QUEUE_DRIVER,
@@ -63,6 +55,16 @@ import {
   RequestState,
   NO_ADDRESS,
 } from "../abi";
+import {
+  BlkSlot,
+  CmdReqSlot,
+  CmdRespSlot,
+  FillSlot,
+  FlushSlot,
+  MapSlot,
+  NotifySlot,
+  PopSlot,
+} from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { addElement, dropElement, elementAt, elementOf, elementSlots } from "../known/element-table";
 import { noteLogAll } from "../known/log-state";

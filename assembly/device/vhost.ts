@@ -74,6 +74,7 @@ import { addCount, freeRequest, hasFlag, inFlight, queueOf, ringSize, setFlag, s
 import { enterMoment } from "../known/moment";
 import { popped } from "./request";
 import { onFlushed } from "../migration/migration";
+import { onPacket } from "../migration/packets";
 import { onLoad, onSave } from "../migration/sends";
 import { onDirtied } from "../migration/trackers";
 import {
@@ -387,6 +388,13 @@ export function apply(event: usize, stream: u32): bool {
       return onLoad(event);
     case EventKind.QDirtied:
       onDirtied(event);
+      return false;
+    case EventKind.QPacketPages:
+    case EventKind.QPacketFill:
+    case EventKind.QPacketSend:
+    case EventKind.QPacketUnfill:
+    case EventKind.QPacketRecv:
+      onPacket(event);
       return false;
     case EventKind.QFlushed:
       onFlushed(load<u64>(event + EVENT_TS));

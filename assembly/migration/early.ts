@@ -13,7 +13,7 @@
 import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
 import { draining, drainState } from "../drain";
 import { PageState } from "../drain-abi";
-import { earlyRound, keptAt, keptMake, Line, lineOf, setEarlyRound } from "./migration-page";
+import { earlyRound, keptAt, keptMake, Line, lineOf, makePossible, setEarlyRound } from "./migration-page";
 import { migration } from "./migration-state";
 import {
   activeRows,
@@ -128,19 +128,19 @@ function logsOf(row: u32): u64 {
   return planesOf(rowLogs(row));
 }
 
-/** A page that is written while it may wait to be sent is not certainly missing. */
+/** A page that is written while it may wait to be sent is possibly missing, no more. */
 function doubtQueued(block: u32, row: u32): void {
   let kept = keptAt(block);
   if (!kept) return;
   let entry = entryOf(block);
   let planes = leftOutPlanes(row) & planesIn(entry);
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
-    let sure = lineOf(kept, row, Line.Sure) + w;
     let pending = load<u64>(lineOf(kept, row, Line.Pending) + w);
     if (!pending) continue;
-    let queued = load<u64>(sure) & pending & orPlanes(entry, w, planes);
+    let line = lineOf(kept, row, Line.All) + w;
+    let queued = load<u64>(line + Line.Likely * BLOCK_BYTES) & pending & orPlanes(entry, w, planes);
     if (draining) drainState((block << 9) + (<u32>w << 3), queued, row, PageState.Possible);
-    store<u64>(sure, load<u64>(sure) & ~queued);
+    makePossible(line, queued);
   }
 }
 
@@ -177,9 +177,9 @@ function keepUnsure(block: u32, row: u32, ended: bool): void {
     let unsure = early & load<u64>(all);
     if (!ended) unsure &= orPlanes(entry, w, leftOut);
     store<u64>(line, unsure);
-    let sure = all + Line.Sure * BLOCK_BYTES;
-    if (draining) drainState((block << 9) + (<u32>w << 3), load<u64>(sure) & unsure, row, PageState.Possible);
-    store<u64>(sure, load<u64>(sure) & ~unsure);
+    let likely = load<u64>(all + Line.Likely * BLOCK_BYTES) & unsure;
+    if (draining) drainState((block << 9) + (<u32>w << 3), likely, row, PageState.Possible);
+    makePossible(all, unsure);
   }
 }
 

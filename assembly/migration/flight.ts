@@ -7,7 +7,7 @@
  * With a clock tolerance a page stays in flight that much longer.
  */
 import { enlarge, take } from "../base/memory";
-import { flightCounts, flightLine, sentAt } from "./migration-page";
+import { flightCounts, flightLine, noteRead, sentAt } from "./migration-page";
 import { migration } from "./migration-state";
 
 const IOVEC_PAGES: u32 = 32;
@@ -30,7 +30,8 @@ export function afterSlack(ts: u64): u64 {
   return ts + slack;
 }
 
-function landed(page: u32): void {
+/** The page, or one send of it, was read by `ts`. */
+function landed(page: u32, ts: u64): void {
   let m = migration;
   let at = sentAt(page >> 9);
   if (!at) return;
@@ -48,6 +49,7 @@ function landed(page: u32): void {
   }
   let word = flightLine(at) + (((page & 511) >> 6) << 3);
   store<u64>(word, load<u64>(word) & ~((<u64>1) << (page & 63)));
+  noteRead(at, page, ts);
 }
 
 function delay(page: u32, until: u64): void {
@@ -75,7 +77,7 @@ function flushOne(ts: u64): void {
   m.iovecFirst = (m.iovecFirst + 1) & 31;
   --m.iovecCount;
   if (slack) delay(page, ts + slack);
-  else landed(page);
+  else landed(page, ts);
 }
 
 /** A page takes off at `ts`. */
@@ -106,6 +108,12 @@ export function holdFlight(page: u32, ts: u64): void {
   delay(page, ts + slack);
 }
 
+/** A page that was sent was read at `ts` at the latest. */
+export function readBy(sent: usize, page: u32, ts: u64): void {
+  if (slack) holdFlight(page, ts);
+  else noteRead(sent, page, ts);
+}
+
 /** QEMUFile is flushed at `ts`. */
 export function flushed(ts: u64): void {
   let m = migration;
@@ -118,10 +126,11 @@ export function flushed(ts: u64): void {
 export function landUntil(ts: u64): void {
   let m = migration;
   while (m.delayedCount && load<u64>(m.delayed + (m.delayedFirst << 4)) <= ts) {
+    let until = load<u64>(m.delayed + (m.delayedFirst << 4));
     let page = load<u32>(m.delayed + (m.delayedFirst << 4) + 8);
     m.delayedFirst = (m.delayedFirst + 1) & (m.delayedCap - 1);
     --m.delayedCount;
-    landed(page);
+    landed(page, until);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a live migration adds to a guest page, kept only for the 2 MiB blocks it concerns:
  *
- *   sent block   [seen][flight] and, where a device wrote, the time of the last send of each page
+ *   sent block   [seen][flight] and the time of the last send of each page, and how much later it was read
  *   kept block   header, then for each row (a policy) its lines: see Line
  *
  * Both are found by a directory over the guest-physical space, as the planes are (planes.ts).
@@ -18,8 +18,10 @@ import { migration } from "./migration-state";
 export enum Line {
   /** Written since it was last sent, as far as that is certain or possible, and not logged since. */
   All = 0,
-  /** The same, certainly. A part of All. */
+  /** The same, certainly. A part of Likely. */
   Sure,
+  /** The same, likely: later than the last send that is known, but may have begun before. A part of All. */
+  Likely,
   /** Three bits: what covered an unlogged write last (`Healer`). */
   Healer0,
   Healer1,
@@ -31,12 +33,15 @@ export enum Line {
   /** Logged in this round so early that the last fetch may have found it (early.ts). */
   Early,
 }
-export const LINES: u32 = 8;
+export const LINES: u32 = 9;
 const HEADER: u32 = BLOCK_BYTES;
 const SENT_BYTES: u32 = 3 * BLOCK_BYTES;
 const SENT_TIMES: u32 = 2 * BLOCK_BYTES;
 const SENT_COUNTS: u32 = 2 * BLOCK_BYTES + 4;
 const SENT_NEXT: u32 = 2 * BLOCK_BYTES + 8;
+const SENT_LAGS: u32 = 2 * BLOCK_BYTES + 12;
+/** Header of a kept block: the times of writes, by row. */
+const KEPT_WRITES: u32 = 16;
 
 /** What covered a write that a policy left out of its log: `MIG_HEALED_*` for the host. */
 export enum Healer {
@@ -197,6 +202,62 @@ export function noteSendTime(sent: usize, page: u32, ts: u64): void {
   store<u32>(times + ((page & 511) << 2), <u32>min<u64>(us, 0xffffffff));
 }
 
+/**
+ * A lag in nanoseconds in 16 bits, plus one: 12 bits of a number and four that say how often it is to
+ * be taken times four. Rounded up, by a thousandth at the most.
+ */
+function packLag(ns: u64): u32 {
+  let times: u32 = 0;
+  for (; ns > 4094 && times < 15; ++times) ns = (ns + 3) >> 2;
+  return (times << 12) + <u32>min<u64>(ns, 4094) + 1;
+}
+// @ts-ignore: decorator
+@inline
+function unpackLag(lag: u32): u64 {
+  return <u64>((lag - 1) & 4095) << (((lag - 1) >> 12) << 1);
+}
+
+/** The last send of a page was read by `ts` at the latest. */
+export function noteRead(sent: usize, page: u32, ts: u64): void {
+  let at = sendTime(sent, page);
+  if (!at || at == 0xffffffff) return;
+  let lags = <usize>load<u32>(sent + SENT_LAGS);
+  if (!lags) {
+    lags = reserve(512 * 2);
+    if (!lags) return;
+    store<u32>(sent + SENT_LAGS, <u32>lags);
+  }
+  let from = migration.startTs + <u64>(at - 1) * 1000;
+  store<u16>(lags + ((page & 511) << 1), <u16>packLag(ts > from ? ts - from : 0));
+}
+
+/** Whether the page, of which a send is known and none is in flight, may have been read after `ts`. */
+export function readAfter(sent: usize, page: u32, ts: u64): bool {
+  let at = sendTime(sent, page);
+  let lags = <usize>load<u32>(sent + SENT_LAGS);
+  let lag = lags ? <u32>load<u16>(lags + ((page & 511) << 1)) : 0;
+  // Without a lag it was not seen to be read.
+  if (!lag || !at || at == 0xffffffff) return true;
+  return ts < migration.startTs + <u64>(at - 1) * 1000 + unpackLag(lag);
+}
+
+/** Times of the last writes of a block's 512 pages that a row left out, u32 each; 0: none, or no room. */
+export function writeTimes(kept: usize, row: u32, make: bool): usize {
+  let table = <usize>load<u32>(kept + KEPT_WRITES);
+  if (!table) {
+    if (!make) return 0;
+    table = reserve(rows * 4);
+    if (!table) return 0;
+    store<u32>(kept + KEPT_WRITES, <u32>table);
+  }
+  let times = <usize>load<u32>(table + (row << 2));
+  if (!times && make) {
+    times = reserve(512 * 4);
+    store<u32>(table + (row << 2), <u32>times);
+  }
+  return times;
+}
+
 /** Where in a block's line the word of a page is, in bytes; its bit in that word. */
 // @ts-ignore: decorator
 @inline
@@ -214,6 +275,10 @@ export function clearPages(): void {
   for (let at = migration.firstKept; at; at = nextKept(at)) {
     memory.fill(at + HEADER, 0, keptBytes - HEADER);
     store<u32>(at + 8, 0xffffffff);
+    for (let row: u32 = 0; row < rows; ++row) {
+      let times = writeTimes(at, row, false);
+      if (times) memory.fill(times, 0, 512 * 4);
+    }
   }
   for (let at = migration.firstSent; at; at = load<u32>(at + SENT_NEXT)) {
     memory.fill(at, 0, 2 * BLOCK_BYTES);
@@ -221,16 +286,23 @@ export function clearPages(): void {
     if (times) memory.fill(times, 0, 512 * 4);
     let counts = <usize>load<u32>(at + SENT_COUNTS);
     if (counts) memory.fill(counts, 0, 512);
+    let lags = <usize>load<u32>(at + SENT_LAGS);
+    if (lags) memory.fill(lags, 0, 512 * 2);
   }
 }
 
-/** `bits` of one word are missing from here on, certainly but for those of `doubt`. */
+/**
+ * `bits` of one word are missing from here on: possibly those of `doubt`, likely those of `soft`, and
+ * certainly all others.
+ */
 // @ts-ignore: decorator
 @inline
-export function missWord(line: usize, bits: u64, doubt: u64): void {
+export function missWord(line: usize, bits: u64, doubt: u64, soft: u64): void {
   store<u64>(line, load<u64>(line) | bits);
+  let likely = line + Line.Likely * BLOCK_BYTES;
+  store<u64>(likely, load<u64>(likely) | (bits & ~doubt));
   let sure = line + Line.Sure * BLOCK_BYTES;
-  store<u64>(sure, load<u64>(sure) | (bits & ~doubt));
+  store<u64>(sure, load<u64>(sure) | (bits & ~doubt & ~soft));
   let resendless = line + Line.Resendless * BLOCK_BYTES;
   store<u64>(resendless, load<u64>(resendless) | bits);
 }
@@ -240,9 +312,8 @@ export function missWord(line: usize, bits: u64, doubt: u64): void {
 @inline
 export function heal(line: usize, bits: u64, healer: u32): void {
   // `line` is that of Line.All; the others follow at their distance.
-  store<u64>(line, load<u64>(line) & ~bits);
-  let sure = line + Line.Sure * BLOCK_BYTES;
-  store<u64>(sure, load<u64>(sure) & ~bits);
+  clearBits(line, bits);
+  makePossible(line, bits);
   for (let i: u32 = 0; i < 3; ++i) {
     let at = line + (Line.Healer0 + i) * BLOCK_BYTES;
     let old = load<u64>(at);
@@ -282,7 +353,7 @@ export function coverMissing(page: u32, healer: u32, doubtful: u32, first: bool,
     let missing = load<u64>(line) & bit;
     if ((doubtful >> row) & 1) {
       if (draining) drainState(page & ~63, missing, row, PageState.Possible);
-      clearBits(line + Line.Sure * BLOCK_BYTES, bit);
+      makePossible(line, bit);
     } else {
       if (missing) {
         if (draining) drainHealed(page & ~63, bit, row, healer);
@@ -292,6 +363,14 @@ export function coverMissing(page: u32, healer: u32, doubtful: u32, first: bool,
     }
     if (unqueue) clearBits(line + Line.Pending * BLOCK_BYTES, bit);
   }
+}
+
+/** What is missing of `bits` of one word may be covered: it is possibly missing, no more. */
+// @ts-ignore: decorator
+@inline
+export function makePossible(line: usize, bits: u64): void {
+  clearBits(line + Line.Sure * BLOCK_BYTES, bits);
+  clearBits(line + Line.Likely * BLOCK_BYTES, bits);
 }
 
 // @ts-ignore: decorator

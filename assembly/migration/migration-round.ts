@@ -71,7 +71,8 @@ export function takeBlock(block: u32, entry: usize): void {
       let line = lineOf(kept, row, Line.All) + w;
       let doubt: u64 = unsent ? ~(<u64>0) : 0;
       if (pending) doubt = load<u64>(line + Line.Pending * BLOCK_BYTES);
-      missWord(line, bits, doubt);
+      // No send is recorded, so nothing is certain.
+      missWord(line, bits, doubt, ~(<u64>0));
     }
   }
 }

@@ -17,8 +17,10 @@ export function migrationWord(block: u32, row: u32, set: u32, offset: u32): u64 
   switch (set) {
     case RowSet.MigStale:
       return at(line, Line.Sure);
+    case RowSet.MigLikely:
+      return at(line, Line.Likely) & ~at(line, Line.Sure);
     case RowSet.MigPossible:
-      return at(line, Line.All) & ~at(line, Line.Sure);
+      return at(line, Line.All) & ~at(line, Line.Likely);
     case RowSet.MigPending:
       return pendingCounts(kept) ? at(line, Line.Pending) : 0;
     case RowSet.MigResendless:

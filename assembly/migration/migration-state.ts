@@ -89,6 +89,19 @@ export class Migration {
   hashCount: u32;
   hash: u64;
 
+  /** packets.ts: pages go where no event names them; some packet is not kept. */
+  unseenData: bool;
+  packetsBroken: bool;
+  packets: usize;
+  packetCount: u32;
+  packetCap: u32;
+  /** By channel, what its next packet has. */
+  nextPackets: usize;
+  /** Pages that arrived as zeros in the first pass of multifd. */
+  zeroArrivals: usize;
+  zeroArrivalCount: u32;
+  zeroArrivalCap: u32;
+
   /** stale-entry.ts. */
   entryPieces: usize;
   entryTable: usize;

@@ -8,14 +8,18 @@ import {
   EVENT_TS,
   MIG_DOUBT_FIRST_PASS,
   MIG_DOUBT_FLIGHT,
+  MIG_DOUBT_POPPED,
   MIG_DOUBT_QUEUED,
+  MIG_DOUBT_UNSEEN,
   PAGE_SHIFT,
+  REQUEST_POP_TS,
 } from "../abi";
 import { drainHealed, draining, drainMissing } from "../drain";
-import { atEvent } from "../known/moment";
+import { atEvent, byRequest } from "../known/moment";
 import { activeRows, bitOf, rowLogs, rowWindow } from "../pages/planes";
 import { landUntil } from "./flight";
 import {
+  bitOfPage,
   flightLine,
   heal,
   Healer,
@@ -25,11 +29,13 @@ import {
   lineOf,
   missWord,
   pendingRound,
+  readAfter,
   seenLine,
   sendTime,
   sentAt,
   setPendingRound,
   wordOf,
+  writeTimes,
 } from "./migration-page";
 import { migration } from "./migration-state";
 import { noteRecent } from "./recent";
@@ -64,6 +70,9 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
   let last = <u32>((gpa + len - 1) >> PAGE_SHIFT);
   let lastNoted = last - page < MAX_NOTED ? last : page + MAX_NOTED - 1;
   let firstPass = m.firstPass;
+  // A request may write from its pop on; a ring is written in this moment.
+  let began = byRequest ? load<u64>(byRequest + REQUEST_POP_TS) : ts;
+  let recorded = sendsRecorded();
   let mayWait = !firstPass && !m.saves && !m.byArrival;
   noteRecent(page, last - page + 1, out);
   while (true) {
@@ -75,6 +84,8 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
     let sent = sentAt(page >> 9);
     let seen = sent ? load<u64>(seenLine(sent) + offset) : 0;
     let flight = sent ? load<u64>(flightLine(sent) + offset) : 0;
+    let popped = recorded ? mayPrecede(sent, page, wordEnd, began) & seen & ~flight : 0;
+    let soft = recorded ? ~seen | popped : ~(<u64>0);
     for (let rest = out; rest; rest &= rest - 1) {
       let row = <u32>ctz<u32>(rest);
       let line = lineOf(kept, row, Line.All) + offset;
@@ -82,11 +93,9 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
       let queued = mayWait ? pendingBits(kept, row, offset) : 0;
       let doubt = flight | unsent | queued | lost;
       let fresh = mask & ~load<u64>(line);
-      if (draining) {
-        let sure = load<u64>(line + Line.Sure * BLOCK_BYTES);
-        drainMissing(page, row, mask & ~(doubt | sure), fresh & doubt, unsent);
-      }
-      missWord(line, mask, doubt);
+      if (draining) drainWord(line, page, row, mask & ~doubt, soft, fresh & doubt, unsent);
+      missWord(line, mask, doubt, soft);
+      if (m.unseenData) noteWriteTimes(kept, row, page, wordEnd, ts);
       if (!keepsEntries || page > lastNoted) continue;
       // Behind the last page of all there is none to compare with.
       for (let p = page, end = min<u32>(wordEnd, lastNoted); ; ++p) {
@@ -95,6 +104,8 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
         if (unsent & bit) why |= MIG_DOUBT_FIRST_PASS;
         if (flight & bit) why |= MIG_DOUBT_FLIGHT;
         if (queued & bit) why |= MIG_DOUBT_QUEUED;
+        if (popped & bit) why |= MIG_DOUBT_POPPED;
+        if (!(seen & bit)) why |= MIG_DOUBT_UNSEEN;
         noteEntry(p, row, cause, why, (fresh & bit) != 0, sendTime(sent, p));
         if (p == end) break;
       }
@@ -102,6 +113,48 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
     if (wordEnd == last) break;
     page = wordEnd + 1;
   }
+}
+
+/**
+ * Whether pages with data are told page by page: by the source, or by a destination that names some.
+ * Without, nothing is certain.
+ */
+function sendsRecorded(): bool {
+  let m = migration;
+  return !m.unseenData && (m.saves != 0 || (m.byArrival && m.loads != 0));
+}
+
+/** Pages of [page, last], in one word, that may have been read last after `began`. */
+function mayPrecede(sent: usize, page: u32, last: u32, began: u64): u64 {
+  let bits: u64 = 0;
+  if (!sent) return 0;
+  for (let p = page, n = last - page + 1; n; --n, ++p) {
+    if (readAfter(sent, p, began)) bits |= bitOfPage(p);
+  }
+  return bits;
+}
+
+/** Tells a history what the pages of a word become, where they are not that already. */
+function drainWord(
+  line: usize,
+  page: u32,
+  row: u32,
+  ordered: u64,
+  soft: u64,
+  doubtful: u64,
+  unsent: u64,
+): void {
+  let sure = load<u64>(line + Line.Sure * BLOCK_BYTES);
+  let likely = load<u64>(line + Line.Likely * BLOCK_BYTES);
+  drainMissing(page, row, ordered & ~(soft | sure), ordered & soft & ~likely, doubtful, unsent);
+}
+
+/** Pages [page, last] of a block were written at `ts`; for packets.ts. */
+function noteWriteTimes(kept: usize, row: u32, page: u32, last: u32, ts: u64): void {
+  let times = writeTimes(kept, row, true);
+  if (!times) return;
+  let us = <u32>min<u64>((ts - migration.startTs) / 1000 + 1, 0xffffffff);
+  for (let p = page, n = last - page + 1; n; --n, ++p) store<u32>(times + ((p & 511) << 2), us);
 }
 
 /** Pages of the last harvest under a row's policy: they may still be waiting to be sent. */

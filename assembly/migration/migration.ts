@@ -19,6 +19,7 @@ import { clearPages, openPages } from "./migration-page";
 import { beginInside, beginRound, takeRound } from "./migration-round";
 import { migration, NO_SPACE } from "./migration-state";
 import { forgetRecent, openRecent } from "./recent";
+import { clearPackets } from "./packets";
 import { clearSent } from "./resend";
 import { clearEntries, keepsEntries } from "./stale-entry";
 import { restartZeros, sendZeros } from "./zero-pages";
@@ -32,6 +33,7 @@ export function startMigration(ts: u64): bool {
   clearEarly();
   clearEntries();
   clearSent();
+  clearPackets();
   restartZeros();
   m.underWay = true;
   m.firstPass = true;
@@ -57,7 +59,10 @@ export function startMigration(ts: u64): bool {
 
 /** Nothing was seen that decides inside a round, and nobody asks for the single writes or states. */
 function roundsSuffice(): bool {
-  return !migration.saves && !migration.byArrival && !keepsEntries && !draining && !hasSlack();
+  let m = migration;
+  return (
+    !m.saves && !m.byArrival && !m.unseenData && !keepsEntries && !draining && !hasSlack()
+  );
 }
 
 /** A sync has taken the planes: a new round begins. */

@@ -1,12 +1,13 @@
 /** Pages that QEMU sends, and those that a destination receives. */
-import { EVENT_PID, EVENT_TS, LoadSlot, NO_ADDRESS, PAGE_SHIFT, SaveSlot } from "../abi";
+import { EVENT_PID, EVENT_TS, NO_ADDRESS, PAGE_SHIFT } from "../abi";
+import { LoadSlot, SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { draining, drainSend } from "../drain";
 import { DrainSend } from "../drain-abi";
 import { streamAt } from "../decode/stream";
 import { atStream } from "../known/moment";
 import { gpaIn, ramBlockKnown, rangeCount } from "../known/ram-ranges";
-import { takeOff } from "./flight";
+import { readBy, takeOff } from "./flight";
 import {
   bitOfPage,
   coverMissing,
@@ -20,6 +21,7 @@ import {
 import { takeRound } from "./migration-round";
 import { migration } from "./migration-state";
 import { clearRecent } from "./recent";
+import { noteZeroArrival } from "./packets";
 import { sendAgain } from "./resend";
 import { checkPages, sendZeros } from "./zero-pages";
 
@@ -99,11 +101,17 @@ export function onLoad(event: usize): bool {
   else ++m.loads;
   if (!counts) return false;
   takeRound();
-  m.byArrival = true;
+  // With multifd a page that came as zeros in the first pass may come again with data, unseen.
+  if (m.unseenData) {
+    if (noteZeroArrival(name, <u32>(slotOf(event, LoadSlot.addr) >> PAGE_SHIFT))) return false;
+  } else m.byArrival = true;
   let host = slotOf(event, LoadSlot.host);
   for (let i: u32 = 0; i < rangeCount; ++i) {
     let gpa = gpaIn(i, space, name, host);
-    if (gpa != NO_ADDRESS) arrive(<u32>(gpa >> PAGE_SHIFT), load<u64>(event + EVENT_TS));
+    if (gpa == NO_ADDRESS) continue;
+    let page = <u32>(gpa >> PAGE_SHIFT);
+    if (m.unseenData) coverMissing(page, Healer.None, ~0, false, true);
+    else arrive(page, load<u64>(event + EVENT_TS));
   }
   return false;
 }
@@ -115,5 +123,7 @@ function arrive(page: u32, ts: u64): void {
   if (!sent) return;
   markSeen(sent, page);
   noteSendTime(sent, page, ts);
+  // It was sent before, by the clock of the writes perhaps a little later.
+  readBy(sent, page, ts);
   coverMissing(page, Healer.None, ~0, false, true);
 }

@@ -1,7 +1,6 @@
 /** Other trackers of dirty pages, and what takes certainty away: KVM, a stopped ring, lost events. */
 import {
   BLOCK_BYTES,
-  DirtiedSlot,
   EVENT_TS,
   GPA_BITS,
   MAX_HEADS,
@@ -11,6 +10,7 @@ import {
   QUEUE_LOGADDR,
   QUEUE_NUM,
 } from "../abi";
+import { DirtiedSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { draining, drainLine, drainSend } from "../drain";
 import { DrainSend, PageState } from "../drain-abi";
@@ -29,11 +29,13 @@ export function migrationGap(ts: u64): void {
   if (!migration.underWay) return;
   takeRound();
   migration.gapEnd = afterSlack(ts);
+  migration.packetsBroken = true;
   for (let at = migration.firstKept; at; at = nextKept(at)) {
     for (let row: u32 = 0; row < activeRows; ++row) {
-      let sure = lineOf(at, row, Line.Sure);
-      if (draining) drainLine(blockOf(at), row, sure, PageState.Possible);
-      memory.fill(sure, 0, BLOCK_BYTES);
+      let likely = lineOf(at, row, Line.Likely);
+      if (draining) drainLine(blockOf(at), row, likely, PageState.Possible);
+      memory.fill(likely, 0, BLOCK_BYTES);
+      memory.fill(lineOf(at, row, Line.Sure), 0, BLOCK_BYTES);
     }
   }
 }

@@ -4,11 +4,12 @@
  */
 import { draining, drainSend } from "../drain";
 import { DrainSend } from "../drain-abi";
-import { EVENT_TS, NO_ADDRESS, PAGE_SHIFT, SaveSlot } from "../abi";
+import { EVENT_TS, NO_ADDRESS, PAGE_SHIFT } from "../abi";
+import { SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { gpaIn, rangeCount } from "../known/ram-ranges";
-import { holdFlight } from "./flight";
-import { coverMissing, Healer, keptAt, markSeen, noteSendTime, sentMake } from "./migration-page";
+import { readBy } from "./flight";
+import { coverMissing, Healer, markSeen, noteSendTime, sentMake } from "./migration-page";
 import { migration, NO_SPACE } from "./migration-state";
 import { HASHED, hashPage } from "./profile";
 import { recentRows } from "./recent";
@@ -115,8 +116,7 @@ function sendZero(page: u32, ts: u64): void {
   let sent = sentMake(page >> 9);
   if (!sent) return;
   let first = markSeen(sent, page);
-  holdFlight(page, ts);
-  if (!keptAt(page >> 9)) return;
   noteSendTime(sent, page, ts);
+  readBy(sent, page, ts);
   coverMissing(page, first ? Healer.FirstSend : Healer.Resend, recentRows(page), first, true);
 }

@@ -2,8 +2,9 @@
  * Am I affected? What the kernel that ran left stale or lost, which patches would have saved it, what none
  * does: the first screen of `report`.
  */
-import { countPages } from "../model/page-runs.ts";
-import type { MachineResult, MigrationVerdict } from "../model/result.ts";
+
+import type { MigrationVerdict } from "../model/migration-result.ts";
+import type { MachineResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { choosePolicies, DEFAULT_POLICIES } from "../vhost/chosen-policy.ts";
 import { KERNELS } from "../vhost/kernels.ts";
@@ -58,7 +59,7 @@ export interface Affected {
   backEnd: boolean;
   /** stale: at the destination of a migration; lost: left out of the dirty log in some round. */
   measure: "stale" | "lost";
-  /** Certainly, and possibly more. */
+  /** Certainly; and likely or possibly more. */
   pages: number;
   possibly: number;
   /** Fewest patches first; with `lost` and several writers a page may count more than once. */
@@ -163,7 +164,7 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   const measure = migration ? "stale" : "lost";
   const lost = result.policies.find((row) => row.name === judged)?.lost ?? 0;
   const pages = migration ? (verdict?.best ?? 0) : lost;
-  const possibly = verdict ? countPages(verdict.possiblyStale) : 0;
+  const possibly = verdict ? (verdict.worst ?? 0) - (verdict.best ?? 0) : 0;
   const counts = verdict ? staleByCause(verdict) : lostByCause(result, judged);
   const saved = new Map<string, SavedPages>();
   const unsaved: UnsavedPages[] = [];

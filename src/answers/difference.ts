@@ -113,7 +113,7 @@ async function answerOf(
 function pagesOf(result: MachineResult, measure: "stale" | "lost"): readonly PageRun[] {
   if (measure === "lost") return result.policies[0]?.lostRuns ?? [];
   const verdict = toldByQemu(result)?.verdicts[0];
-  return verdict ? [...verdict.stale, ...verdict.possiblyStale] : [];
+  return verdict ? [...verdict.stale, ...verdict.likelyStale, ...verdict.possiblyStale] : [];
 }
 
 function comparePages(a: readonly PageRun[], b: readonly PageRun[]): PageDifference {

@@ -8,9 +8,10 @@ import { type ImageOptions, openGuestImage, openSentPages } from "../memory/open
 import type { Owners } from "../memory/owners/owners.ts";
 import { readOwners } from "../memory/owners/read-owners.ts";
 import { readMemoryMap } from "../memory/read-memory-map.ts";
+import type { MigrationVerdict } from "../model/migration-result.ts";
 import { PageRuns } from "../model/page-runs.ts";
 import { RecordingError, UsageError } from "../model/place.ts";
-import type { MachineResult, MigrationVerdict } from "../model/result.ts";
+import type { MachineResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
@@ -150,6 +151,7 @@ function nameOf({ policy: name }: MigrationVerdict, policies: readonly ChosenPol
 function pagesOf(verdict: MigrationVerdict) {
   return {
     stale: PageRuns.from(verdict.stale),
+    likelyStale: PageRuns.from(verdict.likelyStale),
     possiblyStale: PageRuns.from(verdict.possiblyStale),
     healed: PageRuns.from(verdict.healed.flatMap(({ runs }) => runs)),
   };

@@ -4,11 +4,13 @@
  */
 import type { GuestComparison } from "../memory/compare-guest-images.ts";
 import type { SentPages } from "../memory/mapped-ram-image.ts";
+import type { StaleVerdict } from "../model/migration-result.ts";
 import { PageRuns } from "../model/page-runs.ts";
 
 /** What the replay says of pages, under one policy. Disjoint; absent sets are empty. */
 export interface VerdictPages {
   stale: PageRuns;
+  likelyStale?: PageRuns;
   possiblyStale: PageRuns;
   /** Missed, and repaired by somebody before the end. */
   healed?: PageRuns;
@@ -16,7 +18,7 @@ export interface VerdictPages {
   clean?: PageRuns;
 }
 
-export type VerdictClass = "stale" | "possibly-stale" | "healed" | "clean" | "not-written";
+export type VerdictClass = StaleVerdict | "healed" | "clean" | "not-written";
 
 /** Pages of one class of the verdict by what the images say. */
 export interface ClassCounts {
@@ -39,10 +41,10 @@ export interface SentCounts {
 
 /** One policy against the images. */
 export interface ImageVerdict {
-  /** `explained`: each differing page is stale or possibly stale; `none`: nothing was compared. */
+  /** `explained`: each differing page is stale, likely or possibly; `none`: nothing was compared. */
   answer: "explained" | "unexplained" | "none";
   classes: ClassCounts[];
-  /** Pages that differ and are neither stale nor possibly stale. */
+  /** Pages that differ and are in no set of the verdict. */
   unexplained: PageRuns;
   /** Stale pages with equal bytes: what was missed repeated what was there. */
   staleEqual: PageRuns;
@@ -74,6 +76,7 @@ export function imageVerdict(
     restCompared = restCompared.subtract(pages);
   };
   add("stale", verdict.stale);
+  add("likely-stale", verdict.likelyStale ?? new PageRuns());
   add("possibly-stale", verdict.possiblyStale);
   const unexplained = rest;
   add("healed", verdict.healed ?? new PageRuns());

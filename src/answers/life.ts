@@ -1,7 +1,9 @@
 /** What happened to some guest pages? Every write, every sync, and who logged what: `explain`. */
+
+import type { HealedBy } from "../model/migration-result.ts";
 import { type GpaRange, PAGE_BYTES, wholePages } from "../model/pages.ts";
 import { UsageError } from "../model/place.ts";
-import type { HealedBy, MachineResult, PageRun, SyncMark } from "../model/result.ts";
+import type { MachineResult, PageRun, SyncMark } from "../model/result.ts";
 import type { WatchedWrite } from "../model/told.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { assumeLogging, causesOf, WINDOW } from "../vhost/causes.ts";
@@ -107,7 +109,7 @@ function pageVerdicts(machine: MachineResult, range: GpaRange): PageVerdict[] {
       : {
           policy: verdict.policy,
           stale: within(verdict.stale, range),
-          possibly: within(verdict.possiblyStale, range),
+          possibly: within([...verdict.likelyStale, ...verdict.possiblyStale], range),
           healed: verdict.healed
             .map(({ by, runs }) => ({ by, pages: within(runs, range) }))
             .filter(({ pages }) => pages > 0),

@@ -132,7 +132,8 @@ export function verdictOf(result: MachineResult, policy: string, page: number): 
   const verdict = toldByQemu(result)?.verdicts.find((one) => one.policy === policy);
   if (verdict) {
     if (has(verdict.stale)) return "stale";
-    return has(verdict.possiblyStale) ? "possibly-stale" : "kept";
+    const open = has(verdict.likelyStale) || has(verdict.possiblyStale);
+    return open ? "possibly-stale" : "kept";
   }
   return has(result.policies.find(({ name }) => name === policy)?.lostRuns ?? []) ? "lost" : "kept";
 }

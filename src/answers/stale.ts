@@ -2,7 +2,8 @@
 import type { Source } from "../bytes/source.ts";
 import type { OwnedPages, Owner, Owners } from "../memory/owners/owners.ts";
 import { readOwners } from "../memory/owners/read-owners.ts";
-import type { MachineResult, MigrationResult, MigrationVerdict } from "../model/result.ts";
+import type { MigrationResult, MigrationVerdict } from "../model/migration-result.ts";
+import type { MachineResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { oneMachine, selectMachines, worstStatus } from "./machines.ts";
@@ -17,7 +18,7 @@ export interface Options extends CommonOptions {
 /** Who owned the open pages of one policy's verdict. */
 export interface VerdictOwners {
   policy: string;
-  /** Of the pages that are stale or possibly stale: most pages first; those of nobody. */
+  /** Of the pages of the three sets: most pages first; those of nobody. */
   owned: OwnedPages[];
   unknown: number;
   /** In the order of the verdict's `pages`; null where the file does not have the page. */
@@ -53,7 +54,7 @@ export async function ask(
 function ownersOf(verdict: MigrationVerdict, owners: Owners): VerdictOwners {
   return {
     policy: verdict.policy,
-    ...owners.summarise([...verdict.stale, ...verdict.possiblyStale]),
+    ...owners.summarise([...verdict.stale, ...verdict.likelyStale, ...verdict.possiblyStale]),
     pages: verdict.pages.map(({ gfn }) => owners.at(gfn) ?? null),
   };
 }

@@ -2,12 +2,15 @@
 import {
   MIG_DOUBT_FIRST_PASS,
   MIG_DOUBT_FLIGHT,
+  MIG_DOUBT_POPPED,
   MIG_DOUBT_QUEUED,
+  MIG_DOUBT_UNSEEN,
   RowSet,
   STALE_DOUBT,
   STALE_SENT,
 } from "../../assembly/abi.ts";
-import type { Doubt, HealedBy, PageRun, StalePage } from "../model/result.ts";
+import type { Doubt, HealedBy, StalePage, StaleVerdict } from "../model/migration-result.ts";
+import type { PageRun } from "../model/result.ts";
 import type { Core } from "./core.ts";
 import { type PlaceOf, type QueueName, readEvidence } from "./queue-record.ts";
 
@@ -15,6 +18,7 @@ import { type PlaceOf, type QueueName, readEvidence } from "./queue-record.ts";
 export interface RowVerdict {
   row: number;
   stale: PageRun[];
+  likely: PageRun[];
   possible: PageRun[];
   healed: { by: HealedBy; runs: PageRun[] }[];
   /** Logged by the policy and never sent again. */
@@ -50,15 +54,16 @@ export function readVerdict(
 ): RowVerdict {
   const runsOf = (set: RowSet): PageRun[] => core.runs(row, set, MAX_RUNS).runs;
   const stale = runsOf(RowSet.MigStale);
+  const likely = runsOf(RowSet.MigLikely);
   const possible = runsOf(RowSet.MigPossible);
   const pages: StalePage[] = [];
   let without = 0;
-  const add = (runs: readonly PageRun[], certain: boolean): void => {
+  const add = (runs: readonly PageRun[], verdict: StaleVerdict): void => {
     for (const run of runs) {
       for (let gfn = run.gfn; gfn < run.gfn + run.pages; gfn++) {
         const page =
           pages.length < MAX_PAGES
-            ? readPage(core, row, gfn, certain, startNs, placeOf, queueOf)
+            ? readPage(core, row, gfn, verdict, startNs, placeOf, queueOf)
             : null;
         if (page) pages.push(page);
         else without++;
@@ -66,12 +71,14 @@ export function readVerdict(
     }
   };
   if (withPages) {
-    add(stale, true);
-    add(possible, false);
+    add(stale, "stale");
+    add(likely, "likely-stale");
+    add(possible, "possibly-stale");
   }
   return {
     row,
     stale,
+    likely,
     possible,
     healed: HEALERS.map(([by, set]) => ({ by, runs: runsOf(set) })).filter(
       ({ runs }) => runs.length > 0,
@@ -87,7 +94,7 @@ function readPage(
   core: Core,
   row: number,
   gfn: number,
-  certain: boolean,
+  verdict: StaleVerdict,
   startNs: bigint,
   placeOf: PlaceOf,
   queueOf: (id: number) => QueueName,
@@ -100,18 +107,28 @@ function readPage(
   const straddles = sentNs !== null && write.popNs !== null && BigInt(write.popNs) <= sentNs + 999n;
   return {
     gfn,
-    verdict: certain ? "stale" : "possibly-stale",
+    verdict,
     write,
     sentNs: sentNs === null ? null : sentNs.toString(),
     poppedBeforeSend: straddles,
-    doubts: certain ? [] : doubtsOf(core.view.getUint32(at + STALE_DOUBT, true)),
+    doubts: doubtsOf(verdict, core.view.getUint32(at + STALE_DOUBT, true)),
   };
 }
 
-function doubtsOf(bits: number): Doubt[] {
-  const doubts: Doubt[] = [];
-  if (bits & MIG_DOUBT_FIRST_PASS) doubts.push("first-pass");
-  if (bits & MIG_DOUBT_FLIGHT) doubts.push("in-flight");
-  if (bits & MIG_DOUBT_QUEUED) doubts.push("queued");
-  return doubts;
+/** Doubts that leave a page likely stale, and those that leave it possibly so. */
+const DOUBTS: Readonly<Record<StaleVerdict, readonly [bit: number, doubt: Doubt][]>> = {
+  stale: [],
+  "likely-stale": [
+    [MIG_DOUBT_POPPED, "popped-before-send"],
+    [MIG_DOUBT_UNSEEN, "no-send-seen"],
+  ],
+  "possibly-stale": [
+    [MIG_DOUBT_FIRST_PASS, "first-pass"],
+    [MIG_DOUBT_FLIGHT, "in-flight"],
+    [MIG_DOUBT_QUEUED, "queued"],
+  ],
+};
+
+function doubtsOf(verdict: StaleVerdict, bits: number): Doubt[] {
+  return DOUBTS[verdict].flatMap(([bit, doubt]) => (bits & bit ? [doubt] : []));
 }

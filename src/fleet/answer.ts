@@ -1,7 +1,8 @@
 /** From the result of a replay to what a part says of its machines. */
 
+import type { MigrationVerdict } from "../model/migration-result.ts";
 import { PageRuns } from "../model/page-runs.ts";
-import type { Limit, MachineResult, MigrationVerdict, ReplayResult } from "../model/result.ts";
+import type { Limit, MachineResult, ReplayResult } from "../model/result.ts";
 import { encodePages } from "./page-set.ts";
 import type { PartMachine } from "./part.ts";
 

@@ -3,8 +3,9 @@ import { RowSet } from "../../assembly/abi.ts";
 import { DrainTable } from "../../assembly/drain-abi.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import type { Row } from "../core/rows.ts";
+import type { MigrationVerdict } from "../model/migration-result.ts";
 import { UsageError } from "../model/place.ts";
-import type { DeviceSummary, MigrationVerdict, PageRun, ReplayResult } from "../model/result.ts";
+import type { DeviceSummary, PageRun, ReplayResult } from "../model/result.ts";
 import type { ReplaySink, ReplayTables } from "../replay/replay-options.ts";
 import { CAUSE_LIST, type CauseMask, causeName, hasCause, NOT_WRITTEN } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
@@ -182,6 +183,7 @@ export class HistoryWriter implements ReplaySink {
       }
     };
     put("stale", verdict.stale);
+    put("likely-stale", verdict.likelyStale);
     put("possibly-stale", verdict.possiblyStale);
     for (const { by, runs } of verdict.healed) put(by, runs);
   }
@@ -227,6 +229,7 @@ function withoutPages(result: HistoryResult): HistoryResult {
       verdicts: migration.verdicts.map((verdict) => ({
         ...verdict,
         stale: [],
+        likelyStale: [],
         possiblyStale: [],
         healed: verdict.healed.map(({ by }) => ({ by, runs: [] })),
         pages: [],

@@ -18,6 +18,8 @@ export enum Lane {
   Logged,
   /** Logged and not written: sent for nothing. Only where it is asked for. */
   OverLogged,
+  /** As Stale, but perhaps covered by the last send. */
+  Likely,
 }
 
 /** Pages of a block: 2 MiB. */

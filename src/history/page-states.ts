@@ -20,6 +20,7 @@ const BEGIN = PAGE_STATES.indexOf("begin");
 const MISSING = PAGE_STATES.indexOf("missing");
 const UNSENT = PAGE_STATES.indexOf("unsent");
 const POSSIBLE = PAGE_STATES.indexOf("possible");
+const LIKELY = PAGE_STATES.indexOf("likely");
 const RESENT = PAGE_STATES.indexOf("healed-resend");
 const CPU = SEND_KINDS.indexOf("cpu");
 const LOGGED_SET = ROUND_SETS.indexOf("logged");
@@ -190,8 +191,8 @@ function followEvents(
         clearLanes(changes, state);
         const { sendTimes, outcome, verdicts } = machine.result.migrations[migration] ?? {};
         whatIf = verdicts?.[policy]?.whatIf ?? false;
-        harvests = sendTimes === "none";
-        unsure = sendTimes === "none" || outcome === "unfinished";
+        harvests = sendTimes === "none" || sendTimes === "packets";
+        unsure = outcome === "unfinished";
       } else if (Math.floor(states.rows[s]! / bit) % 2 === 1) {
         // Under another policy than the one that ran the page would perhaps not have been sent again.
         const lane = whatIf && kind === RESENT ? Lane.Possible : laneState(kind, unsure);
@@ -212,6 +213,7 @@ function followEvents(
 
 function laneState(state: number, unsure: boolean): Lane {
   if (state === MISSING) return unsure ? Lane.Possible : Lane.Stale;
+  if (state === LIKELY) return unsure ? Lane.Possible : Lane.Likely;
   if (state === UNSENT) return Lane.Unsent;
   return state === POSSIBLE ? Lane.Possible : Lane.Healed;
 }
@@ -219,6 +221,12 @@ function laneState(state: number, unsure: boolean): Lane {
 function clearLanes(changes: LaneChanges, ns: number): void {
   for (let lane = 0; lane < changes.now.length; lane++) changes.set(lane, ns, Lane.None);
 }
+
+const SETTLED: Readonly<Record<string, Lane>> = {
+  stale: Lane.Stale,
+  "likely-stale": Lane.Likely,
+  "possibly-stale": Lane.Possible,
+};
 
 /** At the end of a migration its verdict counts. */
 function settleMigration(
@@ -235,8 +243,7 @@ function settleMigration(
   for (let i = 0; i < verdicts.length; i++) {
     if (verdicts.migration[i] !== migration || verdicts.policy[i] !== policy) continue;
     const set = VERDICT_SETS[verdicts.set[i]!];
-    const lane =
-      set === "stale" ? Lane.Stale : set === "possibly-stale" ? Lane.Possible : Lane.Healed;
+    const lane = SETTLED[set ?? ""] ?? Lane.Healed;
     eachLane(blocks, verdicts.page[i]!, verdicts.pages[i]!, (at) => {
       final[at] = lane;
     });
@@ -244,7 +251,8 @@ function settleMigration(
   for (let lane = 0; lane < final.length; lane++) {
     const now = changes.now[lane]!;
     // A migration that was given up leaves nothing stale, and no verdict.
-    const open = now === Lane.Stale || now === Lane.Unsent || now === Lane.Possible;
+    const open =
+      now === Lane.Stale || now === Lane.Likely || now === Lane.Unsent || now === Lane.Possible;
     if (final[lane] !== Lane.None) changes.set(lane, ns, final[lane]!);
     else if (open) changes.set(lane, ns, judged.length === 0 ? Lane.None : Lane.Healed);
   }

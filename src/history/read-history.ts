@@ -1,6 +1,8 @@
 /** Reads a history: the header, checked, and columns as typed arrays, decoded when they are asked for. */
+
+import type { HealedBy } from "../model/migration-result.ts";
 import { atByte, RecordingError } from "../model/place.ts";
-import type { HealedBy, PageRun } from "../model/result.ts";
+import type { PageRun } from "../model/result.ts";
 import { unpack } from "./container.ts";
 import { type HistoryHeader, type HistoryMachine, type HistoryResult, SCHEMA } from "./header.ts";
 import {
@@ -112,6 +114,7 @@ function withPages(result: HistoryResult, verdicts: HistoryTable<"verdicts">): H
     verdicts: migration.verdicts.map((verdict) => ({
       ...verdict,
       stale: [] as PageRun[],
+      likelyStale: [] as PageRun[],
       possiblyStale: [] as PageRun[],
       healed: [] as { by: HealedBy; runs: PageRun[] }[],
     })),
@@ -123,6 +126,7 @@ function withPages(result: HistoryResult, verdicts: HistoryTable<"verdicts">): H
     if (!verdict || !set) continue;
     const run = { gfn: verdicts.page[i]!, pages: verdicts.pages[i]! };
     if (set === "stale") verdict.stale.push(run);
+    else if (set === "likely-stale") verdict.likelyStale.push(run);
     else if (set === "possibly-stale") verdict.possiblyStale.push(run);
     else {
       let healed = verdict.healed.find(({ by }) => by === set);

@@ -97,10 +97,12 @@ export const PAGE_STATES = [
   "healed-log",
   "healed-cpu",
   "healed-stop",
+  "likely",
 ] as const;
 export const ROUND_SETS = ["written", "logged"] as const;
 export const VERDICT_SETS = [
   "stale",
+  "likely-stale",
   "possibly-stale",
   "first-send",
   "resend",

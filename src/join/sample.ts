@@ -69,6 +69,9 @@ const REACH = 10_000_000;
 /** The events are the same when so many of the fewer are found in the other. */
 const SAME = 0.5;
 const LEAST = 3;
+/** Half of the events are so near, ns: two recorders in turn, on a clock that jumps; one, rounded. */
+const USUAL = 2_000_000;
+const ROUNDED = 2_000;
 /** Times that may be of any clock: so many of all events of the second are at the times of the first. */
 const ALIKE = 0.95;
 const MANY = 16;
@@ -201,5 +204,8 @@ function compare(a: Picked, b: Picked, { shift, rate }: Fit): Omit<Shared, "offs
   if (shared.matched < enough) return null;
   distances.sort((x, y) => x - y);
   const spread = distances[Math.floor((distances.length - 1) * 0.95)] ?? 0;
+  // A few events that say the same may be of two CPUs: only at the same moment they are one.
+  const near = shared.matched < LEAST ? ROUNDED : USUAL;
+  if ((distances[distances.length >> 1] ?? 0) > near) return null;
   return { ...shared, spread: BigInt(Math.ceil(spread)) };
 }

@@ -2,7 +2,7 @@
  * Sets of guest pages as sorted runs. Two numbers a run, so that a set of millions of pages stays
  * small when it is contiguous and at 16 bytes a page at worst.
  */
-import type { PageRun } from "./result.ts";
+import type { PageRun } from "./evidence.ts";
 
 const FIRST_CAPACITY = 16;
 

@@ -3,13 +3,11 @@
  * that uses the library. Addresses are numbers here (a guest-physical address has at most 44 bits)
  * and become hex strings in JSON.
  */
+import type { Evidence, PageRun } from "./evidence.ts";
+import type { MigrationResult } from "./migration-result.ts";
 import type { Place } from "./place.ts";
 
-/** A half-open run of guest pages: gfn is the first page's number (gpa >> 12). */
-export interface PageRun {
-  gfn: number;
-  pages: number;
-}
+export type { Evidence, PageRun } from "./evidence.ts";
 
 /** How a result relates to the truth. `lower`, `upper`, `bounds`: why stands in the limits. */
 export type Certainty = "exact" | "lower" | "upper" | "bounds";
@@ -136,25 +134,6 @@ export interface Round {
   caveats: string[];
 }
 
-/** A write that is the first one to touch its pages in its round, for this cause. */
-export interface Evidence {
-  /** Number of its machine. */
-  machine: number;
-  cause: string;
-  device: number;
-  queue: number | null;
-  head: number | null;
-  request: number | null;
-  round: number;
-  gpa: number;
-  len: number;
-  /** The event that ended the request (used), or made the ring write. */
-  place: Place;
-  ns: string;
-  popPlace: Place | null;
-  popNs: string | null;
-}
-
 /** Lost pages of one policy, one cause and one queue. */
 export interface Finding {
   /** Stable: `lost-io`, `lost-io-late`, `lost-io-freed`, `lost-ctl`, `lost-evt`, `no-log-base` … */
@@ -215,87 +194,6 @@ export interface Sufficiency {
   question: string;
   answer: "yes" | "partly" | "no";
   why: string;
-}
-
-/** What covered an unlogged write: a send, the policy's own log, a vCPU's write, the device's stop. */
-export type HealedBy = "first-send" | "resend" | "log" | "cpu" | "stop";
-
-/**
- * Why a page is only possibly stale. first-pass: written in the first pass, when it may not have
- * been sent yet; in-flight: between the send's event and the flush of QEMU's buffer, or within the
- * clocks' tolerance; queued: no sends are recorded, and it was queued since the last sync;
- * events-lost: a send may be among events that were lost; what-if: sent again, perhaps only because
- * the vhost that ran logged it; unfinished: the recording ends before the migration.
- */
-export type Doubt =
-  | "first-pass"
-  | "in-flight"
-  | "queued"
-  | "no-send-times"
-  | "arrival"
-  | "events-lost"
-  | "what-if"
-  | "unfinished";
-
-/** A page that is stale or may be, with the last write that the policy left out. */
-export interface StalePage {
-  gfn: number;
-  verdict: "stale" | "possibly-stale";
-  write: Evidence;
-  /** The last send before that write, where the recording has it. */
-  sentNs: string | null;
-  /** The request was popped before that send: the data may have landed before it. */
-  poppedBeforeSend: boolean;
-  doubts: Doubt[];
-}
-
-/** Which pages are stale at the destination, had this policy been the source's. */
-export interface MigrationVerdict {
-  policy: string;
-  /**
-   * Pages: certainly stale; by the likely order of sends; at the worst. null: not known, as no write of
-   * a device is recorded.
-   */
-  best: number | null;
-  likely: number | null;
-  worst: number | null;
-  stale: PageRun[];
-  possiblyStale: PageRun[];
-  healed: { by: HealedBy; runs: PageRun[] }[];
-  /** Pages that this policy logged and that were never sent again; null: not known. */
-  loggedNotSent: number | null;
-  /** Another policy fits the sends and logs more: sends count only as far as this one explains them. */
-  whatIf: boolean;
-  pages: StalePage[];
-  pagesWithoutEvidence: number;
-}
-
-/** A live migration in the recording. */
-export interface MigrationResult {
-  from: "qemu" | "ioctl";
-  outcome: "completed" | "cancelled" | "failed" | "unfinished";
-  logOn: { ns: string; place: Place };
-  firstSyncNs: string | null;
-  stoppedNs: string | null;
-  postcopyNs: string | null;
-  endNs: string | null;
-  syncs: number;
-  states: { state: string; ns: string }[];
-  /** Page sends: with data, of zeros (only where a destination was recorded), of no known address. */
-  sends: { data: number; zero: number; unplaced: number };
-  /** Where the times of sends come from. */
-  sendTimes: "source" | "source-and-destination" | "destination" | "none";
-  /**
-   * Pages that were sent again as pages of zeros unseen, at most: so many stale pages may be none.
-   * 0: none was, or the destination's recording shows them. null: not known.
-   */
-  zeroResendsAtMost: number | null;
-  /** How each RAM block was placed in guest-physical memory. */
-  blocks: { block: string; placed: string }[];
-  /** Pages that vCPUs wrote, as QEMU fetched them from KVM's dirty ring. */
-  cpuDirtied: number;
-  /** In the order of `policies`. */
-  verdicts: MigrationVerdict[];
 }
 
 /**

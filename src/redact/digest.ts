@@ -4,15 +4,10 @@
  * pages, words and times of the one replay go through a renaming first.
  */
 
+import type { MigrationResult, MigrationVerdict } from "../model/migration-result.ts";
 import { eachPage } from "../model/page-runs.ts";
 import { PAGE_BYTES } from "../model/pages.ts";
-import type {
-  MachineResult,
-  MigrationResult,
-  MigrationVerdict,
-  PageRun,
-  ReplayResult,
-} from "../model/result.ts";
+import type { MachineResult, PageRun, ReplayResult } from "../model/result.ts";
 import type { RequestRecord, SyncView } from "../model/told.ts";
 
 import type { Mapping } from "./mapping.ts";
@@ -248,6 +243,7 @@ export class ReplayDigest {
   #verdict(name: string, verdict: MigrationVerdict): void {
     const { best, likely, worst, loggedNotSent, whatIf, pagesWithoutEvidence } = verdict;
     this.#fact(`${name}: stale pages`, [best, likely, worst, this.#pages(verdict.stale)]);
+    this.#fact(`${name}: likely stale pages`, this.#pages(verdict.likelyStale));
     this.#fact(`${name}: possibly stale pages`, this.#pages(verdict.possiblyStale));
     for (const { by, runs } of verdict.healed) {
       this.#fact(`${name}: pages healed by ${by}`, this.#pages(runs));

@@ -40,7 +40,7 @@ function sendLimits(run: Replay, add: Add): void {
   const told = run.follower.migrations.filter((migration) => migration.verdicts.length > 0);
   const sources = new Set(told.map((migration) => migration.sendTimes));
   const unseen = told
-    .filter(({ sendTimes }) => sendTimes !== "none")
+    .filter(({ sendTimes }) => sendTimes !== "none" && sendTimes !== "packets")
     .map(({ zeroResendsAtMost }) => zeroResendsAtMost);
   if (unseen.some((most) => most !== 0)) {
     const most = unseen.includes(null) ? null : Math.max(...unseen.map(Number));
@@ -50,6 +50,23 @@ function sendLimits(run: Replay, add: Add): void {
       "A page of zeros is sent unseen at the source: one that was stale and was sent again as zeros " +
         `counts as stale${most === null ? "" : `, at most ${most} of these stale pages`} (the ` +
         "destination's recording shows it).",
+    );
+  }
+  if (sources.has("packets") || (sources.has("none") && run.core.exports.sentUnseen())) {
+    add(
+      "multifd-sends",
+      "both",
+      "The channels of multifd send pages that no event names: when the first pass sent a page is told by " +
+        "the packets, where they are recorded whole, and of later passes nothing is known. No page is " +
+        "certainly stale.",
+    );
+  } else if (told.some(({ from, sendTimes }) => from === "qemu" && sendTimes === "none")) {
+    add(
+      "no-send-times",
+      "fewer",
+      "No page sends are recorded (ram_save_page): a page that was sent again after the write is not told " +
+        "from a stale one. A guest with init_on_alloc, the default of many distributions, clears pages by " +
+        "its CPU before data is read into them, so that most of them are sent again.",
     );
   }
   if (sources.has("destination")) {

@@ -1,5 +1,6 @@
 /** "Not known" is not 0: a result without a verdict has no numbers of pages. */
-import type { MachineResult, MigrationVerdict, PolicyRound } from "../model/result.ts";
+import type { MigrationVerdict } from "../model/migration-result.ts";
+import type { MachineResult, PolicyRound } from "../model/result.ts";
 
 const NO_COUNTS: PolicyRound = {
   ...{ logged: null, lost: null, extra: null, newlyLost: null, stale: null },
@@ -33,6 +34,13 @@ function unknownVerdict(verdict: MigrationVerdict): MigrationVerdict {
   return {
     ...verdict,
     ...{ best: null, likely: null, worst: null, loggedNotSent: null },
-    ...{ stale: [], possiblyStale: [], healed: [], pages: [], pagesWithoutEvidence: 0 },
+    ...{
+      stale: [],
+      likelyStale: [],
+      possiblyStale: [],
+      healed: [],
+      pages: [],
+      pagesWithoutEvidence: 0,
+    },
   };
 }

@@ -1,6 +1,7 @@
 /** Which question a recording can answer, and which probe is missing when it cannot. */
 
-import type { InputSummary, MigrationResult, Round, Sufficiency } from "../model/result.ts";
+import type { MigrationResult, SendTimes } from "../model/migration-result.ts";
+import type { InputSummary, Round, Sufficiency } from "../model/result.ts";
 import { probesSeen } from "./limit.ts";
 
 interface Question {
@@ -87,13 +88,15 @@ function staleAnswer(
   if (missing(["used"]).length > 0 && missing(ELEMENT_EVENTS).length > 0) {
     return { question: STALE, answer: "no", why: "what devices wrote is not known" };
   }
-  const why: Record<MigrationResult["sendTimes"], string> = {
+  const why: Record<SendTimes, string> = {
     none: `no ram_save_page events${missing(["migration_bitmap_sync_start"]).length > 0 ? ", no syncs of QEMU" : ""}: only bounds`,
     destination: "only arrivals at the destination (ram_load_loop)",
+    packets: "packets of multifd: when the first pass sent a page, of later passes nothing",
     source: "page sends, of zeros none (they are in the destination's recording)",
     "source-and-destination": "page sends with zeros",
   };
-  const answer = main.sendTimes === "none" || main.sendTimes === "destination" ? "partly" : "yes";
+  const paged = main.sendTimes === "source" || main.sendTimes === "source-and-destination";
+  const answer = paged ? "yes" : "partly";
   return { question: STALE, answer, why: why[main.sendTimes] };
 }
 

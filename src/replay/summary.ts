@@ -19,6 +19,7 @@ import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
 import { withoutNumbers } from "./not-known.ts";
 import { ONLY_MACHINE } from "./replay-state.ts";
 import type { Replay } from "./run.ts";
+import { isSession } from "./sessions.ts";
 import { answerable } from "./sufficiency.ts";
 import { unseenLimit } from "./unseen-devices.ts";
 
@@ -98,8 +99,9 @@ function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[]
   return byDev.map(({ dev, device, queues: own }, number) => ({
     number,
     driver: driverName(own) ?? device?.driver ?? "vhost",
-    dev: dev === null || dev === 0n ? null : hex(ownAddress(dev)),
-    vs: device ? hex(device.vs) : null,
+    // What messages name by a number has no address.
+    dev: dev === null || dev === 0n || isSession(dev) ? null : hex(ownAddress(dev)),
+    vs: device && !isSession(device.vs) ? hex(device.vs) : null,
     features: device?.features == null ? null : hex(device.features),
     memory: (device?.memory ?? []).map((region) => ({
       first: Number(region.first),

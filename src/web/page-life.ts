@@ -15,6 +15,7 @@ export const STATE_WORDS: Record<Lane, string> = {
   [Lane.None]: "nothing is missing",
   [Lane.Stale]: "missed by the log after its send: the destination has old bytes",
   [Lane.Unsent]: "missed by the log, not sent yet: harmless so far",
+  [Lane.Likely]: "likely stale: perhaps covered by its last send",
   [Lane.Possible]: "possibly stale",
   [Lane.Healed]: "missed by the log, covered since",
   [Lane.Logged]: "written and logged, not sent yet",
@@ -31,12 +32,21 @@ const SENT: Record<(typeof SEND_KINDS)[number], string> = {
 const BECAME: Readonly<Record<string, string>> = {
   missing: "missed: the destination has old bytes",
   unsent: "missed, and not sent yet",
+  likely: "missed, perhaps covered by its last send: likely stale",
   possible: "possibly stale",
   "healed-first-send": "covered by its first send",
   "healed-resend": "covered: sent again",
   "healed-log": "covered: logged later, QEMU sends it again",
   "healed-cpu": "covered: a vCPU wrote it, QEMU sends it again",
   "healed-stop": "covered: marked when the device was stopped",
+};
+
+/** Of PAGE_STATES, those that are not healed. */
+const LANES: Readonly<Record<string, Lane>> = {
+  missing: Lane.Stale,
+  likely: Lane.Likely,
+  unsent: Lane.Unsent,
+  possible: Lane.Possible,
 };
 
 export function lifeOf(one: Case, page: number, policy: number): PageLife | null {
@@ -109,14 +119,7 @@ function addStates({ machine }: Case, page: number, policy: number, add: Add): v
   for (let i = 0; i < states.length; i++) {
     if (!touches(states, i, page) || Math.floor(states.rows[i]! / bit) % 2 === 0) continue;
     const name = PAGE_STATES[states.state[i]!]!;
-    const state =
-      name === "missing"
-        ? Lane.Stale
-        : name === "unsent"
-          ? Lane.Unsent
-          : name === "possible"
-            ? Lane.Possible
-            : Lane.Healed;
+    const state = LANES[name] ?? Lane.Healed;
     add(states.ns[i]!, 3, { kind: "state", what: BECAME[name] ?? name, who: "", place: "", state });
   }
 }

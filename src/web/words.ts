@@ -101,7 +101,9 @@ function policySummary(
     verdict: verdict
       ? {
           best: verdict.best,
-          possibly: known ? countPages(verdict.possiblyStale) : null,
+          possibly: known
+            ? countPages(verdict.likelyStale) + countPages(verdict.possiblyStale)
+            : null,
           healed: known
             ? verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0)
             : null,

@@ -171,7 +171,7 @@ function answer(own: Case, message: ToWorker): void {
 
 /** How many pages of a view are in each state at a moment. */
 function countStates(states: PageStates, view: View, at: number): number[] {
-  const counts = new Array<number>(Lane.OverLogged + 1).fill(0);
+  const counts = new Array<number>(Lane.Likely + 1).fill(0);
   const last = Math.min(states.first.length - 1, Math.ceil(view.last));
   for (let lane = Math.max(0, Math.floor(view.first)); lane < last; lane++) {
     let state: Lane = Lane.None;

@@ -260,6 +260,13 @@ describe("sessions of SPDK", () => {
     expect(pages["spdk-split"]).toBe("10 12 120 220");
     expect(result.devices.map(({ queues }) => queues[0]?.completed)).toEqual([1, 1]);
     expect(result.devices.map(({ queues }) => queues[0]?.inFlightAtEnd)).toEqual([0, 0]);
+    // A number names them in messages, no address.
+    expect(result.devices.map(({ dev, vs }) => [dev, vs])).toEqual([
+      ...[
+        [null, null],
+        [null, null],
+      ],
+    ]);
   });
 
   test("where several fit, the link is a limit and no guess", async () => {

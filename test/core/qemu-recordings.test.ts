@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { Source } from "../../src/bytes/source.ts";
-import type { MigrationResult } from "../../src/model/result.ts";
+import type { MigrationResult } from "../../src/model/migration-result.ts";
 import type { RequestRecord } from "../../src/model/told.ts";
 import type { Recording } from "../../src/replay/replay.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";

@@ -165,9 +165,10 @@ describe.each(CASES)("%s", (_, files) => {
     }
     const bare = (verdicts: typeof result.migrations) =>
       verdicts.map(({ verdicts: list }) =>
-        list.map(({ policy, stale, possiblyStale, healed }) => ({
+        list.map(({ policy, stale, likelyStale, possiblyStale, healed }) => ({
           policy,
           stale,
+          likelyStale,
           possiblyStale,
           healed,
         })),

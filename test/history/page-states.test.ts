@@ -81,12 +81,14 @@ describe.each(MIGRATIONS)("migration %s, %j", (folder, files) => {
         const pages = (settle: boolean, ...wanted: Lane[]) =>
           finalPages(machine, history.originNs, i, settle, ...wanted);
         expect(pages(true, Lane.Stale), name).toEqual(pagesOf(verdict.stale));
+        expect(pages(true, Lane.Likely), name).toEqual(pagesOf(verdict.likelyStale));
         expect(pages(true, Lane.Possible), name).toEqual(pagesOf(verdict.possiblyStale));
         expect(pages(true, Lane.Unsent), name).toEqual([]);
         // The states lead there by themselves: the verdict at the end is no repair.
         const sure = migration.sendTimes !== "none" && !verdict.whatIf;
         if (!sure) continue;
         expect(pages(false, Lane.Stale), name).toEqual(pagesOf(verdict.stale));
+        expect(pages(false, Lane.Likely), name).toEqual(pagesOf(verdict.likelyStale));
         expect(pages(false, Lane.Possible, Lane.Unsent), name).toEqual(
           pagesOf(verdict.possiblyStale),
         );

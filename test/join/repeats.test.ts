@@ -100,6 +100,18 @@ test("another recorder on another clock, which reads it a little later, is the s
   }
 });
 
+test("two events that say the same, some milliseconds apart in two pieces, are two", async () => {
+  const line = (cpu: number, time: string): string =>
+    `       vhost-1-77      [00${cpu}] .....    ${time}: used: (vhost_add_used_n) vq=0xff11000012340000 ` +
+    "head=1 len=0 n=1 idx=5 num=128 logused=0 logaddr=0x0 feat=0x0\n";
+  const piece = (cpu: number, time: string): Source =>
+    memorySource(`cpu${cpu}`, `# tracer: nop\n${line(cpu, time)}`);
+  const apart = await replayAll([piece(0, "10.000000"), piece(1, "10.004000")]);
+  expect(notes(apart)).not.toContain("counts once");
+  const same = await replayAll([piece(0, "10.000000"), piece(1, "10.000001")]);
+  expect(notes(same)).toContain("counts once");
+});
+
 describe("pieces of one recording", () => {
   const text = textOf("vhost-scsi", "6.1.0-50-amd64", "12-toggle", "trace.txt.gz");
   const lines = text.split("\n");

@@ -2,13 +2,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { EVENT_SLOTS, EventKind } from "../../assembly/abi.ts";
 import {
   BlkSlot,
   CmdReqSlot,
   CmdRespSlot,
   DirtiedSlot,
-  EVENT_SLOTS,
-  EventKind,
   FillSlot,
   FlushSlot,
   LoadSlot,
@@ -16,7 +15,7 @@ import {
   NotifySlot,
   PopSlot,
   SaveSlot,
-} from "../../assembly/abi.ts";
+} from "../../assembly/qemu-abi.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
 import { QEMU_EVENTS, QEMU_UNUSED, qemuEventOfKind, slotOf } from "../../src/qemu/events.ts";
 import { piecesOf } from "../../src/qemu/pattern.ts";

@@ -3,7 +3,8 @@
  * QEMU in between. Rules: docs/recording.md; migration/ram.c, hw/virtio/vhost.c.
  */
 import type { NormalisedEvent } from "../../src/model/event.ts";
-import type { MigrationResult, MigrationVerdict, PageRun } from "../../src/model/result.ts";
+import type { MigrationResult, MigrationVerdict } from "../../src/model/migration-result.ts";
+import type { PageRun } from "../../src/model/result.ts";
 import { findPolicy, type Policy } from "../../src/vhost/policy.ts";
 import { Guest, type GuestOptions } from "./guest.ts";
 import { memorySource, type OneMachine, replayAll } from "./memory-source.ts";
@@ -153,6 +154,7 @@ export function pagesOf(runs: readonly PageRun[]): number[] {
 
 export interface Verdict {
   stale: number[];
+  likely: number[];
   possible: number[];
   healed: number[];
   by: Record<string, number[]>;
@@ -167,6 +169,7 @@ export function verdictOf(migration: MigrationResult, policy: string): Verdict {
   for (const entry of verdict.healed) by[entry.by] = pagesOf(entry.runs);
   return {
     stale: pagesOf(verdict.stale),
+    likely: pagesOf(verdict.likelyStale),
     possible: pagesOf(verdict.possiblyStale),
     healed: verdict.healed.flatMap(({ runs }) => pagesOf(runs)).sort((a, b) => a - b),
     by,

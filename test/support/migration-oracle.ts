@@ -27,7 +27,8 @@ type Kind = "io" | "late" | "control" | "ring" | "off";
 
 /** What happened to pages, in order; the position in the list is the time. */
 type Happening =
-  | { what: "write"; pages: readonly number[]; kind: Kind }
+  /** `began`: the position at which its request was popped; none: it is written at once. */
+  | { what: "write"; pages: readonly number[]; kind: Kind; began?: number }
   | { what: "send" | "zero"; page: number }
   | { what: "tracked"; pages: readonly number[] }
   | { what: "start" | "sync" | "flush" | "gap" | "end" };
@@ -78,7 +79,7 @@ export function record(ops: readonly Op[]): MigrationGuest {
 /** The same as a list of what happened to pages. */
 function happenings(ops: readonly Op[]): Happening[] {
   const list: Happening[] = [];
-  const flying = new Map<number, { pages: readonly number[]; captured: boolean }>();
+  const flying = new Map<number, { pages: readonly number[]; captured: boolean; began: number }>();
   const seen = new Set<number>();
   let on = false;
   const ring = (queue: number): void => {
@@ -92,7 +93,7 @@ function happenings(ops: readonly Op[]): Happening[] {
         break;
       case "pop":
         seen.add(2);
-        flying.set(op.head, { pages: op.pages, captured: on });
+        flying.set(op.head, { pages: op.pages, captured: on, began: list.length });
         ring(2);
         break;
       case "used": {
@@ -101,7 +102,7 @@ function happenings(ops: readonly Op[]): Happening[] {
         ring(2);
         if (!request) break;
         const kind = !on ? "off" : request.captured ? "io" : "late";
-        list.push({ what: "write", pages: request.pages, kind });
+        list.push({ what: "write", pages: request.pages, kind, began: request.began });
         break;
       }
       case "control":
@@ -129,12 +130,12 @@ function happenings(ops: readonly Op[]): Happening[] {
   return list;
 }
 
+/** No page is in two. */
 export interface OracleVerdict {
   stale: number[];
+  likely: number[];
   possible: number[];
   healed: number[];
-  /** Pages that count as stale when nothing of the sends is known: E.4, "likely". */
-  likely: number[];
 }
 
 /** The verdict of one policy, page by page; with what the destination shows, or without. */
@@ -147,9 +148,8 @@ export function oracleVerdict(
   const start = all.findIndex(({ what }) => what === "start");
   const end = all.findIndex(({ what }) => what === "end");
   const list = all.slice(start, end < 0 ? all.length : end);
-  const verdict: OracleVerdict = { stale: [], possible: [], healed: [], likely: [] };
+  const verdict: OracleVerdict = { stale: [], likely: [], possible: [], healed: [] };
   if (start < 0) return verdict;
-  const sendTimes = list.some(({ what }) => what === "send");
   const syncs = list.flatMap(({ what }, t) => (what === "sync" ? [t] : []));
   // What is in the log when the recording ends before the migration is fetched later.
   const fetches = end < 0 ? [...syncs, list.length] : syncs;
@@ -210,13 +210,22 @@ export function oracleVerdict(
       const last = syncs.filter((t) => t < w).length - 1;
       return last >= 1 && harvests(last);
     };
+    /** Its last send is known, and was read before the request was popped. */
+    const afterSend = (w: number): boolean => {
+      const entry = list[w]!;
+      const popped = entry.what === "write" && entry.began !== undefined ? entry.began - start : w;
+      const known = [
+        ...ownSends.filter((s) => s < w).map(readBy),
+        // A page of zeros was read before the send that follows it.
+        ...ownZeros.filter((z) => z < between(w)).map((z) => sends[z] ?? Number.POSITIVE_INFINITY),
+      ];
+      return known.length > 0 && known.every((t) => t <= popped);
+    };
     const open = writes.filter((w) => !covered(w));
+    const ordered = open.filter((w) => !doubtful(w));
     if (open.length === 0) verdict.healed.push(page);
-    else {
-      const certain = open.some((w) => !doubtful(w));
-      if (certain) verdict.likely.push(page);
-      (certain && sendTimes && end >= 0 ? verdict.stale : verdict.possible).push(page);
-    }
+    else if (ordered.length === 0 || end < 0) verdict.possible.push(page);
+    else (ordered.some(afterSend) ? verdict.stale : verdict.likely).push(page);
   }
   return verdict;
 }

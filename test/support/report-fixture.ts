@@ -5,13 +5,13 @@ import type { Io } from "../../src/commands/shared/io.ts";
 import { observedImages } from "../../src/commands/shared/observed.ts";
 import type { ReplayApi } from "../../src/commands/shared/replay-api.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
+import type { MigrationResult } from "../../src/model/migration-result.ts";
 import { countPages } from "../../src/model/page-runs.ts";
 import { UsageError } from "../../src/model/place.ts";
 import type {
   Finding,
   InputSummary,
   MachineResult,
-  MigrationResult,
   PageRun,
   PolicyResult,
   ReplayResult,
@@ -189,6 +189,7 @@ export function migrationOf(
   verdicts: readonly {
     policy: string;
     stale: Iterable<PageRun>;
+    likelyStale?: Iterable<PageRun>;
     possiblyStale: Iterable<PageRun>;
   }[],
 ): MigrationResult {
@@ -209,10 +210,12 @@ export function migrationOf(
     cpuDirtied: 0,
     verdicts: verdicts.map(({ policy, ...sets }) => {
       const [stale, possiblyStale] = [[...sets.stale], [...sets.possiblyStale]];
+      const likelyStale = [...(sets.likelyStale ?? [])];
       const best = countPages(stale);
+      const likely = best + countPages(likelyStale);
       return {
-        ...{ policy, best, likely: best, worst: best + countPages(possiblyStale) },
-        ...{ stale, possiblyStale, healed: [], loggedNotSent: 0, whatIf: false },
+        ...{ policy, best, likely, worst: likely + countPages(possiblyStale) },
+        ...{ stale, likelyStale, possiblyStale, healed: [], loggedNotSent: 0, whatIf: false },
         ...{ pages: [], pagesWithoutEvidence: 0 },
       };
     }),

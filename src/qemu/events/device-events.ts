@@ -1,14 +1,14 @@
 /** Events of devices: elements of QEMU's own, and which devices there are. */
+import { EventKind } from "../../../assembly/abi.ts";
 import {
   CmdReqSlot,
   CmdRespSlot,
-  EventKind,
   FillSlot,
   FlushSlot,
   MapSlot,
   NotifySlot,
   PopSlot,
-} from "../../../assembly/abi.ts";
+} from "../../../assembly/qemu-abi.ts";
 import type { EventRow } from "../event-row.ts";
 
 const BLK = {

@@ -1,5 +1,6 @@
 /** Events of a migration: its states, its syncs, the pages that are sent and received. */
-import { DirtiedSlot, EventKind, LoadSlot, SaveSlot } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/abi.ts";
+import { DirtiedSlot, LoadSlot, PacketPagesSlot, SaveSlot } from "../../../assembly/qemu-abi.ts";
 import type { EventRow } from "../event-row.ts";
 
 const CANCEL = {
@@ -129,6 +130,72 @@ export const MIGRATION_EVENTS: readonly EventRow[] = [
     redact: { rbname: "block", offset: "block-offset", host: "block-host" },
     tells: "a page is sent, with data",
     source: "migration/ram.c ram_save_page()",
+  },
+  {
+    name: "multifd_send_ram_fill",
+    kind: EventKind.QPacketPages,
+    format: "channel {id:u} normal pages {normal:u} zero pages {zero:u}",
+    slots: PacketPagesSlot,
+    versions: ["10.0", "11.1"],
+    role: "source",
+    recorded: true,
+    redact: { id: "keep", normal: "keep", zero: "keep" },
+    tells: "how many pages the next packet of a channel has",
+    source: "migration/multifd-nocomp.c multifd_ram_fill_packet()",
+  },
+  {
+    name: "multifd_send_fill",
+    kind: EventKind.QPacketFill,
+    format:
+      "channel {id:u} packet_num {packet_num:u} flags 0x{flags:x} next packet size {next_packet_size:u}",
+    versions: ["10.0", "11.1"],
+    role: "source",
+    recorded: true,
+    redact: { id: "keep", packet_num: "keep", flags: "keep", next_packet_size: "keep" },
+    tells: "a packet gets its number, and its pages are sent",
+    source: "migration/multifd.c multifd_send_fill_packet()",
+  },
+  {
+    name: "multifd_send",
+    kind: EventKind.QPacketSend,
+    format:
+      "channel {id:u} packet_num {packet_num:u} normal pages {normal:u} flags 0x{flags:x} next packet size {next_packet_size:u}",
+    versions: ["7.2"],
+    role: "source",
+    recorded: true,
+    redact: {
+      ...{ id: "keep", packet_num: "keep", normal: "keep", flags: "keep" },
+      next_packet_size: "keep",
+    },
+    tells: "both in one, before QEMU 9.0",
+    source: "migration/multifd.c multifd_send_thread()",
+  },
+  {
+    name: "multifd_recv_unfill",
+    kind: EventKind.QPacketUnfill,
+    format:
+      "channel {id:u} packet_num {packet_num:u} flags 0x{flags:x} next packet size {next_packet_size:u}",
+    versions: ["10.0", "11.1"],
+    role: "destination",
+    recorded: true,
+    redact: { id: "keep", packet_num: "keep", flags: "keep", next_packet_size: "keep" },
+    tells: "pages arrive that no event names",
+    source: "migration/multifd.c multifd_recv_unfill_packet()",
+  },
+  {
+    name: "multifd_recv",
+    kind: EventKind.QPacketRecv,
+    format:
+      "channel {id:u} packet_num {packet_num:u} pages {used:u} flags 0x{flags:x} next packet size {next_packet_size:u}",
+    versions: ["7.2"],
+    role: "destination",
+    recorded: true,
+    redact: {
+      ...{ id: "keep", packet_num: "keep", used: "keep", flags: "keep" },
+      next_packet_size: "keep",
+    },
+    tells: "the same, before QEMU 9.0",
+    source: "migration/multifd.c multifd_recv_thread()",
   },
   {
     name: "savevm_section_end",

@@ -39,10 +39,19 @@ const MAX_RANGES = 512;
 const SAME_ADDRESS = 0x80000000n;
 const PC_RAM = "pc.ram";
 
+/** A RAM block as far as the guest has it: pieces by offset, and its length. */
+export interface RamBlock {
+  name: string;
+  size: number;
+  pieces: { offset: number; gpa: number; size: number }[];
+}
+
 /** The maps of all inputs. */
 export class RamMap {
   readonly #core: Core;
   readonly #ranges = new Map<number, Range[]>();
+  /** By input: sections of RAM as vhost got them, with the names of their blocks. */
+  readonly #sections = new Map<number, Map<string, { hva: bigint; gpa: bigint; size: bigint }>>();
   /** The map that the user gave. */
   readonly mtree: readonly BlockRange[];
   /** Events that placed more memory than is kept. */
@@ -71,11 +80,45 @@ export class RamMap {
       this.#add(space, { hva: args.bits("userspace_addr"), size, gpa, block: 0, teller });
     } else if (kind === EventKind.QRegion) {
       const [hva, size, gpa] = [args.bits("host"), args.bits("size"), args.bits("gpa")];
+      this.#name(space, args.text("name"), { hva, gpa, size });
       this.#add(space, { hva, size, gpa, block: 0, teller });
     } else {
       const [hva, size] = [args.bits("userspace_addr"), args.bits("memory_size")];
       this.#add(space, { hva, size, gpa: args.bits("guest_phys_addr"), block: 0, teller });
     }
+  }
+
+  #name(space: number, name: string, section: { hva: bigint; gpa: bigint; size: bigint }): void {
+    const sections = this.#sections.get(space) ?? new Map();
+    if (sections.size >= MAX_RANGES) return;
+    sections.set(`${name} ${section.hva} ${section.gpa} ${section.size}`, section);
+    this.#sections.set(space, sections);
+  }
+
+  /** RAM blocks of a QEMU whose names and places are known, the largest first. */
+  blocks(space: number): RamBlock[] {
+    const blocks = new Map<string, RamBlock>();
+    const add = (name: string, offset: number, gpa: number, size: number): void => {
+      const block = blocks.get(name) ?? { name, size: 0, pieces: [] };
+      block.size = Math.max(block.size, offset + size);
+      block.pieces.push({ offset, gpa, size });
+      blocks.set(name, block);
+    };
+    for (const { block, offset, gpa, size } of this.mtree) add(block, offset, gpa, size);
+    if (blocks.size === 0) {
+      const sections = [...(this.#sections.get(space) ?? [])];
+      const base = new Map<string, bigint>();
+      for (const [key, { hva }] of sections) {
+        const name = blockName(key);
+        const known = base.get(name);
+        if (known === undefined || hva < known) base.set(name, hva);
+      }
+      for (const [key, { hva, gpa, size }] of sections) {
+        const name = blockName(key);
+        add(name, Number(hva - base.get(name)!), Number(gpa), Number(size));
+      }
+    }
+    return [...blocks.values()].sort((a, b) => b.size - a.size);
   }
 
   /**
@@ -178,6 +221,11 @@ export class RamMap {
     if (known.length === 0) return 0;
     return PageRuns.from(runs).subtract(PageRuns.from(known)).pages;
   }
+}
+
+/** The block's name in a key of `#sections`: names hold spaces, the numbers do not. */
+function blockName(key: string): string {
+  return key.split(" ").slice(0, -3).join(" ");
 }
 
 function toRange(region: MemoryRegion): Range {

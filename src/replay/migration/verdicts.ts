@@ -2,17 +2,21 @@
 import { RowSet } from "../../../assembly/abi.ts";
 import { type RowVerdict, readVerdict } from "../../core/migration-sets.ts";
 import type { Row } from "../../core/rows.ts";
+import {
+  type Doubt,
+  type MigrationResult,
+  type MigrationVerdict,
+  type SendTimes,
+  STALE_LADDER,
+  type StalePage,
+  type StaleVerdict,
+} from "../../model/migration-result.ts";
 import { countPages, PageRuns } from "../../model/page-runs.ts";
-import type {
-  Doubt,
-  MigrationResult,
-  MigrationVerdict,
-  PageRun,
-  StalePage,
-} from "../../model/result.ts";
+import type { PageRun } from "../../model/result.ts";
 import type { CauseMask } from "../../vhost/causes.ts";
 import { assumeLogging, type Policy } from "../../vhost/policy.ts";
 import type { ReplayState } from "../replay-state.ts";
+import { judgeFirstPass } from "./first-pass.ts";
 import type { RamMap } from "./ram-map.ts";
 import type { Migration } from "./timeline.ts";
 
@@ -33,8 +37,14 @@ export function readMigration(
   const data = exports.pagesSaved();
   const zero = exports.zerosSent();
   const loads = exports.pagesLoaded() + exports.zerosLoaded();
-  const sendTimes =
-    data > 0
+  const startNs = BigInt(migration.logOn.ns);
+  const multifd = exports.sentUnseen();
+  const placed = multifd && judgeFirstPass(run.core, ram, startNs);
+  const sendTimes: SendTimes = multifd
+    ? placed
+      ? "packets"
+      : "none"
+    : data > 0
       ? zero > 0
         ? "source-and-destination"
         : "source"
@@ -65,13 +75,13 @@ export function readMigration(
   if (migration.outcome === "cancelled" || migration.outcome === "failed") return result;
   const rows = rowsOfWindow(run);
   const queueOf = run.queueOf();
-  const startNs = BigInt(migration.logOn.ns);
   const read = rows.map(({ index }) =>
     readVerdict(run.core, index, startNs, run.placeOf, queueOf, run.options.stalePages ?? false),
   );
   rows.forEach(({ row }, i) => {
     const whatIf = isWhatIf(run, rows, i, read, sendTimes);
-    result.verdicts.push(verdictOf(run, row, read[i]!, { migration, sendTimes, whatIf }));
+    const about = { migration, sendTimes, whatIf };
+    result.verdicts.push(verdictOf(run, row, read[i]!, about));
   });
   return result;
 }
@@ -83,14 +93,10 @@ export function readMigration(
  * again with data, which are seen, are no others. migration/ram.c migration_bitmap_clear_dirty(),
  * save_zero_page(), ram_save_page(). null: not known.
  */
-function zeroResends(
-  run: ReplayState,
-  migration: Migration,
-  sendTimes: MigrationResult["sendTimes"],
-): number | null {
+function zeroResends(run: ReplayState, migration: Migration, sendTimes: SendTimes): number | null {
   const { exports } = run.core;
   if (sendTimes === "destination") return 0;
-  if (sendTimes === "none") return null;
+  if (sendTimes === "none" || sendTimes === "packets") return null;
   const { zeros } = run.plan;
   const data = exports.pagesSaved();
   if (zeros && !zeros.incomplete && !zeros.lossy && zeros.data === data) {
@@ -122,7 +128,7 @@ function isWhatIf(
   rows: readonly { row: Row; index: number }[],
   i: number,
   read: readonly RowVerdict[],
-  sendTimes: MigrationResult["sendTimes"],
+  sendTimes: SendTimes,
 ): boolean {
   if (sendTimes === "none") return false;
   const { ran } = run.options;
@@ -153,45 +159,62 @@ function maskOf(policy: Policy, row: Row): CauseMask {
 }
 
 /** Why a page is possibly stale when that came after its last write. */
-function laterDoubt(run: ReplayState, sendTimes: MigrationResult["sendTimes"]): Doubt {
+function laterDoubt(run: ReplayState, sendTimes: SendTimes): Doubt {
   if (run.gapCount > 0) return "events-lost";
   return run.plan.tolerance > 0n && sendTimes !== "destination" ? "in-flight" : "arrival";
 }
 
 interface Circumstances {
   migration: Migration;
-  sendTimes: MigrationResult["sendTimes"];
+  sendTimes: SendTimes;
   whatIf: boolean;
 }
 
+/** The sets of the ladder: the core says what the order of writes and sends is. */
 function verdictOf(
   run: ReplayState,
   row: Row,
   read: RowVerdict,
   { migration, sendTimes, whatIf }: Circumstances,
 ): MigrationVerdict {
-  const unsent = whatIf ? difference(read.resendless(), read.possible) : [];
-  const unsure = sendTimes === "none" || migration.outcome === "unfinished";
-  const stale = unsure ? [] : read.stale;
-  const possiblyStale = union(union(read.possible, unsent), unsure ? read.stale : []);
-  const open = union(stale, possiblyStale);
+  const unfinished = migration.outcome === "unfinished";
+  const down = (verdict: StaleVerdict): StaleVerdict => (unfinished ? "possibly-stale" : verdict);
+  const sets: Record<StaleVerdict, PageRun[]> = {
+    stale: [],
+    "likely-stale": [],
+    "possibly-stale": [],
+  };
+  const told = [read.stale, read.likely, read.possible];
+  STALE_LADDER.forEach((verdict, i) => {
+    sets[down(verdict)] = union(sets[down(verdict)], told[i]!);
+  });
+  const surer = union(sets.stale, sets["likely-stale"]);
+  const known = union(surer, sets["possibly-stale"]);
+  const unsent = whatIf ? difference(read.resendless(), known) : [];
+  const possiblyStale = union(sets["possibly-stale"], unsent);
+  const open = union(known, unsent);
   const pages = read.pages.map((page): StalePage => {
-    const doubts = [...page.doubts];
-    let { verdict } = page;
-    if (unsure && verdict === "stale") verdict = "possibly-stale";
-    if (verdict === "possibly-stale") {
+    const verdict = down(page.verdict);
+    // Where none is recorded, that of this page is not worth a word.
+    const unsaid = sendTimes === "none" || sendTimes === "packets";
+    const doubts = page.doubts.filter((doubt) => !unsaid || doubt !== "no-send-seen");
+    if (verdict === "likely-stale") {
       if (sendTimes === "none") doubts.push("no-send-times");
-      if (migration.outcome === "unfinished") doubts.push("unfinished");
+      else if (sendTimes === "packets") doubts.push("sends-unseen");
+    } else if (verdict === "possibly-stale") {
+      if (sendTimes === "none") doubts.push("no-send-times");
+      if (unfinished) doubts.push("unfinished");
       if (doubts.length === 0) doubts.push(laterDoubt(run, sendTimes));
     }
     return { ...page, verdict, doubts };
   });
   return {
     policy: run.options.policies[row.policy]!.policy.name,
-    best: countPages(stale),
-    likely: countPages(read.stale),
+    best: countPages(sets.stale),
+    likely: countPages(surer),
     worst: countPages(open),
-    stale,
+    stale: sets.stale,
+    likelyStale: sets["likely-stale"],
     possiblyStale,
     healed: read.healed
       .map(({ by, runs }) => ({ by, runs: difference(runs, open) }))

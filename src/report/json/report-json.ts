@@ -30,11 +30,11 @@ import { migrationJson } from "./stale-json.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
-/** `vhost-replay/report/2`; `opened`: the case that was asked about, where it was one. */
+/** `vhost-replay/report/3`; `opened`: the case that was asked about, where it was one. */
 export function reportJson(tool: Tool, answer: Report, opened: Case | null = null) {
   const { asked, result } = answer;
   return {
-    schema: "vhost-replay/report/2",
+    schema: "vhost-replay/report/3",
     tool: toolJson(tool),
     options: optionsJson(asked),
     case: opened && caseJson(opened),

@@ -8,15 +8,10 @@ import {
   type VerdictOwners,
 } from "../../answers/stale.ts";
 import type { Owner } from "../../memory/owners/owners.ts";
+import type { MigrationResult, MigrationVerdict, StalePage } from "../../model/migration-result.ts";
 import { countPages, eachPage } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
-import type {
-  MachineResult,
-  MigrationResult,
-  MigrationVerdict,
-  PageRun,
-  StalePage,
-} from "../../model/result.ts";
+import type { MachineResult, PageRun } from "../../model/result.ts";
 import { hex } from "../text/number-text.ts";
 import { staleHeadline } from "../text/stale-text.ts";
 import { ownersJson } from "./owners-json.ts";
@@ -35,10 +30,10 @@ import {
 const REPORT_RUNS = 64;
 const ANSWERS = { 0: "none-stale", 1: "stale", 3: "none" } as const;
 
-/** `vhost-replay/stale/2`. */
+/** `vhost-replay/stale/3`. */
 export function staleJson(tool: Tool, { asked, result, owners }: Answer) {
   return {
-    schema: "vhost-replay/stale/2",
+    schema: "vhost-replay/stale/3",
     tool: toolJson(tool),
     options: { ...optionsJson(asked), ran: asked.ran },
     inputs: result.inputs.map(inputJson),
@@ -61,6 +56,7 @@ function staleMachineJson(machine: MachineResult, owners: VerdictOwners[] | null
     migration: migration === null ? null : timelineJson(migration),
     policy: first?.policy ?? null,
     stale: first?.stale ?? [],
+    likelyStale: first?.likelyStale ?? [],
     possiblyStale: first?.possiblyStale ?? [],
     healed: first?.healed ?? [],
     reasons: first?.reasons ?? [],
@@ -86,6 +82,7 @@ function verdictJson(verdict: MigrationVerdict, owners: VerdictOwners | null) {
       loggedNotSent: verdict.loggedNotSent,
     },
     stale: gfns(verdict.stale),
+    likelyStale: gfns(verdict.likelyStale),
     possiblyStale: gfns(verdict.possiblyStale),
     healed: healed.map(({ gfn }) => hex(gfn)),
     ...(owners === null ? {} : { owners: ownersJson(owners) }),
@@ -146,6 +143,7 @@ export function migrationJson(migration: MigrationResult) {
       worst: verdict.worst,
       loggedNotSent: verdict.loggedNotSent,
       stale: runsJson(verdict.stale),
+      likelyStale: runsJson(verdict.likelyStale),
       possiblyStale: runsJson(verdict.possiblyStale),
       healed: verdict.healed.map(({ by, runs }) => ({ by, pages: countPages(runs) })),
     })),

@@ -1,7 +1,8 @@
 /** Migrations for people: the sentence that a report begins with, the time line, the counts. */
 import { leavesOpen } from "../../answers/open.ts";
+import type { MigrationResult, MigrationVerdict } from "../../model/migration-result.ts";
 import { countPages } from "../../model/page-runs.ts";
-import type { MachineResult, MigrationResult, MigrationVerdict } from "../../model/result.ts";
+import type { MachineResult } from "../../model/result.ts";
 import { countOf, numberText, seconds } from "./number-text.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 
@@ -28,22 +29,24 @@ export function staleSentence(migration: MigrationResult, result: MachineResult)
 }
 
 function amount(verdict: MigrationVerdict, machine: MachineResult): string {
-  const possible = countPages(verdict.possiblyStale);
-  if (verdict.best === null || verdict.likely === null) return "not known";
-  if (verdict.worst === 0)
-    return leavesOpen(machine.limits) ? "no page as far as recorded" : "no page";
-  if (verdict.best === 0) {
-    const likely = verdict.likely > 0 ? `, ${verdict.likely} likely` : "";
-    return `possibly ${countOf(possible, "page")}${likely}`;
-  }
-  const more = possible > 0 ? `, possibly ${possible} more` : "";
-  return `${countOf(verdict.best, "page")}${more}`;
+  if (verdict.best === null) return "not known";
+  const none = leavesOpen(machine.limits) ? "no page as far as recorded" : "no page";
+  const rungs: [how: string, pages: number][] = [
+    ["", countPages(verdict.stale)],
+    ["likely ", countPages(verdict.likelyStale)],
+    ["possibly ", countPages(verdict.possiblyStale)],
+  ];
+  const told = rungs
+    .filter(([, pages]) => pages > 0)
+    .map(([how, pages], i) => how + (i === 0 ? countOf(pages, "page") : `${pages} more`));
+  return told.length === 0 ? none : told.join(", ");
 }
 
 const SEND_TIMES: Record<MigrationResult["sendTimes"], string> = {
   source: "send times from the source (zero pages are not in it)",
   "source-and-destination": "send times from the source, zero pages from the destination",
   destination: "only arrival times at the destination",
+  packets: "send times of the first pass from the packets of multifd, none of later passes",
   none: "no send times",
 };
 
@@ -73,6 +76,7 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
   const rows = migration.verdicts.map((verdict) => [
     verdict.policy,
     numberText(verdict.best),
+    knownText(verdict, countPages(verdict.likelyStale)),
     knownText(verdict, countPages(verdict.possiblyStale)),
     knownText(
       verdict,
@@ -84,7 +88,10 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
   return [
     ...lines,
     "",
-    ...alignColumns([["policy", "stale", "possibly", "healed", "by", ""], ...rows], "lrrrll"),
+    ...alignColumns(
+      [["policy", "stale", "likely", "possibly", "healed", "by", ""], ...rows],
+      "lrrrrll",
+    ),
     ...whatIfNote(migration, style),
   ];
 }

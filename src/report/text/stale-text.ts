@@ -2,9 +2,15 @@
 
 import { type Answer, mainMigration, type VerdictOwners } from "../../answers/stale.ts";
 import { type Owner, ownerText } from "../../memory/owners/owners.ts";
-import { countPages, eachPage } from "../../model/page-runs.ts";
+import type {
+  Doubt,
+  MigrationVerdict,
+  StalePage,
+  StaleVerdict,
+} from "../../model/migration-result.ts";
+import { eachPage } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { Doubt, MachineResult, MigrationVerdict, StalePage } from "../../model/result.ts";
+import type { MachineResult } from "../../model/result.ts";
 import { limitsText } from "./limits-text.ts";
 import { machinesText } from "./machine-text.ts";
 import { migrationText, staleSentence } from "./migration-text.ts";
@@ -15,8 +21,11 @@ import { alignColumns, printable, type TextStyle } from "./text-layout.ts";
 
 const NO_MIGRATION = "No migration in this recording.";
 
-/** Why a page is only possibly stale, in a few words. */
+/** Why a page is not certainly stale, in a few words. */
 const DOUBTS: Record<Doubt, string> = {
+  "popped-before-send": "sent while the request was in flight",
+  "no-send-seen": "no send of it is recorded",
+  "sends-unseen": "perhaps sent again unseen",
   "first-pass": "written in the first pass, perhaps before its send",
   "in-flight": "written between the send and the flush of QEMU's buffer",
   queued: "queued since the last sync",
@@ -25,6 +34,12 @@ const DOUBTS: Record<Doubt, string> = {
   "events-lost": "events were lost after it was written",
   "what-if": "sent again, perhaps because it was logged",
   unfinished: "the recording ends before the migration",
+};
+
+const VERDICTS: Record<StaleVerdict, string> = {
+  stale: "stale",
+  "likely-stale": "likely",
+  "possibly-stale": "possibly",
 };
 
 /** The whole answer, ending in a line feed. `limit`: pages of each policy, at most. */
@@ -61,7 +76,7 @@ function pagesText(
   style: TextStyle,
   limit: number,
 ): string[] {
-  const total = countPages(verdict.stale) + countPages(verdict.possiblyStale);
+  const total = verdict.worst ?? 0;
   if (total === 0) return [];
   const shown = verdict.pages.slice(0, limit);
   const listed = new Set(shown.map((page) => page.gfn));
@@ -91,13 +106,10 @@ function pageRow(result: MachineResult, page: StalePage, owner: Owner | null): s
     queueLabel(result.devices, write.device, write.queue),
     write.request === null ? write.cause : `request ${write.request}`,
   ].join(" ");
-  const why = [
-    ...page.doubts.map((doubt) => DOUBTS[doubt]),
-    ...(page.verdict === "stale" && page.poppedBeforeSend ? ["popped before that send"] : []),
-  ];
+  const why = page.doubts.map((doubt) => DOUBTS[doubt]);
   return [
     hex(page.gfn),
-    page.verdict === "stale" ? "stale" : "possibly",
+    VERDICTS[page.verdict],
     seconds(write.ns),
     by,
     page.sentNs === null ? "-" : seconds(page.sentNs),

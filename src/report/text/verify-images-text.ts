@@ -12,6 +12,7 @@ import { alignColumns, printable, sectionsText, type TextStyle, wrapText } from 
 
 const NAMES: Readonly<Record<VerdictClass, string>> = {
   stale: "stale",
+  "likely-stale": "likely stale",
   "possibly-stale": "possibly stale",
   healed: "healed",
   clean: "written, not missed",
@@ -28,10 +29,10 @@ export function imagesSentence({ compared, differing, policies }: Answer): strin
   const parts = [`${differing.pages} of ${countOf(compared, "page")} differ`];
   for (const policy of policies) {
     const { unexplained } = policy.verdict;
-    const [stale, possibly] = policy.verdict.classes.map((one) => one.differing);
+    const [stale, likely, possibly] = policy.verdict.classes.map((one) => one.differing);
     const what =
       unexplained.pages === 0
-        ? `explains all: ${stale} stale, ${possibly} possibly stale`
+        ? `explains all: ${stale} stale, ${likely} likely, ${possibly} possibly stale`
         : `leaves ${unexplained.pages} unexplained`;
     parts.push(`${policyLabel(policy)} ${what}`);
   }

@@ -38,6 +38,7 @@ export const LIGHT: Palette = {
     [Lane.Healed]: [80, 184, 168],
     [Lane.Logged]: [42, 96, 170],
     [Lane.OverLogged]: [140, 104, 206],
+    [Lane.Likely]: [226, 98, 30],
   },
   outside: [176, 184, 192],
   activity: [42, 60, 90],
@@ -73,6 +74,7 @@ export const DARK: Palette = {
     [Lane.Healed]: [52, 142, 128],
     [Lane.Logged]: [74, 136, 214],
     [Lane.OverLogged]: [150, 112, 212],
+    [Lane.Likely]: [240, 118, 52],
   },
   outside: [92, 101, 112],
   activity: [190, 208, 236],
@@ -104,6 +106,7 @@ export const css = ([red, green, blue]: Rgb): string => `rgb(${red} ${green} ${b
 /** Which state decides the hue of a pixel that has several. */
 export const SEVERITY: readonly Lane[] = [
   Lane.Stale,
+  Lane.Likely,
   Lane.Possible,
   Lane.Unsent,
   Lane.Logged,

@@ -4,8 +4,8 @@ import { Lane, type PageStates } from "../../history/lanes.ts";
 import { laneFinder } from "./memory-map.ts";
 
 /** What became of a write: `Lane` of the page at the end, or outside the logging window. */
-export const OUTSIDE = 7;
-export const FATES = 8;
+export const OUTSIDE = 8;
+export const FATES = 9;
 
 /**
  * For each write what became of it under a policy: `Stale`, `Possible` or `Healed` when it was left out
@@ -33,18 +33,21 @@ export function fatesOfWrites(
       let worst = Lane.Healed;
       for (let page = writes.page[i]!, end = page + writes.pages[i]!; page < end; page++) {
         const lane = laneOf(page);
-        if (lane < 0) continue;
-        const state = final[lane]!;
-        if (state === Lane.Stale) worst = Lane.Stale;
-        else if ((state === Lane.Possible || state === Lane.Unsent) && worst !== Lane.Stale) {
-          worst = Lane.Possible;
-        }
+        if (lane >= 0) worst = worse(worst, final[lane]!);
       }
       fates[i] = worst;
     }
   }
   return fates;
 }
+
+/** The worse one of two states of pages that one write touched. */
+function worse(a: Lane, b: Lane): Lane {
+  const rank = (lane: Lane): number => RANKS.indexOf(lane === Lane.Unsent ? Lane.Possible : lane);
+  return rank(b) > rank(a) ? (b === Lane.Unsent ? Lane.Possible : b) : a;
+}
+
+const RANKS: readonly Lane[] = [Lane.Healed, Lane.Possible, Lane.Likely, Lane.Stale];
 
 /** The last state of each lane. */
 export function finalStates({ first, state }: PageStates): Uint8Array {

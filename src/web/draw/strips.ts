@@ -120,6 +120,7 @@ const DRAW: Readonly<Record<string, Draw>> = {
     );
     const order = [
       [Lane.Stale, css(palette.lanes[Lane.Stale])],
+      [Lane.Likely, css(palette.lanes[Lane.Likely])],
       [Lane.Possible, css(palette.lanes[Lane.Possible])],
       [Lane.Healed, css(palette.lanes[Lane.Healed])],
       [Lane.Logged, css(palette.lanes[Lane.Logged])],

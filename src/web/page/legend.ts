@@ -6,6 +6,7 @@ import type { State, Store } from "./store.ts";
 /** In the order of severity. */
 export const MEANINGS: readonly [Lane, string, string][] = [
   [Lane.Stale, "stale", "missed: destination has old bytes"],
+  [Lane.Likely, "likely", "likely stale"],
   [Lane.Unsent, "unsent", "missed, page not sent yet"],
   [Lane.Possible, "possible", "possibly stale"],
   [Lane.Healed, "healed", "missed, then covered"],

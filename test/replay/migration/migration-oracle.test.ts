@@ -1,7 +1,7 @@
 /** Twins: the core and the naive oracle agree on every page of random migrations. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { MigrationResult, MigrationVerdict } from "../../../src/model/result.ts";
+import type { MigrationResult, MigrationVerdict } from "../../../src/model/migration-result.ts";
 import { replayMigration, verdictOf } from "../../support/migration-guest.ts";
 import {
   migrations,
@@ -38,18 +38,19 @@ const withoutPages = (verdict: MigrationVerdict): Partial<MigrationVerdict> => (
 
 function compare(migration: MigrationResult, ops: readonly Op[]): void {
   for (const { policy, logs } of ORACLE_POLICIES) {
-    const { stale, possible, healed, verdict } = verdictOf(migration, policy.name);
+    const { stale, likely, possible, healed, verdict } = verdictOf(migration, policy.name);
     const oracle = oracleVerdict(ops, logs);
-    expect({ policy: policy.name, stale, possible, healed }).toEqual({
+    expect({ policy: policy.name, stale, likely, possible, healed }).toEqual({
       policy: policy.name,
       stale: oracle.stale,
+      likely: oracle.likely,
       possible: oracle.possible,
       healed: oracle.healed,
     });
     expect(verdict.whatIf).toBe(false);
     const counts = [
-      ...[oracle.stale.length, oracle.likely.length],
-      oracle.stale.length + oracle.possible.length,
+      ...[oracle.stale.length, oracle.stale.length + oracle.likely.length],
+      oracle.stale.length + oracle.likely.length + oracle.possible.length,
     ];
     // Where no request completes the oracle finds no page, and the replay says that it is not known.
     const unknown = verdict.best === null;
@@ -59,7 +60,7 @@ function compare(migration: MigrationResult, ops: readonly Op[]): void {
     if (unknown) expect(counts).toEqual([0, 0, 0]);
     // Every open page names the write to blame, and what it hangs on.
     expect(verdict.pages.map(({ gfn }) => gfn).sort((a, b) => a - b)).toEqual(
-      [...stale, ...possible].sort((a, b) => a - b),
+      [...stale, ...likely, ...possible].sort((a, b) => a - b),
     );
     for (const page of verdict.pages)
       expect(page.doubts.length === 0).toBe(page.verdict === "stale");

@@ -8,7 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Source } from "../../../src/bytes/source.ts";
 import type { NormalisedEvent } from "../../../src/model/event.ts";
-import type { MigrationResult } from "../../../src/model/result.ts";
+import type { MigrationResult } from "../../../src/model/migration-result.ts";
 import { dump, type Recording } from "../../../src/replay/replay.ts";
 import { findPolicy } from "../../../src/vhost/policy.ts";
 import { memorySource, recordingOf, replayOne } from "../../support/memory-source.ts";

@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { NormalisedEvent } from "../../../src/model/event.ts";
-import type { MigrationResult } from "../../../src/model/result.ts";
+import type { MigrationResult } from "../../../src/model/migration-result.ts";
 import { NewlyDirty } from "../../../src/replay/migration/newly-dirty.ts";
 import { findPolicy } from "../../../src/vhost/policy.ts";
 import { simpletrace } from "../../support/make-simpletrace.ts";
