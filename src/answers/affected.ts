@@ -4,14 +4,17 @@
  */
 
 import type { MigrationVerdict } from "../model/migration-result.ts";
-import type { ReplayResult } from "../model/result.ts";
+import type { MachineResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { choosePolicies, DEFAULT_POLICIES } from "../vhost/chosen-policy.ts";
 import { KERNELS } from "../vhost/kernels.ts";
 import type { Policy } from "../vhost/policy.ts";
 import { PATCHES, type Patch } from "../vhost/series.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { patchesFor } from "./attribute.ts";
+import { selectMachines, worstStatus } from "./machines.ts";
+import { leavesOpen } from "./open.ts";
+import type { Replayer } from "./replayer.ts";
 import { toldByQemu } from "./stale.ts";
 
 /** The vhost that ran, as far as it is told. */
@@ -69,7 +72,8 @@ export interface Affected {
 }
 
 export interface Answer extends CommonAnswer {
-  affected: Affected;
+  /** One a machine, in the order of `result.machines`. */
+  affected: Affected[];
 }
 
 /** Newest mainline kernel that was read, and the last one that logs no descriptor. */
@@ -102,36 +106,50 @@ export async function ask(
   const policies = chosen ?? reportPolicies(kernel);
   const { asked, base } = prepare(recording, { ...own, ...rest, policies }, "auto");
   const result = await run(recording, { ...base, stalePages: true });
-  if (!chosen && onlyOwnDevices(result)) {
+  if (!chosen && result.machines.every(onlyOwnDevices)) {
     const again = prepare(recording, { ...rest, policies: choosePolicies([OWN_DEVICE]) }, "auto");
-    const instead = await run(recording, { ...again.base, stalePages: true });
-    return { asked: again.asked, result: instead, affected: judge(instead, null) };
+    const found = await run(recording, { ...again.base, stalePages: true });
+    const instead = selectMachines(found, options);
+    const affected = instead.machines.map((machine) => judge(machine, null));
+    return { asked: again.asked, result: instead, affected };
   }
-  return { asked, result, affected: judge(result, kernel ?? null) };
+  const selected = selectMachines(result, options);
+  const affected = selected.machines.map((machine) => judge(machine, kernel ?? null));
+  return { asked, result: selected, affected };
 }
 
 /**
  * 0: the kernel that ran left nothing behind; where it is not told, no policy does. 1: pages are stale
- * or lost. 3: no verdict.
+ * or lost. 3: of a machine at least there is no verdict, or devices whose writes are not recorded leave
+ * it open.
  */
 export function statusOf({ affected, result }: Pick<Answer, "affected" | "result">): 0 | 1 | 3 {
-  if (!result.verdict) return 3;
-  if (affected.policy !== null) return affected.answer === "affected" ? 1 : 0;
-  return result.policies.some((policy) => policy.lost > 0) ? 1 : 0;
+  return worstStatus(result.machines.map((machine, i) => machineStatus(machine, affected[i]!)));
 }
 
-function onlyOwnDevices({ devices }: ReplayResult): boolean {
+/** The same of one machine. */
+export function machineStatus(machine: MachineResult, affected: Affected): 0 | 1 | 3 {
+  if (!machine.verdict) return 3;
+  const some =
+    affected.policy !== null
+      ? affected.answer === "affected"
+      : machine.policies.some(({ lost }) => lost !== null && lost > 0);
+  if (some) return 1;
+  return leavesOpen(machine.limits) ? 3 : 0;
+}
+
+function onlyOwnDevices({ devices }: MachineResult): boolean {
   const used = devices.filter(({ queues }) => queues.length > 0);
   return used.length > 0 && used.every(({ driver }) => driver.endsWith("(QEMU)"));
 }
 
-function onlyBackEnds({ devices }: ReplayResult): boolean {
+function onlyBackEnds({ devices }: MachineResult): boolean {
   const used = devices.filter(({ queues }) => queues.length > 0);
   return used.length > 0 && used.every(({ driver }) => driver.startsWith("vhost-user"));
 }
 
 /** The judgement over a replay against `reportPolicies(kernel)`, or other policies. */
-export function judge(result: ReplayResult, kernel: Ran | null): Affected {
+export function judge(result: MachineResult, kernel: Ran | null): Affected {
   const ownDevices = onlyOwnDevices(result);
   const name = kernel?.policy.name ?? (ownDevices ? OWN_DEVICE : null);
   const backEnd = onlyBackEnds(result);
@@ -146,7 +164,7 @@ export function judge(result: ReplayResult, kernel: Ran | null): Affected {
   const measure = migration ? "stale" : "lost";
   const lost = result.policies.find((row) => row.name === judged)?.lost ?? 0;
   const pages = migration ? (verdict?.best ?? 0) : lost;
-  const possibly = verdict ? verdict.worst - verdict.best : 0;
+  const possibly = verdict ? (verdict.worst ?? 0) - (verdict.best ?? 0) : 0;
   const counts = verdict ? staleByCause(verdict) : lostByCause(result, judged);
   const saved = new Map<string, SavedPages>();
   const unsaved: UnsavedPages[] = [];
@@ -175,9 +193,10 @@ export function judge(result: ReplayResult, kernel: Ran | null): Affected {
   };
 }
 
-function answerOf(result: ReplayResult, policy: string | null, any: boolean): Affected["answer"] {
+function answerOf(result: MachineResult, policy: string | null, any: boolean): Affected["answer"] {
   if (!result.verdict || policy === null) return "unknown";
   if (any) return "affected";
+  if (leavesOpen(result.limits)) return "unknown";
   const bound = result.certainty === "exact" || result.certainty === "upper";
   return bound || toldByQemu(result) !== null ? "not-affected" : "unknown";
 }
@@ -190,14 +209,14 @@ function staleByCause(verdict: MigrationVerdict): Map<string, number> {
   return counts;
 }
 
-function lostByCause(result: ReplayResult, policy: string | null): Map<string, number> {
+function lostByCause(result: MachineResult, policy: string | null): Map<string, number> {
   const counts = new Map<string, number>();
   const own = result.findings.filter((finding) => finding.policy === policy);
   for (const { cause, pages } of own) counts.set(cause, (counts.get(cause) ?? 0) + pages);
   // Sums over rounds; of a single cause the distinct pages are known.
   const [only] = counts.keys();
   const lost = result.policies.find(({ name }) => name === policy)?.lost;
-  if (counts.size === 1 && lost !== undefined) counts.set(only!, lost);
+  if (counts.size === 1 && lost !== undefined && lost !== null) counts.set(only!, lost);
   return counts;
 }
 

@@ -3,10 +3,12 @@
  * findings that only one has. `diff`; made for before and after an upgrade.
  */
 import { PageRuns } from "../model/page-runs.ts";
-import type { Finding, PageRun, ReplayResult, RequestRecord } from "../model/result.ts";
+import type { Finding, MachineResult, PageRun } from "../model/result.ts";
+import type { RequestRecord } from "../model/told.ts";
 import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { oneMachine } from "./machines.ts";
 import { toldByQemu } from "./stale.ts";
 
 /** One of the two. */
@@ -38,8 +40,8 @@ export interface RequestDifference {
 /** A round, by its number, whose counts differ; null: that side has no such round. */
 export interface RoundDifference {
   round: number;
-  a: { name: string; written: number; logged: number; lost: number } | null;
-  b: { name: string; written: number; logged: number; lost: number } | null;
+  a: { name: string; written: number | null; logged: number | null; lost: number | null } | null;
+  b: { name: string; written: number | null; logged: number | null; lost: number | null } | null;
 }
 
 export interface Difference {
@@ -70,17 +72,18 @@ export async function ask(a: Side, b: Side, options: Options = {}): Promise<Answ
   const tally = new Tally();
   const one = await answerOf(a, options, (request) => tally.a(request));
   const other = await answerOf(b, options, (request) => tally.b(request));
-  const measure = toldByQemu(one.result) && toldByQemu(other.result) ? "stale" : "lost";
+  const [from, to] = [one.result.machines[0]!, other.result.machines[0]!];
+  const measure = toldByQemu(from) && toldByQemu(to) ? "stale" : "lost";
   const difference: Difference = {
     a: { name: a.name, policy: a.policy.policy.name },
     b: { name: b.name, policy: b.policy.policy.name },
     measure,
-    pages: comparePages(pagesOf(one.result, measure), pagesOf(other.result, measure)),
+    pages: comparePages(pagesOf(from, measure), pagesOf(to, measure)),
     requests: tally.result(),
-    rounds: compareRounds(one.result, other.result),
+    rounds: compareRounds(from, to),
     findings: {
-      onlyA: without(one.result, other.result),
-      onlyB: without(other.result, one.result),
+      onlyA: without(from, to),
+      onlyB: without(to, from),
     },
   };
   return { difference, a: one, b: other };
@@ -88,7 +91,8 @@ export async function ask(a: Side, b: Side, options: Options = {}): Promise<Answ
 
 /** 0: nothing differs. 1: something does. 3: one of the two carries no verdict. */
 export function statusOf({ difference, a, b }: Answer): 0 | 1 | 3 {
-  if (!a.result.verdict || !b.result.verdict) return 3;
+  const machines = [...a.result.machines, ...b.result.machines];
+  if (machines.some(({ verdict }) => !verdict)) return 3;
   const { pages, requests, rounds, findings } = difference;
   const differs =
     pages.onlyA.length + pages.onlyB.length + requests.onlyA + requests.onlyB > 0 ||
@@ -102,11 +106,11 @@ async function answerOf(
   onRequest: NonNullable<ReplayOptions["onRequest"]>,
 ): Promise<CommonAnswer> {
   const { asked, base } = prepare(side.recording, { ...options, policies: [side.policy] }, "auto");
-  const result = await replay(side.recording, { ...base, onRequest, runLimit: MOST_RUNS });
-  return { asked, result };
+  const found = await replay(side.recording, { ...base, onRequest, runLimit: MOST_RUNS });
+  return { asked, result: oneMachine(found, {}).result };
 }
 
-function pagesOf(result: ReplayResult, measure: "stale" | "lost"): readonly PageRun[] {
+function pagesOf(result: MachineResult, measure: "stale" | "lost"): readonly PageRun[] {
   if (measure === "lost") return result.policies[0]?.lostRuns ?? [];
   const verdict = toldByQemu(result)?.verdicts[0];
   return verdict ? [...verdict.stale, ...verdict.likelyStale, ...verdict.possiblyStale] : [];
@@ -121,9 +125,9 @@ function comparePages(a: readonly PageRun[], b: readonly PageRun[]): PageDiffere
   };
 }
 
-function compareRounds(a: ReplayResult, b: ReplayResult): RoundDifference[] {
+function compareRounds(a: MachineResult, b: MachineResult): RoundDifference[] {
   const count = Math.max(a.rounds.length, b.rounds.length);
-  const of = (result: ReplayResult, i: number): RoundDifference["a"] => {
+  const of = (result: MachineResult, i: number): RoundDifference["a"] => {
     const round = result.rounds[i];
     const [policy] = round?.policies ?? [];
     if (!round || !policy) return null;
@@ -136,7 +140,7 @@ function compareRounds(a: ReplayResult, b: ReplayResult): RoundDifference[] {
 }
 
 /** Findings of the one whose kind the other has none of. */
-function without(a: ReplayResult, b: ReplayResult): Finding[] {
+function without(a: MachineResult, b: MachineResult): Finding[] {
   const keyOf = ({ queue, cause }: Finding): string => `${queue} ${cause}`;
   const others = new Set(b.findings.map(keyOf));
   return a.findings.filter((finding) => !others.has(keyOf(finding)));

@@ -3,12 +3,15 @@
 import type { HealedBy } from "../model/migration-result.ts";
 import { type GpaRange, PAGE_BYTES, wholePages } from "../model/pages.ts";
 import { UsageError } from "../model/place.ts";
-import type { PageRun, SyncMark, WatchedWrite } from "../model/result.ts";
+import type { MachineResult, PageRun, SyncMark } from "../model/result.ts";
+import type { WatchedWrite } from "../model/told.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { assumeLogging, causesOf, WINDOW } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { machineNumber, selectMachines } from "./machines.ts";
 import { type Travel, travelOf } from "./page-travel.ts";
+import type { Replayer } from "./replayer.ts";
 import { toldByQemu } from "./stale.ts";
 
 /** Page sets are kept for the watched range, so it is bounded. */
@@ -32,11 +35,8 @@ export interface PageVerdict {
 }
 
 export interface Answer extends CommonAnswer {
-  life: Life;
-  /** How the pages travelled; null without a migration that QEMU's events tell. */
-  travel: Travel | null;
-  /** Of that migration, one a policy. */
-  verdicts: PageVerdict[];
+  /** One a machine, in the order of `result.machines`. */
+  lives: PageLife[];
 }
 
 /** Throws what `replay` throws, and UsageError for a range that is too long. */
@@ -49,33 +49,72 @@ export async function ask(
   if (range.len > MOST_BYTES) throw new UsageError("the life of pages is told for at most 1 GiB");
   const { asked, base } = prepare(recording, options, "auto");
   const { keep = KEPT_EVENTS } = options;
-  // Whether logging was ever on is known at the end only, so `auto` keeps both readings.
-  const recorded = recordLife(range, base.policies, keep, false);
-  const assumed = recordLife(range, base.policies, keep, true);
+  const wanted = await machineNumber(recording, options, base, run);
+  const recorders = new Map<number, Readings>();
+  const recorderOf = (machine: number): Readings => {
+    const before = recorders.get(machine);
+    const readings = before ?? readingsOf(range, base.policies, keep);
+    if (!before) recorders.set(machine, readings);
+    return readings;
+  };
   const result = await run(recording, {
     ...base,
     watch: range,
     onWrite(write) {
+      if (wanted !== null && write.machine !== wanted) return;
+      const { recorded, assumed } = recorderOf(write.machine);
       recorded.write(write);
       assumed.write(write);
     },
     onSync(view) {
+      if (wanted !== null && view.machine !== wanted) return;
+      const { recorded, assumed } = recorderOf(view.machine);
       recorded.sync(view.round.index, view.mark);
       assumed.sync(view.round.index, view.mark);
     },
   });
-  const life = (result.window === "assumed" ? assumed : recorded).life();
-  const migration = toldByQemu(result);
-  const travel = migration && (await travelOf(recording, range, keep, options.signal));
-  const verdicts = (migration?.verdicts ?? []).map((verdict) => ({
-    policy: verdict.policy,
-    stale: within(verdict.stale, range),
-    possibly: within([...verdict.likelyStale, ...verdict.possiblyStale], range),
-    healed: verdict.healed
-      .map(({ by, runs }) => ({ by, pages: within(runs, range) }))
-      .filter(({ pages }) => pages > 0),
-  }));
-  return { asked, result, life, travel, verdicts };
+  const selected = selectMachines(result, options);
+  const migrated = selected.machines.find((machine) => toldByQemu(machine) !== null);
+  const travel = migrated ? await travelOf(recording, range, keep, options.signal) : null;
+  const lives = selected.machines.map((machine): PageLife => {
+    const { recorded, assumed } = recorderOf(machine.number);
+    const life = (machine.window === "assumed" ? assumed : recorded).life();
+    return {
+      ...life,
+      travel: machine === migrated ? travel : null,
+      verdicts: pageVerdicts(machine, range),
+    };
+  });
+  return { asked, result: selected, lives };
+}
+
+/** Whether logging was ever on is known at the end only, so both readings are kept. */
+interface Readings {
+  recorded: LifeRecorder;
+  assumed: LifeRecorder;
+}
+
+function readingsOf(range: GpaRange, policies: readonly ChosenPolicy[], keep: number): Readings {
+  return {
+    recorded: recordLife(range, policies, keep, false),
+    assumed: recordLife(range, policies, keep, true),
+  };
+}
+
+/** What the policies of the migration that QEMU tells of say of these pages. */
+function pageVerdicts(machine: MachineResult, range: GpaRange): PageVerdict[] {
+  return (toldByQemu(machine)?.verdicts ?? []).flatMap((verdict) =>
+    verdict.best === null
+      ? []
+      : {
+          policy: verdict.policy,
+          stale: within(verdict.stale, range),
+          possibly: within([...verdict.likelyStale, ...verdict.possiblyStale], range),
+          healed: verdict.healed
+            .map(({ by, runs }) => ({ by, pages: within(runs, range) }))
+            .filter(({ pages }) => pages > 0),
+        },
+  );
 }
 
 /** Pages of these runs in a range of whole pages. */
@@ -120,6 +159,14 @@ export interface Life {
   /** Writes outside the logging window: no policy answers for them. */
   outside: number;
   policies: PolicyLife[];
+}
+
+/** The life of the pages in one machine, and how they came to the destination. */
+export interface PageLife extends Life {
+  /** How the pages travelled; null without a migration that QEMU's events tell. */
+  travel: Travel | null;
+  /** Of that migration, one a policy. */
+  verdicts: PageVerdict[];
 }
 
 /** Collects a life while a replay runs. */

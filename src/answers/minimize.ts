@@ -7,10 +7,11 @@ import { reduce } from "../minimize/reduce.ts";
 import { eventsOf, PageSlice, type Unit } from "../minimize/slice.ts";
 import type { NormalisedEvent } from "../model/event.ts";
 import { UsageError } from "../model/place.ts";
-import type { PageRun, ReplayResult } from "../model/result.ts";
+import type { MachineResult, PageRun } from "../model/result.ts";
 import { dump, type Recording, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { oneMachine } from "./machines.ts";
 import { toldByQemu } from "./stale.ts";
 
 /** What is said of a page: at the destination of the last migration, or of the dirty log. */
@@ -51,30 +52,32 @@ const MOST_UNITS = 200_000;
 export async function ask(recording: Recording, options: Options): Promise<Answer> {
   const { page, policies, signal, most = MOST_REPLAYS } = options;
   const { asked, base } = prepare(recording, { ...options, policies }, "auto");
-  const whole = await replay(recording, base);
+  const first = oneMachine(await replay(recording, base), {});
+  const whole = first.machine;
   const verdicts = policies.map(({ policy: { name } }) => ({
     policy: name,
     verdict: verdictOf(whole, name, page),
   }));
-  const [first] = verdicts;
-  if (!first || first.verdict === "kept") {
+  const [main] = verdicts;
+  if (!main || main.verdict === "kept") {
     throw new UsageError(
-      `page 0x${page.toString(16)}: ${first?.policy} neither loses it nor leaves it stale`,
+      `page 0x${page.toString(16)}: ${main?.policy} neither loses it nor leaves it stale`,
     );
   }
   let replays = 1;
-  let result = whole;
+  let { result } = first;
   // How each part is read: as the whole was, so that a shorter one is not read otherwise.
-  const window = whole.window;
+  const { window } = whole;
   const shows = async (units: readonly Unit[]): Promise<boolean> => {
     signal?.throwIfAborted();
     const events = eventsOf(units);
     replays++;
     options.onProgress?.(events.length, replays);
-    const found = await replay(recordingOf(recording, events), { ...base, window });
+    const told = await replay(recordingOf(recording, events), { ...base, window });
+    const found = told.machines[0]!;
     const same =
       found.verdict && verdicts.every((one) => verdictOf(found, one.policy, page) === one.verdict);
-    if (same) result = found;
+    if (same) result = told;
     return same;
   };
   const { units, count } = await unitsOf(recording, page, shows, signal);
@@ -123,7 +126,7 @@ async function unitsOf(
 }
 
 /** What a policy of a replay makes of a page. */
-export function verdictOf(result: ReplayResult, policy: string, page: number): PageVerdict {
+export function verdictOf(result: MachineResult, policy: string, page: number): PageVerdict {
   const has = (runs: readonly PageRun[]): boolean =>
     runs.some(({ gfn, pages }) => page >= gfn && page < gfn + pages);
   const verdict = toldByQemu(result)?.verdicts.find((one) => one.policy === policy);

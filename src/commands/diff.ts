@@ -10,7 +10,7 @@ import { casesOf, oneOf } from "./shared/case.ts";
 import type { Io } from "./shared/io.ts";
 import { toldKernel } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface DiffArguments extends Omit<CommonArguments, "recordings"> {
@@ -28,7 +28,7 @@ export async function run(api: ReplayApi, io: Io, args: DiffArguments): Promise<
     throw new UsageError("diff: give two cases, or one and two policies (--policy A --policy B)");
   }
   const [first, second = first] = chosen ?? [];
-  const options = { window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) };
+  const options = { window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) };
   const answer = await openSide(api, io, args, args.a, first, (a) =>
     openSide(api, io, args, args.b ?? args.a, second, (b) => {
       const named = args.b === undefined;

@@ -6,7 +6,7 @@ import { textStyle } from "../report/text/text-layout.ts";
 import { type CommonArguments, wholeNumber } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { stoppedBy } from "./shared/say.ts";
+import { commonOptions } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface EventsArguments extends CommonArguments {
@@ -20,7 +20,7 @@ const MOST = 100_000;
 /** Prints the events; with `--json` one object a line, as `dump` does. */
 export async function run(api: ReplayApi, io: Io, args: EventsArguments): Promise<number> {
   const count = args.count === undefined ? COUNT : wholeNumber(args.count, "--count", MOST);
-  const options = { place: args.around, count, ...stoppedBy(io) };
+  const options = { place: args.around, count, ...commonOptions(io, args) };
   const answer = await openSession(api, io, args).read((recording) => ask(recording, options));
   await io.out(
     args.json ? answer.events.map(eventJsonLine).join("") : aroundText(answer, textStyle(io.color)),

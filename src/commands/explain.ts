@@ -12,7 +12,7 @@ import { parseGpaRange } from "./shared/gpa-range.ts";
 import { qemuAddress, rangeOf } from "./shared/guest-address.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface ExplainArguments extends CommonArguments {
@@ -31,7 +31,7 @@ export async function run(api: ReplayApi, io: Io, args: ExplainArguments): Promi
   const keep = limit === undefined ? {} : { keep: wholeNumber(limit, "--limit", MOST_KEPT_EVENTS) };
   const policies = replayablePolicies(api, io, args, args.policy);
   const window = windowOf(args.assumeLogging, "auto");
-  const options = { policies, window, ...keep, ...stoppedBy(io) };
+  const options = { policies, window, ...keep, ...commonOptions(io, args) };
   const answer = await openSession(api, io, args).ask(async (recording) => {
     const range = await rangeOf(args.gpa, recording, io.signal);
     return ask(recording, { ...options, range }, api.replay);

@@ -10,7 +10,7 @@ import { type MigrationArguments, toldKernel } from "./shared/migration-options.
 import { parsePage } from "./shared/page.ts";
 import { stepLine } from "./shared/progress.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { stoppedBy } from "./shared/say.ts";
+import { commonOptions } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface MinimizeArguments extends CommonArguments, Pick<MigrationArguments, "ran"> {
@@ -30,7 +30,7 @@ export async function run(api: ReplayApi, io: Io, args: MinimizeArguments): Prom
       : replayablePolicies(api, io, args, args.policy);
   const progress = stepLine(io, args.quiet ?? false);
   const options = {
-    ...{ page, policies, window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) },
+    ...{ page, policies, window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) },
     onProgress: (events: number, replays: number) =>
       progress.update(`${events} events left, ${replays} replays`),
   };

@@ -1,5 +1,6 @@
 /** `report`: is this host affected, which pages does each policy leave behind, and who wrote them? */
 import { type Answer, ask, type Options, statusOf } from "../answers/affected.ts";
+import { worstStatus } from "../answers/machines.ts";
 import type { Case } from "../case/case.ts";
 import { recordedUname } from "../formats/recorded-uname.ts";
 import type { Recording } from "../replay/replay.ts";
@@ -14,7 +15,7 @@ import { type HtmlArguments, htmlBudget, withHtml } from "./shared/html-report.t
 import type { Io } from "./shared/io.ts";
 import { kernelOf, type MigrationArguments, toldKernel } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface ReportArguments
@@ -47,7 +48,7 @@ async function answerOf(api: ReplayApi, io: Io, args: ReportArguments): Promise<
   const told = toldKernel(api, args);
   const options: Options = {
     ...(args.policy ? { policies: replayablePolicies(api, io, args, args.policy) } : {}),
-    ...{ window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) },
+    ...{ window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) },
   };
   const budget = htmlBudget(args);
   return openSession(api, io, args).ask(async (recording) => {
@@ -86,5 +87,5 @@ export async function runMany(
     text: (style) => caseListText(answers, style),
     json: () => casesJson(answers.map((one) => reportJson(one.tool, one.answer, one.opened))),
   });
-  return statuses.includes(1) ? 1 : statuses.includes(3) ? 3 : 0;
+  return worstStatus(statuses);
 }

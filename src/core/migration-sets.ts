@@ -12,7 +12,7 @@ import {
 import type { Doubt, HealedBy, StalePage, StaleVerdict } from "../model/migration-result.ts";
 import type { PageRun } from "../model/result.ts";
 import type { Core } from "./core.ts";
-import { type PlaceOf, readEvidence } from "./queue-record.ts";
+import { type PlaceOf, type QueueName, readEvidence } from "./queue-record.ts";
 
 /** Sets of one row, ascending runs. */
 export interface RowVerdict {
@@ -49,7 +49,7 @@ export function readVerdict(
   row: number,
   startNs: bigint,
   placeOf: PlaceOf,
-  queueOf: (id: number) => { device: number; index: number | null },
+  queueOf: (id: number) => QueueName,
   withPages: boolean,
 ): RowVerdict {
   const runsOf = (set: RowSet): PageRun[] => core.runs(row, set, MAX_RUNS).runs;
@@ -97,7 +97,7 @@ function readPage(
   verdict: StaleVerdict,
   startNs: bigint,
   placeOf: PlaceOf,
-  queueOf: (id: number) => { device: number; index: number | null },
+  queueOf: (id: number) => QueueName,
 ): StalePage | null {
   const at = core.exports.findEntry(gfn, row);
   if (at === 0) return null;

@@ -90,7 +90,8 @@ import {
   RequestState,
 } from "../../assembly/abi.ts";
 import type { Place } from "../model/place.ts";
-import type { Evidence, RequestRecord } from "../model/result.ts";
+import type { Evidence } from "../model/result.ts";
+import type { RequestRecord } from "../model/told.ts";
 import { causeName } from "../vhost/policy.ts";
 import type { Core } from "./core.ts";
 
@@ -140,6 +141,14 @@ export interface Queue {
   step: bigint;
   firstUnknown: { stream: number; place: number };
   lastUnknown: { stream: number; place: number };
+}
+
+/** Whose a queue is: number of its machine and of its device. */
+export interface QueueName {
+  machine: number;
+  device: number;
+  index: number | null;
+  vq: bigint;
 }
 
 /** Resolves a stream's `place` of a record to a place in the user's file. */
@@ -245,7 +254,7 @@ export function readEvidence(
   core: Core,
   at: number,
   placeOf: PlaceOf,
-  queueOf: (id: number) => { device: number; index: number | null },
+  queueOf: (id: number) => QueueName,
 ): Evidence {
   const view = core.view;
   const request = core.u64(at + EVIDENCE_REQUEST);
@@ -254,6 +263,7 @@ export function readEvidence(
   const queue = queueOf(view.getUint32(at + EVIDENCE_QUEUE, true));
   const popSeen = request !== 0 && popStream !== NOT_SEEN;
   return {
+    machine: queue.machine,
     cause: causeName(view.getUint32(at + EVIDENCE_CAUSE, true)),
     device: queue.device,
     queue: queue.index,
@@ -291,7 +301,7 @@ export function readRequest(
   core: Core,
   at: number,
   placeOf: PlaceOf,
-  queueOf: (id: number) => { device: number; index: number | null; vq: bigint },
+  queueOf: (id: number) => QueueName,
 ): RequestRecord {
   const view = core.view;
   const queue = queueOf(view.getUint32(at + REQUEST_QUEUE, true));
@@ -316,6 +326,7 @@ export function readRequest(
     (view.getUint32(desc + DESC_ACC, true) === 2 ? writes : reads).push(entry);
   }
   return {
+    machine: queue.machine,
     serial: core.u64(at + REQUEST_SERIAL),
     device: queue.device,
     queue: queue.index,

@@ -20,6 +20,7 @@ export interface PartPolicy {
   lostPages: string;
   /** At the destinations of the machine's migrations; null where no migration is recorded. */
   stale: number | null;
+  /** Likely or possibly stale, and in no migration certainly. */
   possiblyStale: number | null;
   stalePages: string;
 }

@@ -4,6 +4,7 @@ import { DrainTable } from "../../assembly/drain-abi.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import type { Row } from "../core/rows.ts";
 import type { MigrationVerdict } from "../model/migration-result.ts";
+import { UsageError } from "../model/place.ts";
 import type { DeviceSummary, PageRun, ReplayResult } from "../model/result.ts";
 import type { ReplaySink, ReplayTables } from "../replay/replay-options.ts";
 import { CAUSE_LIST, type CauseMask, causeName, hasCause, NOT_WRITTEN } from "../vhost/causes.ts";
@@ -15,6 +16,7 @@ import type {
   HistoryLevel,
   HistoryMachine,
   HistoryQueue,
+  HistoryResult,
   HistoryStream,
 } from "./header.ts";
 import { SCHEMA } from "./header.ts";
@@ -96,10 +98,11 @@ export class HistoryWriter implements ReplaySink {
 
   /** The document, not compressed. `policies`: those of the replay, in its order. */
   finish(
-    result: ReplayResult,
+    replayed: ReplayResult,
     policies: readonly ChosenPolicy[],
     tool: { name: string; version: string },
   ): Uint8Array<ArrayBuffer> {
+    const result = ofOneMachine(replayed);
     result.migrations.forEach((migration, i) => {
       for (const verdict of migration.verdicts) this.#verdict(i, result, verdict);
     });
@@ -136,15 +139,13 @@ export class HistoryWriter implements ReplaySink {
   }
 
   #machine(
-    result: ReplayResult,
+    result: HistoryResult,
     policies: readonly ChosenPolicy[],
     tables: HistoryMachine["tables"],
   ): HistoryMachine {
     const own = this.#rows.filter(({ window }) => window === result.window);
     return {
-      number: 1,
-      pid: null,
-      name: null,
+      ...{ number: result.number, pid: result.pid, name: result.name },
       result: withoutPages(result),
       window: result.window,
       policies: own.map((row) => {
@@ -162,14 +163,14 @@ export class HistoryWriter implements ReplaySink {
       }),
       queues: this.#queues,
       gaps: this.#gaps,
-      logging: result.devices.flatMap((device: DeviceSummary, i) =>
-        logIntervals(device.logging, i),
+      logging: result.devices.flatMap((device: DeviceSummary) =>
+        logIntervals(device.logging, device.number),
       ),
       tables,
     };
   }
 
-  #verdict(migration: number, result: ReplayResult, verdict: MigrationVerdict): void {
+  #verdict(migration: number, result: HistoryResult, verdict: MigrationVerdict): void {
     const { verdicts } = this.#tables;
     const policy = result.policies.findIndex(({ name }) => name === verdict.policy);
     const put = (set: (typeof VERDICT_SETS)[number], runs: readonly PageRun[]): void => {
@@ -208,8 +209,19 @@ function streamOf(placeOf: ReplayTables["placeOf"], stream: number): HistoryStre
   throw new Error(`bug: a place is written ${at}`);
 }
 
+/** The columns are of all pages there are, so there must be one machine. Throws UsageError. */
+function ofOneMachine({ inputs, machines, eventsReplayed }: ReplayResult): HistoryResult {
+  const [machine, ...others] = machines;
+  if (!machine || others.length > 0) {
+    throw new UsageError(
+      `a history is of one machine, and the recording holds ${machines.length}: record one with --pid`,
+    );
+  }
+  return { ...machine, inputs, eventsReplayed };
+}
+
 /** A result without the pages of its verdicts, which are columns. */
-function withoutPages(result: ReplayResult): ReplayResult {
+function withoutPages(result: HistoryResult): HistoryResult {
   return {
     ...result,
     migrations: result.migrations.map((migration) => ({

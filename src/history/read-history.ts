@@ -2,9 +2,9 @@
 
 import type { HealedBy } from "../model/migration-result.ts";
 import { atByte, RecordingError } from "../model/place.ts";
-import type { PageRun, ReplayResult } from "../model/result.ts";
+import type { PageRun } from "../model/result.ts";
 import { unpack } from "./container.ts";
-import { type HistoryHeader, type HistoryMachine, SCHEMA } from "./header.ts";
+import { type HistoryHeader, type HistoryMachine, type HistoryResult, SCHEMA } from "./header.ts";
 import {
   type ColumnDefinition,
   type ColumnName,
@@ -35,7 +35,7 @@ type NumbersOf<Definition> = Definition extends { type: infer T extends ColumnTy
 /** One guest of a history. */
 export interface MachineHistory extends Omit<HistoryMachine, "tables"> {
   /** The answer of the replay; its verdicts have their pages, but not the single writes to blame. */
-  readonly result: ReplayResult;
+  readonly result: HistoryResult;
   /** A table; decoded on first use. Throws RecordingError where its bytes are damaged. */
   table<Table extends TableName>(table: Table): HistoryTable<Table>;
 }
@@ -108,7 +108,7 @@ function readTable(
 }
 
 /** The verdicts with their pages. */
-function withPages(result: ReplayResult, verdicts: HistoryTable<"verdicts">): ReplayResult {
+function withPages(result: HistoryResult, verdicts: HistoryTable<"verdicts">): HistoryResult {
   const migrations = result.migrations.map((migration) => ({
     ...migration,
     verdicts: migration.verdicts.map((verdict) => ({

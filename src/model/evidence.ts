@@ -9,6 +9,8 @@ export interface PageRun {
 
 /** A write that is the first one to touch its pages in its round, for this cause. */
 export interface Evidence {
+  /** Number of its machine. */
+  machine: number;
   cause: string;
   device: number;
   queue: number | null;

@@ -55,16 +55,16 @@ export interface StalePage {
 export interface MigrationVerdict {
   policy: string;
   /** Pages: certainly stale; these and the likely ones; all three sets. */
-  best: number;
-  likely: number;
-  worst: number;
+  best: number | null;
+  likely: number | null;
+  worst: number | null;
   /** The sets of STALE_LADDER; no page is in two. */
   stale: PageRun[];
   likelyStale: PageRun[];
   possiblyStale: PageRun[];
   healed: { by: HealedBy; runs: PageRun[] }[];
   /** Pages that this policy logged and that were never sent again. */
-  loggedNotSent: number;
+  loggedNotSent: number | null;
   /** Another policy fits the sends and logs more: sends count only as far as this one explains them. */
   whatIf: boolean;
   pages: StalePage[];

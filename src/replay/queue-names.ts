@@ -1,9 +1,10 @@
 /** Which device and which of its queues a number of the core stands for. */
 import type { Core } from "../core/core.ts";
-import { type Queue, readQueues } from "../core/queue-record.ts";
+import { type Queue, type QueueName, readQueues } from "../core/queue-record.ts";
+import { ONLY_MACHINE } from "./replay-state.ts";
 
-/** Device and index of a queue by its number; `vq` is its kernel address. */
-export type QueueOf = (id: number) => { device: number; index: number | null; vq: bigint };
+/** Machine, device and index of a queue by its number; `vq` is its kernel address. */
+export type QueueOf = (id: number) => QueueName;
 
 /** So many are looked at as often as needed. */
 const FEW_QUEUES = 256;
@@ -33,7 +34,8 @@ export class QueueNames {
       }
       const queue = this.#queues[id];
       if (!queue) throw new Error(`bug: no queue ${id}`);
-      return { device: this.deviceOf(queue), index: queue.index, vq: queue.vq };
+      const { index, vq } = queue;
+      return { machine: ONLY_MACHINE, device: this.deviceOf(queue), index, vq };
     };
   }
 

@@ -1,11 +1,15 @@
 /** What a follower of the replay, and who reads a migration's verdict, may see of the replay. */
 import type { Core } from "../core/core.ts";
+import type { QueueName } from "../core/queue-record.ts";
 import type { Row } from "../core/rows.ts";
 import type { OpenInput } from "../formats/open-inputs.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { Place } from "../model/place.ts";
 import type { Devices } from "./devices.ts";
 import type { ReplayOptions } from "./replay-options.ts";
+
+/** Number of the machine that all devices are taken for. */
+export const ONLY_MACHINE = 1;
 
 export interface ReplayState {
   readonly core: Core;
@@ -18,6 +22,6 @@ export interface ReplayState {
   readonly gapCount: number;
   /** Place of a record of a stream in the user's file. */
   readonly placeOf: (stream: number, place: number) => Place;
-  /** Device and index of a queue by its number. */
-  queueOf(): (id: number) => { device: number; index: number | null; vq: bigint };
+  /** Machine, device and index of a queue by its number. */
+  queueOf(): (id: number) => QueueName;
 }

@@ -17,19 +17,18 @@ import type { Place } from "../model/place.ts";
 import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
 import { causeMask } from "../vhost/causes.ts";
 import { driverOf } from "../vhost/ioctl.ts";
-import { BASE_ASSUMED } from "./back-end-limit.ts";
 import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import { QueueNames, type QueueOf } from "./queue-names.ts";
 import type { ReplayOptions } from "./replay-options.ts";
-import type { ReplayState } from "./replay-state.ts";
+import { ONLY_MACHINE, type ReplayState } from "./replay-state.ts";
+import { RoundCaveats } from "./round-caveats.ts";
 import { firstNs, lastNs } from "./span.ts";
+import { syncView } from "./sync-view.ts";
 
 /** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
 const MAX_GAPS = 1000;
-
-const ROUND_SETS = { logged: RowSet.Logged, lost: RowSet.Lost, stale: RowSet.Stale } as const;
 
 /** State of one replay. */
 export class Replay implements ReplayState {
@@ -50,13 +49,10 @@ export class Replay implements ReplayState {
   /** Highest page logged behind the end of QEMU's log, by policy. */
   readonly beyondLog = new Map<string, number>();
   readonly #marker: RegExp;
+  readonly #caveats: RoundCaveats;
   readonly #recording: Recording;
   #syncs = 0;
   #round = 0;
-  #roundGaps = 0;
-  #unknownBefore = 0;
-  #lostBefore = 0;
-  #assumedBefore = 0;
 
   constructor(
     core: Core,
@@ -68,6 +64,7 @@ export class Replay implements ReplayState {
   ) {
     this.plan = plan;
     this.core = core;
+    this.#caveats = new RoundCaveats(core, inputs);
     this.names = new QueueNames(core);
     this.inputs = inputs;
     this.options = options;
@@ -203,7 +200,7 @@ export class Replay implements ReplayState {
 
   #gap(gap: GapSummary, ts: bigint): void {
     this.gapCount++;
-    this.#roundGaps++;
+    this.#caveats.gap();
     this.lostEvents += gap.lost ?? 0;
     this.core.exports.noteLoss();
     this.follower.gap(ts);
@@ -283,29 +280,6 @@ export class Replay implements ReplayState {
     return this.inputs.reduce((count, { feed }) => count + feed.streams, 0);
   }
 
-  /** Why this round's log may be incomplete. */
-  #caveats(): string[] {
-    const unknown = this.core.exports.unknownHeadsTotal();
-    const lost = this.core.exports.lostCompletionsTotal();
-    const caveats: string[] = [];
-    if (this.#roundGaps > 0) caveats.push("events were lost in this round");
-    if (lost > this.#lostBefore) {
-      caveats.push(`${lost - this.#lostBefore} completions of this round are lost`);
-    }
-    if (unknown > this.#unknownBefore) {
-      const n = unknown - this.#unknownBefore;
-      const requests = n === 1 ? "request that was" : "requests that were";
-      caveats.push(`${n} ${requests} popped before the recording, or in a gap, completed`);
-    }
-    const assumed = this.core.exports.basesAssumedTotal();
-    if (assumed > this.#assumedBefore) caveats.push(BASE_ASSUMED);
-    this.#assumedBefore = assumed;
-    this.#roundGaps = 0;
-    this.#unknownBefore = unknown;
-    this.#lostBefore = lost;
-    return caveats;
-  }
-
   async #sync(
     mark: SyncMark | null,
     ts: bigint | null,
@@ -322,7 +296,7 @@ export class Replay implements ReplayState {
     exports.attribute();
     this.unattributed += exports.refusedEvidence();
     this.#checkLogEnd();
-    const rounds = readRound(core, this.rows, this.#round, mark, this.#caveats());
+    const rounds = readRound(core, this.rows, this.#round, mark, this.#caveats.take());
     for (const round of rounds) round.bitmapSync = bitmapSync;
     // What follows the last sync is a round only when something happened in it.
     const listed = mark !== null || this.#round === 0 || rounds.some((round) => !isEmpty(round));
@@ -335,18 +309,8 @@ export class Replay implements ReplayState {
           this.rounds.set(window, list);
         });
       } else this.moreRounds++;
-      const done = options.onSync?.({
-        mark,
-        round: rounds[0]!,
-        qemuLogBytes: this.devices.qemuLogBytes(),
-        image: (index, size) => core.image(index, RowSet.Logged, size),
-        pages: (index) =>
-          core
-            .runs(index, RowSet.Logged, Number.POSITIVE_INFINITY)
-            .runs.flatMap((run) => Array.from({ length: run.pages }, (_, i) => run.gfn + i)),
-        highestPage: (index) => core.highest(index, RowSet.Logged),
-        runs: (index, set) => core.runs(index, ROUND_SETS[set], Number.POSITIVE_INFINITY).runs,
-      });
+      const facts = { machine: ONLY_MACHINE, mark, round: rounds[0]! };
+      const done = options.onSync?.(syncView(core, facts, this.devices.qemuLogBytes()));
       if (done) await done;
       options.sink?.round(this, this.#round);
     }

@@ -4,18 +4,24 @@ import { ownAddress, type Queue, readQueues } from "../core/queue-record.ts";
 import type {
   DeviceSummary,
   InputSummary,
+  Limit,
   LogWindow,
+  MachineResult,
   PolicyResult,
   QueueSummary,
   ReplayResult,
 } from "../model/result.ts";
 import { fitsDrivers } from "../vhost/policy-row.ts";
+import { UNORDERED } from "./clock-limit.ts";
 import type { Device } from "./devices.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
+import { withoutNumbers } from "./not-known.ts";
+import { ONLY_MACHINE } from "./replay-state.ts";
 import type { Replay } from "./run.ts";
 import { isSession } from "./sessions.ts";
 import { answerable } from "./sufficiency.ts";
+import { unseenLimit } from "./unseen-devices.ts";
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
@@ -90,7 +96,8 @@ function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[]
   for (const device of named) {
     if (!found.has(device)) byDev.push({ dev: null, device, queues: [] });
   }
-  return byDev.map(({ dev, device, queues: own }) => ({
+  return byDev.map(({ dev, device, queues: own }, number) => ({
+    number,
     driver: driverName(own) ?? device?.driver ?? "vhost",
     // What messages name by a number has no address.
     dev: dev === null || dev === 0n || isSession(dev) ? null : hex(ownAddress(dev)),
@@ -107,7 +114,7 @@ function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[]
 }
 
 /** recorded, unless nothing in the recording ever switched logging on. */
-function chooseWindow(run: Replay): Pick<ReplayResult, "window" | "windowWhy"> {
+function chooseWindow(run: Replay): Pick<MachineResult, "window" | "windowWhy"> {
   if (run.options.window !== "auto") return { window: run.options.window, windowWhy: "asked" };
   return run.core.exports.loggingSeen() === 0
     ? { window: "assumed", windowWhy: "never-on" }
@@ -141,11 +148,26 @@ function policyResults(
 
 /** The result of a replay that has run to its end. */
 export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResult {
+  return {
+    inputs: [...inputs, ...run.plan.destinations, ...run.plan.repeated].map((input, i) => ({
+      ...input,
+      gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
+      notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
+    })),
+    machines: [summariseMachine(run, inputs)],
+    eventsReplayed: run.core.exports.eventsReplayed(),
+  };
+}
+
+/** What is said of one machine. */
+function summariseMachine(run: Replay, inputs: InputSummary[]): MachineResult {
   const queues = readQueues(run.core);
   const devices = deviceSummaries(run, queues);
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];
   const limits = findLimits(run, inputs, queues, window);
+  const unseen = unseenLimit(run.follower.started.all, inputs, devices);
+  if (unseen) limits.splice(limits[0]?.code === UNORDERED ? 1 : 0, 0, unseen);
   const sufficiency = answerable(
     [...inputs, ...run.plan.destinations],
     rounds,
@@ -155,15 +177,10 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   const { findings, more } = readFindings(run, window, certainty);
   const firstRow = run.rows.findIndex((row) => row.window === window);
   const verdict = carriesVerdict(inputs, queues, limits);
-  return {
-    inputs: [...inputs, ...run.plan.destinations, ...run.plan.repeated].map((input, i) => ({
-      ...input,
-      gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
-      notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
-    })),
+  const known: MachineResult = {
+    ...{ number: ONLY_MACHINE, pid: null, name: null, toldBy: [] },
     devices,
-    window,
-    windowWhy,
+    ...{ window, windowWhy },
     written: firstRow < 0 ? 0 : run.core.count(firstRow, RowSet.EverWritten),
     policies: policyResults(run, window, devices),
     rounds,
@@ -171,19 +188,16 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
     migrations: run.follower.migrations,
     findings,
     moreFindings: more,
-    limits,
-    sufficiency,
-    certainty,
-    verdict,
-    eventsReplayed: run.core.exports.eventsReplayed(),
+    ...{ limits, sufficiency, certainty, verdict },
   };
+  return verdict ? known : withoutNumbers(known);
 }
 
 /** A verdict needs completions and their descriptors; adds the limit that says what is missing. */
 function carriesVerdict(
   inputs: readonly InputSummary[],
   queues: readonly Queue[],
-  limits: ReplayResult["limits"],
+  limits: Limit[],
 ): boolean {
   const seen = probesSeen(inputs);
   const no = (text: string): boolean => {
@@ -193,6 +207,11 @@ function carriesVerdict(
   if (seen.size === 0) return no("The recording has no event of the recipe's probes.");
   const completions = queues.reduce((sum, queue) => sum + queue.completed + queue.unknownHead, 0);
   if (completions === 0) return no("No request completes in the recording.");
+  if (queues.every((queue) => queue.completed === 0)) {
+    return no(
+      "Of every request that completes the pop is not in the recording, so its descriptors are not known.",
+    );
+  }
   const count = (kind: string): number => seen.get(kind) ?? 0;
   const addressed = queues.some(
     (queue) => queue.popped > queue.unmapped && queue.driver >= Driver.Qemu,

@@ -17,7 +17,7 @@ import { textStyle } from "../../src/report/text/text-layout.ts";
 import { QemuGuest } from "../support/make-elements.ts";
 import { qemuLog } from "../support/make-qemu-log.ts";
 import { memorySource, recordingOf } from "../support/memory-source.ts";
-import { resultOf } from "../support/report-fixture.ts";
+import { machineOf, resultOf } from "../support/report-fixture.ts";
 
 const TRACES = join(import.meta.dirname, "../../traces");
 const trace = (...path: string[]): Source =>
@@ -33,17 +33,22 @@ async function asked(sources: Source[], uname?: string, more: Options = {}): Pro
   return ask(await recordingOf(...sources), { ...(kernel ? { kernel } : {}), ...more });
 }
 const textOf = (answer: Answer): string =>
-  affectedText(answer, "10.0.13", textStyle(false)).join("\n").replaceAll(/\s+/g, " ");
+  affectedText(answer.affected[0]!, answer.result.machines[0]!, "10.0.13", textStyle(false))
+    .join("\n")
+    .replaceAll(/\s+/g, " ");
 
 describe("a real migration", () => {
   test("of the kernel that ran: affected, by these pages, saved by these patches", async () => {
     const answer = await asked(migration, DEBIAN);
-    expect(answer.affected).toMatchObject({
+    expect(answer.affected[0]).toMatchObject({
       ...{ answer: "affected", policy: "linux-6.1.146", measure: "stale" },
       ...{ pages: 1929, possibly: 12, unsaved: [], unattributed: 0 },
       saved: [{ patches: [4, 5, 6, 7], pages: 1941 }],
     });
-    expect(answer.result.policies.map(({ name }) => name)).toEqual(["linux-6.1.146", "linux-7.3"]);
+    expect(answer.result.machines[0]!.policies.map(({ name }) => name)).toEqual([
+      "linux-6.1.146",
+      "linux-7.3",
+    ]);
     expect(statusOf(answer)).toBe(1);
     const text = textOf(answer);
     expect(text).toContain("Affected: under Linux 6.1.0-50-amd64 (6.1.176) 1929 pages are stale");
@@ -56,7 +61,7 @@ describe("a real migration", () => {
 
   test("of a patched kernel, had it run: not affected, status 0", async () => {
     const answer = await asked(migration, "6.16.12+deb13-amd64");
-    expect(answer.affected).toMatchObject({ answer: "not-affected", pages: 0, saved: [] });
+    expect(answer.affected[0]).toMatchObject({ answer: "not-affected", pages: 0, saved: [] });
     expect(statusOf(answer)).toBe(0);
     expect(textOf(answer)).toMatch(
       /^Not affected: under Linux 6\.16\.12\+deb13-amd64 no page is stale/,
@@ -65,8 +70,11 @@ describe("a real migration", () => {
 
   test("without a kernel: affected if it is older than the patches", async () => {
     const answer = await asked(migration);
-    expect(answer.affected).toMatchObject({ answer: "unknown", kernel: null, policy: null });
-    expect(answer.result.policies.map(({ alias }) => alias)).toEqual(["unpatched", "patched"]);
+    expect(answer.affected[0]).toMatchObject({ answer: "unknown", kernel: null, policy: null });
+    expect(answer.result.machines[0]!.policies.map(({ alias }) => alias)).toEqual([
+      "unpatched",
+      "patched",
+    ]);
     expect(textOf(answer)).toContain("Affected if the host's kernel is older than Linux 6.16");
     expect(statusOf(answer)).toBe(1);
   });
@@ -84,8 +92,8 @@ test("what no patch saves is said, by why", async () => {
     [trace("vhost-scsi/7.2.13+deb14-amd64/12-toggle/trace.txt.gz")],
     "7.2.13",
   );
-  expect(answer.affected).toMatchObject({ answer: "affected", measure: "lost", saved: [] });
-  expect(answer.affected.unsaved.map(({ cause }) => cause)).toContain("io-late");
+  expect(answer.affected[0]).toMatchObject({ answer: "affected", measure: "lost", saved: [] });
+  expect(answer.affected[0]!.unsaved.map(({ cause }) => cause)).toContain("io-late");
   expect(textOf(answer)).toMatch(/No patch saves .*popped before LOG_ALL was set/);
   expect(textOf(answer)).not.toContain("Linux 6.16 or later");
 });
@@ -94,19 +102,22 @@ test("devices that are QEMU's own are answered under qemu-device", async () => {
   const guest = new QemuGuest().read(0x7f0000001000n, [0x379e000, 0x8000]);
   const source = memorySource("qemu.log", qemuLog(guest.lines, "tid@time"));
   const answer = await asked([source]);
-  expect(answer.result.policies.map(({ name }) => name)).toEqual(["qemu-device"]);
-  expect(answer.affected).toMatchObject({ ownDevices: true, policy: "qemu-device" });
+  expect(answer.result.machines[0]!.policies.map(({ name }) => name)).toEqual(["qemu-device"]);
+  expect(answer.affected[0]).toMatchObject({ ownDevices: true, policy: "qemu-device" });
   expect(statusOf(answer)).toBe(0);
 });
 
 test("for a vhost-user back end no kernel is judged, nor any patch praised; --ran names its policy", () => {
-  const [device] = resultOf().devices;
+  const [device] = machineOf().devices;
   const result = resultOf({ devices: [{ ...device!, driver: "vhost-user-blk" }] });
-  const asked = { policies: [], window: "auto" as const, syncMarker: null, ran: null };
+  const [machine] = result.machines;
+  const asked = {
+    ...{ policies: [], window: "auto" as const, syncMarker: null, ran: null, machine: null },
+  };
   const told = (kernel: Parameters<typeof judge>[1]): string =>
-    textOf({ asked, result, affected: judge(result, kernel) });
+    textOf({ asked, result, affected: [judge(machine!, kernel)] });
   for (const kernel of [null, kernelOf("6.16.3", "uname.txt")!]) {
-    const affected = judge(result, kernel);
+    const affected = judge(machine!, kernel);
     expect(affected).toMatchObject({ answer: "unknown", backEnd: true, policy: null, saved: [] });
     expect(told(kernel)).toMatch(/^Unknown: the devices are of a vhost-user back end/);
     expect(told(kernel)).not.toMatch(/Patches|Linux/);

@@ -19,10 +19,10 @@ describe.each([
 ])("%j", (paths) => {
   test("places of evidence open at the very event, with the folder or without", async () => {
     const recording = await recordingOf(...paths.map(trace));
-    const { result } = await report(recording);
-    const pages = result.migrations.flatMap(({ verdicts }) => verdicts.flatMap((v) => v.pages));
+    const [result] = (await report(recording)).result.machines;
+    const pages = result!.migrations.flatMap(({ verdicts }) => verdicts.flatMap((v) => v.pages));
     const writes = [
-      ...result.findings.map(({ first }) => first),
+      ...result!.findings.map(({ first }) => first),
       ...pages.map(({ write }) => write),
     ];
     expect(writes.length).toBeGreaterThan(0);

@@ -42,7 +42,7 @@ describe("two kernels' runs of one scenario", () => {
     expect(findings.onlyB).toEqual([]);
     for (const { a, b } of rounds) {
       expect(a!.written).toBe(b!.written);
-      expect(b!.logged).toBeGreaterThan(a!.logged);
+      expect(b!.logged).toBeGreaterThan(a!.logged!);
     }
     expect(errorsOf("diff", JSON.parse(JSON.stringify(differenceJson(TOOL, own))))).toEqual([]);
   });

@@ -18,13 +18,13 @@ const real = () => recordingOf(trace("trace.txt.gz"), trace("dst.simpletrace.gz"
 describe("a page of a real migration", () => {
   test("is written, sent before its last write, received once, and stale", async () => {
     const answer = await ask(await real(), { range: { gpa: 0x400000, len: 1 } });
-    const { source, destination } = answer.travel!;
+    const { source, destination } = answer.lives[0]!.travel!;
     expect(source.filter(({ kind }) => kind === "sent")).toEqual([
       { kind: "sent", ns: "18151052000", place: "trace.txt.gz:1759", gfn: 0x400 },
     ]);
     expect(source.filter(({ kind }) => kind === "log-read").length).toBeGreaterThan(80);
     expect(destination).toMatchObject([{ kind: "received", gfn: 0x400 }]);
-    expect(answer.verdicts).toEqual([
+    expect(answer.lives[0]!.verdicts).toEqual([
       { policy: "linux-6.1", stale: 1, possibly: 0, healed: [] },
       { policy: "linux-6.16", stale: 0, possibly: 0, healed: [] },
     ]);
@@ -38,7 +38,7 @@ describe("a page of a real migration", () => {
   });
 
   test("a page of zeros is seen at the destination alone", async () => {
-    const { travel } = await ask(await real(), { range: { gpa: 0x3000, len: 1 } });
+    const { travel } = (await ask(await real(), { range: { gpa: 0x3000, len: 1 } })).lives[0]!;
     const kinds = travel!.destination.map(({ kind }) => kind);
     expect([...new Set(kinds)]).toEqual(["received-zero"]);
     expect(travel!.source.some(({ kind }) => kind === "sent")).toBe(false);
@@ -51,10 +51,10 @@ test("marks of vCPUs are of the page that the slot says", async () => {
   guest.qemu("kvm_dirty_ring_page", { vcpu: 0, slot: 0, offset: "0x202" });
   guest.switchover().end();
   const recording = await recordingOf(memorySource("m", guest.ndjson()));
-  const { travel } = await ask(recording, { range: { gpa: 0x202000, len: 1 } });
+  const { travel } = (await ask(recording, { range: { gpa: 0x202000, len: 1 } })).lives[0]!;
   expect(travel!.source.map(({ kind }) => kind)).toContain("marked-by-vcpu");
   const other = await ask(recording, { range: { gpa: 0x203000, len: 1 } });
-  expect(other.travel!.source.map(({ kind }) => kind)).not.toContain("marked-by-vcpu");
+  expect(other.lives[0]!.travel!.source.map(({ kind }) => kind)).not.toContain("marked-by-vcpu");
 });
 
 describe("an address", () => {

@@ -1,8 +1,7 @@
 /** Completions of user-space back ends, rule by rule: docs/model.md. */
 import { describe, expect, test } from "vitest";
-import type { ReplayResult } from "../../src/model/result.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
-import { memorySource, replayAll } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, replayAll } from "../support/memory-source.ts";
 
 const V1 = 1n << 32n;
 const LOG_ALL = 1n << 26n;
@@ -60,7 +59,7 @@ const POLICIES = ["linux-6.16", "spdk-split", "spdk-packed", "dpdk-net", "libvho
 async function logged(
   recording: Recording,
   logPages?: number,
-): Promise<{ pages: Record<string, string>; result: ReplayResult }> {
+): Promise<{ pages: Record<string, string>; result: OneMachine }> {
   const pages: Record<string, string> = {};
   const text = recording.events.map((event) => JSON.stringify(event)).join("\n");
   const result = await replayAll([memorySource("events", text)], {

@@ -6,9 +6,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import type { ReplayResult } from "../../src/model/result.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
-import { memorySource, replayAll } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, replayAll } from "../support/memory-source.ts";
 
 const TRACE = join(
   import.meta.dirname,
@@ -17,7 +16,7 @@ const TRACE = join(
 const LINES = gunzipSync(readFileSync(TRACE)).toString("latin1").trimEnd().split("\n");
 const policies = ["linux-6.16"].map((name) => ({ policy: findPolicy(name), alias: null }));
 
-const read = (lines: readonly string[]): Promise<ReplayResult> =>
+const read = (lines: readonly string[]): Promise<OneMachine> =>
   replayAll([memorySource("trace.txt", `${lines.join("\n")}\n`)], { policies });
 
 /** Everything that a line of another's event must not change. */
@@ -27,7 +26,7 @@ const verdictOf = ({
   certainty,
   limits,
   rounds,
-}: ReplayResult): unknown => ({
+}: OneMachine): unknown => ({
   rows,
   findings: findings.map(({ first, ...finding }) => ({ ...finding, gpa: first.gpa })),
   certainty,

@@ -4,12 +4,11 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ReplayResult } from "../../src/model/result.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
 import { WRAPPINGS, type Wrapping } from "../support/line-prefixes.ts";
 import { QemuGuest } from "../support/make-elements.ts";
 import { qemuLog } from "../support/make-qemu-log.ts";
-import { memorySource, replayAll } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, replayAll } from "../support/memory-source.ts";
 
 const TRACE = join(
   import.meta.dirname,
@@ -48,9 +47,9 @@ const RECORDINGS: Readonly<Record<string, string[]>> = {
 };
 
 /** What must not depend on what stands around a line. */
-function essence({ inputs, policies, limits, devices, certainty, verdict }: ReplayResult): unknown {
+function essence({ inputs, policies, limits, devices, certainty, verdict }: OneMachine): unknown {
   const [{ events, foreignLines, gaps, format, firstNs, lastNs }] = inputs as [
-    ReplayResult["inputs"][0],
+    OneMachine["inputs"][0],
   ];
   const codes = limits.map(({ code, text }) => [code, text.replace(/^\S+ ends/, "ends")]);
   // Behind a prefix a name that is not needed is told from other words by its time alone.

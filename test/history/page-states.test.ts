@@ -75,7 +75,7 @@ describe.each(MIGRATIONS)("migration %s, %j", (folder, files) => {
       );
       const history = readHistory("h", made.bytes);
       const machine = history.machines[0]!;
-      const migration = made.result.migrations.at(-1)!;
+      const migration = made.result.machines[0]!.migrations.at(-1)!;
       for (const [i, { name }] of machine.policies.entries()) {
         const verdict = migration.verdicts.find(({ policy }) => policy === name)!;
         const pages = (settle: boolean, ...wanted: Lane[]) =>
@@ -109,7 +109,7 @@ test("every page that a kernel without gaps logged was blue for a while, and non
     (from, lane) => new Set(states.state.subarray(from, states.first[lane + 1])),
   );
   const blue = lanes.filter((seen) => seen.has(Lane.Logged));
-  expect(blue.length).toBe(made.result.policies[0]!.logged);
+  expect(blue.length).toBe(made.result.machines[0]!.policies[0]!.logged);
   expect(
     blue.every((seen) => [...seen].every((state) => state === Lane.Logged || state === Lane.None)),
   ).toBe(true);
@@ -125,7 +125,10 @@ test("violet is what a report counts as logged and not written, and only where i
     const states = pageStates(history.machines[0]!, history.originNs, 0, true, over);
     return states.state.filter((state) => state === Lane.OverLogged).length;
   };
-  const extra = made.result.rounds.reduce((sum, { policies }) => sum + policies[0]!.extra, 0);
+  const extra = made.result.machines[0]!.rounds.reduce(
+    (sum, { policies }) => sum + policies[0]!.extra!,
+    0,
+  );
   expect(violet(false)).toBe(0);
   expect([violet(true) > 0, extra > 0]).toEqual([true, true]);
   expect(violet(true)).toBeLessThanOrEqual(extra);
@@ -150,7 +153,7 @@ describe.each([
       );
       const history = readHistory("h", made.bytes);
       const machine = history.machines[0]!;
-      for (const [i, { name, stale }] of made.result.policies.entries()) {
+      for (const [i, { name, stale }] of made.result.machines[0]!.policies.entries()) {
         const found = finalPages(machine, history.originNs, i, true, Lane.Possible);
         expect(found.length, name).toBe(stale);
         expect(finalPages(machine, history.originNs, i, true, Lane.Stale, Lane.Unsent)).toEqual([]);

@@ -21,7 +21,7 @@ const policies = choosePolicies(["linux-6.1", "linux-6.16"]);
 async function verdicts(events: readonly NormalisedEvent[], line: typeof ftraceLine, page: number) {
   const source = memorySource("minimized", events.map(line).join(""));
   const result = await replay(await recordingOf(source), { policies, window: "auto" });
-  return policies.map(({ policy }) => verdictOf(result, policy.name, page));
+  return policies.map(({ policy }) => verdictOf(result.machines[0]!, policy.name, page));
 }
 
 describe("delta debugging", () => {
@@ -88,7 +88,8 @@ describe("a page of a real migration", () => {
 
 test("a lost page of a recording of vhost alone, also one of a used ring", async () => {
   const recording = await recordingOf(trace("vhost-scsi/6.1.0-50-amd64/12-toggle/trace.txt.gz"));
-  const { policies: totals } = await replay(recording, { policies, window: "auto" });
+  const { machines } = await replay(recording, { policies, window: "auto" });
+  const totals = machines[0]!.policies;
   for (const { gfn } of totals[0]!.lostRuns.slice(0, 2)) {
     const answer = await ask(recording, { page: gfn, policies });
     expect(answer.verdicts[0]).toEqual({ policy: "linux-6.1", verdict: "lost" });

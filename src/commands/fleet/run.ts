@@ -22,7 +22,7 @@ import type { CommonArguments } from "../shared/arguments.ts";
 import { casesOf } from "../shared/case.ts";
 import { EXIT, type Io } from "../shared/io.ts";
 import type { ReplayApi } from "../shared/replay-api.ts";
-import { stoppedBy } from "../shared/say.ts";
+import { commonOptions } from "../shared/say.ts";
 import { openSession } from "../shared/session.ts";
 import { openPlan, TRY_AGAIN, toolOf } from "./shared.ts";
 
@@ -144,7 +144,11 @@ async function replayWhole(
 ): Promise<ReplayResult> {
   const policies = choosePolicies(names, api.POLICIES);
   const { result } = await openSession(api, io, args).ask(async (recording) => {
-    const { asked, base } = prepare(recording, { policies, window, ...stoppedBy(io) }, window);
+    const { asked, base } = prepare(
+      recording,
+      { policies, window, ...commonOptions(io, {}) },
+      window,
+    );
     const whole = { ...base, runLimit: Number.POSITIVE_INFINITY };
     return { asked, result: await api.replay(recording, whole) };
   });

@@ -6,6 +6,8 @@ import { writeSparse } from "../../node/sparse-file.ts";
 import { LOG_INDEX_SCHEMA } from "../../report/json/log-index.ts";
 
 const INDEX = "index.json";
+/** A folder of an earlier version of ours is ours as well. */
+const ANY_NUMBER = LOG_INDEX_SCHEMA.replace(/\d+$/, "");
 /**
  * New files wait here until all of them are complete. While it stands in a folder, what else is there
  * may be of two runs: readers refuse it (observed.ts), and the next run of `log` takes it away.
@@ -88,7 +90,8 @@ async function ownFiles(path: string): Promise<string[]> {
 async function isOwnIndex(path: string): Promise<boolean> {
   try {
     const index: unknown = JSON.parse(await readFile(path, "utf8"));
-    return (index as { schema?: unknown } | null)?.schema === LOG_INDEX_SCHEMA;
+    const schema = (index as { schema?: unknown } | null)?.schema;
+    return typeof schema === "string" && schema.replace(/\d+$/, "") === ANY_NUMBER;
   } catch {
     return false;
   }

@@ -1,12 +1,13 @@
 /** `affected` of schema/report: is the host affected, and what would have helped. */
-import type { Answer } from "../../answers/affected.ts";
+import type { Affected } from "../../answers/affected.ts";
+import type { MachineResult } from "../../model/result.ts";
 import { affectedSentence } from "../text/affected-text.ts";
 
-export function affectedJson(answer: Answer) {
-  const { kernel, saved, unsaved, patches, ...rest } = answer.affected;
+export function affectedJson(affected: Affected, machine: MachineResult) {
+  const { kernel, saved, unsaved, patches, ...rest } = affected;
   return {
     answer: rest.answer,
-    sentence: affectedSentence(answer),
+    sentence: affectedSentence(affected, machine),
     kernel: kernel && {
       release: kernel.release,
       policy: kernel.policy.name,

@@ -7,11 +7,11 @@ import { findingJson, inputJson, runJson, type Tool, toolJson } from "./result-j
 
 const set = (runs: readonly PageRun[]) => ({ pages: countPages(runs), runs: runs.map(runJson) });
 
-/** `vhost-replay/diff/1`. */
+/** `vhost-replay/diff/2`. */
 export function differenceJson(tool: Tool, { difference, a, b }: Answer) {
   const { pages, requests, rounds, findings, measure } = difference;
   return {
-    schema: "vhost-replay/diff/1",
+    schema: "vhost-replay/diff/2",
     tool: toolJson(tool),
     a: { ...difference.a, inputs: a.result.inputs.map(inputJson) },
     b: { ...difference.b, inputs: b.result.inputs.map(inputJson) },

@@ -1,20 +1,36 @@
 /** The document of `explain --json`. Schema: schema/explain.schema.json. */
-import type { Answer, Life, LifeEvent } from "../../answers/life.ts";
+import type { Answer, Life, LifeEvent, PageLife } from "../../answers/life.ts";
 import type { Step } from "../../answers/page-travel.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { WatchedWrite } from "../../model/result.ts";
+import type { MachineResult } from "../../model/result.ts";
+import type { WatchedWrite } from "../../model/told.ts";
 import { hex } from "../text/number-text.ts";
-import { inputJson, limitJson, optionsJson, type Tool, toolJson } from "./result-json.ts";
+import {
+  inputJson,
+  limitJson,
+  machineJson,
+  optionsJson,
+  type Tool,
+  toolJson,
+} from "./result-json.ts";
 
-/** `vhost-replay/explain/1`. */
-export function explainJson(tool: Tool, { asked, result, life, travel, verdicts }: Answer) {
+/** `vhost-replay/explain/2`. */
+export function explainJson(tool: Tool, { asked, result, lives }: Answer) {
+  const { gpa, len } = lives[0]!;
   return {
-    schema: "vhost-replay/explain/1",
+    schema: "vhost-replay/explain/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
-    range: { gpa: hex(life.gpa), len: life.len, pages: life.len / PAGE_BYTES },
+    range: { gpa: hex(gpa), len, pages: len / PAGE_BYTES },
+    machines: result.machines.map((machine, i) => lifeJson(machine, lives[i]!)),
+  };
+}
+
+function lifeJson(machine: MachineResult, life: PageLife) {
+  return {
+    ...machineJson(machine),
     writes: life.writes,
     writesOutsideWindow: life.outside,
     policies: life.policies.map((policy) => ({
@@ -26,13 +42,13 @@ export function explainJson(tool: Tool, { asked, result, life, travel, verdicts 
     })),
     events: life.events.map((event) => lifeEventJson(event, life)),
     moreEvents: life.moreEvents,
-    travel: travel && {
-      source: travel.source.map(stepJson),
-      destination: travel.destination.map(stepJson),
-      more: travel.more,
+    travel: life.travel && {
+      source: life.travel.source.map(stepJson),
+      destination: life.travel.destination.map(stepJson),
+      more: life.travel.more,
     },
-    verdicts,
-    limits: result.limits.map(limitJson),
+    verdicts: life.verdicts,
+    limits: machine.limits.map(limitJson),
   };
 }
 

@@ -1,8 +1,14 @@
 /** The documents of `report --json` and `info --json`. Schemas: schema/report, schema/info. */
 
-import { type Answer as Report, statusOf } from "../../answers/affected.ts";
+import {
+  type Affected,
+  machineStatus,
+  type Answer as Report,
+  statusOf,
+} from "../../answers/affected.ts";
 import type { Answer as Contents } from "../../answers/inspect.ts";
 import type { Case } from "../../case/case.ts";
+import type { MachineResult } from "../../model/result.ts";
 import { verdictSentence } from "../text/verdict.ts";
 import { affectedJson } from "./affected-json.ts";
 import { caseJson } from "./case-json.ts";
@@ -11,6 +17,7 @@ import {
   findingJson,
   inputJson,
   limitJson,
+  machineJson,
   optionsJson,
   policyResultJson,
   roundJson,
@@ -23,49 +30,60 @@ import { migrationJson } from "./stale-json.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
-/** `vhost-replay/report/2`; `opened`: the case that was asked about, where it was one. */
+/** `vhost-replay/report/3`; `opened`: the case that was asked about, where it was one. */
 export function reportJson(tool: Tool, answer: Report, opened: Case | null = null) {
   const { asked, result } = answer;
-  const names = result.policies.map((policy) => policy.name);
   return {
-    schema: "vhost-replay/report/2",
+    schema: "vhost-replay/report/3",
     tool: toolJson(tool),
     options: optionsJson(asked),
     case: opened && caseJson(opened),
-    affected: affectedJson(answer),
     inputs: result.inputs.map(inputJson),
-    verdict: {
-      answer: ANSWERS[statusOf(answer)],
-      sentence: verdictSentence(result),
-      certainty: result.certainty,
-      window: result.window,
-      windowWhy: result.windowWhy,
-      written: result.written,
-    },
-    policies: result.policies.map(policyResultJson),
-    devices: result.devices.map(deviceJson),
-    rounds: result.rounds.map((round) => roundJson(round, names)),
-    moreRounds: result.moreRounds,
-    migrations: result.migrations.map(migrationJson),
-    findings: result.findings.map(findingJson),
-    moreFindings: result.moreFindings,
-    limits: result.limits.map(limitJson),
-    sufficiency: result.sufficiency.map(sufficiencyJson),
+    answer: ANSWERS[statusOf(answer)],
+    machines: result.machines.map((machine, i) => reportMachineJson(machine, answer.affected[i]!)),
     eventsReplayed: result.eventsReplayed,
   };
 }
 
-/** `vhost-replay/info/1`. */
+function reportMachineJson(machine: MachineResult, affected: Affected) {
+  const names = machine.policies.map((policy) => policy.name);
+  return {
+    ...machineJson(machine),
+    affected: affectedJson(affected, machine),
+    verdict: {
+      answer: ANSWERS[machineStatus(machine, affected)],
+      sentence: verdictSentence(machine),
+      certainty: machine.certainty,
+      window: machine.window,
+      windowWhy: machine.windowWhy,
+      written: machine.written,
+    },
+    policies: machine.policies.map(policyResultJson),
+    devices: machine.devices.map(deviceJson),
+    rounds: machine.rounds.map((round) => roundJson(round, names)),
+    moreRounds: machine.moreRounds,
+    migrations: machine.migrations.map(migrationJson),
+    findings: machine.findings.map(findingJson),
+    moreFindings: machine.moreFindings,
+    limits: machine.limits.map(limitJson),
+    sufficiency: machine.sufficiency.map(sufficiencyJson),
+  };
+}
+
+/** `vhost-replay/info/2`. */
 export function infoJson(tool: Tool, { asked, result }: Contents) {
   return {
-    schema: "vhost-replay/info/1",
+    schema: "vhost-replay/info/2",
     tool: toolJson(tool),
-    options: { syncMarker: asked.syncMarker },
+    options: { syncMarker: asked.syncMarker, machine: asked.machine },
     inputs: result.inputs.map(inputJson),
-    devices: result.devices.map(deviceJson),
-    syncs: result.rounds.flatMap((round) => (round.sync === null ? [] : [syncJson(round.sync)])),
-    limits: result.limits.map(limitJson),
-    sufficiency: result.sufficiency.map(sufficiencyJson),
+    machines: result.machines.map((machine) => ({
+      ...machineJson(machine),
+      devices: machine.devices.map(deviceJson),
+      syncs: machine.rounds.flatMap(({ sync }) => (sync === null ? [] : [syncJson(sync)])),
+      limits: machine.limits.map(limitJson),
+      sufficiency: machine.sufficiency.map(sufficiencyJson),
+    })),
     eventsReplayed: result.eventsReplayed,
   };
 }

@@ -1,14 +1,17 @@
 /** The first screen of a report: which kernel ran, whether it is affected, what would have helped. */
 import type { Affected, Answer } from "../../answers/affected.ts";
 import { toldByQemu } from "../../answers/stale.ts";
+import type { Certainty, MachineResult } from "../../model/result.ts";
 import { causeText } from "./cause-text.ts";
+import { machineLabel } from "./machine-text.ts";
 import { countOf } from "./number-text.ts";
 import { alignColumns, printable, type TextStyle, wrapText } from "./text-layout.ts";
 import { certaintyPrefix } from "./verdict.ts";
 
 /** Lines, without an empty one at the end. */
 export function affectedText(
-  { affected, result }: Answer,
+  affected: Affected,
+  result: MachineResult,
   qemu: string | null,
   style: TextStyle,
 ): string[] {
@@ -28,13 +31,21 @@ export function affectedText(
 
 const KERNEL = "the kernel that ran";
 
+/** The same of every machine of an answer, each with its name where there are several. */
+export function affectedSentences({ affected, result: { machines } }: Answer): string[] {
+  return machines.map((machine, i) => {
+    const sentence = affectedSentence(affected[i]!, machine);
+    return machines.length === 1 ? sentence : `${machineLabel(machine)}: ${sentence}`;
+  });
+}
+
 /** Whether the host is affected, in one sentence. */
-export function affectedSentence({ affected, result }: Answer): string {
+export function affectedSentence(affected: Affected, result: MachineResult): string {
   if (!result.verdict) return "Unknown: this recording carries no verdict.";
   return answerSentence(affected, result);
 }
 
-function answerSentence(affected: Affected, result: Answer["result"]): string {
+function answerSentence(affected: Affected, result: MachineResult): string {
   const { certainty } = result;
   const { answer, ownDevices, kernel, policy } = affected;
   if (affected.backEnd && policy === null) {
@@ -67,7 +78,7 @@ function vhostOf(release: string): string {
 }
 
 /** What can be said where it is not told which kernel ran: the policies are unpatched and patched. */
-function whicheverRan({ measure }: Affected, result: Answer["result"]): string {
+function whicheverRan({ measure }: Affected, result: MachineResult): string {
   const migration = measure === "stale" ? toldByQemu(result) : null;
   const open = result.policies.map(({ name, lost }) =>
     migration ? (migration.verdicts.find(({ policy }) => policy === name)?.worst ?? 0) : lost,
@@ -82,14 +93,11 @@ function whicheverRan({ measure }: Affected, result: Answer["result"]): string {
   return `Affected, whichever kernel ran: ${what} under the patched one, too.`;
 }
 
-function sureOfNone(certainty: Answer["result"]["certainty"]): string {
+function sureOfNone(certainty: Certainty): string {
   return certainty === "exact" || certainty === "upper" ? "" : " as far as this recording shows";
 }
 
-function amount(
-  { measure, pages, possibly }: Affected,
-  certainty: Answer["result"]["certainty"],
-): string {
+function amount({ measure, pages, possibly }: Affected, certainty: Certainty): string {
   if (measure === "lost") {
     return `${certaintyPrefix(certainty)}${countOf(pages, "guest page")} would be left out of the dirty log`;
   }

@@ -2,8 +2,8 @@
 import type { Answer } from "../../answers/affected.ts";
 import type { Case } from "../../case/case.ts";
 import { counted } from "../../model/counted.ts";
-import { affectedSentence } from "./affected-text.ts";
-import { headline } from "./report-text.ts";
+import { affectedSentences } from "./affected-text.ts";
+import { headlines } from "./report-text.ts";
 import { printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** Files that are left out are shown so far. */
@@ -48,8 +48,10 @@ export function caseListText(
 ): string {
   return sectionsText(
     cases.map(({ opened, answer }) => [
-      ...wrapText(affectedSentence(answer), "", "  ").map((line) => style.bold(line)),
-      ...wrapText(printable(headline(answer.result)), "  ", "  "),
+      ...affectedSentences(answer)
+        .flatMap((text) => wrapText(text, "", "  "))
+        .map((line) => style.bold(line)),
+      ...headlines(answer.result).flatMap((text) => wrapText(printable(text), "  ", "  ")),
       ...opened.files
         .filter((file) => file.used)
         .flatMap((file) => wrapText(printable(`${file.name}: ${file.said}`), "  ", "    ")),

@@ -4,7 +4,7 @@ import { countPages } from "../../model/page-runs.ts";
 import type { Finding, PageRun } from "../../model/result.ts";
 import { causeText } from "./cause-text.ts";
 import { runsText } from "./finding-text.ts";
-import { countOf } from "./number-text.ts";
+import { countOf, numberText } from "./number-text.ts";
 import { REQUEST_HEADING, requestText } from "./request-line.ts";
 import { alignColumns, printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
@@ -68,7 +68,9 @@ function examplesText({ requests }: Difference): string[] {
 function roundsText({ rounds }: Difference): string[] {
   if (rounds.length === 0) return [];
   const cells = (side: Difference["rounds"][number]["a"]): string[] =>
-    side ? [`${side.written}`, `${side.logged}`, `${side.lost}`] : ["-", "-", "-"];
+    side
+      ? [numberText(side.written), numberText(side.logged), numberText(side.lost)]
+      : ["-", "-", "-"];
   const rows = rounds
     .slice(0, SHOWN_ROUNDS)
     .map(({ round, a, b }) => [

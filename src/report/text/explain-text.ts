@@ -1,44 +1,64 @@
 /** The life of some guest pages: every write, every sync, and who logged what. */
 
-import type { Answer, Life, LifeEvent, PolicyLife } from "../../answers/life.ts";
+import type {
+  Answer,
+  Life,
+  LifeEvent,
+  PageLife,
+  PageVerdict,
+  PolicyLife,
+} from "../../answers/life.ts";
 import type { Step } from "../../answers/page-travel.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { ReplayResult, WatchedWrite } from "../../model/result.ts";
+import type { MachineResult } from "../../model/result.ts";
+import type { WatchedWrite } from "../../model/told.ts";
 import { limitsText } from "./limits-text.ts";
+import { machinesText } from "./machine-text.ts";
 import { byteRange, countOf, seconds } from "./number-text.ts";
 import { policyLabel, queueLabel } from "./queue-text.ts";
 import { printable, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** For people; the first line is the answer. Ends in a line feed. */
-export function explainText(
-  { life, result, travel, verdicts }: Pick<Answer, "life" | "result" | "travel" | "verdicts">,
-  style: TextStyle,
-): string {
-  const pages = life.len / PAGE_BYTES;
-  const what = `${byteRange(life.gpa, life.len)} (${countOf(pages, "page")})`;
-  const lines = [
-    style.bold(
-      life.writes === 0
-        ? `${what}: no write in this recording.`
-        : `${what}: ${countOf(life.writes, "write")}${outsideText(life)}.`,
-    ),
-  ];
-  if (life.writes > 0) {
-    lines.push("", ...life.policies.flatMap((p) => wrapText(policyText(p), "  ", "    ")), "");
-  }
-  if (verdicts.length > 0) {
-    lines.push(...verdicts.flatMap((one) => wrapText(verdictText(one), "  ", "    ")), "");
-  }
-  for (const { lines: own } of inOrder(life, result, travel)) lines.push(...own);
-  if (life.moreEvents > 0) lines.push(`and ${countOf(life.moreEvents, "more event")} (--limit)`);
-  if (lines.at(-1) !== "") lines.push("");
-  lines.push(...destinationText(travel));
-  lines.push(...limitsText(result.limits, style));
-  return `${lines.join("\n")}\n`;
+export function explainText({ lives, result }: Pick<Answer, "lives" | "result">, style: TextStyle) {
+  return machinesText({ ...result, inputs: [] }, style, {
+    headline: (_, index) => lifeSentence(lives[index]!),
+    sections: (machine, facts, index) => lifeSections(lives[index]!, machine, facts, style),
+  });
 }
 
-const HEALED: Record<Answer["verdicts"][number]["healed"][number]["by"], string> = {
+function lifeSentence(life: Life): string {
+  const pages = life.len / PAGE_BYTES;
+  const what = `${byteRange(life.gpa, life.len)} (${countOf(pages, "page")})`;
+  if (life.writes === 0) return `${what}: no write in this recording.`;
+  return `${what}: ${countOf(life.writes, "write")}${outsideText(life)}.`;
+}
+
+function lifeSections(
+  life: PageLife,
+  machine: MachineResult,
+  facts: string[][],
+  style: TextStyle,
+): string[][] {
+  const { travel, verdicts } = life;
+  const events = inOrder(life, machine, travel).flatMap(({ lines }) => lines);
+  if (life.moreEvents > 0) events.push(`and ${countOf(life.moreEvents, "more event")} (--limit)`);
+  // Without a write or a verdict the events follow at once.
+  const bare = life.writes === 0 && verdicts.length === 0;
+  return [
+    [style.bold(lifeSentence(life)), ...(bare ? events : [])],
+    life.writes === 0
+      ? []
+      : life.policies.flatMap((policy) => wrapText(policyText(policy), "  ", "    ")),
+    verdicts.flatMap((one) => wrapText(verdictText(one), "  ", "    ")),
+    ...facts,
+    bare ? [] : events,
+    ...destinationText(travel),
+    limitsText(machine.limits, style),
+  ];
+}
+
+const HEALED: Record<PageVerdict["healed"][number]["by"], string> = {
   "first-send": "its first send",
   resend: "a later send",
   log: "a later write that is logged",
@@ -46,7 +66,7 @@ const HEALED: Record<Answer["verdicts"][number]["healed"][number]["by"], string>
   stop: "the device's stop",
 };
 
-function verdictText({ policy, stale, possibly, healed }: Answer["verdicts"][number]): string {
+function verdictText({ policy, stale, possibly, healed }: PageVerdict): string {
   const parts: string[] = [];
   if (stale > 0) parts.push(`${countOf(stale, "page")} stale`);
   if (possibly > 0) parts.push(`${countOf(possibly, "page")} possibly stale`);
@@ -63,7 +83,7 @@ interface Told {
 }
 
 /** Writes, syncs and what QEMU did, by time. A read of the log that ends a round is that sync. */
-function inOrder(life: Life, result: ReplayResult, travel: Answer["travel"]): Told[] {
+function inOrder(life: Life, result: MachineResult, travel: PageLife["travel"]): Told[] {
   const own = life.events.map((event): Told => {
     const ns = BigInt(event.kind === "sync" ? event.mark.ns : event.write.ns);
     const quiet = event.kind === "sync" && event.lost.every((pages) => pages === 0);
@@ -115,19 +135,15 @@ function stepLines({ kind, ns, place, gfn }: Step): string[] {
   ];
 }
 
-function destinationText(travel: Answer["travel"]): string[] {
+function destinationText(travel: PageLife["travel"]): string[][] {
   if (!travel) return [];
-  const lines: string[] = [];
-  if (travel.destination.length > 0) {
-    lines.push(
-      "The destination, on its own clock",
-      "",
-      ...travel.destination.flatMap(stepLines),
-      "",
-    );
-  }
-  if (travel.more > 0) lines.push(`and ${countOf(travel.more, "more step")} of QEMU (--limit)`, "");
-  return lines;
+  const received =
+    travel.destination.length === 0
+      ? []
+      : ["The destination, on its own clock", "", ...travel.destination.flatMap(stepLines)];
+  const more =
+    travel.more > 0 ? [`and ${countOf(travel.more, "more step")} of QEMU (--limit)`] : [];
+  return [received, more];
 }
 
 function outsideText(life: Life): string {
@@ -144,7 +160,7 @@ function policyText(policy: PolicyLife): string {
   return `${logged}, loses ${countOf(policy.lostPages, "page")} in ${rounds}`;
 }
 
-function eventLines(event: LifeEvent, life: Life, result: ReplayResult): string[] {
+function eventLines(event: LifeEvent, life: Life, result: MachineResult): string[] {
   if (event.kind === "sync") {
     const name = `sync ${event.mark.number} ${printable(event.mark.name)}`.trimEnd();
     const lost = event.lost.flatMap((pages, index) =>
@@ -160,7 +176,7 @@ function eventLines(event: LifeEvent, life: Life, result: ReplayResult): string[
 }
 
 /** One write in two lines: what, and where in the recording. */
-export function writeLines(write: WatchedWrite, result: Pick<ReplayResult, "devices">): string[] {
+export function writeLines(write: WatchedWrite, result: Pick<MachineResult, "devices">): string[] {
   const queue = queueLabel(result.devices, write.device, write.queue);
   const who = [
     write.request === null ? "" : `request ${write.request}`,

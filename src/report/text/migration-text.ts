@@ -1,30 +1,36 @@
 /** Migrations for people: the sentence that a report begins with, the time line, the counts. */
-
+import { leavesOpen } from "../../answers/open.ts";
 import type { MigrationResult, MigrationVerdict } from "../../model/migration-result.ts";
 import { countPages } from "../../model/page-runs.ts";
-import type { ReplayResult } from "../../model/result.ts";
-import { countOf, seconds } from "./number-text.ts";
+import type { MachineResult } from "../../model/result.ts";
+import { countOf, numberText, seconds } from "./number-text.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** Which pages are stale at the destination, in one sentence. */
-export function staleSentence(migration: MigrationResult, result: ReplayResult): string {
+export function staleSentence(migration: MigrationResult, result: MachineResult): string {
   if (migration.outcome === "cancelled" || migration.outcome === "failed") {
     const word = migration.outcome === "failed" ? "failed" : "was cancelled";
     return `The migration ${word}: the guest goes on at the source, and no page is stale.`;
+  }
+  if (!result.verdict) {
+    const why = result.limits.find(({ code }) => code === "no-verdict")?.text;
+    return `It is not known which pages are stale at the destination.${why === undefined ? "" : ` ${why}`}`;
   }
   const clauses = migration.verdicts.map((verdict, i) => {
     const policy = result.policies.find(({ name }) => name === verdict.policy);
     const alias = policy?.alias ? `${policy.alias} (${verdict.policy})` : verdict.policy;
     return i === 0
-      ? `Stale at the destination under ${alias}: ${amount(verdict)}`
-      : `under ${alias}: ${amount(verdict)}`;
+      ? `Stale at the destination under ${alias}: ${amount(verdict, result)}`
+      : `under ${alias}: ${amount(verdict, result)}`;
   });
   const open =
     migration.outcome === "unfinished" ? " The recording ends before the migration." : "";
   return `${clauses.join("; ")}.${open}`;
 }
 
-function amount(verdict: MigrationVerdict): string {
+function amount(verdict: MigrationVerdict, machine: MachineResult): string {
+  if (verdict.best === null) return "not known";
+  const none = leavesOpen(machine.limits) ? "no page as far as recorded" : "no page";
   const rungs: [how: string, pages: number][] = [
     ["", countPages(verdict.stale)],
     ["likely ", countPages(verdict.likelyStale)],
@@ -33,7 +39,7 @@ function amount(verdict: MigrationVerdict): string {
   const told = rungs
     .filter(([, pages]) => pages > 0)
     .map(([how, pages], i) => how + (i === 0 ? countOf(pages, "page") : `${pages} more`));
-  return told.length === 0 ? "no page" : told.join(", ");
+  return told.length === 0 ? none : told.join(", ");
 }
 
 const SEND_TIMES: Record<MigrationResult["sendTimes"], string> = {
@@ -69,10 +75,13 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
   if (migration.verdicts.length === 0) return lines;
   const rows = migration.verdicts.map((verdict) => [
     verdict.policy,
-    `${verdict.best}`,
-    `${countPages(verdict.likelyStale)}`,
-    `${countPages(verdict.possiblyStale)}`,
-    `${verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0)}`,
+    numberText(verdict.best),
+    knownText(verdict, countPages(verdict.likelyStale)),
+    knownText(verdict, countPages(verdict.possiblyStale)),
+    knownText(
+      verdict,
+      verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0),
+    ),
     verdict.healed.map(({ by, runs }) => `${HEALED[by]} ${countPages(runs)}`).join(", "),
     verdict.whatIf ? "what-if" : "",
   ]);
@@ -85,6 +94,11 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
     ),
     ...whatIfNote(migration, style),
   ];
+}
+
+/** A count beside `best`, which is known where that one is. */
+function knownText({ best }: MigrationVerdict, count: number): string {
+  return numberText(best === null ? null : count);
 }
 
 const HEALED: Record<MigrationVerdict["healed"][number]["by"], string> = {

@@ -10,9 +10,8 @@ import type { ClockPair } from "../../../src/join/clock-pair.ts";
 import { STALE_LADDER } from "../../../src/model/migration-result.ts";
 import { eachPage } from "../../../src/model/page-runs.ts";
 import { fileSource, nodeSurroundings } from "../../../src/node/index.ts";
-import { replay } from "../../../src/replay/replay.ts";
 import { findPolicy } from "../../../src/vhost/policy.ts";
-import { coreModule } from "../../support/memory-source.ts";
+import { coreModule, replayOne } from "../../support/memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "../../../traces/migration");
 /** KVM's wall clock, which the destination writes: it differs and is no loss. */
@@ -37,7 +36,7 @@ async function verdictOf(name: string, policy: string, files: readonly string[])
       .map((line) => Number(line)),
   );
   differ.delete(WALL_CLOCK);
-  const { migrations, limits } = await replay(
+  const { migrations, limits } = await replayOne(
     {
       sources: files.map((file) => fileSource(at(file))),
       surroundings: nodeSurroundings(() => {}),
