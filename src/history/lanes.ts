@@ -22,6 +22,9 @@ export enum Lane {
   Likely,
 }
 
+/** How many states there are. */
+export const LANE_STATES = Lane.Likely + 1;
+
 /** Pages of a block: 2 MiB. */
 export const BLOCK_PAGES = 512;
 

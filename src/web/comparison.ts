@@ -9,14 +9,15 @@ import type { Comparison, ComparisonRow } from "./protocol.ts";
 /** Runs that are named of each set. */
 const SHOWN_RUNS = 8;
 
-/** Pages that are stale or possibly stale at the end under a policy, ascending. */
+const OPEN: readonly Lane[] = [Lane.Stale, Lane.Likely, Lane.Possible, Lane.Unsent];
+
+/** Pages that are stale, likely or possibly, at the end under a policy, ascending. */
 function openPages(one: Case, policy: number): PageRuns {
   const { states } = one.policy(policy);
   const final = finalStates(states);
   const pages = new PageRuns();
   final.forEach((state, lane) => {
-    const open = state === Lane.Stale || state === Lane.Possible || state === Lane.Unsent;
-    if (open) pages.append(pageOfLane(states, lane));
+    if (OPEN.includes(state)) pages.append(pageOfLane(states, lane));
   });
   return pages;
 }

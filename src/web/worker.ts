@@ -2,7 +2,7 @@
 import type { CaseFile } from "../case/case.ts";
 import { type CoreModule, compileCore } from "../core/core.ts";
 import { readHistory } from "../history/index.ts";
-import { Lane, type PageStates } from "../history/lanes.ts";
+import { LANE_STATES, Lane, type PageStates } from "../history/lanes.ts";
 import { RecordingError, UsageError } from "../model/place.ts";
 import { byteSize } from "../report/text/number-text.ts";
 import { Case } from "./case.ts";
@@ -171,7 +171,7 @@ function answer(own: Case, message: ToWorker): void {
 
 /** How many pages of a view are in each state at a moment. */
 function countStates(states: PageStates, view: View, at: number): number[] {
-  const counts = new Array<number>(Lane.Likely + 1).fill(0);
+  const counts = new Array<number>(LANE_STATES).fill(0);
   const last = Math.min(states.first.length - 1, Math.ceil(view.last));
   for (let lane = Math.max(0, Math.floor(view.first)); lane < last; lane++) {
     let state: Lane = Lane.None;

@@ -2,12 +2,10 @@
  * Guest memory over time, as pixels: rows are pages (lanes), columns are time. The state that is worst
  * decides the hue of a pixel, the share of its pages that are in it the strength.
  */
-import { BLOCK_PAGES, Lane, type PageStates } from "../../history/lanes.ts";
+import { BLOCK_PAGES, LANE_STATES, Lane, type PageStates } from "../../history/lanes.ts";
 import { type Palette, type Rgb, SEVERITY } from "./palette.ts";
 import type { View } from "./view.ts";
 
-/** States: `Lane`. */
-const CLASSES = 7;
 /** A pixel in which only one of many pages is something still shows it so strongly. */
 const LEAST = 0.45;
 
@@ -30,7 +28,7 @@ export function paintStates(states: PageStates, view: View, into: Pixels, palett
   const { width, height } = into;
   const scale = width / (view.to - view.from);
   const all = states.blocks.length * BLOCK_PAGES;
-  const steps = new Int32Array((width + 1) * CLASSES);
+  const steps = new Int32Array((width + 1) * LANE_STATES);
   let before = -1;
   let beforeEnd = -1;
   for (let y = 0; y < height; y++) {
@@ -52,8 +50,8 @@ export function paintStates(states: PageStates, view: View, into: Pixels, palett
         if (until < view.from || states.ns[i]! > view.to) continue;
         const from = Math.max(0, Math.floor((states.ns[i]! - view.from) * scale));
         const to = Math.min(width, Math.max(from + 1, Math.floor((until - view.from) * scale)));
-        steps[from * CLASSES + state]!++;
-        steps[to * CLASSES + state]!--;
+        steps[from * LANE_STATES + state]!++;
+        steps[to * LANE_STATES + state]!--;
       }
     }
     paintRow(into, y, steps, end - first, palette);
@@ -68,11 +66,12 @@ function paintRow(
   lanes: number,
   palette: Palette,
 ) {
-  const counts = new Int32Array(CLASSES);
+  const counts = new Int32Array(LANE_STATES);
   const ground = palette.lanes[Lane.None];
   const most = Math.log1p(lanes);
   for (let x = 0; x < width; x++) {
-    for (let state = 1; state < CLASSES; state++) counts[state]! += steps[x * CLASSES + state]!;
+    for (let state = 1; state < LANE_STATES; state++)
+      counts[state]! += steps[x * LANE_STATES + state]!;
     const worst = SEVERITY.find((state) => counts[state]! > 0) ?? Lane.None;
     const share = Math.min(1, Math.log1p(counts[worst]!) / most);
     const strength = worst === Lane.None ? 0 : LEAST + (1 - LEAST) * share;

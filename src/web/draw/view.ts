@@ -15,6 +15,8 @@ export function xOf(view: Pick<View, "from" | "to">, width: number, ns: number):
 }
 
 const STEPS = [1, 2, 5];
+/** Nanoseconds of 10^6 s: below it numbers are exact, and above it no step is. */
+const BIG = 1_000_000_000_000_000n;
 /** Room for a label of the time axis, CSS pixels. */
 const TIME_LABEL = 90;
 
@@ -29,10 +31,10 @@ export function timeTicks(
   let step = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
   step *= STEPS.find((factor) => step * factor >= least) ?? 10;
   const decimals = Math.max(0, 9 - Math.floor(Math.log10(step) + 1e-9));
-  const origin = Number(originNs % 1_000_000_000n);
-  const whole = originNs / 1_000_000_000n;
+  const origin = Number(originNs % BIG);
+  const whole = originNs / BIG;
   const ticks: { ns: number; label: string }[] = [];
-  // The origin's part below a second counts, so that ticks are round on the recording's own clock.
+  // The origin counts, so that ticks are round on the recording's own clock.
   for (let at = Math.ceil((view.from + origin) / step) * step; at - origin <= view.to; at += step) {
     ticks.push({ ns: at - origin, label: `${secondsText(whole, at, decimals)} s` });
     if (ticks.length > 100) break;
@@ -41,7 +43,7 @@ export function timeTicks(
 }
 
 function secondsText(whole: bigint, ns: number, decimals: number): string {
-  const total = whole * 1_000_000_000n + BigInt(Math.round(ns));
+  const total = whole * BIG + BigInt(Math.round(ns));
   const sign = total < 0n ? "-" : "";
   const digits = `${total < 0n ? -total : total}`.padStart(10, "0");
   const fraction = digits.slice(-9).slice(0, Math.min(decimals, 9));

@@ -1,0 +1,90 @@
+/** The pixels of the map, and the ticks of its axes. */
+import { describe, expect, test } from "vitest";
+import { LANE_STATES, Lane, laneOfPage, pageOfLane } from "../../src/history/lanes.ts";
+import { addressTicks } from "../../src/web/draw/map-picture.ts";
+import { laneFinder, paintStates } from "../../src/web/draw/memory-map.ts";
+import { DARK, LIGHT, SEVERITY } from "../../src/web/draw/palette.ts";
+import { timeTicks } from "../../src/web/draw/view.ts";
+
+const STATES = Array.from({ length: LANE_STATES }, (_, state): Lane => state);
+
+/** A block whose lane n is in state n from 50 on. */
+const states = {
+  blocks: Uint32Array.of(2),
+  first: Uint32Array.from({ length: 513 }, (_, lane) => Math.min(lane, LANE_STATES)),
+  ns: new Float64Array(LANE_STATES).fill(50),
+  state: Uint8Array.from(STATES),
+};
+
+describe("the map", () => {
+  test.each([LIGHT, DARK])("has each state's own colour, from its moment on", (palette) => {
+    const width = 10;
+    const pixels = {
+      data: new Uint8ClampedArray(width * LANE_STATES * 4),
+      width,
+      height: LANE_STATES,
+    };
+    paintStates(states, { from: 0, to: 100, first: 0, last: LANE_STATES }, pixels, palette);
+    const at = (x: number, y: number) => [
+      ...pixels.data.slice((y * width + x) * 4, (y * width + x) * 4 + 3),
+    ];
+    for (const state of STATES) {
+      expect(at(9, state), Lane[state]).toEqual([...palette.lanes[state]]);
+      expect(at(5, state), Lane[state]).toEqual([...palette.lanes[state]]);
+      if (state > 0) expect(at(4, state), Lane[state]).toEqual([...palette.lanes[Lane.None]]);
+    }
+  });
+
+  test("a pixel of many pages has the hue of the worst, stronger where more are in it", () => {
+    const pixels = { data: new Uint8ClampedArray(4 * 4), width: 1, height: 1 };
+    paintStates(states, { from: 60, to: 100, first: 0, last: 512 }, pixels, LIGHT);
+    const [red, green, blue] = pixels.data;
+    const [full] = [LIGHT.lanes[Lane.Stale]];
+    expect(red! - green!).toBeGreaterThan(20);
+    expect(green! > full[1] && blue! > full[2]).toBe(true);
+  });
+
+  test("every state but the ground has a severity, and colours differ in lightness or hue", () => {
+    expect([...SEVERITY].sort()).toEqual(STATES.filter((state) => state !== Lane.None));
+    for (const { lanes } of [LIGHT, DARK]) {
+      const texts = STATES.map((state) => lanes[state].join());
+      expect(new Set(texts).size).toBe(STATES.length);
+    }
+  });
+});
+
+test("lanes and pages find each other", () => {
+  const blocks = Uint32Array.of(2, 3, 9, 2 ** 23 - 1);
+  const find = laneFinder(blocks);
+  for (const page of [1024, 1535, 1536, 4608, 2 ** 32 - 1]) {
+    const lane = laneOfPage(blocks, page);
+    expect([find(page), pageOfLane({ blocks }, lane)]).toEqual([lane, page]);
+  }
+  for (const page of [0, 1023, 2048])
+    expect([find(page), laneOfPage(blocks, page)]).toEqual([-1, -1]);
+});
+
+test("ticks of time are round on the recording's clock, whatever the origin", () => {
+  const labels = (originNs: bigint, from: number, to: number) =>
+    timeTicks({ from, to }, 900, originNs).map(({ label }) => label);
+  expect(labels(61_700_000_000n, 0, 13e9)).toEqual([
+    "62 s",
+    "64 s",
+    "66 s",
+    "68 s",
+    "70 s",
+    "72 s",
+    "74 s",
+  ]);
+  expect(labels(18_123_456_789n, 0, 1e6)).toContain("18.1240 s");
+  expect(labels(1_795_398_785_914_295_000n, 0, 10e9)[0]).toBe("1795398786 s");
+});
+
+test("addresses stand at tops of lanes, far enough apart to be read", () => {
+  const ticks = addressTicks(Uint32Array.of(2, 9), { from: 0, to: 1, first: 0, last: 1024 }, 440);
+  expect(ticks[0]).toEqual({ y: 0, address: "0x400000" });
+  ticks.slice(1).forEach(({ y }, i) => {
+    expect(y - ticks[i]!.y).toBeGreaterThanOrEqual(46);
+  });
+  expect(ticks.at(-1)!.address).toMatch(/^0x1[23]/);
+});
