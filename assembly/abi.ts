@@ -629,6 +629,8 @@ export const QUEUE_INDEX_KNOWN = 16;
 
 /** A write into the watched range: an EVIDENCE record. */
 export const MAX_QUEUES = 16384;
+/** Machines beyond it share the last one. */
+export const MAX_MACHINES = 1024;
 /** VIRTQUEUE_MAX_SIZE of virtio: a head is below it. */
 export const MAX_HEADS = 32768;
 /** Descriptors of one chain; vhost's own limit is 65536 in an indirect table. */

@@ -1,8 +1,6 @@
 /** The exports of the core, and nothing else. Words in, words out: addresses, numbers, statuses. */
 import { ABI, EVENT_SIZE, StreamKind } from "./abi";
-import { evidenceRefused, firstFinding } from "./pages/evidence";
 import { current, currentEvent, replayed } from "./merge";
-import { blockCount, roundEnd } from "./pages/planes";
 import {
   hashCount,
   hashes,
@@ -19,11 +17,12 @@ import {
 import { migration } from "./migration/migration-state";
 import { kindCounts, met, metCount, sampleCount, sampleMask, samples } from "./decode/sample";
 import { take as takeMemory } from "./base/memory";
-import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./known/queue";
+import { firstQueue, queueCount, queuesRefused } from "./known/queue";
 import { abandon as abandonStream } from "./decode/ring";
 import { compact as compactStream, cpuSet, makeRoom, recordAt, streamAt } from "./decode/stream";
 import { orphanDescs, threadsRefused } from "./known/thread";
-import { sawLogAll, sawLogUsed } from "./known/log-state";
+import { machine } from "./known/machine";
+import { pages } from "./pages/page-state";
 import { popsWithoutQueue } from "./device/vhost";
 
 export { setParts } from "./device/used";
@@ -41,8 +40,9 @@ export {
   setRingField,
   setTextField,
 } from "./decode/plan";
-export { prepare } from "./machine";
-export { mark, useRows } from "./pages/planes";
+export { newMachine, prepare, useMachine } from "./machine";
+export { mark } from "./pages/planes";
+export { useRows } from "./pages/rows";
 export { addStream, skipStream } from "./decode/stream";
 export { setSlack } from "./migration/flight";
 export {
@@ -75,36 +75,36 @@ export { setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./device/qemu-device";
 export { dropDone, dropWatched, observe, watch } from "./device/write";
 import { counts } from "./sync";
-import { rowTable } from "./pages/planes";
+import { rowTable } from "./pages/rows";
 import { Plan } from "./decode/plan";
 
 export function pagesSaved(): f64 {
-  return <f64>migration.saves;
+  return <f64>migration().saves;
 }
 export function pagesResent(): f64 {
-  return <f64>migration.resends;
+  return <f64>migration().resends;
 }
 /** Time of the first send since markSends(); 0: none. */
 export function firstSendTs(): u64 {
-  return migration.markedSend;
+  return migration().markedSend;
 }
 export function zerosSent(): f64 {
-  return <f64>migration.zeroSends;
+  return <f64>migration().zeroSends;
 }
 export function pagesUnplaced(): f64 {
-  return <f64>migration.unplacedSends;
+  return <f64>migration().unplacedSends;
 }
 export function pagesLoaded(): f64 {
-  return <f64>migration.loads;
+  return <f64>migration().loads;
 }
 export function zerosLoaded(): f64 {
-  return <f64>migration.zeroLoads;
+  return <f64>migration().zeroLoads;
 }
 export function pagesDirtiedByCpu(): f64 {
-  return <f64>migration.cpuDirtied;
+  return <f64>migration().cpuDirtied;
 }
 export function refusedEntries(): f64 {
-  return <f64>migration.entriesRefused;
+  return <f64>migration().entriesRefused;
 }
 
 // ---------------------------------------------------------------- a first look
@@ -175,7 +175,7 @@ export function receivedOrderPtr(): usize {
 }
 /** The recorded destination received other pages than the source sent. */
 export function destinationDiffers(): bool {
-  return migration.misaligned;
+  return migration().misaligned;
 }
 
 export function abi(): u32 {
@@ -347,10 +347,10 @@ export function queues(): u32 {
   return queueCount;
 }
 export function firstFindingPtr(): usize {
-  return firstFinding;
+  return pages().firstFinding;
 }
 export function refusedEvidence(): f64 {
-  return <f64>evidenceRefused;
+  return <f64>pages().evidenceRefused;
 }
 export function refusedQueues(): f64 {
   return <f64>queuesRefused;
@@ -365,14 +365,14 @@ export function popsWithoutAQueue(): f64 {
   return <f64>popsWithoutQueue;
 }
 export function loggingSeen(): u32 {
-  return (sawLogAll ? 1 : 0) | (sawLogUsed ? 2 : 0);
+  return (machine.sawLogAll ? 1 : 0) | (machine.sawLogUsed ? 2 : 0);
 }
 /** Page after the last one that may have been touched in this round. */
 export function roundEndPage(): f64 {
-  return <f64>roundEnd * 512;
+  return <f64>pages().roundEnd * 512;
 }
 export function blocks(): u32 {
-  return blockCount;
+  return pages().blockCount;
 }
 /** 4096 bits: the CPUs that text lines named. */
 export function cpuSetPtr(): usize {
@@ -391,8 +391,8 @@ export function taken(stream: u32): f64 {
 }
 /** Sums over all queues: completions with an unknown head, completions that are lost. */
 export function unknownHeadsTotal(): f64 {
-  return <f64>unknownHeads;
+  return <f64>machine.unknownHeads;
 }
 export function lostCompletionsTotal(): f64 {
-  return <f64>lostCompletions;
+  return <f64>machine.lostCompletions;
 }

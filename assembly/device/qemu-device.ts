@@ -67,7 +67,6 @@ import { slotOf } from "../base/event-slot";
 import { addElement, dropElement, elementAt, elementOf, elementSlots } from "../known/element-table";
 import { noteLogAll } from "../known/log-state";
 import { capacityOf, enlarge, reserve, take } from "../base/memory";
-import { lengthSeen } from "../pages/planes";
 import { addCount, countUnknownHead, firstQueue, freeRequest, queueById, queueOf } from "../known/queue";
 import { atStream } from "../known/moment";
 import { popped, usedNow } from "./request";
@@ -75,6 +74,7 @@ import { streamAt } from "../decode/stream";
 import { Thread, threadOf } from "../known/thread";
 import { markParts, tellLengths } from "./used";
 import { finish, noMemory, write, writePrefix } from "./write";
+import { pages } from "../pages/page-state";
 
 /** VIRTQUEUE_MAX_SIZE; each mapping may be cut in two by a border of memory regions. */
 const MAX_MAPS: u32 = 4096;
@@ -378,7 +378,7 @@ export function onElementFill(event: usize): void {
   answer(request, event, space);
   usedNow(request, <u32>len);
   store<u32>(request + REQUEST_CAUSE, cause);
-  if (markParts && !lengthSeen) tellLengths();
+  if (markParts && !pages().lengthSeen) tellLengths();
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
   for (; desc < end; desc += DESC_SIZE) {

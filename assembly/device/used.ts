@@ -58,12 +58,13 @@ import { LOG_ALL, learn, noBase } from "../known/log-state";
 import { take } from "../base/memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
 import { takeRound } from "../migration/migration-round";
-import { lengthSeen, startParts } from "../pages/planes";
+import { startParts } from "../pages/planes";
 import { atStream } from "../known/moment";
 import { addCount, countLostCompletions, countUnknownHead, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
 import { usedNow } from "./request";
 import { usedRing } from "./used-ring";
 import { finish, nextSerial, noMemory, observeRequests, write, writePrefix } from "./write";
+import { pages } from "../pages/page-state";
 
 /** Cause of a completed request's descriptors: who wrote, and what state the log was in. */
 function descriptorCause(q: usize, flags: u32, feat: u64): u32 {
@@ -194,7 +195,7 @@ export function onUsed(event: usize): void {
   usedNow(request, len);
   store<u32>(request + REQUEST_USED_IDX, idx);
   // Before this request's own marks: what is marked so far had no length.
-  if (markParts && len != 0 && !lengthSeen) tellLengths();
+  if (markParts && len != 0 && !pages().lengthSeen) tellLengths();
   store<u32>(request + REQUEST_CAUSE, cause);
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
@@ -212,7 +213,7 @@ export function onUsed(event: usize): void {
   }
   addCount(q + QUEUE_WRITE_DESCS, writes);
   addCount(q + QUEUE_WRITE_BYTES, bytes);
-  if (markParts && lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len);
+  if (markParts && pages().lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len);
   addCount(q + QUEUE_COMPLETED, 1);
   setInFlight(q, head, 0);
   finish(request, RequestState.Completed);

@@ -127,7 +127,7 @@ export function write(cause: u32, gpa: u64, len: u64, q: usize, request: usize):
     if (found == NO_MEMORY) outOfMemory = true;
     return;
   }
-  if (migration.underWay && !migration.byRound) migrationWrite(cause, gpa, len);
+  if (migration().underWay && !migration().byRound) migrationWrite(cause, gpa, len);
   if (
     watching &&
     len != 0 &&

@@ -10,18 +10,15 @@ import {
   QUEUE_LOGBASE_KNOWN,
   QUEUE_NEXT,
 } from "../abi";
+import { machine } from "./machine";
 import { firstQueue, hasFlag, ofDevice, setFlag } from "./queue";
 
 /** VHOST_F_LOG_ALL. */
 export const LOG_ALL: u64 = 1 << 26;
 
-/** Some event had LOG_ALL, or the ring's log flag, on. */
-export let sawLogAll: bool = false;
-export let sawLogUsed: bool = false;
-
 /** SET_FEATURES with LOG_ALL counts as well. */
 export function noteLogAll(): void {
-  sawLogAll = true;
+  machine.sawLogAll = true;
 }
 
 // @ts-ignore: decorator
@@ -42,12 +39,12 @@ export function ringState(q: usize, logused: u32): u32 {
 @inline
 export function learn(q: usize, event: usize, features: bool): void {
   store<u64>(q + QUEUE_LOGADDR, load<u64>(event + EVENT_LOGADDR));
-  if (load<u8>(event + EVENT_LOGUSED)) sawLogUsed = true;
+  if (load<u8>(event + EVENT_LOGUSED)) machine.sawLogUsed = true;
   if (features) {
     let feat = load<u64>(event + EVENT_FEAT);
     store<u64>(q + QUEUE_FEAT, feat);
     setFlag(q, QUEUE_FEAT_KNOWN, true);
-    if (feat & LOG_ALL) sawLogAll = true;
+    if (feat & LOG_ALL) machine.sawLogAll = true;
   }
 }
 

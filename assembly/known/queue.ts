@@ -23,6 +23,7 @@ import {
   REQUEST_SIZE,
 } from "../abi";
 import { enlarge, give, reserve } from "../base/memory";
+import { machine } from "./machine";
 
 const SLOTS: u32 = 32768;
 let table: usize = 0;
@@ -33,9 +34,6 @@ export let queueCount: u32 = 0;
 export let queuesRefused: u64 = 0;
 /** Queues by their number. */
 let byId: usize = 0;
-/** Sums over all queues, so that a sync need not visit them. */
-export let unknownHeads: u64 = 0;
-export let lostCompletions: u64 = 0;
 /** One-entry cache: events of one drain follow each other. */
 let cachedVq: u64 = 0;
 let cached: usize = 0;
@@ -93,13 +91,13 @@ export function queueById(id: u32): usize {
 /** A completion with a head that is not in flight. */
 export function countUnknownHead(q: usize): void {
   addCount(q + QUEUE_UNKNOWN_HEAD, 1);
-  ++unknownHeads;
+  ++machine.unknownHeads;
 }
 
 /** Completions whose events are lost. */
 export function countLostCompletions(q: usize, n: u32): void {
   addCount(q + QUEUE_LOST_COMPLETIONS, n);
-  lostCompletions += n;
+  machine.lostCompletions += n;
 }
 
 /** The request in flight with this head, 0 when there is none. */

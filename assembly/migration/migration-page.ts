@@ -9,7 +9,7 @@
 import { BLOCK_BYTES } from "../abi";
 import { blockValue, newDirectory, setBlockValue } from "../pages/block-directory";
 import { reserve } from "../base/memory";
-import { activeRows, rows } from "../pages/planes";
+import { rows, activeRows } from "../pages/rows";
 import { migration } from "./migration-state";
 
 /** Lines of 512 bits that a row keeps of a block. */
@@ -56,7 +56,7 @@ let keptBytes: u32 = 0;
 
 /** Takes the directories of this machine; false: out of memory. Touched only where something lies. */
 export function openPages(): bool {
-  let m = migration;
+  let m = migration();
   if (m.sentDirectory) return true;
   m.sentDirectory = newDirectory();
   m.keptDirectory = newDirectory();
@@ -67,20 +67,20 @@ export function openPages(): bool {
 // @ts-ignore: decorator
 @inline
 export function keptAt(block: u32): usize {
-  let directory = migration.keptDirectory;
+  let directory = migration().keptDirectory;
   return directory ? <usize>blockValue(directory, block) : 0;
 }
 
 /** The kept block, made when there is none; 0: out of memory. */
 export function keptMake(block: u32): usize {
   let at = keptAt(block);
-  let directory = migration.keptDirectory;
+  let directory = migration().keptDirectory;
   if (at || !directory) return at;
   at = reserve(keptBytes);
   if (!at || !setBlockValue(directory, block, <u32>at)) return 0;
-  store<u32>(at, <u32>migration.firstKept);
+  store<u32>(at, <u32>migration().firstKept);
   store<u32>(at + 4, block);
-  migration.firstKept = at;
+  migration().firstKept = at;
   return at;
 }
 
@@ -120,18 +120,18 @@ export function lineOf(at: usize, row: u32, line: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function sentAt(block: u32): usize {
-  let directory = migration.sentDirectory;
+  let directory = migration().sentDirectory;
   return directory ? <usize>blockValue(directory, block) : 0;
 }
 
 export function sentMake(block: u32): usize {
   let at = sentAt(block);
-  let directory = migration.sentDirectory;
+  let directory = migration().sentDirectory;
   if (at || !directory) return at;
   at = reserve(SENT_BYTES);
   if (!at || !setBlockValue(directory, block, <u32>at)) return 0;
-  store<u32>(at + SENT_NEXT, <u32>migration.firstSent);
-  migration.firstSent = at;
+  store<u32>(at + SENT_NEXT, <u32>migration().firstSent);
+  migration().firstSent = at;
   return at;
 }
 
@@ -186,7 +186,7 @@ export function sendTime(sent: usize, page: u32): u32 {
 export function noteSendTime(sent: usize, page: u32, ts: u64): void {
   let times = sentTimes(sent, true);
   if (!times) return;
-  let us = (ts - migration.startTs) / 1000 + 1;
+  let us = (ts - migration().startTs) / 1000 + 1;
   store<u32>(times + ((page & 511) << 2), <u32>min<u64>(us, 0xffffffff));
 }
 
@@ -204,11 +204,11 @@ export function bitOfPage(page: u32): u64 {
 
 /** A new migration: nothing was sent, nothing is missing. */
 export function clearPages(): void {
-  for (let at = migration.firstKept; at; at = nextKept(at)) {
+  for (let at = migration().firstKept; at; at = nextKept(at)) {
     memory.fill(at + HEADER, 0, keptBytes - HEADER);
     store<u32>(at + 8, 0xffffffff);
   }
-  for (let at = migration.firstSent; at; at = load<u32>(at + SENT_NEXT)) {
+  for (let at = migration().firstSent; at; at = load<u32>(at + SENT_NEXT)) {
     memory.fill(at, 0, 2 * BLOCK_BYTES);
     let times = sentTimes(at, false);
     if (times) memory.fill(times, 0, 512 * 4);
@@ -270,7 +270,7 @@ export function coverMissing(page: u32, healer: u32, doubtful: u32, first: bool,
   if (!kept) return;
   let bit = bitOfPage(page);
   let offset = wordOf(page);
-  for (let row: u32 = 0; row < activeRows; ++row) {
+  for (let row: u32 = 0; row < activeRows(); ++row) {
     let line = lineOf(kept, row, Line.All) + offset;
     if ((doubtful >> row) & 1) clearBits(line + Line.Sure * BLOCK_BYTES, bit);
     else {

@@ -24,7 +24,7 @@ import { restartZeros, sendZeros } from "./zero-pages";
 /** The dirty log goes on: from here on an unlogged write may be lost. False: out of memory. */
 export function startMigration(ts: u64): bool {
   if (!openPages() || !openFlight() || !openRecent()) return false;
-  let m = migration;
+  let m = migration();
   clearPages();
   clearFlight();
   clearEarly();
@@ -54,12 +54,12 @@ export function startMigration(ts: u64): bool {
 
 /** Nothing was seen that decides inside a round, and nobody asks for the single writes. */
 function roundsSuffice(): bool {
-  return !migration.saves && !migration.byArrival && !keepsEntries && !hasSlack();
+  return !migration().saves && !migration().byArrival && !keepsEntries && !hasSlack();
 }
 
 /** A sync has taken the planes: a new round begins. */
 export function migrationRoundEnd(): void {
-  let m = migration;
+  let m = migration();
   if (!m.underWay) return;
   beginRound(!m.endTs && roundsSuffice(), m.firstPass, m.syncs);
   forgetRecent();
@@ -71,7 +71,7 @@ export function migrationRoundEnd(): void {
  * verdict once that is past. True: it is past now.
  */
 export function endMigration(ts: u64): bool {
-  let m = migration;
+  let m = migration();
   if (!m.underWay || m.endTs) return !m.underWay;
   takeRound();
   sendZeros(~(<u64>0), ts);
@@ -84,23 +84,23 @@ export function endMigration(ts: u64): bool {
 
 /** Whether what happens at `ts` is no part of a migration. */
 export function migrationIsOver(ts: u64): bool {
-  return !migration.underWay || (migration.endTs != 0 && ts >= migration.endTs);
+  return !migration().underWay || (migration().endTs != 0 && ts >= migration().endTs);
 }
 
 export function migrationEnded(): bool {
-  return migration.endTs != 0;
+  return migration().endTs != 0;
 }
 
 /** Nothing follows that could be a part of it. */
 export function closeMigration(): void {
   takeRound();
-  if (migration.underWay) beginFetch(migration.endTs != 0);
-  migration.underWay = false;
+  if (migration().underWay) beginFetch(migration().endTs != 0);
+  migration().underWay = false;
 }
 
 /** QEMU fetches the dirty log (before: what it fetches is in the planes). */
 export function migrationSync(ts: u64): void {
-  let m = migration;
+  let m = migration();
   if (!m.underWay || m.endTs) return;
   flushed(ts);
   let end = afterSlack(ts);
@@ -112,5 +112,5 @@ export function migrationSync(ts: u64): void {
 
 /** The end of a pass over dirty memory: what was queued is read. */
 export function onFlushed(ts: u64): void {
-  if (migration.underWay && !migration.endTs) flushed(ts);
+  if (migration().underWay && !migration().endTs) flushed(ts);
 }

@@ -14,19 +14,19 @@ import { slotOf } from "../base/event-slot";
 import { streamAt } from "../decode/stream";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
 import { atStream } from "../known/moment";
-import { activeRows } from "../pages/planes";
 import { afterSlack, holdFlight } from "./flight";
 import { coverMissing, Healer, Line, lineOf, nextKept, sentMake } from "./migration-page";
 import { takeRound } from "./migration-round";
 import { migration } from "./migration-state";
+import { activeRows } from "../pages/rows";
 
 /** Events were lost: a send may be among them, so nothing that is missing is certain. */
 export function migrationGap(ts: u64): void {
-  if (!migration.underWay) return;
+  if (!migration().underWay) return;
   takeRound();
-  migration.gapEnd = afterSlack(ts);
-  for (let at = migration.firstKept; at; at = nextKept(at)) {
-    for (let row: u32 = 0; row < activeRows; ++row) {
+  migration().gapEnd = afterSlack(ts);
+  for (let at = migration().firstKept; at; at = nextKept(at)) {
+    for (let row: u32 = 0; row < activeRows(); ++row) {
       memory.fill(lineOf(at, row, Line.Sure), 0, BLOCK_BYTES);
     }
   }
@@ -52,7 +52,7 @@ function doubt(page: u32): void {
  * offset fits several slots it is one of their pages, so none of them is certainly missing.
  */
 export function onDirtied(event: usize): void {
-  let m = migration;
+  let m = migration();
   if (!m.underWay || m.endTs) return;
   ++m.cpuDirtied;
   let space = streamAt(atStream).space;
@@ -74,13 +74,13 @@ export function onDirtied(event: usize): void {
  */
 export function stopRing(q: usize): void {
   let used = load<u64>(q + QUEUE_LOGADDR);
-  if (!migration.underWay || used == NO_ADDRESS) return;
+  if (!migration().underWay || used == NO_ADDRESS) return;
   let num = min<u32>(load<u32>(q + QUEUE_NUM), MAX_HEADS);
   let last = used + 4 + 8 * <u64>num + 1;
   if (last < used || last >> GPA_BITS) return;
   let lastPage = <u32>(last >> PAGE_SHIFT);
   let page = <u32>(used >> PAGE_SHIFT);
-  if (!migration.endTs) cover(page, lastPage, Healer.Stop);
+  if (!migration().endTs) cover(page, lastPage, Healer.Stop);
   // Within the tolerance it may have come after the end, when nothing is sent any more.
   else for (let n = lastPage - page + 1; n; --n) doubt(page++);
 }
