@@ -72,7 +72,8 @@ export {
   setFeatures,
 } from "./device/device";
 export { setLogBase } from "./known/log-state";
-export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./device/qemu-device";
+export { elementBytesInFlight, endElements } from "./device/qemu-device";
+export { setQemuLogging, setQemuRing } from "./device/qemu-queue";
 export { dropDone, dropWatched, observe, watch } from "./device/write";
 import { counts } from "./sync";
 import { rowTable } from "./pages/rows";

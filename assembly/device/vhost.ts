@@ -69,15 +69,14 @@ import { onFlushed } from "../migration/migration";
 import { onLoad, onSave } from "../migration/sends";
 import { onDirtied } from "../migration/trackers";
 import {
-  onBlk,
   onElementFill,
   onElementFlush,
   onElementPop,
   onMap,
-  onNotify,
   onScsiRequest,
   onScsiResponse,
 } from "./qemu-device";
+import { onBlk, onNotify } from "./qemu-queue";
 import { addDesc, hold, orphan, Thread, threadOf } from "../known/thread";
 import { onUsed } from "./used";
 import { onRearm, onUflags } from "./used-ring";
