@@ -550,7 +550,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 288;
+export const QUEUE_SIZE = 296;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -608,6 +608,10 @@ export const QUEUE_NO_BUFFER = 268;
 /** QEMU device: elements of which no mapping was seen; elements whose mappings do not fit. */
 export const QUEUE_UNMAPPED = 272;
 export const QUEUE_MISFIT = 276;
+/** u32: its machine's structure; its device's number plus 1, 0 before it is known; the next queue of that. */
+export const QUEUE_MACHINE = 280;
+export const QUEUE_DEVICE = 284;
+export const QUEUE_DEVICE_NEXT = 288;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {
@@ -629,6 +633,10 @@ export const QUEUE_INDEX_KNOWN = 16;
 
 /** A write into the watched range: an EVIDENCE record. */
 export const MAX_QUEUES = 16384;
+/** Devices that are told apart; queues of others are of none. */
+export const MAX_DEVICES = 16384;
+/** QEMU's recordings, by the number of their input, that have a machine of their own. */
+export const MAX_SPACES = 128;
 /** Machines beyond it share the last one. */
 export const MAX_MACHINES = 1024;
 /** VIRTQUEUE_MAX_SIZE of virtio: a head is below it. */
@@ -660,4 +668,9 @@ export enum Status {
   NoMemory,
   /** A ring-buffer page is damaged: `damageOffset()`, `damageKind()`. */
   Damaged,
+  /**
+   * The record at `eventPtr()` is of a queue, or of a QEMU, of which the machine is not known: the host
+   * says which with `placeQueue()` or `placeSpace()`, and it is replayed.
+   */
+  Unplaced,
 }

@@ -40,7 +40,17 @@ export {
   setRingField,
   setTextField,
 } from "./decode/plan";
-export { newMachine, prepare, useMachine } from "./machine";
+export {
+  linkQueue,
+  machineOfQueue,
+  newMachine,
+  placeQueue,
+  placeSpace,
+  prepare,
+  useMachine,
+} from "./machine";
+export { setDriver } from "./known/device";
+export { noteThread, ownerOf, processOf } from "./known/worker";
 export { mark } from "./pages/planes";
 export { useRows } from "./pages/rows";
 export { addStream, skipStream } from "./decode/stream";
@@ -68,7 +78,6 @@ export {
   clearEndpoint,
   endInFlight,
   inFlightWriteBytes,
-  setDriver,
   setFeatures,
 } from "./device/device";
 export { setLogBase } from "./known/log-state";

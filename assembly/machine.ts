@@ -1,6 +1,10 @@
 /** Machines: how they are made, and which one the host asks about. */
+import { QUEUE_MACHINE } from "./abi";
 import { take } from "./base/memory";
-import { addMachine, enterMachine, machineAt } from "./known/machine";
+import { linkQueue as link } from "./known/device";
+import { addMachine, enterMachine, Machine, machineAt } from "./known/machine";
+import { addQueue, queueById } from "./known/queue";
+import { setSpace } from "./known/space";
 import { Migration, NO_SPACE } from "./migration/migration-state";
 import { openBlocks } from "./pages/blocks";
 import { openPlanes } from "./pages/planes";
@@ -29,4 +33,24 @@ export function newMachine(): bool {
 /** All questions about pages, rounds, evidence and migrations are about machine number `i` from here on. */
 export function useMachine(i: u32): void {
   enterMachine(machineAt(i));
+}
+
+/** The queue at this kernel address, of which an event is to be replayed, is of machine number `i`. */
+export function placeQueue(vq: u64, i: u32): void {
+  addQueue(vq, machineAt(i));
+}
+
+/** QEMU's own recording in input `space` is of machine number `i`. */
+export function placeSpace(space: u32, i: u32): void {
+  setSpace(space, machineAt(i));
+}
+
+/** Number of the machine of a queue. */
+export function machineOfQueue(queue: u32): u32 {
+  return changetype<Machine>(load<u32>(queueById(queue) + QUEUE_MACHINE)).number;
+}
+
+/** The queue of this number is of this device. */
+export function linkQueue(queue: u32, device: u32): void {
+  link(queueById(queue), device);
 }

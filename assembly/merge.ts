@@ -11,7 +11,7 @@ import { scanSimple } from "./decode/simpletrace";
 import { sample } from "./decode/sample";
 import { recordAt, Stream, streamAt, streamCount } from "./decode/stream";
 import { scanText } from "./decode/text";
-import { apply } from "./device/vhost";
+import { apply, isUnplaced } from "./device/vhost";
 import { doneCount, outOfMemory, watchedCount } from "./device/write";
 
 /** The stream that the host must look at, and the record. */
@@ -140,7 +140,16 @@ function runBurst(): u32 {
     else if (profiling) {
       sample(event, s);
       host = profile(event);
-    } else host = apply(event, best);
+    } else {
+      if (isUnplaced(event, best)) {
+        // Taken again once the host has said where it belongs.
+        --head;
+        if (ts < takenTs) s.outOfOrder--;
+        status = Status.Unplaced;
+        break;
+      }
+      host = apply(event, best);
+    }
     if (outOfMemory) status = Status.NoMemory;
     else if (host) status = Status.HostEvent;
     else if (doneCount) status = Status.RequestDone;
@@ -151,6 +160,7 @@ function runBurst(): u32 {
   s.taken += head - from;
   s.takenTs = takenTs;
   replayed += head - from;
+  if (status == Status.Unplaced) currentEvent = event;
   if (status == Status.HostEvent) {
     currentEvent = event;
     if (<u32>load<u8>(event + EVENT_KIND) == EventKind.Marker) {

@@ -3,15 +3,13 @@ import {
   DESC_ACC,
   DESC_LEN,
   DESC_SIZE,
-  Driver,
-  QUEUE_DEV,
-  QUEUE_DRIVER,
   QUEUE_DROPPED,
   QUEUE_FEAT,
   QUEUE_FEAT_KNOWN,
   QUEUE_HEADS,
   QUEUE_HEADS_CAP,
   QUEUE_INDEX,
+  QUEUE_MACHINE,
   QUEUE_NEXT,
   QUEUE_NEXT_USED,
   REQUEST_CAPTURED,
@@ -23,58 +21,27 @@ import {
 } from "../abi";
 import { LOG_ALL, noteLogAll } from "../known/log-state";
 import { stopRing } from "../migration/trackers";
-import { addCount, firstQueue, ofDevice, setFlag, setInFlight } from "../known/queue";
+import { firstOfDevice, nextOfDevice } from "../known/device";
+import { enterMachine } from "../known/machine";
+import { addCount, firstQueue, setFlag, setInFlight } from "../known/queue";
 import { finish } from "./write";
 
-/** Drivers by the `vs` of their ioctls. */
-const MAX_DEVICES: u32 = 1024;
-const devices: usize = memory.data(1024 * 16, 8);
-let deviceCount: u32 = 0;
-
 /** QEMU stops a device: the used ring of this queue, or of all queues (index -1), is sent again. */
-export function stopRings(vs: u64, index: i32): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs) || (index >= 0 && load<i32>(q + QUEUE_INDEX) != index)) continue;
+export function stopRings(device: u32, index: i32): void {
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
+    if (index >= 0 && load<i32>(q + QUEUE_INDEX) != index) continue;
+    enterMachine(load<u32>(q + QUEUE_MACHINE));
     stopRing(q);
   }
-}
-
-/** The host knows which driver has this device. */
-export function setDriver(vs: u64, driver: u32): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (ofDevice(q, vs)) store<u32>(q + QUEUE_DRIVER, driver);
-  }
-  if (deviceCount == MAX_DEVICES) return;
-  let at = devices + (deviceCount++ << 4);
-  store<u64>(at, vs);
-  store<u32>(at + 8, driver);
-}
-
-/** The events of a queue told its driver: it is that of its whole device. */
-export function learnDriver(q: usize, driver: u32): void {
-  store<u32>(q + QUEUE_DRIVER, driver);
-  let dev = load<u64>(q + QUEUE_DEV);
-  if (dev) setDriver(dev, driver);
-}
-
-/** Driver of the device with this struct vhost_dev; Unknown when no ioctl named it. */
-export function driverOf(dev: u64): u32 {
-  for (let i: u32 = 0; i < deviceCount; ++i) {
-    let at = devices + (i << 4);
-    let vs = load<u64>(at);
-    if (dev >= vs && dev - vs < 4096) return load<u32>(at + 8);
-  }
-  return Driver.Unknown;
 }
 
 /**
  * A SET_FEATURES of this device succeeded. Without LOG_ALL it frees the captured log entries of
  * every command in flight on the I/O queues (vhost_scsi_set_features(), 6.16).
  */
-export function setFeatures(vs: u64, features: u64): void {
+export function setFeatures(device: u32, features: u64): void {
   if (features & LOG_ALL) noteLogAll();
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs)) continue;
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
     store<u64>(q + QUEUE_FEAT, features);
     setFlag(q, QUEUE_FEAT_KNOWN, true);
     if (features & LOG_ALL || load<i32>(q + QUEUE_INDEX) < 2) continue;
@@ -89,9 +56,8 @@ export function setFeatures(vs: u64, features: u64): void {
 }
 
 /** CLEAR_ENDPOINT succeeded: it waits for every command, so what is still here was dropped. */
-export function clearEndpoint(vs: u64): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs)) continue;
+export function clearEndpoint(device: u32): void {
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
     store<i32>(q + QUEUE_NEXT_USED, -1);
     endQueue(q, RequestState.Dropped, true);
   }

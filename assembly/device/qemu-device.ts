@@ -22,7 +22,6 @@ import {
   MapSlot,
   PopSlot,
   QUEUE_COMPLETED,
-  QUEUE_DEV,
   QUEUE_DRIVER,
   QUEUE_DROPPED,
   QUEUE_INDEX,
@@ -63,6 +62,7 @@ import { slotOf } from "../base/event-slot";
 import { addElement, dropElement, elementAt, elementOf, elementSlots } from "../known/element-table";
 import { capacityOf, enlarge, take } from "../base/memory";
 import { addCount, countUnknownHead, freeRequest, queueById } from "../known/queue";
+import { learnDriver } from "../known/device";
 import { atStream } from "../known/moment";
 import { popped, usedNow } from "./request";
 import { streamAt } from "../decode/stream";
@@ -70,7 +70,7 @@ import { Thread, threadOf } from "../known/thread";
 import { markParts, tellLengths } from "./used";
 import { finish, noMemory, write, writePrefix } from "./write";
 import { pages } from "../pages/page-state";
-import { addressKey, learnDevice, qemuLogs, qemuQueue, threadKey } from "./qemu-queue";
+import { addressKey, qemuLogs, qemuQueue, threadKey } from "./qemu-queue";
 
 /** VIRTQUEUE_MAX_SIZE; each mapping may be cut in two by a border of memory regions. */
 const MAX_MAPS: u32 = 4096;
@@ -201,10 +201,8 @@ export function onScsiRequest(event: usize, command: bool): void {
   store<i32>(request + REQUEST_OPCODE, command ? <i32>slotOf(event, CmdReqSlot.cmd) : -1);
   store<u32>(request + REQUEST_FLAGS, load<u32>(request + REQUEST_FLAGS) | REQUEST_NAMED);
   let q = queueById(load<u32>(request + REQUEST_QUEUE));
-  let dev = load<u64>(q + QUEUE_DEV);
   if (load<u32>(q + QUEUE_DRIVER) != Driver.Qemu) return;
-  store<u32>(q + QUEUE_DRIVER, Driver.QemuScsi);
-  if (dev) learnDevice(dev, Driver.QemuScsi);
+  learnDriver(q, Driver.QemuScsi);
 }
 
 /** virtio_scsi_cmd_resp(lun, tag, response, status): of the element that this thread fills next. */

@@ -19,7 +19,9 @@ import {
 import { slotOf } from "../base/event-slot";
 import { noteLogAll } from "../known/log-state";
 import { reserve } from "../base/memory";
-import { firstQueue, queueOf } from "../known/queue";
+import { learnDriver } from "../known/device";
+import { addQueue, firstQueue, knownQueue, noRoom, roomForQueue } from "../known/queue";
+import { machineOfSpace } from "../known/space";
 import { atStream } from "../known/moment";
 import { streamAt } from "../decode/stream";
 
@@ -52,34 +54,25 @@ export function threadKey(space: u32, event: usize): i32 {
 
 /** The queue of a VirtQueue of this QEMU. */
 export function qemuQueue(event: usize, space: u32, pointer: u64): usize {
-  let q = queueOf(addressKey(space, pointer));
+  let key = addressKey(space, pointer);
+  let q = knownQueue(key);
+  if (!q && roomForQueue()) q = addQueue(key, machineOfSpace(space));
+  if (!q) noRoom();
   if (q && load<u32>(q + QUEUE_DRIVER) == Driver.Unknown) store<u32>(q + QUEUE_DRIVER, Driver.Qemu);
   return q;
 }
 
-/** virtio_queue_notify(vdev, n, vq) */
-export function onNotify(event: usize): void {
+/** virtio_queue_notify(vdev, n, vq). True: the host can say of which device the queue is. */
+export function onNotify(event: usize): bool {
   let space = streamAt(atStream).space;
   let q = qemuQueue(event, space, slotOf(event, NotifySlot.vq));
-  if (!q) return;
+  if (!q) return false;
   let dev = addressKey(space, slotOf(event, NotifySlot.vdev));
   store<i32>(q + QUEUE_INDEX, <i32>slotOf(event, NotifySlot.n));
-  if (load<u64>(q + QUEUE_DEV) == dev) return;
+  if (load<u64>(q + QUEUE_DEV) == dev) return false;
   store<u64>(q + QUEUE_DEV, dev);
   if (load<u64>(q + QUEUE_LOGADDR) == NO_ADDRESS) adoptRing(q);
-  // Another queue of the device may have told what it is.
-  for (let other = firstQueue; other; other = load<u32>(other + QUEUE_NEXT)) {
-    if (load<u64>(other + QUEUE_DEV) != dev || load<u32>(other + QUEUE_DRIVER) <= <u32>Driver.Qemu) continue;
-    store<u32>(q + QUEUE_DRIVER, load<u32>(other + QUEUE_DRIVER));
-    return;
-  }
-}
-
-/** All queues of a device have its driver. */
-export function learnDevice(dev: u64, driver: u32): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (load<u64>(q + QUEUE_DEV) == dev) store<u32>(q + QUEUE_DRIVER, driver);
-  }
+  return true;
 }
 
 /** virtio_blk_handle_read(vdev, …), _write */
@@ -87,7 +80,7 @@ export function onBlk(event: usize): void {
   let dev = addressKey(streamAt(atStream).space, slotOf(event, BlkSlot.vdev));
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
     if (load<u64>(q + QUEUE_DEV) != dev) continue;
-    if (load<u32>(q + QUEUE_DRIVER) == Driver.Qemu) learnDevice(dev, Driver.QemuBlk);
+    if (load<u32>(q + QUEUE_DRIVER) == Driver.Qemu) learnDriver(q, Driver.QemuBlk);
     return;
   }
 }

@@ -53,7 +53,7 @@ import {
   REQUEST_USED_IDX,
   RequestState,
 } from "../abi";
-import { learnDriver } from "./device";
+import { learnDriver } from "../known/device";
 import { LOG_ALL, learn, noBase } from "../known/log-state";
 import { take } from "../base/memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";

@@ -17,6 +17,7 @@ import {
   EVENT_IDX,
   EVENT_KIND,
   EVENT_LEN,
+  EVENT_LOGADDR,
   EVENT_LOGBASE,
   EVENT_LUN,
   EVENT_NUM,
@@ -58,11 +59,22 @@ import {
   REQUEST_SERIAL,
   RequestState,
 } from "../abi";
-import { driverOf } from "./device";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete, onGiveback, onRx, onRxRet } from "./net";
-import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { streamAt } from "../decode/stream";
+import {
+  addCount,
+  freeRequest,
+  hasFlag,
+  inFlight,
+  knownQueue,
+  queueOf,
+  roomForQueue,
+  setFlag,
+  setInFlight,
+} from "../known/queue";
+import { enterSpace, machineOfSpace } from "../known/space";
 import { enterMoment } from "../known/moment";
 import { popped } from "./request";
 import { onFlushed } from "../migration/migration";
@@ -95,10 +107,14 @@ function noteExpected(q: usize, idx: u32): void {
   if (load<i32>(q + QUEUE_NEXT_USED) == -1) store<i32>(q + QUEUE_NEXT_USED, idx);
 }
 
-/** vhost_disable_notify(): the driver reads LOG_ALL once per drain, here. */
-function onDrain(event: usize): void {
+/**
+ * vhost_disable_notify(): the driver reads LOG_ALL once per drain, here. True: it tells the struct
+ * vhost_dev of its queue, so the host can say of which device it is.
+ */
+function onDrain(event: usize): bool {
   let q = queueOf(load<u64>(event + EVENT_VQ));
-  if (!q) return;
+  if (!q) return false;
+  let told = load<u64>(q + QUEUE_DEV) != load<u64>(event + EVENT_DEV);
   learn(q, event, true);
   let feat = load<u64>(event + EVENT_FEAT);
   store<u64>(q + QUEUE_DEV, load<u64>(event + EVENT_DEV));
@@ -120,13 +136,13 @@ function onDrain(event: usize): void {
     }
   }
   noteExpected(q, load<u16>(event + EVENT_IDX));
-  if (!load<u32>(q + QUEUE_DRIVER)) store<u32>(q + QUEUE_DRIVER, driverOf(load<u64>(q + QUEUE_DEV)));
   let at = threadOf(load<i32>(event + EVENT_PID), true);
-  if (!at) return;
+  if (!at) return told;
   let thread = changetype<Thread>(at);
   thread.drained = load<u64>(event + EVENT_VQ);
   thread.heldCount = 0;
   thread.backGpa = NO_ADDRESS;
+  return told;
 }
 
 function onDesc(event: usize): void {
@@ -150,18 +166,28 @@ function copyDescs(to: usize, from: usize, bytes: u32): void {
   }
 }
 
+/** The queue of a pop: its own, or that of the descriptors its thread translated, or drains. 0: not known. */
+// @ts-ignore: decorator
+@inline
+function poppedQueue(event: usize): u64 {
+  if (load<u8>(event + EVENT_FLAGS) & EVENT_HAS_VQ) return load<u64>(event + EVENT_VQ);
+  let at = threadOf(load<i32>(event + EVENT_PID), false);
+  if (!at) return 0;
+  let thread = changetype<Thread>(at);
+  return thread.count ? thread.vq : thread.drained;
+}
+
 /** Return of vhost_get_vq_desc(): a chain, an empty ring (head == num) or an error (negative). */
 function onPop(event: usize): void {
   let head = load<i32>(event + EVENT_HEAD);
   let at = threadOf(load<i32>(event + EVENT_PID), false);
   let thread = changetype<Thread>(at);
-  let own = (load<u8>(event + EVENT_FLAGS) & EVENT_HAS_VQ) != 0;
   let pending = at ? thread.count : 0;
-  if (pending && own && thread.vq != load<u64>(event + EVENT_VQ)) {
+  let vq = poppedQueue(event);
+  if (pending && thread.vq != vq) {
     orphan(pending);
     pending = 0;
   }
-  let vq: u64 = own ? load<u64>(event + EVENT_VQ) : pending ? thread.vq : at ? thread.drained : 0;
   if (at) thread.count = 0;
   let q: usize = vq ? queueOf(vq) : 0;
   if (!q) {
@@ -249,9 +275,38 @@ function onCdb(event: usize): void {
   store<u32>(request + REQUEST_FLAGS, load<u32>(request + REQUEST_FLAGS) | REQUEST_HAS_CDB);
 }
 
+/** Kinds whose EVENT_VQ is a queue that their event is about, a bit each. */
+const OF_QUEUE: u32 =
+  (1 << EventKind.Used) |
+  (1 << EventKind.Drain) |
+  (1 << EventKind.Rearm) |
+  (1 << EventKind.Uflags) |
+  (1 << EventKind.Giveback);
+
+/** Whether a record is of a queue, or of a QEMU, of which the host did not yet say the machine. */
+// @ts-ignore: decorator
+@inline
+export function isUnplaced(event: usize, stream: u32): bool {
+  let kind = <u32>load<u8>(event + EVENT_KIND);
+  if (kind >= <u32>EventKind.Other) return kind > <u32>EventKind.Other && !machineOfSpace(streamAt(stream).space);
+  if ((OF_QUEUE >> kind) & 1) {
+    return !knownQueue(load<u64>(event + EVENT_VQ)) && isFirst(event, kind);
+  }
+  if (kind != EventKind.Pop) return false;
+  let vq = poppedQueue(event);
+  return vq != 0 && !knownQueue(vq) && roomForQueue();
+}
+
+function isFirst(event: usize, kind: u32): bool {
+  // SET_ENDPOINT writes the flags of queues that were never set up, too: they are none.
+  if (kind == EventKind.Uflags && load<u64>(event + EVENT_LOGADDR) == NO_ADDRESS) return false;
+  return roomForQueue();
+}
+
 /** Replays one record. True: the host must look at it. */
 export function apply(event: usize, stream: u32): bool {
   enterMoment(event, stream);
+  if (<u32>load<u8>(event + EVENT_KIND) > <u32>EventKind.Other) enterSpace(streamAt(stream).space);
   switch (<u32>load<u8>(event + EVENT_KIND)) {
     case EventKind.Desc:
       onDesc(event);
@@ -263,8 +318,7 @@ export function apply(event: usize, stream: u32): bool {
       onUsed(event);
       return false;
     case EventKind.Drain:
-      onDrain(event);
-      return false;
+      return onDrain(event);
     case EventKind.Rearm:
       onRearm(event);
       return false;
@@ -293,8 +347,7 @@ export function apply(event: usize, stream: u32): bool {
       onElementFill(event);
       return false;
     case EventKind.QNotify:
-      onNotify(event);
-      return false;
+      return onNotify(event);
     case EventKind.QScsiReq:
     case EventKind.QTmfReq:
       onScsiRequest(event, load<u8>(event + EVENT_KIND) == EventKind.QScsiReq);

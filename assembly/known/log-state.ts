@@ -8,10 +8,10 @@ import {
   QUEUE_LOGADDR,
   QUEUE_LOGBASE,
   QUEUE_LOGBASE_KNOWN,
-  QUEUE_NEXT,
 } from "../abi";
 import { machine } from "./machine";
-import { firstQueue, hasFlag, ofDevice, setFlag } from "./queue";
+import { firstOfDevice, nextOfDevice } from "./device";
+import { hasFlag, setFlag } from "./queue";
 
 /** VHOST_F_LOG_ALL. */
 export const LOG_ALL: u64 = 1 << 26;
@@ -49,9 +49,8 @@ export function learn(q: usize, event: usize, features: bool): void {
 }
 
 /** A SET_LOG_BASE of this device succeeded: VHOST_SET_LOG_BASE sets it on every queue. */
-export function setLogBase(vs: u64, base: u64): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs)) continue;
+export function setLogBase(device: u32, base: u64): void {
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
     store<u64>(q + QUEUE_LOGBASE, base);
     setFlag(q, QUEUE_LOGBASE_KNOWN, true);
   }
