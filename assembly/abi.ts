@@ -668,6 +668,8 @@ export enum Status {
   NoMemory,
   /** A ring-buffer page is damaged: `damageOffset()`, `damageKind()`. */
   Damaged,
+  /** A table of rows has a batch: `drainPtr()` (only when the host drains). */
+  Drained,
   /**
    * The record at `eventPtr()` is of a queue, or of a QEMU, of which the machine is not known: the host
    * says which with `placeQueue()` or `placeSpace()`, and it is replayed.

@@ -1,5 +1,5 @@
 /** The exports of the core, and nothing else. Words in, words out: addresses, numbers, statuses. */
-import { ABI, EVENT_SIZE, StreamKind } from "./abi";
+import { ABI } from "./abi";
 import { current, currentEvent, replayed } from "./merge";
 import {
   hashCount,
@@ -18,8 +18,7 @@ import { migration } from "./migration/migration-state";
 import { kindCounts, met, metCount, sampleCount, sampleMask, samples } from "./decode/sample";
 import { take as takeMemory } from "./base/memory";
 import { firstQueue, queueCount, queuesRefused } from "./known/queue";
-import { abandon as abandonStream } from "./decode/ring";
-import { compact as compactStream, cpuSet, makeRoom, recordAt, streamAt } from "./decode/stream";
+import { cpuSet, streamAt } from "./decode/stream";
 import { orphanDescs, threadsRefused } from "./known/thread";
 import { machine } from "./known/machine";
 import { pages } from "./pages/page-state";
@@ -28,6 +27,7 @@ import { popsWithoutQueue } from "./device/vhost";
 export { setParts } from "./device/used";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
+export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./known/drain";
 export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
@@ -84,9 +84,9 @@ export { setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements } from "./device/qemu-device";
 export { setQemuLogging, setQemuRing } from "./device/qemu-queue";
 export { dropDone, dropWatched, observe, watch } from "./device/write";
+export * from "./stream-exports";
 import { counts } from "./sync";
 import { rowTable } from "./pages/rows";
-import { Plan } from "./decode/plan";
 
 export function pagesSaved(): f64 {
   return <f64>migration().saves;
@@ -200,131 +200,6 @@ export function rowTablePtr(): usize {
 }
 export function countsPtr(): usize {
   return counts;
-}
-
-// ---------------------------------------------------------------- streams
-
-/** Moves the rest of the bytes to the front; returns where the host may put more. */
-export function fillPtr(stream: u32): usize {
-  let s = streamAt(stream);
-  let before = s.pos;
-  compactStream(s);
-  if (s.kind == StreamKind.Simpletrace) s.place += before;
-  if (s.kind == StreamKind.Ring) {
-    s.place += before;
-    if (s.pageEnd) {
-      s.pageEnd -= before;
-      s.pageStart -= before;
-    }
-  }
-  return s.buf + s.len;
-}
-export function fillRoom(stream: u32): u32 {
-  let s = streamAt(stream);
-  return s.cap - s.len;
-}
-/** The host put `bytes` at fillPtr(). */
-export function filled(stream: u32, bytes: u32): void {
-  streamAt(stream).len += bytes;
-}
-export function ended(stream: u32): void {
-  streamAt(stream).ended = 1;
-}
-export function setRing(stream: u32, subBuffer: u32, mult: u32, shift: u32, offset: i64): void {
-  let s = streamAt(stream);
-  s.subBuffer = subBuffer;
-  s.mult = mult;
-  s.shift = shift;
-  s.offset = offset;
-}
-/** Time shift of a stream's records; a QEMU stream's shape and input; the plan of its markers. */
-export function setQemu(stream: u32, shape: u32, space: u32, markers: usize, offset: i64): void {
-  let s = streamAt(stream);
-  s.shape = shape;
-  s.space = space;
-  s.markers = markers;
-  s.offset += offset;
-}
-/** Adds to the times of a stream, before its first record. */
-export function shiftStream(stream: u32, offset: i64): void {
-  streamAt(stream).offset += offset;
-}
-/** What is added to the times of a stream: for records that the host makes. */
-export function streamOffset(stream: u32): i64 {
-  return streamAt(stream).offset;
-}
-export function foreignLines(stream: u32): f64 {
-  return <f64>streamAt(stream).foreignLines;
-}
-export function firstForeign(stream: u32): f64 {
-  return <f64>streamAt(stream).firstForeign;
-}
-/** simpletrace: bytes at the end that are no whole record. */
-export function tornBytes(stream: u32): u32 {
-  return streamAt(stream).torn;
-}
-/** The line that the host must look at. */
-export function linePtr(stream: u32): usize {
-  let s = streamAt(stream);
-  return s.buf + s.pos;
-}
-export function lineLength(stream: u32): u32 {
-  return streamAt(stream).lineLength;
-}
-export function lineNumber(stream: u32): f64 {
-  return <f64>streamAt(stream).place;
-}
-export function problem(stream: u32): u32 {
-  return streamAt(stream).problem;
-}
-export function problemAt(stream: u32): u32 {
-  return streamAt(stream).problemAt;
-}
-/** What becomes of the line: LineVerdict. */
-export function lineVerdict(stream: u32, verdict: u32): void {
-  let s = streamAt(stream);
-  s.verdict = verdict;
-  s.problem = 0;
-}
-export function atEndOfInput(stream: u32): bool {
-  let s = streamAt(stream);
-  return s.ended != 0 && s.pos + s.lineLength >= s.len;
-}
-/** Room for a record made by the host, zeroed; 0 when the stream is full. */
-export function appendRecord(stream: u32): usize {
-  let s = streamAt(stream);
-  if (s.kind == StreamKind.Records) {
-    makeRoom(s);
-    s.ready = s.tail;
-  }
-  if (s.tail >= s.recordCap) return 0;
-  let at = recordAt(s, s.tail++);
-  memory.fill(at, 0, EVENT_SIZE);
-  if (s.kind == StreamKind.Records) s.ready = s.tail;
-  return at;
-}
-/** Time of the last record decoded, for a record that the host appends behind it. */
-export function lastTs(stream: u32): u64 {
-  return streamAt(stream).lastTs;
-}
-export function rawClock(stream: u32): bool {
-  return streamAt(stream).rawClock != 0;
-}
-export function decoded(stream: u32): f64 {
-  return <f64>streamAt(stream).decoded;
-}
-export function outOfOrder(stream: u32): f64 {
-  return <f64>streamAt(stream).outOfOrder;
-}
-export function abandon(stream: u32): void {
-  abandonStream(streamAt(stream));
-}
-/** Bytes of this CPU's data before the stream's buffer. */
-export function ringBase(stream: u32): f64 {
-  return <f64>streamAt(stream).place;
-}
-export function unknownIds(plan: usize): f64 {
-  return <f64>changetype<Plan>(plan).unknownIds;
 }
 
 // ---------------------------------------------------------------- what run() left

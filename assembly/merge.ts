@@ -4,6 +4,7 @@
  */
 import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status, StreamKind } from "./abi";
 import { give } from "./base/memory";
+import { drainFull, draining, drainTime } from "./known/drain";
 import { profile, profiling } from "./migration/profile";
 import { scanQemuLog } from "./decode/qemu-log";
 import { scanRing } from "./decode/ring";
@@ -135,6 +136,7 @@ function runBurst(): u32 {
     if (ts < takenTs) s.outOfOrder++;
     else takenTs = ts;
     if (s.skipKinds && skipped(s, event, ts)) continue;
+    if (draining) drainTime(ts);
     let host: bool;
     if (raw) host = true;
     else if (profiling) {
@@ -154,6 +156,7 @@ function runBurst(): u32 {
     else if (host) status = Status.HostEvent;
     else if (doneCount) status = Status.RequestDone;
     else if (watchedCount) status = Status.WatchedWrite;
+    else if (drainFull) status = Status.Drained;
     if (status) break;
   }
   s.head = head;

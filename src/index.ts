@@ -24,6 +24,16 @@ export type { ByteStream, RandomAccess, Source, Surroundings } from "./bytes/sou
 export { type CoreModule, compileCore, OutOfMemory } from "./core/core.ts";
 export { DEFAULT_SYNC_MARKER } from "./core/round.ts";
 export type { WindowChoice } from "./core/rows.ts";
+export {
+  type History,
+  type HistoryLevel,
+  type HistoryTable,
+  type MachineHistory,
+  makeHistory,
+  placeText,
+  readHistory,
+} from "./history/index.ts";
+export { type PageStates, pageStates } from "./history/page-states.ts";
 export type { ClockPair } from "./join/clock-pair.ts";
 export type { BlockRange } from "./memory/block-range.ts";
 export type { OwnedPages, Owner } from "./memory/owners/owners.ts";

@@ -86,20 +86,63 @@ describe("the package", () => {
     expect(run.status).toBe(1);
   });
 
-  test("it is used from a program by its name", () => {
-    const program = join(folder, "use.mjs");
+  test("a short program asks every question of the README and prints JSON", () => {
+    const program = join(folder, "ask.mjs");
     writeFileSync(
       program,
-      `import { findPolicy, replay } from "vhost-replay";
+      `import { readdirSync, readFileSync } from "node:fs";
+       import * as vhost from "vhost-replay";
        import { fileSource, loadCore, nodeSurroundings } from "vhost-replay/node";
-       const result = await replay(
-         { sources: [fileSource(process.argv[2])], surroundings: nodeSurroundings(() => {}), module: await loadCore() },
-         { policies: [{ policy: findPolicy("unpatched"), alias: null }], window: "auto" },
-       );
-       console.log(result.policies[0].lost);`,
+
+       const [folder, trace, destination] = process.argv.slice(2);
+       const module = await loadCore();
+       const surroundings = nodeSurroundings(() => {});
+       const open = (...files) => ({ sources: files.map((file) => fileSource(file)), surroundings, module });
+       const names = readdirSync(folder + "/syncs").filter((name) => name.endsWith(".bin"));
+       const file = (number) => names.find((name) => Number.parseInt(name, 10) === number);
+       const observed = {
+         name: folder,
+         numbers: names.map((name) => Number.parseInt(name, 10)),
+         file,
+         read: async (number) => readFileSync(folder + "/syncs/" + file(number)),
+       };
+       const scsi = open(folder + "/trace.txt.gz");
+       const migration = open(trace, destination);
+       const memory = new Uint8Array(8192);
+       const image = { stream: () => ({ read: () => 0, close() {} }), random: () => ({ size: 8192,
+         readAt: (into, at) => (into.set(memory.subarray(at, at + into.length)), into.length), close() {} }) };
+       const [policy] = vhost.choosePolicies(["patched"]);
+       const dumps = { source: { name: "a", size: 8192, ...image }, destination: { name: "b", size: 8192, ...image } };
+       const asked = [
+         ["lost", scsi], ["stale", migration], ["inspect", scsi], ["requests", scsi],
+         ["life", scsi, { range: { gpa: 0x20c000, len: 1 } }], ["attribute", scsi], ["logImages", scsi, { policy }],
+         ["compareLogs", scsi, { observed }], ["identify", scsi, { observed }], ["compareImages", migration, dumps],
+       ];
+       for (const [question, recording, options] of asked) {
+         const answer = await vhost[question].ask(recording, options);
+         console.log(JSON.stringify({ question, status: vhost[question].statusOf(answer), answer }));
+       }`,
     );
-    const run = spawnSync(process.execPath, [program, RECORDING], { encoding: "utf8" });
+    const scsi = join(RECORDING, "../../../6.16.12+deb13-amd64/01-smoke");
+    const sides = ["trace.txt.gz", "dst.simpletrace.gz"].map((name) =>
+      join(ROOT, "traces/migration/6.1", name),
+    );
+    const run = spawnSync(process.execPath, [program, scsi, ...sides], {
+      encoding: "utf8",
+      maxBuffer: 1 << 28,
+    });
     expect(run.stderr).toBe("");
-    expect(run.stdout).toBe("10\n");
+    const lines = run.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ question, status }) => `${question} ${status}`)).toEqual([
+      ...["lost 1", "stale 1", "inspect 0", "requests 0", "life 0", "attribute 0", "logImages 0"],
+      ...["compareLogs 0", "identify 0", "compareImages 0"],
+    ]);
+    const answers = Object.fromEntries(lines.map(({ question, answer }) => [question, answer]));
+    expect(answers.stale.result.migrations[0].verdicts[0].best).toBe(1929);
+    expect(answers.life.life.writes).toBe(1);
+    expect(answers.identify.identification.ranking[0].policy).toBe("linux-6.16");
   });
 });

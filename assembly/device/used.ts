@@ -54,6 +54,7 @@ import {
   RequestState,
 } from "../abi";
 import { learnDriver } from "../known/device";
+import { draining } from "../known/drain";
 import { LOG_ALL, learn, noBase } from "../known/log-state";
 import { take } from "../base/memory";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
@@ -176,7 +177,7 @@ export function onUsed(event: usize): void {
     store<u64>(q + QUEUE_LAST_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
     store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>atStream);
     countUnknownHead(q);
-    if (observeRequests) noteUnknown(q, event, head);
+    if (observeRequests || draining) noteUnknown(q, event, head);
     return;
   }
   if (driver == Driver.Vsock) {

@@ -18,6 +18,7 @@ import {
 import { beforeMark } from "../migration/early";
 import { fillEvidence, newEvidence } from "../pages/evidence";
 import { enlarge } from "../base/memory";
+import { draining, drainRequest, drainWrite } from "../known/drain";
 import { migration } from "../migration/migration-state";
 import { migrationWrite } from "../migration/migration-write";
 import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "../pages/planes";
@@ -74,6 +75,7 @@ export function dropDone(): void {
 
 export function finish(request: usize, state: u32): void {
   store<u32>(request + REQUEST_STATE, state);
+  if (draining) drainRequest(request);
   if (!observeRequests) {
     freeRequest(request);
     return;
@@ -127,6 +129,7 @@ export function write(cause: u32, gpa: u64, len: u64, q: usize, request: usize):
     if (found == NO_MEMORY) outOfMemory = true;
     return;
   }
+  if (draining) drainWrite(cause, gpa, len);
   if (migration().underWay && !migration().byRound) migrationWrite(cause, gpa, len);
   if (
     watching &&

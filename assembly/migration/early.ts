@@ -11,6 +11,8 @@
  * In both cases the page is possibly stale. semantics.md E.4, 2 to 4.
  */
 import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
+import { draining, drainState } from "../known/drain";
+import { PageState } from "../drain-abi";
 import { earlyRound, keptAt, keptMake, Line, lineOf, setEarlyRound } from "./migration-page";
 import { migration } from "./migration-state";
 import { entryOf, nextTouched, NO_BLOCK, planesIn } from "../pages/blocks";
@@ -126,7 +128,10 @@ function doubtQueued(block: u32, row: u32): void {
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
     let sure = lineOf(kept, row, Line.Sure) + w;
     let pending = load<u64>(lineOf(kept, row, Line.Pending) + w);
-    if (pending) store<u64>(sure, load<u64>(sure) & ~(pending & orPlanes(entry, w, planes)));
+    if (!pending) continue;
+    let queued = load<u64>(sure) & pending & orPlanes(entry, w, planes);
+    if (draining) drainState((block << 9) + (<u32>w << 3), queued, row, PageState.Possible);
+    store<u64>(sure, load<u64>(sure) & ~queued);
   }
 }
 
@@ -164,6 +169,7 @@ function keepUnsure(block: u32, row: u32, ended: bool): void {
     if (!ended) unsure &= orPlanes(entry, w, leftOut);
     store<u64>(line, unsure);
     let sure = all + Line.Sure * BLOCK_BYTES;
+    if (draining) drainState((block << 9) + (<u32>w << 3), load<u64>(sure) & unsure, row, PageState.Possible);
     store<u64>(sure, load<u64>(sure) & ~unsure);
   }
 }
@@ -175,6 +181,8 @@ function restoreUnsure(block: u32, row: u32): void {
     let unsure = load<u64>(lineOf(kept, row, Line.Early) + w);
     if (!unsure) continue;
     let all = lineOf(kept, row, Line.All) + w;
+    // The harvest healed them.
+    if (draining) drainState((block << 9) + (<u32>w << 3), unsure & ~load<u64>(all), row, PageState.Possible);
     store<u64>(all, load<u64>(all) | unsure);
     let resendless = all + Line.Resendless * BLOCK_BYTES;
     store<u64>(resendless, load<u64>(resendless) | unsure);

@@ -6,6 +6,8 @@
  *
  * Both are found by a directory over the guest-physical space, as the planes are (planes.ts).
  */
+import { drainHealed, draining, drainState } from "../known/drain";
+import { PageState } from "../drain-abi";
 import { BLOCK_BYTES } from "../abi";
 import { blockValue, newDirectory, setBlockValue } from "../pages/block-directory";
 import { reserve } from "../base/memory";
@@ -88,6 +90,11 @@ export function keptMake(block: u32): usize {
 @inline
 export function nextKept(at: usize): usize {
   return load<u32>(at);
+}
+
+/** Number of a kept block. */
+export function blockOf(at: usize): u32 {
+  return load<u32>(at + 4);
 }
 
 /** Round of the harvest that Line.Pending is of, for a recording without sends. */
@@ -272,9 +279,15 @@ export function coverMissing(page: u32, healer: u32, doubtful: u32, first: bool,
   let offset = wordOf(page);
   for (let row: u32 = 0; row < activeRows(); ++row) {
     let line = lineOf(kept, row, Line.All) + offset;
-    if ((doubtful >> row) & 1) clearBits(line + Line.Sure * BLOCK_BYTES, bit);
-    else {
-      if (load<u64>(line) & bit) heal(line, bit, healer);
+    let missing = load<u64>(line) & bit;
+    if ((doubtful >> row) & 1) {
+      if (draining) drainState(page & ~63, missing, row, PageState.Possible);
+      clearBits(line + Line.Sure * BLOCK_BYTES, bit);
+    } else {
+      if (missing) {
+        if (draining) drainHealed(page & ~63, bit, row, healer);
+        heal(line, bit, healer);
+      }
       if (first) clearBits(line + Line.Resendless * BLOCK_BYTES, bit);
     }
     if (unqueue) clearBits(line + Line.Pending * BLOCK_BYTES, bit);

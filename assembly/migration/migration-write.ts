@@ -11,6 +11,7 @@ import {
   MIG_DOUBT_QUEUED,
   PAGE_SHIFT,
 } from "../abi";
+import { drainHealed, draining, drainMissing } from "../known/drain";
 import { atEvent } from "../known/moment";
 import { bitOf, rowLogs, rowWindow, activeRows } from "../pages/rows";
 import { landUntil } from "./flight";
@@ -81,6 +82,10 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
       let queued = mayWait ? pendingBits(kept, row, offset) : 0;
       let doubt = flight | unsent | queued | lost;
       let fresh = mask & ~load<u64>(line);
+      if (draining) {
+        let sure = load<u64>(line + Line.Sure * BLOCK_BYTES);
+        drainMissing(page, row, mask & ~(doubt | sure), fresh & doubt, unsent);
+      }
       missWord(line, mask, doubt);
       if (!keepsEntries || page > lastNoted) continue;
       // Behind the last page of all there is none to compare with.
@@ -131,7 +136,10 @@ export function migrationHarvest(block: u32, row: u32, offset: usize, logged: u6
   }
   let line = lineOf(kept, row, Line.All) + offset;
   let covered = load<u64>(line) & logged;
-  if (covered) heal(line, covered, Healer.Log);
+  if (covered) {
+    if (draining) drainHealed((block << 9) + (<u32>offset << 3), covered, row, Healer.Log);
+    heal(line, covered, Healer.Log);
+  }
   let resendless = line + Line.Resendless * BLOCK_BYTES;
   store<u64>(resendless, load<u64>(resendless) & ~logged);
   let pending = line + Line.Pending * BLOCK_BYTES;

@@ -11,6 +11,8 @@
  * possible, not as certain. docs/laws.md; QEMU migration/ram.c ram_save_iterate(),
  * migration_bitmap_sync(), ram_save_page(). Here: its time line.
  */
+import { drainBegin, draining } from "../known/drain";
+import { PageState } from "../drain-abi";
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, openFlight } from "./flight";
 import { clearPages, openPages } from "./migration-page";
@@ -47,14 +49,16 @@ export function startMigration(ts: u64): bool {
   m.byArrival = false;
   m.startTs = ts;
   m.source = NO_SPACE;
+  if (draining) drainBegin(PageState.Begin);
   beginInside(roundsSuffice());
   forgetRecent();
   return true;
 }
 
-/** Nothing was seen that decides inside a round, and nobody asks for the single writes. */
+/** Nothing was seen that decides inside a round, and nobody asks for the single writes or states. */
 function roundsSuffice(): bool {
-  return !migration().saves && !migration().byArrival && !keepsEntries && !hasSlack();
+  let m = migration();
+  return !m.saves && !m.byArrival && !keepsEntries && !draining && !hasSlack();
 }
 
 /** A sync has taken the planes: a new round begins. */

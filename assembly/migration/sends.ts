@@ -1,6 +1,8 @@
 /** Pages that QEMU sends, and those that a destination receives. */
 import { EVENT_PID, EVENT_TS, LoadSlot, NO_ADDRESS, PAGE_SHIFT, SaveSlot } from "../abi";
 import { slotOf } from "../base/event-slot";
+import { draining, drainSend } from "../known/drain";
+import { DrainSend } from "../drain-abi";
 import { streamAt } from "../decode/stream";
 import { atStream } from "../known/moment";
 import { gpaIn, ramBlockKnown, rangeCount } from "../known/ram-ranges";
@@ -27,6 +29,7 @@ export function markSends(): void {
 }
 
 function sendPage(page: u32, ts: u64): void {
+  if (draining) drainSend(page, DrainSend.Data);
   let sent = sentMake(page >> 9);
   if (!sent) return;
   let first = markSeen(sent, page);
@@ -107,6 +110,7 @@ export function onLoad(event: usize): bool {
 
 /** A page arrived: what was written before may or may not be in it. */
 function arrive(page: u32, ts: u64): void {
+  if (draining) drainSend(page, DrainSend.Arrival);
   let sent = sentMake(page >> 9);
   if (!sent) return;
   markSeen(sent, page);

@@ -11,11 +11,13 @@ import {
   QUEUE_NUM,
 } from "../abi";
 import { slotOf } from "../base/event-slot";
+import { draining, drainLine, drainSend } from "../known/drain";
+import { DrainSend, PageState } from "../drain-abi";
 import { streamAt } from "../decode/stream";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
 import { atStream } from "../known/moment";
 import { afterSlack, holdFlight } from "./flight";
-import { coverMissing, Healer, Line, lineOf, nextKept, sentMake } from "./migration-page";
+import { blockOf, coverMissing, Healer, Line, lineOf, nextKept, sentMake } from "./migration-page";
 import { takeRound } from "./migration-round";
 import { migration } from "./migration-state";
 import { activeRows } from "../pages/rows";
@@ -27,7 +29,9 @@ export function migrationGap(ts: u64): void {
   migration().gapEnd = afterSlack(ts);
   for (let at = migration().firstKept; at; at = nextKept(at)) {
     for (let row: u32 = 0; row < activeRows(); ++row) {
-      memory.fill(lineOf(at, row, Line.Sure), 0, BLOCK_BYTES);
+      let sure = lineOf(at, row, Line.Sure);
+      if (draining) drainLine(blockOf(at), row, sure, PageState.Possible);
+      memory.fill(sure, 0, BLOCK_BYTES);
     }
   }
 }
@@ -58,6 +62,7 @@ export function onDirtied(event: usize): void {
   let space = streamAt(atStream).space;
   let offset = slotOf(event, DirtiedSlot.offset);
   for (let page = firstPage(space, offset); page != NO_PAGE; page = nextPage(space, offset)) {
+    if (draining) drainSend(page, DrainSend.Cpu);
     if (onePage()) {
       cover(page, page, Healer.Cpu);
       sentMake(page >> 9);

@@ -2,6 +2,8 @@
  * Pages of zeros, which the source does not trace. Where a destination was recorded too, it tells
  * which of them arrived between two pages with data; see profile.ts.
  */
+import { draining, drainSend } from "../known/drain";
+import { DrainSend } from "../drain-abi";
 import { EVENT_TS, NO_ADDRESS, PAGE_SHIFT, SaveSlot } from "../abi";
 import { slotOf } from "../base/event-slot";
 import { gpaIn, rangeCount } from "../known/ram-ranges";
@@ -109,6 +111,7 @@ function sendZeroRun(space: u32, name: u32, hva: u64, count: u32, ts: u64): void
 }
 
 function sendZero(page: u32, ts: u64): void {
+  if (draining) drainSend(page, DrainSend.Zero);
   let sent = sentMake(page >> 9);
   if (!sent) return;
   let first = markSeen(sent, page);

@@ -1,19 +1,17 @@
 /** The command line: names, options and help. Each command's code is loaded when it is used. */
 import { Command, CommanderError, Option } from "commander";
 import type { Tool } from "../report/json/result-json.ts";
+import { addFleetCommands } from "./fleet/program.ts";
 import { failureStatus } from "./shared/failure.ts";
 import { type ColorChoice, EXIT, type Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
+import type { CommandModule, Run, SharedOptions } from "./shared/run.ts";
 
 /** What the command line runs on. */
 export interface Environment {
   io(color: ColorChoice): Io;
   tool(): Tool;
   load(): Promise<ReplayApi>;
-}
-
-interface CommandModule<Arguments> {
-  run(api: ReplayApi, io: Io, args: Arguments): Promise<number>;
 }
 
 const EXAMPLES = `
@@ -54,17 +52,6 @@ export async function runCommandLine(argv: string[], environment: Environment): 
   }
 }
 
-type Run = <Arguments extends SharedOptions>(
-  load: () => Promise<CommandModule<Arguments>>,
-  args: Arguments,
-) => Promise<void>;
-
-interface SharedOptions {
-  color?: ColorChoice;
-  policyFile?: string[];
-  policy?: string | string[];
-}
-
 /** Runs a command, with the policies of `--policy-file` in the table and, unless named, asked for. */
 async function runWith<Arguments extends SharedOptions>(
   module: CommandModule<Arguments>,
@@ -95,6 +82,7 @@ function buildProgram(environment: Environment, run: Run): Command {
   addReplayCommands(program, run);
   addQueryCommands(program, run);
   addRecordingCommands(program, run);
+  addFleetCommands(program, run);
   return program;
 }
 
@@ -168,6 +156,17 @@ function addQueryCommands(program: Command, run: Run): void {
     .option("--state <list>", "completed, dropped, in-flight, unknown-head")
     .action((names: string[], options) =>
       run(() => import("./requests.ts"), { ...options, recordings: names }),
+    );
+  withPolicies(recordings(program, "history", "everything that happened, for pictures"))
+    .requiredOption("-o, --output <file>", "the history, in gzip: docs/history.md")
+    .addOption(
+      new Option("--level <level>", "events: every write and send; rounds: only sets of pages")
+        .choices(["events", "rounds"])
+        .default("events"),
+    )
+    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .action((names: string[], options) =>
+      run(() => import("./history.ts"), { ...options, recordings: names }),
     );
   recordings(program, "dump", "normalised events as NDJSON, in time order").action(
     (names: string[], options) => run(() => import("./dump.ts"), { ...options, recordings: names }),

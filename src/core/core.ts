@@ -116,6 +116,18 @@ export class Core {
     }
   }
 
+  /** The same, handed over one by one: for sets of any size. */
+  eachRun(row: number, set: RowSet, use: (gfn: number, pages: number) => void): void {
+    let from = 0;
+    while (true) {
+      const n = this.exports.setRuns(row, set, from, RUN_BATCH, this.#scratch);
+      const words = new Uint32Array(this.exports.memory.buffer, this.#scratch, n * 2);
+      for (let i = 0; i < n; i++) use(words[i * 2]!, words[i * 2 + 1]!);
+      if (n > 0) from = words[n * 2 - 2]! + words[n * 2 - 1]!;
+      if (n < RUN_BATCH || from > 0xffffffff) return;
+    }
+  }
+
   /** Number of pages of a row's set. */
   count(row: number, set: RowSet): number {
     let from = 0;

@@ -13,11 +13,13 @@ function cannot(name: string, error: unknown): RecordingError {
     EISDIR: "a directory",
     EIO: "an input/output error",
   };
-  return new RecordingError(
+  const refused = new RecordingError(
     { file: name, at: "" },
     FILE,
     found[code ?? ""] ?? (error instanceof Error ? error.message : String(error)),
   );
+  refused.cause = error;
+  return refused;
 }
 
 function open(name: string): { fd: number; stat: Stats } {

@@ -3,7 +3,9 @@
  * are, sets of pages and lists of requests as hashes that do not depend on their order. The names of
  * pages, words and times of the one replay go through a renaming first.
  */
+
 import { eachPage } from "../model/page-runs.ts";
+import { PAGE_BYTES } from "../model/pages.ts";
 import type {
   MigrationResult,
   MigrationVerdict,
@@ -27,7 +29,6 @@ export interface Renaming {
 
 /** 16 TiB: of what lies behind, only that it lies there. */
 const SPACE = 2 ** 44;
-const PAGE = 4096;
 
 /** What the redaction made of names, for the facts of the original. */
 export function renamingOf(map: Mapping): Renaming {
@@ -153,7 +154,7 @@ export class ReplayDigest {
     for (const { gpa, len } of list) {
       let at = gpa;
       do {
-        const next = Math.min(gpa + len, (Math.floor(at / PAGE) + 1) * PAGE);
+        const next = Math.min(gpa + len, (Math.floor(at / PAGE_BYTES) + 1) * PAGE_BYTES);
         hash.text(`${bytes} ${this.#renaming.gpa(at)} ${next - at}`);
         bytes += next - at;
         at = next;

@@ -1,6 +1,7 @@
 /** Everything that is renamed, in one value: what an event goes through. */
 
 import { NO_ADDRESS } from "../core/queue-record.ts";
+import { PAGE_BYTES } from "../model/pages.ts";
 import { kernelAddresses, threadNumbers, userAddresses } from "./addresses.ts";
 import { PagePermutation, type PermutationOptions } from "./page-permutation.ts";
 import type { Prf } from "./prf.ts";
@@ -9,7 +10,7 @@ import { pageOf, rangeAt, type Survey } from "./survey.ts";
 import { PAGES } from "./touched-pages.ts";
 import { type Words, wordsOf } from "./words.ts";
 
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 const U64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 /** Seconds into the recording's clock at which a redacted recording begins: 1 to 2^20. */
 const NS = 1_000_000_000n;

@@ -1,6 +1,8 @@
 /** Arguments of QEMU's events after the redaction, as the table of events says (src/qemu). */
+
 import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { QemuTraceEvent } from "../model/event.ts";
+import { PAGE_BYTES } from "../model/pages.ts";
 import type { Redaction } from "../qemu/event-row.ts";
 import { qemuEvent } from "../qemu/events.ts";
 import { isCommonConfig } from "../qemu/pci-config.ts";
@@ -11,7 +13,7 @@ import { argument, ramSlot } from "./survey.ts";
 type Arguments = QemuTraceEvent["args"];
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 const COMMON_CONFIG = "virtio-pci-common";
 
 /** Redacts the events of QEMU of one recording, in order: it keeps KVM's memory slots. */

@@ -3,6 +3,7 @@
  * its piece only, so that every map stays true; pieces that are the same memory of QEMU (aliases)
  * move together.
  */
+import { PAGE_BYTES } from "../model/pages.ts";
 import { PAGES, type TouchedPages } from "./touched-pages.ts";
 
 /** A range of a memory map, bytes. */
@@ -22,7 +23,7 @@ export interface Piece {
   fixed: boolean;
 }
 
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 const SPACE = BigInt(PAGES) * PAGE;
 /** Where no map is known, pages move inside of whole GiB around those that were touched. */
 const GIB_PAGES = 2 ** 18;

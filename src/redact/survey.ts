@@ -2,8 +2,10 @@
  * The first reading of the recordings: which memory there is, which pages devices touch and in what
  * pieces, which kernel addresses belong together, and when it begins.
  */
+
 import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
+import { PAGE_BYTES } from "../model/pages.ts";
 import { isCommonConfig, PciConfig } from "../qemu/pci-config.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
 import { KernelObjects } from "./addresses.ts";
@@ -27,7 +29,7 @@ const MOST_STEP = 1n << 20n;
 /** pc.ram without a map lies at its own offset below 2 GiB (migration/ram-map.ts). */
 const ASSUMED_SIZE = 0x80000000n;
 
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 
 /** The page of a guest-physical address. */
 export const pageOf = (gpa: bigint): number => Number(gpa / PAGE);

@@ -4,6 +4,7 @@
  */
 import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
 import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
+import { type DrainedRows, startDrain } from "../core/drain.ts";
 import { lostCount, markerText, readEvent, readHead } from "../core/event-record.ts";
 import { type Queue, readEvidence, readQueues, readRequest } from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/round.ts";
@@ -20,6 +21,7 @@ import { Devices } from "./devices.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import type { ReplayState } from "./replay-state.ts";
+import { firstNs, lastNs } from "./span.ts";
 
 /** Rounds and gaps that a result lists one by one. */
 const MAX_ROUNDS = 10000;
@@ -85,6 +87,7 @@ export class Replay implements ReplayState {
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
     if (this.options.stalePages) exports.keepEntries(true);
+    if (this.options.sink?.events) this.#drained = startDrain(this.core);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;
     while (true) {
@@ -115,6 +118,9 @@ export class Replay implements ReplayState {
           break;
         case Status.WatchedWrite:
           await this.#writes();
+          break;
+        case Status.Drained:
+          this.#takeRows();
           break;
         case Status.NoMemory:
           throw new OutOfMemory();
@@ -265,16 +271,18 @@ export class Replay implements ReplayState {
     return at;
   }
 
-  /** Time of the latest event replayed, for what ends with the recording. */
-  #lastNs(): bigint {
-    let last = 0n;
-    for (const { feed } of this.inputs) {
-      for (let i = 0; i < feed.streams; i++) {
-        const ts = this.core.exports.takenTs(feed.firstStream + i);
-        if (ts > last) last = ts;
-      }
-    }
-    return last;
+  #drained: DrainedRows | null = null;
+
+  /** What happened since the last time goes to the sink. */
+  #takeRows(): void {
+    if (!this.#drained) return;
+    this.options.sink?.rows(this.#drained, firstNs(this.core, this.inputs));
+    this.#drained.drop();
+  }
+
+  /** Streams of all inputs. */
+  get streams(): number {
+    return this.inputs.reduce((count, { feed }) => count + feed.streams, 0);
   }
 
   /** Why this round's log may be incomplete. */
@@ -339,6 +347,7 @@ export class Replay implements ReplayState {
         runs: (index, set) => core.runs(index, ROUND_SETS[set], Number.POSITIVE_INFINITY).runs,
       });
       if (done) await done;
+      options.sink?.round(this, this.#round);
     }
     exports.clearRound();
     exports.dropEvidence();
@@ -362,10 +371,14 @@ export class Replay implements ReplayState {
 
   async #end(): Promise<void> {
     await this.#sync(null, null, null);
-    await this.follower.finish(this.#lastNs());
-    if (!this.options.onRequest) return;
-    this.core.exports.endInFlight();
-    this.core.exports.endElements();
-    await this.#requests();
+    await this.follower.finish(lastNs(this.core, this.inputs));
+    const { onRequest, sink } = this.options;
+    if (onRequest || sink?.events) {
+      this.core.exports.endInFlight();
+      this.core.exports.endElements();
+    }
+    if (onRequest) await this.#requests();
+    this.#takeRows();
+    sink?.end(this);
   }
 }

@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type AnySchemaObject, Ajv2020 as Validator } from "ajv/dist/2020.js";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { runCommandLine } from "../../src/commands/program.ts";
 import { finishBundle, type RecordArguments } from "../../src/commands/record.ts";
@@ -14,6 +13,7 @@ import { ownId, stateFile, writeState } from "../../src/node/record/record-state
 import { TraceFs } from "../../src/node/record/tracefs.ts";
 import { type FakeHost, fakeHost } from "../support/fake-host.ts";
 import { fakeApi, fakeIo } from "../support/report-fixture.ts";
+import { errorsOf } from "../support/schemas.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const RELEASE = "6.1.0-50-amd64";
@@ -158,11 +158,7 @@ describe("a recording", () => {
       "trace.txt",
     ]);
     const manifest = JSON.parse(readFileSync(join(given.output, "manifest.json"), "utf8"));
-    const schema: AnySchemaObject = JSON.parse(
-      readFileSync(join(ROOT, "schema/bundle.schema.json"), "utf8"),
-    );
-    const validate = new Validator({ allowUnionTypes: true }).compile(schema);
-    expect(validate(manifest) ? [] : validate.errors).toEqual([]);
+    expect(errorsOf("bundle", manifest)).toEqual([]);
     for (const { name, bytes, sha256 } of manifest.files) {
       const content = readFileSync(join(given.output, name));
       expect(content.length).toBe(bytes);

@@ -1,7 +1,7 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type AnySchemaObject, Ajv2020 as Validator } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run as explain } from "../../src/commands/explain.ts";
 import { run as info } from "../../src/commands/info.ts";
@@ -12,28 +12,14 @@ import { run as verify } from "../../src/commands/verify.ts";
 import { eventJsonLine } from "../../src/report/json/event-json.ts";
 import { requestJsonLine } from "../../src/report/json/request-json.ts";
 import { event, fakeApi, fakeImage, fakeIo, request, resultOf } from "../support/report-fixture.ts";
+import { closedSchema, errorsOf, promisesOf, SCHEMAS, schemaOf } from "../support/schemas.ts";
 
-const OWN =
-  "attribute dump explain identify info log-index policies report requests stale verify verify-images".split(
-    " ",
-  );
-const folder = new URL("../../schema/", import.meta.url);
-const schemas = new Map<string, AnySchemaObject>();
 let scratch = "";
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), "vhost-replay-"));
-  for (const name of OWN) {
-    const text = await readFile(new URL(`${name}.schema.json`, folder), "utf8");
-    schemas.set(name, JSON.parse(text));
-  }
 });
 afterAll(() => rm(scratch, { recursive: true }));
-
-function errorsOf(name: string, value: unknown): unknown {
-  const validate = new Validator({ allowUnionTypes: true }).compile(schemas.get(name)!);
-  return validate(value) ? [] : validate.errors;
-}
 
 const args = { recordings: ["m.txt"], json: true };
 
@@ -134,11 +120,46 @@ test("a document with a key too many or too few does not pass", async () => {
 
 test("definitions that several schemas have are the same in all of them", () => {
   const seen = new Map<string, unknown>();
-  for (const schema of schemas.values()) {
+  for (const schema of SCHEMAS.map(schemaOf)) {
     for (const [name, definition] of Object.entries(schema.$defs ?? {})) {
       if (seen.has(name)) expect(definition).toEqual(seen.get(name));
       seen.set(name, definition);
     }
   }
   expect(seen.size).toBeGreaterThan(10);
+});
+
+describe("a schema's number is a promise (docs/schemas.md):", () => {
+  const promises: Record<string, string[]> = JSON.parse(
+    readFileSync(new URL("schema-promises.json", import.meta.url), "utf8"),
+  );
+
+  test.each(SCHEMAS)("%s promises what its number says", (name) => {
+    const schema = schemaOf(name);
+    const promised = promises[`${schema.$id}`] ?? [];
+    expect(promised, `${schema.$id} is new: add it to schema-promises.json`).not.toEqual([]);
+    const now = promisesOf(schema);
+    const keyOf = (line: string) => line.split(": ")[0];
+    const keys = new Set(promised.map(keyOf));
+    const gone = promised.filter((line) => !now.includes(line));
+    const added = now.filter((line) => !promised.includes(line));
+    const widened = added.filter((line) => keys.has(keyOf(line)));
+    expect([...gone, ...widened], "broken promises: the schema needs a new number").toEqual([]);
+    expect(added, "new keys: add them to schema-promises.json").toEqual([]);
+  });
+
+  test.each(SCHEMAS)("%s names its number in the same way in both places", (name) => {
+    const { $id, properties } = schemaOf(name);
+    expect($id).toMatch(new RegExp(`^urn:vhost-replay:${name}:[1-9]\\d*$`));
+    const written = properties?.schema?.const;
+    if (written !== undefined) expect(`urn:${written.replaceAll("/", ":")}`).toBe($id);
+  });
+
+  test.each(SCHEMAS.filter((name) => name !== "policy-file"))(
+    "%s is open for keys to come",
+    (name) => {
+      expect(JSON.stringify(schemaOf(name))).not.toContain('"additionalProperties":false');
+      expect(JSON.stringify(closedSchema(name))).toContain('"additionalProperties":false');
+    },
+  );
 });

@@ -291,6 +291,7 @@ export function fakeApi(result: ReplayResult = resultOf()): ReplayApi {
       }
       return result;
     },
+    history: () => Promise.reject(new Error("not part of this fixture")),
     async dump(_, onEvent) {
       await onEvent(event);
       return result;

@@ -1,4 +1,5 @@
 /** The real library behind the commands. */
+import { makeHistory } from "../../history/index.ts";
 import { planMerge } from "../../join/merge-plan.ts";
 import { fileSource, loadCore, nodeSurroundings, stdinSource } from "../../node/index.ts";
 import { dump, replay } from "../../replay/replay.ts";
@@ -11,17 +12,21 @@ import { readTool } from "./tool.ts";
 export async function loadApi(): Promise<ReplayApi> {
   const module = await loadCore();
   let tool: Tool | undefined;
+  // Only documents say it.
+  const toolOf = (): Tool => {
+    tool ??= readTool();
+    return tool;
+  };
   return {
-    // Only JSON says it.
     get tool() {
-      tool ??= readTool();
-      return tool;
+      return toolOf();
     },
     module,
     openSources: (names) => names.map((name) => (name === "-" ? stdinSource() : fileSource(name))),
     surroundings: nodeSurroundings,
     plan: planMerge,
     replay,
+    history: (recording, options, level) => makeHistory(recording, options, level, toolOf()),
     dump,
     POLICIES,
   };

@@ -5,10 +5,12 @@
 import type { Replayer } from "../../answers/asked.ts";
 import type { Source, Surroundings } from "../../bytes/source.ts";
 import type { CoreModule } from "../../core/core.ts";
+import type { HistoryLevel } from "../../history/index.ts";
 import type { MergePlan } from "../../join/merge-plan.ts";
 import type { Recording } from "../../join/recording.ts";
 import type { NormalisedEvent } from "../../model/event.ts";
 import type { ReplayResult } from "../../model/result.ts";
+import type { ReplayOptions } from "../../replay/replay-options.ts";
 import type { Tool } from "../../report/json/result-json.ts";
 import type { Policy } from "../../vhost/policy.ts";
 
@@ -22,6 +24,12 @@ export interface ReplayApi {
   /** How the recordings become one; throws RecordingError where `replay` would. */
   plan(recording: Recording): Promise<MergePlan>;
   readonly replay: Replayer;
+  /** The answer, and a history of the replay, not compressed. */
+  history(
+    recording: Recording,
+    options: ReplayOptions,
+    level: HistoryLevel,
+  ): Promise<{ result: ReplayResult; bytes: Uint8Array<ArrayBuffer> }>;
   /** Hands over every event in time order; `signal` stops it. */
   dump(
     recording: Recording,

@@ -5,11 +5,12 @@
  * The replay attributes page by page, as if each section had its own chunks; the two differ only
  * where one chunk holds two RAM blocks, which `sharedChunks` finds.
  */
+
 import type { BlockRange } from "../../memory/block-range.ts";
+import { PAGE_BYTES } from "../../model/pages.ts";
 
 /** VHOST_LOG_CHUNK: one unsigned long of the log, 256 KiB of guest memory. */
 export const CHUNK_PAGES = 64;
-const PAGE = 4096;
 
 /** A page marked dirty: of which block, by its number in it. It may lie outside of the block. */
 export interface MarkedPage {
@@ -25,8 +26,8 @@ export function syncSection(
   log: Iterable<number>,
   section: { block: string; offset: number; gpa: number; size: number },
 ): { consumed: number[]; marked: MarkedPage[] } {
-  const firstChunk = Math.floor(section.gpa / PAGE / CHUNK_PAGES);
-  const lastChunk = Math.floor((section.gpa + section.size - 1) / PAGE / CHUNK_PAGES);
+  const firstChunk = Math.floor(section.gpa / PAGE_BYTES / CHUNK_PAGES);
+  const lastChunk = Math.floor((section.gpa + section.size - 1) / PAGE_BYTES / CHUNK_PAGES);
   const consumed: number[] = [];
   const marked: MarkedPage[] = [];
   for (const gfn of log) {
@@ -35,7 +36,7 @@ export function syncSection(
     consumed.push(gfn);
     marked.push({
       block: section.block,
-      page: (section.offset + gfn * PAGE - section.gpa) / PAGE,
+      page: (section.offset + gfn * PAGE_BYTES - section.gpa) / PAGE_BYTES,
     });
   }
   return { consumed, marked };
@@ -50,7 +51,7 @@ export interface SharedChunk {
 /** Chunks in which two RAM blocks, or two places of one block, lie. */
 export function sharedChunks(ranges: readonly BlockRange[]): SharedChunk[] {
   const sorted = [...ranges].sort((a, b) => a.gpa - b.gpa);
-  const bytes = CHUNK_PAGES * PAGE;
+  const bytes = CHUNK_PAGES * PAGE_BYTES;
   const shared: SharedChunk[] = [];
   for (let i = 0; i + 1 < sorted.length; i++) {
     const [low, high] = [sorted[i]!, sorted[i + 1]!];

@@ -3,11 +3,13 @@
  * events that say so, from `info mtree -f`, or from a vhost memory table. Page sends name a RAM
  * block and a host address; the core looks the address up in the ranges given here.
  */
+
 import { EventKind } from "../../../assembly/abi.ts";
 import type { Core } from "../../core/core.ts";
 import { EventArguments } from "../../core/qemu-record.ts";
 import type { BlockRange } from "../../memory/block-range.ts";
 import { PageRuns } from "../../model/page-runs.ts";
+import { PAGE_BYTES } from "../../model/pages.ts";
 import type { PageRun } from "../../model/result.ts";
 import type { MemoryRegion } from "../devices.ts";
 
@@ -24,7 +26,7 @@ interface Range {
 /** How the pages of a RAM block were placed. */
 export type Placed = "events" | "mtree" | "mem-table" | "assumed" | "nowhere";
 
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_BYTES);
 const MAX_RANGES = 4096;
 /**
  * Without any map the RAM of a PC below this offset lies at the same address: pc_q35_init() and
@@ -156,8 +158,8 @@ export class RamMap {
     const known: PageRun[] = [];
     const add = (gpa: number, size: number): void => {
       // A page that a region covers in part counts as inside.
-      const gfn = Math.floor(gpa / 4096);
-      known.push({ gfn, pages: Math.ceil((gpa + size) / 4096) - gfn });
+      const gfn = Math.floor(gpa / PAGE_BYTES);
+      known.push({ gfn, pages: Math.ceil((gpa + size) / PAGE_BYTES) - gfn });
     };
     for (const { gpa, size } of this.mtree) add(gpa, size);
     for (const { gpa, size, block } of [...this.#ranges.values()].flat()) {

@@ -1,0 +1,218 @@
+/** Takes a replay as it runs and makes a history of it. */
+import { RowSet } from "../../assembly/abi.ts";
+import { DrainTable } from "../../assembly/drain-abi.ts";
+import type { DrainedRows } from "../core/drain.ts";
+import type { Row } from "../core/rows.ts";
+import type { DeviceSummary, MigrationVerdict, PageRun, ReplayResult } from "../model/result.ts";
+import type { ReplaySink, ReplayTables } from "../replay/replay-options.ts";
+import { CAUSE_LIST, type CauseMask, causeName, hasCause, NOT_WRITTEN } from "../vhost/causes.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
+import { baseNames, withoutPaths } from "./base-names.ts";
+import { layOut, pack } from "./container.ts";
+import type {
+  HistoryHeader,
+  HistoryLevel,
+  HistoryMachine,
+  HistoryQueue,
+  HistoryStream,
+} from "./header.ts";
+import { SCHEMA } from "./header.ts";
+import { logIntervals } from "./log-intervals.ts";
+import { appendRows, DRAINED, newTable, type TableColumns } from "./table-writer.ts";
+import { ROUND_SETS, TABLE_NAMES, type TableName, VERDICT_SETS } from "./tables.ts";
+import type { ColumnWriter } from "./varint.ts";
+
+const WRITTEN = ROUND_SETS.indexOf("written");
+const LOGGED = ROUND_SETS.indexOf("logged");
+
+/** Give it to a replay as its sink; afterwards `finish` makes the document. */
+export class HistoryWriter implements ReplaySink {
+  readonly level: HistoryLevel;
+  readonly #tables: { [Table in TableName]: TableColumns<Table> } = {
+    writes: newTable("writes"),
+    requests: newTable("requests"),
+    sends: newTable("sends"),
+    states: newTable("states"),
+    rounds: newTable("rounds"),
+    verdicts: newTable("verdicts"),
+  };
+  #origin: bigint | null = null;
+  #rows: readonly Row[] = [];
+  #streams: HistoryStream[] = [];
+  #queues: HistoryQueue[] = [];
+
+  constructor(level: HistoryLevel) {
+    this.level = level;
+  }
+
+  get events(): boolean {
+    return this.level === "events";
+  }
+
+  rows(rows: DrainedRows, firstNs: bigint): void {
+    const tables = this.#tables;
+    this.#origin ??= firstNs;
+    appendRows(DrainTable.Writes, DRAINED.writes, tables.writes, rows, this.#origin);
+    appendRows(DrainTable.Requests, DRAINED.requests, tables.requests, rows, this.#origin);
+    appendRows(DrainTable.Sends, DRAINED.sends, tables.sends, rows, this.#origin);
+    appendRows(DrainTable.States, DRAINED.states, tables.states, rows, this.#origin);
+  }
+
+  round({ core, rows }: ReplayTables, index: number): void {
+    const { rounds } = this.#tables;
+    const take = (set: number, row: number, runs: RowSet): void =>
+      core.eachRun(row, runs, (page, pages) => {
+        rounds.round.put(index);
+        rounds.set.put(set);
+        rounds.row.put(row);
+        rounds.page.put(page);
+        rounds.pages.put(pages);
+      });
+    rows.forEach((row, i) => {
+      if (rows.findIndex(({ window }) => window === row.window) === i) {
+        take(WRITTEN, i, RowSet.Written);
+      }
+      if (sameLog(rows, row) === i) take(LOGGED, i, RowSet.Logged);
+    });
+  }
+
+  end(tables: ReplayTables): void {
+    const { core, rows, streams, placeOf } = tables;
+    this.#rows = rows;
+    this.#streams = Array.from({ length: streams }, (_, stream) => streamOf(placeOf, stream));
+    const find = tables.queueOf();
+    for (let id = 0; id < core.exports.queues(); id++) {
+      const { device, index } = find(id);
+      this.#queues.push({ device, index });
+    }
+  }
+
+  /** The document, not compressed. `policies`: those of the replay, in its order. */
+  finish(
+    result: ReplayResult,
+    policies: readonly ChosenPolicy[],
+    tool: { name: string; version: string },
+  ): Uint8Array<ArrayBuffer> {
+    result.migrations.forEach((migration, i) => {
+      for (const verdict of migration.verdicts) this.#verdict(i, result, verdict);
+    });
+    const names = baseNames(result.inputs.map(({ name }) => name));
+    const columns = TABLE_NAMES.flatMap((table) =>
+      Object.values(this.#tables[table]).map((column: ColumnWriter) => column.bytes()),
+    );
+    const { extents, size } = layOut(columns);
+    let next = 0;
+    const tables = Object.fromEntries(
+      TABLE_NAMES.map((table) => {
+        const own = Object.entries<ColumnWriter>(this.#tables[table]);
+        const rows = own[0]![1].count;
+        return [
+          table,
+          { rows, columns: Object.fromEntries(own.map(([n]) => [n, extents[next++]!])) },
+        ];
+      }),
+    ) as HistoryMachine["tables"];
+    const firstNs = result.inputs.map((input) => input.firstNs).find((ns) => ns !== null);
+    const header: HistoryHeader = {
+      schema: SCHEMA,
+      tool: { name: tool.name, version: tool.version },
+      level: this.level,
+      originNs: (this.#origin ?? firstNs ?? "0").toString(),
+      causes: CAUSE_LIST.map((cause) => ({
+        name: causeName(cause),
+        written: !hasCause(NOT_WRITTEN, cause),
+      })),
+      streams: this.#streams,
+      machines: [this.#machine(result, policies, tables)],
+    };
+    return pack(JSON.stringify(withoutPaths(header, names)), columns, extents, size);
+  }
+
+  #machine(
+    result: ReplayResult,
+    policies: readonly ChosenPolicy[],
+    tables: HistoryMachine["tables"],
+  ): HistoryMachine {
+    const own = this.#rows.filter(({ window }) => window === result.window);
+    return {
+      number: 1,
+      pid: null,
+      name: null,
+      result: withoutPages(result),
+      window: result.window,
+      windowCauses: causesIn(own[0]?.windowMask ?? 0n),
+      policies: own.map((row) => {
+        const { policy, alias } = policies[row.policy]!;
+        return {
+          name: policy.name,
+          alias,
+          title: policy.title,
+          logs: causesIn(row.logsMask),
+          row: this.#rows.indexOf(row),
+          roundRow: sameLog(this.#rows, row),
+        };
+      }),
+      queues: this.#queues,
+      logging: result.devices.flatMap((device: DeviceSummary, i) =>
+        logIntervals(device.logging, i),
+      ),
+      tables,
+    };
+  }
+
+  #verdict(migration: number, result: ReplayResult, verdict: MigrationVerdict): void {
+    const { verdicts } = this.#tables;
+    const policy = result.policies.findIndex(({ name }) => name === verdict.policy);
+    const put = (set: (typeof VERDICT_SETS)[number], runs: readonly PageRun[]): void => {
+      for (const { gfn, pages } of runs) {
+        verdicts.migration.put(migration);
+        verdicts.policy.put(policy);
+        verdicts.set.put(VERDICT_SETS.indexOf(set));
+        verdicts.page.put(gfn);
+        verdicts.pages.put(pages);
+      }
+    };
+    put("stale", verdict.stale);
+    put("possibly-stale", verdict.possiblyStale);
+    for (const { by, runs } of verdict.healed) put(by, runs);
+  }
+}
+
+function causesIn(mask: CauseMask): number[] {
+  return CAUSE_LIST.filter((cause) => hasCause(mask, cause));
+}
+
+/** The first row that logs what `row` logs, in the same window. */
+function sameLog(rows: readonly Row[], row: Row): number {
+  return rows.findIndex(
+    ({ window, logsMask }) => window === row.window && logsMask === row.logsMask,
+  );
+}
+
+/** How a stream's places are written, from what it makes of one. */
+function streamOf(placeOf: ReplayTables["placeOf"], stream: number): HistoryStream {
+  const probe = 0x1234567;
+  const { file, at } = placeOf(stream, probe);
+  for (const radix of [10, 16]) {
+    const digits = probe.toString(radix);
+    if (at.endsWith(digits)) return { file, before: at.slice(0, -digits.length), radix };
+  }
+  throw new Error(`bug: a place is written ${at}`);
+}
+
+/** A result without the pages of its verdicts, which are columns. */
+function withoutPages(result: ReplayResult): ReplayResult {
+  return {
+    ...result,
+    migrations: result.migrations.map((migration) => ({
+      ...migration,
+      verdicts: migration.verdicts.map((verdict) => ({
+        ...verdict,
+        stale: [],
+        possiblyStale: [],
+        healed: verdict.healed.map(({ by }) => ({ by, runs: [] })),
+        pages: [],
+      })),
+    })),
+  };
+}

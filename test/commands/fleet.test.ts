@@ -1,0 +1,116 @@
+/** `fleet` on real files: parts whole or not there, statuses for schedulers. */
+import { spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../..");
+const TRACES = join(ROOT, "traces/vhost-scsi/6.1.0-50-amd64");
+let folder = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "fleet-"));
+  for (const name of ["01-smoke", "03-indirect"]) {
+    mkdirSync(join(folder, "rec", name), { recursive: true });
+    copyFileSync(join(TRACES, name, "trace.txt.gz"), join(folder, "rec", name, "trace.txt.gz"));
+  }
+  writeFileSync(join(folder, "rec/zz-poison.txt"), "no recording\n");
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function fleet(args: string[], env: Record<string, string> = {}) {
+  const cli = join(ROOT, "dist/cli/cli.js");
+  const { SLURM_ARRAY_TASK_ID: _, ...own } = process.env;
+  const done = spawnSync(process.execPath, [cli, "fleet", ...args], {
+    cwd: folder,
+    encoding: "utf8",
+    env: { ...own, ...env },
+  });
+  return { status: done.status, out: done.stdout, err: done.stderr };
+}
+
+const plan = () =>
+  fleet([
+    "plan",
+    "-o",
+    "plan.ndjson",
+    "--root",
+    "rec",
+    "rec/01-smoke",
+    "rec/03-indirect",
+    "rec/zz-poison.txt",
+  ]);
+const ids = (): string[] =>
+  readFileSync(join(folder, "plan.ndjson"), "utf8")
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((l) => JSON.parse(l).id);
+
+test("a plan, its parts and their merge; bounds and status 3 until the last part is there", () => {
+  expect(plan()).toMatchObject({ status: 0, out: "3 cases, indexes 0-2\n" });
+  expect(
+    fleet(["run", "plan.ndjson", "-o", "parts", "--root", "rec", "--index", "1-2"]),
+  ).toMatchObject({ status: 0 });
+  expect(fleet(["missing", "plan.ndjson", "parts"])).toMatchObject({ status: 3, out: "0\n" });
+  const partial = fleet(["merge", "plan.ndjson", "parts", "--json"]);
+  expect(partial.status).toBe(3);
+  expect(JSON.parse(partial.out).policies[0].affected).toEqual({ atLeast: 1, atMost: 3 });
+  expect(
+    fleet(["run", "plan.ndjson", "-o", "parts", "--root", "rec"], { SLURM_ARRAY_TASK_ID: "0" })
+      .status,
+  ).toBe(0);
+  const whole = fleet(["merge", "plan.ndjson", "parts", "--json"]);
+  expect(whole.status).toBe(1);
+  const { policies, failed, missing } = JSON.parse(whole.out);
+  // 841 pages of 03-indirect, as `report` says of it alone, and those of 01-smoke.
+  expect(policies[0].lost.atLeast).toBeGreaterThan(841);
+  expect(failed).toHaveLength(1);
+  expect(missing.count).toBe(0);
+});
+
+test("the parts of one process are those of a process each, byte for byte", () => {
+  expect(fleet(["run", "plan.ndjson", "-o", "one", "--root", "rec"]).status).toBe(0);
+  for (const id of ids()) {
+    const name = `${id}.json`;
+    expect(readFileSync(join(folder, "one", name))).toEqual(
+      readFileSync(join(folder, "parts", name)),
+    );
+  }
+  expect(readdirSync(join(folder, "one"))).toHaveLength(3);
+});
+
+test("a file that is not there is to be tried again: status 75 and no part", () => {
+  const gone = fleet(["run", "plan.ndjson", "-o", "gone", "--root", "elsewhere"]);
+  expect(gone.status).toBe(75);
+  expect(readdirSync(join(folder, "gone"))).toEqual([]);
+  expect(gone.err).toContain("3 cases to be tried again");
+});
+
+test("a plan of another version of the tool is refused", () => {
+  const text = readFileSync(join(folder, "plan.ndjson"), "utf8").replace(
+    '"version":"',
+    '"version":"9.',
+  );
+  writeFileSync(join(folder, "other.ndjson"), text);
+  const refused = fleet(["run", "other.ndjson", "-o", "never", "--root", "rec"]);
+  expect(refused.status).toBe(2);
+  expect(refused.err).toMatch(/was made by 9\./);
+});
+
+test("an index that the plan has not is a usage error that names the variable", () => {
+  const wrong = fleet(["run", "plan.ndjson", "-o", "never", "--root", "rec"], {
+    JOB_COMPLETION_INDEX: "7",
+  });
+  expect(wrong.status).toBe(2);
+  expect(wrong.err).toContain("JOB_COMPLETION_INDEX: expected indexes up to 2");
+});
