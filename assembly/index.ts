@@ -46,6 +46,7 @@ export {
   newMachine,
   placeQueue,
   placeSpace,
+  queueNumber,
   prepare,
   useMachine,
 } from "./machine";
@@ -84,6 +85,8 @@ export { setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements } from "./device/qemu-device";
 export { setQemuLogging, setQemuRing } from "./device/qemu-queue";
 export { dropDone, dropWatched, observe, watch } from "./device/write";
+export { queueOfEvent } from "./device/vhost";
+export { addressKey } from "./device/qemu-queue";
 export * from "./stream-exports";
 import { counts } from "./sync";
 import { rowTable } from "./pages/rows";

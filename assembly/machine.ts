@@ -1,9 +1,9 @@
 /** Machines: how they are made, and which one the host asks about. */
-import { QUEUE_MACHINE } from "./abi";
+import { QUEUE_ID, QUEUE_MACHINE } from "./abi";
 import { take } from "./base/memory";
 import { linkQueue as link } from "./known/device";
 import { addMachine, enterMachine, Machine, machineAt } from "./known/machine";
-import { addQueue, queueById } from "./known/queue";
+import { addQueue, knownQueue, queueById } from "./known/queue";
 import { setSpace } from "./known/space";
 import { Migration, NO_SPACE } from "./migration/migration-state";
 import { openBlocks } from "./pages/blocks";
@@ -35,9 +35,16 @@ export function useMachine(i: u32): void {
   enterMachine(machineAt(i));
 }
 
-/** The queue at this kernel address, of which an event is to be replayed, is of machine number `i`. */
-export function placeQueue(vq: u64, i: u32): void {
-  addQueue(vq, machineAt(i));
+/** The queue at this kernel address is of machine number `i`: its number, -1 when there are too many. */
+export function placeQueue(vq: u64, i: u32): i32 {
+  let q = addQueue(vq, machineAt(i));
+  return q ? <i32>load<u32>(q + QUEUE_ID) : -1;
+}
+
+/** Number of the queue at this address, -1 when it was not met. */
+export function queueNumber(vq: u64): i32 {
+  let q = knownQueue(vq);
+  return q ? <i32>load<u32>(q + QUEUE_ID) : -1;
 }
 
 /** QEMU's own recording in input `space` is of machine number `i`. */

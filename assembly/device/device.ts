@@ -22,7 +22,7 @@ import {
 import { LOG_ALL, noteLogAll } from "../known/log-state";
 import { stopRing } from "../migration/trackers";
 import { firstOfDevice, nextOfDevice } from "../known/device";
-import { enterMachine } from "../known/machine";
+import { enterMachine, machine } from "../known/machine";
 import { addCount, firstQueue, setFlag, setInFlight } from "../known/queue";
 import { finish } from "./write";
 
@@ -79,10 +79,11 @@ export function endInFlight(): void {
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) endQueue(q, RequestState.InFlight, false);
 }
 
-/** Pages that requests in flight may write: for the bounds in the report. */
+/** Bytes that requests in flight of this machine may write: for the bounds in the report. */
 export function inFlightWriteBytes(): f64 {
   let bytes: f64 = 0;
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    if (<usize>load<u32>(q + QUEUE_MACHINE) != changetype<usize>(machine)) continue;
     let heads = <usize>load<u32>(q + QUEUE_HEADS);
     for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
       let request = <usize>load<u32>(heads + (i << 2));

@@ -28,6 +28,7 @@ import {
   QUEUE_IN_FLIGHT,
   QUEUE_LATE,
   QUEUE_LOGADDR,
+  QUEUE_MACHINE,
   QUEUE_MISFIT,
   QUEUE_NEXT_USED,
   QUEUE_NUM,
@@ -63,6 +64,7 @@ import { addElement, dropElement, elementAt, elementOf, elementSlots } from "../
 import { capacityOf, enlarge, take } from "../base/memory";
 import { addCount, countUnknownHead, freeRequest, queueById } from "../known/queue";
 import { learnDriver } from "../known/device";
+import { enterMachine, machine } from "../known/machine";
 import { atStream } from "../known/moment";
 import { popped, usedNow } from "./request";
 import { streamAt } from "../decode/stream";
@@ -263,6 +265,7 @@ export function onElementFill(event: usize): void {
   }
   dropElement(key);
   let q = queueById(load<u32>(request + REQUEST_QUEUE));
+  enterMachine(load<u32>(q + QUEUE_MACHINE));
   let len = slotOf(event, FillSlot.len);
   let on = qemuLogs(space);
   let flags = load<u32>(request + REQUEST_FLAGS);
@@ -310,12 +313,14 @@ export function endElements(): void {
   }
 }
 
-/** Bytes that elements in flight may have written. */
+/** Bytes that elements in flight of this machine may have written. */
 export function elementBytesInFlight(): f64 {
   let bytes: f64 = 0;
   for (let i: u32 = 0, n = elementSlots(); i < n; ++i) {
     let request = elementAt(i);
     if (!request) continue;
+    let q = queueById(load<u32>(request + REQUEST_QUEUE));
+    if (<usize>load<u32>(q + QUEUE_MACHINE) != changetype<usize>(machine)) continue;
     let desc = <usize>load<u32>(request + REQUEST_DESCS);
     let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
     for (; desc < end; desc += DESC_SIZE) {

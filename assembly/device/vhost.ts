@@ -283,6 +283,12 @@ const OF_QUEUE: u32 =
   (1 << EventKind.Uflags) |
   (1 << EventKind.Giveback);
 
+/** The queue that a record is about, by its kernel address; 0: none. */
+export function queueOfEvent(event: usize): u64 {
+  let pop = <u32>load<u8>(event + EVENT_KIND) == EventKind.Pop;
+  return pop ? poppedQueue(event) : load<u64>(event + EVENT_VQ);
+}
+
 /** Whether a record is of a queue, or of a QEMU, of which the host did not yet say the machine. */
 // @ts-ignore: decorator
 @inline

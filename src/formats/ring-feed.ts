@@ -61,6 +61,7 @@ class RingFeed implements Feed {
     this.#plan = core.exports.newPlan(true);
     if (this.#plan === 0) throw new OutOfMemory();
     this.#planEvents();
+    this.#nameWorkers();
     const filled = dat.buffers.filter((buffer) => buffer.cpus.some((cpu) => cpu.bytes !== 0));
     this.#checkClocks(filled);
     const rings = filled.flatMap((buffer) => buffer.cpus.map((cpu) => ({ buffer, cpu })));
@@ -71,6 +72,14 @@ class RingFeed implements Feed {
       if (this.firstStream < 0) this.firstStream = stream;
       core.exports.setQemu(stream, 0, space, this.#qemu.plan, 0n);
       this.#rings.push({ cpu: cpu.cpu, buffer, bytes: cpu.open() });
+    }
+  }
+
+  /** A worker is called after the thread whose device it works for. */
+  #nameWorkers(): void {
+    for (const [pid, comm] of this.#dat.comms) {
+      const owner = /^vhost-(\d+)$/.exec(comm)?.[1];
+      if (owner !== undefined) this.#core.exports.noteThread(pid, Number(owner), 0);
     }
   }
 

@@ -1,6 +1,7 @@
 /**
- * What the ioctls tell of each device: driver, features, memory map, log base, endpoint. An ioctl
- * counts when its return probe says that it succeeded.
+ * The devices of a recording, numbered in the order in which they appear, and what their ioctls tell:
+ * driver, features, memory map, log base, endpoint. An ioctl counts when its return probe says that it
+ * succeeded.
  */
 import {
   Driver,
@@ -13,41 +14,26 @@ import {
   EVENT_RET,
   EVENT_START,
   EVENT_VS,
+  MAX_DEVICES,
 } from "../../assembly/abi.ts";
 import type { Core } from "../core/core.ts";
 import type { RecordHead } from "../core/event-record.ts";
+import type { Queue } from "../core/queue-record.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName, LOG_ALL, VRING_F_LOG } from "../vhost/ioctl.ts";
-
-export interface LoggingChange {
-  place: Place;
-  ns: string;
-  what: string;
-}
-
-export interface MemoryRegion {
-  first: bigint;
-  last: bigint;
-  hva: bigint;
-}
-
-export interface Device {
-  vs: bigint;
-  driver: string | null;
-  features: bigint | null;
-  memory: MemoryRegion[];
-  logging: LoggingChange[];
-}
+import type { Device, MemoryRegion } from "./device.ts";
+import { DeviceLinks } from "./device-links.ts";
+import { device, type MachineEvidence, space, thread } from "./machine-evidence.ts";
 
 /** What a returned ioctl means to a migration. */
 export type IoctlEffect =
-  | { what: "logging"; on: boolean; ns: string; place: Place }
-  | { what: "endpoint-cleared"; ns: string; place: Place }
-  | { what: "ring-stopped"; vs: bigint; index: number };
+  | { what: "logging"; device: Device; on: boolean; ns: string; place: Place }
+  | { what: "endpoint-cleared"; device: Device; ns: string; place: Place }
+  | { what: "ring-stopped"; device: Device; index: number };
 
 interface PendingIoctl {
   name: string | null;
-  vs: bigint;
+  device: Device | null;
   a0: bigint;
   a4: bigint;
   regions: MemoryRegion[];
@@ -63,34 +49,154 @@ const DRIVERS: Record<string, Driver> = {
 
 /** No more than this is kept of a hostile recording. */
 const MAX_PENDING = 65536;
-const MAX_DEVICES = 4096;
 const MAX_REGIONS = 4096;
 const MAX_CHANGES = 10000;
 
-/** The devices that ioctls name, and the ioctls that have not returned. */
+/** The devices, and the ioctls that have not returned. */
 export class Devices {
   readonly #core: Core;
+  readonly #evidence: MachineEvidence;
   readonly #pending = new Map<number, PendingIoctl>();
   readonly #byVs = new Map<bigint, Device>();
+  readonly #byDev = new Map<bigint, Device>();
+  /** Devices of queues by the queue's number, and the one that each thread drains; null: several. */
+  readonly #ofQueue = new Map<number, Device>();
+  readonly #drainedBy = new Map<number, Device | null>();
+  readonly links = new DeviceLinks();
+  /** All devices by their numbers. */
+  readonly all: Device[] = [];
   /** Ioctls whose return was not seen before the same thread's next one. */
   unanswered = 0;
+  /** Devices that found no room. */
+  refused = 0;
 
-  constructor(core: Core) {
+  constructor(core: Core, evidence: MachineEvidence) {
     this.#core = core;
+    this.#evidence = evidence;
   }
 
-  /** All devices, in the order in which they were first named. */
-  get all(): Device[] {
-    return [...this.#byVs.values()];
-  }
-
-  #device(vs: bigint): Device {
-    let device = this.#byVs.get(vs);
-    if (!device) {
-      device = { vs, driver: null, features: null, memory: [], logging: [] };
-      if (this.#byVs.size < MAX_DEVICES) this.#byVs.set(vs, device);
+  #add(vs: bigint | null, dev: bigint | null): Device | null {
+    if (this.all.length >= MAX_DEVICES) {
+      this.refused++;
+      return null;
     }
+    const number = this.all.length;
+    const device: Device = {
+      ...{ number, vs, dev, driver: null, features: null, memory: [], logging: [] },
+    };
+    this.all.push(device);
     return device;
+  }
+
+  /** How a device is tied to a thread: its process, as far as both are known. */
+  #tie(pid: number): (device: Device) => "same" | "unknown" | "other" {
+    const own = this.#evidence.of(thread(pid));
+    return ({ number }) => {
+      const other = this.#evidence.of(device(number));
+      if (own === other) return "same";
+      return own.pid !== null && other.pid !== null ? "other" : "unknown";
+    };
+  }
+
+  /** The device that an ioctl of this thread names. */
+  #named(vs: bigint, pid: number, driver: string | null): Device | null {
+    let found = this.#byVs.get(vs) ?? null;
+    if (!found) {
+      const tie = this.#tie(pid);
+      found = this.links.ofVs(vs, driver, tie);
+      if (found) {
+        found.vs = vs;
+        this.links.link(found, tie(found) === "same");
+      } else {
+        found = this.#add(vs, null);
+        if (found) this.links.open(found);
+      }
+      if (!found) return null;
+      this.#byVs.set(vs, found);
+    }
+    this.#evidence.join(device(found.number), thread(pid));
+    const process = this.#core.exports.processOf(pid);
+    if (process > 0) this.#evidence.process(pid, process, "ioctl");
+    return found;
+  }
+
+  /**
+   * The device that an event of this thread is about, as far as that is known before a drain tells.
+   * What a thread does inside an ioctl it does to the device that the ioctl names (SET_ENDPOINT writes
+   * used->flags); a worker mostly works for one device.
+   */
+  expected(pid: number): Device | null {
+    return this.#pending.get(pid)?.device ?? this.#drainedBy.get(pid) ?? null;
+  }
+
+  /**
+   * The device with this struct vhost_dev, which a thread drains. `met`: what its queue was taken for
+   * before. Null: too many devices.
+   */
+  ofDev(dev: bigint, pid: number, met: Device | null): Device | null {
+    const known = this.#byDev.get(dev);
+    if (known) return known;
+    const tie = this.#tie(pid);
+    // Met in an ioctl of its device: that ties both addresses.
+    const inIoctl = met && met.vs !== null && met.dev === null ? met : null;
+    let found = inIoctl ?? this.links.ofDev(dev, tie);
+    if (found) {
+      const sure = inIoctl !== null || tie(found) === "same";
+      found.dev = dev;
+      this.links.link(found, sure);
+    } else {
+      found = met && met.vs === null && met.dev === null ? met : this.#add(null, dev);
+      if (!found) return null;
+      found.dev = dev;
+      this.links.open(found);
+    }
+    this.#byDev.set(dev, found);
+    return found;
+  }
+
+  /** A drain by this thread tells the struct vhost_dev of a queue. */
+  drained(queue: number, dev: bigint, pid: number): void {
+    const found = this.ofDev(dev, pid, this.#ofQueue.get(queue) ?? null);
+    if (!found) return;
+    const before = this.#drainedBy.get(pid);
+    if (before === undefined) this.#drainedBy.set(pid, found);
+    else if (before !== found) this.#drainedBy.set(pid, null);
+    this.#evidence.join(device(found.number), thread(pid));
+    this.#link(queue, found);
+  }
+
+  /** The device of a device structure in QEMU's own recording. */
+  ofQemu(queue: number, dev: bigint, input: number): void {
+    let found = this.#byDev.get(dev) ?? null;
+    if (!found) {
+      found = this.#add(null, dev);
+      if (!found) return;
+      this.#byDev.set(dev, found);
+    }
+    this.#evidence.join(device(found.number), space(input), "qemu");
+    this.#link(queue, found);
+  }
+
+  /** A queue is taken for this device's; its ioctls count for the queue once a drain confirms it. */
+  meet(queue: number, found: Device): void {
+    this.#ofQueue.set(queue, found);
+  }
+
+  #link(queue: number, found: Device): void {
+    this.#ofQueue.set(queue, found);
+    this.#core.exports.linkQueue(queue, found.number);
+  }
+
+  /** The device of a queue; one of its own where nothing tells it. Null: too many devices. */
+  ofQueue({ id, dev, machine }: Pick<Queue, "id" | "dev" | "machine">): Device | null {
+    let found = this.#ofQueue.get(id) ?? null;
+    if (!found) {
+      found = this.#byDev.get(dev) ?? this.#add(null, null);
+      if (!found) return null;
+      this.#evidence.of(device(found.number)).machine ??= machine;
+      this.meet(id, found);
+    }
+    return found;
   }
 
   /** Entry of an ioctl; `symbol` resolves the probe's address to a function. */
@@ -101,25 +207,26 @@ export class Devices {
     symbol: (ip: bigint) => string | null | Promise<string | null>,
   ): Promise<void> {
     const view = this.#core.view;
+    const name = ioctlName(view.getUint32(at + EVENT_CMD, true));
+    const driver =
+      driverOf(name, null) ?? driverOf(null, await symbol(view.getBigUint64(at + EVENT_IP, true)));
     const pending: PendingIoctl = {
-      name: ioctlName(view.getUint32(at + EVENT_CMD, true)),
-      vs: view.getBigUint64(at + EVENT_VS, true),
+      name,
+      device: this.#named(view.getBigUint64(at + EVENT_VS, true), head.pid, driver),
       a0: view.getBigUint64(at + EVENT_A0, true),
       a4: view.getBigUint64(at + EVENT_A4, true),
       regions: [],
       place,
       ns: head.ts.toString(),
     };
-    const ip = view.getBigUint64(at + EVENT_IP, true);
     if (this.#pending.has(head.pid)) this.unanswered++;
     else if (this.#pending.size >= MAX_PENDING) this.#pending.clear();
     this.#pending.set(head.pid, pending);
-    const device = this.#device(pending.vs);
-    if (device.driver === null) {
-      device.driver = driverOf(pending.name, null) ?? driverOf(null, await symbol(ip));
-      const number = device.driver === null ? undefined : DRIVERS[device.driver];
-      if (number !== undefined) this.#core.exports.setDriver(pending.vs, number);
-    }
+    const named = pending.device;
+    if (!named || named.driver !== null || driver === null) return;
+    named.driver = driver;
+    const number = DRIVERS[driver];
+    if (number !== undefined) this.#core.exports.setDriver(named.number, number);
   }
 
   /** A region of the memory table that this thread's SET_MEM_TABLE installs. */
@@ -147,20 +254,21 @@ export class Devices {
       return null;
     }
     const { exports } = this.#core;
-    const device = this.#device(pending.vs);
+    const named = pending.device;
+    if (!named) return null;
     switch (pending.name) {
       case "SET_FEATURES":
-        exports.setFeatures(pending.vs, pending.a0);
-        if (((device.features ?? 0n) ^ pending.a0) & LOG_ALL) {
+        exports.setFeatures(named.number, pending.a0);
+        if (((named.features ?? 0n) ^ pending.a0) & LOG_ALL) {
           const on = (pending.a0 & LOG_ALL) !== 0n;
           this.#change(pending, on ? "LOG_ALL on" : "LOG_ALL off");
-          device.features = pending.a0;
-          return { what: "logging", on, ns: pending.ns, place: pending.place };
+          named.features = pending.a0;
+          return { what: "logging", device: named, on, ns: pending.ns, place: pending.place };
         }
-        device.features = pending.a0;
+        named.features = pending.a0;
         break;
       case "SET_LOG_BASE":
-        exports.setLogBase(pending.vs, pending.a0);
+        exports.setLogBase(named.number, pending.a0);
         this.#change(pending, "SET_LOG_BASE");
         break;
       case "SET_VRING_ADDR": {
@@ -172,38 +280,48 @@ export class Devices {
         break;
       }
       case "SET_MEM_TABLE":
-        device.memory = pending.regions;
+        named.memory = pending.regions;
+        this.#evidence.of(device(named.number)).maps.set(named.number, pending.regions);
         break;
+      case "SET_OWNER": {
+        // Its worker is called vhost-PID after this thread.
+        if (this.#core.exports.processOf(head.pid) <= 0) {
+          this.#evidence.process(head.pid, head.pid, "ioctl");
+        }
+        break;
+      }
       case "SCSI_SET_ENDPOINT":
         this.#change(pending, "SET_ENDPOINT");
         break;
       case "SCSI_CLEAR_ENDPOINT":
-        exports.clearEndpoint(pending.vs);
+        exports.clearEndpoint(named.number);
         this.#change(pending, "CLEAR_ENDPOINT");
-        if (device.features === null || !(device.features & LOG_ALL)) break;
-        return { what: "endpoint-cleared", ns: pending.ns, place: pending.place };
+        if (named.features === null || !(named.features & LOG_ALL)) break;
+        return { what: "endpoint-cleared", device: named, ns: pending.ns, place: pending.place };
       case "GET_VRING_BASE":
         // struct vhost_vring_state: u32 index, u32 num. QEMU stops one ring after the other.
-        return { what: "ring-stopped", vs: pending.vs, index: Number(pending.a0 & 0xffffffffn) };
+        return { what: "ring-stopped", device: named, index: Number(pending.a0 & 0xffffffffn) };
       default:
     }
     return null;
   }
 
   #change(pending: PendingIoctl, what: string): void {
-    const { logging } = this.#device(pending.vs);
-    if (logging.length < MAX_CHANGES) logging.push({ place: pending.place, ns: pending.ns, what });
-  }
-
-  /**
-   * Bytes that QEMU gives the log: 8 for each 256 KiB up to the highest address of a memory map
-   * (hw/virtio/vhost.c vhost_get_log_size()); 0 when no map is known.
-   */
-  qemuLogBytes(): number {
-    let last = -1n;
-    for (const device of this.#byVs.values()) {
-      for (const region of device.memory) if (region.last > last) last = region.last;
+    const logging = pending.device?.logging;
+    if (logging && logging.length < MAX_CHANGES) {
+      logging.push({ place: pending.place, ns: pending.ns, what });
     }
-    return last < 0n ? 0 : Number(last / 0x40000n + 1n) * 8;
   }
+}
+
+/**
+ * Bytes that QEMU gives the log: 8 for each 256 KiB up to the highest address of a memory map
+ * (hw/virtio/vhost.c vhost_get_log_size()); 0 when no map is known.
+ */
+export function qemuLogBytes(devices: readonly Device[]): number {
+  let last = -1n;
+  for (const { memory } of devices) {
+    for (const region of memory) if (region.last > last) last = region.last;
+  }
+  return last < 0n ? 0 : Number(last / 0x40000n + 1n) * 8;
 }

@@ -1,10 +1,11 @@
 /** What a follower of the replay, and who reads a migration's verdict, may see of the replay. */
 import type { Core } from "../core/core.ts";
+import type { QueueName } from "../core/queue-record.ts";
 import type { Row } from "../core/rows.ts";
 import type { OpenInput } from "../formats/open-inputs.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { Place } from "../model/place.ts";
-import type { Devices } from "./devices.ts";
+import type { Device } from "./device.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 
 export interface ReplayState {
@@ -13,11 +14,12 @@ export interface ReplayState {
   readonly options: ReplayOptions;
   readonly plan: MergePlan;
   readonly rows: readonly Row[];
-  readonly devices: Devices;
+  /** Those of the machine. */
+  readonly devices: readonly Device[];
   /** Gaps in the recording so far. */
   readonly gapCount: number;
   /** Place of a record of a stream in the user's file. */
   readonly placeOf: (stream: number, place: number) => Place;
-  /** Device and index of a queue by its number. */
-  queueOf(): (id: number) => { device: number; index: number | null; vq: bigint };
+  /** Machine, device and index of a queue by its number. */
+  queueOf(): (id: number) => QueueName;
 }

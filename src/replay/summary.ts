@@ -10,9 +10,10 @@ import type {
   ReplayResult,
 } from "../model/result.ts";
 import { fitsDrivers } from "../vhost/policy-row.ts";
-import type { Device } from "./devices.ts";
+import type { Device } from "./device.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
+import type { MachineReplay } from "./machine-replay.ts";
 import type { Replay } from "./run.ts";
 import { answerable } from "./sufficiency.ts";
 
@@ -50,39 +51,34 @@ function driverName(queues: readonly Queue[]): string {
   return QEMU_DRIVERS[driver] ?? "vhost";
 }
 
-/** Devices of the queues first, in their order, then those that only ioctls name. */
-function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[] {
-  const named = run.devices.all;
-  for (const queue of queues) run.deviceOf(queue);
-  const byDev: { dev: bigint | null; device: Device | null; queues: Queue[] }[] = run.devs.map(
-    (dev, at) => ({
-      dev,
-      device: named.find(({ vs }) => dev >= vs && dev - vs < 4096n) ?? null,
-      queues: queues.filter((queue) => run.deviceOf(queue) === at),
-    }),
-  );
-  for (const device of named) {
-    if (!byDev.some((entry) => entry.device === device)) {
-      byDev.push({ dev: null, device, queues: [] });
-    }
+/** The devices of a machine with their queues, in the order in which they appeared. */
+function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSummary[] {
+  const { devices } = run.shared;
+  const owns = new Map<Device | null, Queue[]>();
+  for (const queue of queues) {
+    const device = devices.ofQueue(queue);
+    owns.set(device, [...(owns.get(device) ?? []), queue]);
   }
-  return byDev.map(({ dev, device, queues: own }) => ({
-    driver: device?.driver ?? driverName(own),
-    dev: dev === null || dev === 0n ? null : hex(ownAddress(dev)),
-    vs: device ? hex(device.vs) : null,
-    features: device?.features == null ? null : hex(device.features),
-    memory: (device?.memory ?? []).map((region) => ({
-      first: Number(region.first),
-      last: Number(region.last),
-      hva: hex(region.hva),
-    })),
-    queues: own.map(queueSummary).sort((a, b) => (a.index ?? 1e9) - (b.index ?? 1e9)),
-    logging: device?.logging ?? [],
-  }));
+  return run.devices.map((device) => {
+    const own = owns.get(device) ?? [];
+    return {
+      driver: device.driver ?? driverName(own),
+      dev: device.dev === null || device.dev === 0n ? null : hex(ownAddress(device.dev)),
+      vs: device.vs === null ? null : hex(device.vs),
+      features: device.features == null ? null : hex(device.features),
+      memory: device.memory.map((region) => ({
+        first: Number(region.first),
+        last: Number(region.last),
+        hva: hex(region.hva),
+      })),
+      queues: own.map(queueSummary).sort((a, b) => (a.index ?? 1e9) - (b.index ?? 1e9)),
+      logging: device.logging,
+    };
+  });
 }
 
 /** recorded, unless nothing in the recording ever switched logging on. */
-function chooseWindow(run: Replay): Pick<ReplayResult, "window" | "windowWhy"> {
+function chooseWindow(run: MachineReplay): Pick<ReplayResult, "window" | "windowWhy"> {
   if (run.options.window !== "auto") return { window: run.options.window, windowWhy: "asked" };
   return run.core.exports.loggingSeen() === 0
     ? { window: "assumed", windowWhy: "never-on" }
@@ -90,7 +86,7 @@ function chooseWindow(run: Replay): Pick<ReplayResult, "window" | "windowWhy"> {
 }
 
 function policyResults(
-  run: Replay,
+  run: MachineReplay,
   window: LogWindow,
   devices: readonly DeviceSummary[],
 ): PolicyResult[] {
@@ -115,7 +111,8 @@ function policyResults(
 }
 
 /** The result of a replay that has run to its end. */
-export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResult {
+export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayResult {
+  const run = replay.machines[0]!.use();
   const queues = readQueues(run.core);
   const devices = deviceSummaries(run, queues);
   const { window, windowWhy } = chooseWindow(run);
@@ -133,7 +130,7 @@ export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResu
   return {
     inputs: [...inputs, ...run.plan.destinations, ...run.plan.repeated].map((input, i) => ({
       ...input,
-      gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
+      gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
       notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
     })),
     devices,

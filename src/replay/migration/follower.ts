@@ -11,7 +11,7 @@ import type { BlockRange } from "../../memory/block-range.ts";
 import type { Place } from "../../model/place.ts";
 import type { MigrationResult, Round } from "../../model/result.ts";
 import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
-import type { Devices, IoctlEffect } from "../devices.ts";
+import type { IoctlEffect } from "../devices.ts";
 import type { ReplayState } from "../replay-state.ts";
 import { RamMap } from "./ram-map.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
@@ -34,7 +34,6 @@ export class MigrationFollower {
   more = 0;
   readonly #run: ReplayState;
   readonly #core: Core;
-  readonly #devices: Devices;
   readonly #onSync: OnSync;
   #sentBefore = 0;
   /** Over by QEMU's clock, and not yet by that of the writes. */
@@ -46,7 +45,6 @@ export class MigrationFollower {
   constructor(run: ReplayState, map: readonly BlockRange[], onSync: OnSync) {
     this.#run = run;
     this.#core = run.core;
-    this.#devices = run.devices;
     this.#onSync = onSync;
     this.ram = new RamMap(run.core, map);
     this.timeline = new Timeline(run.core, run.plan.tolerance, {
@@ -107,7 +105,7 @@ export class MigrationFollower {
       this.timeline.receives(head.pid, space);
       if (!again(at)) return;
     }
-    const tables = this.#devices.all.map((device) => device.memory);
+    const tables = this.#run.devices.map((device) => device.memory);
     this.ram.place(at, head.kind, space, tables);
     again(at);
   }
@@ -120,7 +118,7 @@ export class MigrationFollower {
       await this.timeline.logging(effect.on, effect, ts);
     } else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
     else if (effect?.what === "ring-stopped") {
-      this.#core.exports.stopRings(effect.vs, effect.index);
+      this.#core.exports.stopRings(effect.device.number, effect.index);
     }
   }
 
