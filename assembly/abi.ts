@@ -130,6 +130,15 @@ export enum EventKind {
   RxRet,
   /** target_submit_prep(): LUN and CDB of the request that this thread popped last (vhost-scsi). */
   Cdb,
+  /** A vhost-user message, and uprobes in back ends: src/core/user-probe-fields.ts. */
+  Message,
+  SpdkGet,
+  SpdkDesc,
+  SpdkUsed,
+  VuPopEntry,
+  VuAddress,
+  VuPop,
+  VuFill,
   /** Any other event: counted by name, never replayed. */
   Other,
 
@@ -228,9 +237,9 @@ export const EVENT_AVAIL = 58;
 export const EVENT_HEAD = 60;
 /** u32: length of desc, used; text length of marker; packet length of rx. */
 export const EVENT_LEN = 64;
-/** u32: count of used, giveback. */
+/** u32: count of used, giveback; index of SPDK's queue; readable addresses of vu_pop (len: writable). */
 export const EVENT_N = 68;
-/** u64: logbase of drain; a0 of ioctl; addr of mem; i64: ret, lost count of gap (-1: unknown). */
+/** u64: logbase of drain; a0 of ioctl; element of vu_pop, 0: none; addr of mem; i64: ret, lost count of gap (-1: unknown). */
 export const EVENT_LOGBASE = 72;
 export const EVENT_A0 = 72;
 export const EVENT_ADDR = 72;
@@ -346,6 +355,7 @@ export const ORDER_HASHES = 32;
  * Two are no writes but what some vhost logs for them: Range is what vhost-net logs for Elem, which
  * lies elsewhere; Part is the first bytes, up to the used length, of Io, Ctl and Evt (all of them
  * where the device tells no length, as vhost-scsi).
+ * Those from RingFlag on are of user-space back ends: docs/model.md.
  * State: Logged = logging was on, and the entries were captured at pop; Late = popped before
  * LOG_ALL was set, completed after it; Freed = captured, but LOG_ALL went off and on again before
  * the completion; NoBase = logging on, SET_LOG_BASE never done; Off = outside the logging window.
@@ -383,6 +393,19 @@ export enum Cause {
   StrayOff,
   PartLogged,
   PartOff,
+  RingFlag,
+  RingAll,
+  RingBeyond,
+  PackedLogged,
+  PackedOff,
+  PackedLeftOut,
+  PackedLeftOff,
+  PackedAstray,
+  IoBeyond,
+  IoRefused,
+  RxBeyond,
+  HeaderPiece,
+  HeaderAstray,
   /** No cause: how many there are. A new one goes in front of it. */
   Count,
 }
@@ -550,7 +573,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 296;
+export const QUEUE_SIZE = 336;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -608,10 +631,17 @@ export const QUEUE_NO_BUFFER = 268;
 /** QEMU device: elements of which no mapping was seen; elements whose mappings do not fit. */
 export const QUEUE_UNMAPPED = 272;
 export const QUEUE_MISFIT = 276;
+/** u32: ranges that lie beyond the end of the log while logging is on. */
+export const QUEUE_BEYOND_LOG = 304;
+/** u32: chains with an indirect table behind another descriptor. */
+export const QUEUE_LATE_TABLES = 308;
+/** u32: used descriptors of a packed ring whose slot is not known; split virtio-net headers. */
+export const QUEUE_SLOT_UNKNOWN = 312;
+export const QUEUE_SPLIT_HEADERS = 316;
 /** u32: its machine's structure; its device's number plus 1, 0 before it is known; the next queue of that. */
-export const QUEUE_MACHINE = 280;
-export const QUEUE_DEVICE = 284;
-export const QUEUE_DEVICE_NEXT = 288;
+export const QUEUE_MACHINE = 320;
+export const QUEUE_DEVICE = 324;
+export const QUEUE_DEVICE_NEXT = 328;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {
@@ -619,6 +649,12 @@ export enum Driver {
   Scsi,
   Net,
   Vsock,
+  /** A user-space back end, class not known; which class. */
+  VhostUser,
+  VhostUserScsi,
+  VhostUserBlk,
+  VhostUserNet,
+  VhostUserFs,
   /** A device of QEMU itself, and which. */
   Qemu,
   QemuScsi,

@@ -41,6 +41,7 @@ export {
   setTextField,
 } from "./decode/plan";
 export {
+  adoptQueue,
   linkQueue,
   machineOfQueue,
   newMachine,
@@ -50,7 +51,7 @@ export {
   prepare,
   useMachine,
 } from "./machine";
-export { setDriver } from "./known/device";
+export { noteDeviceState, setDeviceLogEnd, setDriver } from "./known/device";
 export { noteThread, ownerOf, processOf } from "./known/worker";
 export { mark } from "./pages/planes";
 export { useRows } from "./pages/rows";
@@ -81,11 +82,14 @@ export {
   inFlightWriteBytes,
   setFeatures,
 } from "./device/device";
+export { noteLoss, setLogEnd } from "./known/back-end";
+export { setVring } from "./known/vring";
+export { endChains, onSpdkUsed } from "./device/user-chain";
 export { setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements } from "./device/qemu-device";
 export { setQemuLogging, setQemuRing } from "./device/qemu-queue";
 export { dropDone, dropWatched, observe, watch } from "./device/write";
-export { queueOfEvent } from "./device/vhost";
+export { queueOfEvent } from "./device/apply";
 export { addressKey } from "./device/qemu-queue";
 export * from "./stream-exports";
 import { counts } from "./sync";
@@ -280,6 +284,10 @@ export function taken(stream: u32): f64 {
 /** Sums over all queues: completions with an unknown head, completions that are lost. */
 export function unknownHeadsTotal(): f64 {
   return <f64>machine.unknownHeads;
+}
+/** Completions of user-space back ends that are taken to be logged: no message tells of the log. */
+export function basesAssumedTotal(): f64 {
+  return <f64>machine.basesAssumed;
 }
 export function lostCompletionsTotal(): f64 {
   return <f64>machine.lostCompletions;

@@ -4,6 +4,7 @@ import { take } from "./base/memory";
 import { linkQueue as link } from "./known/device";
 import { addMachine, enterMachine, Machine, machineAt } from "./known/machine";
 import { addQueue, knownQueue, queueById } from "./known/queue";
+import { adoptDevice, adoptQueue as adopt } from "./known/vring";
 import { setSpace } from "./known/space";
 import { Migration, NO_SPACE } from "./migration/migration-state";
 import { openBlocks } from "./pages/blocks";
@@ -57,7 +58,13 @@ export function machineOfQueue(queue: u32): u32 {
   return changetype<Machine>(load<u32>(queueById(queue) + QUEUE_MACHINE)).number;
 }
 
-/** The queue of this number is of this device. */
+/** The queue of this number is of this device: what was said of that holds for it. */
 export function linkQueue(queue: u32, device: u32): void {
   link(queueById(queue), device);
+  adoptDevice(queueById(queue));
+}
+
+/** The same of a queue of a session of a user-space back end, whose messages came before it. */
+export function adoptQueue(queue: u32, device: u32): void {
+  adopt(queueById(queue), device);
 }

@@ -12,7 +12,7 @@ import { scanSimple } from "./decode/simpletrace";
 import { sample } from "./decode/sample";
 import { recordAt, Stream, streamAt, streamCount } from "./decode/stream";
 import { scanText } from "./decode/text";
-import { apply, isUnplaced } from "./device/vhost";
+import { apply, isUnplaced } from "./device/apply";
 import { doneCount, outOfMemory, watchedCount } from "./device/write";
 
 /** The stream that the host must look at, and the record. */

@@ -8,6 +8,7 @@ import { basename, dirname, join } from "node:path";
 import { comparedImage } from "./answers/compared-image.ts";
 import { UsageError } from "./model/place.ts";
 import { fileSource, loadCore, nodeSurroundings } from "./node/index.ts";
+import { runProgram } from "./node/run-program.ts";
 import { replay } from "./replay/replay.ts";
 import { findPolicy, type Policy } from "./vhost/policy.ts";
 
@@ -146,5 +147,5 @@ if (process.argv.length < 3) {
   console.error("usage: npm run conformance -- DIR…");
   process.exitCode = 2;
 } else {
-  process.exitCode = await main(process.argv.slice(2));
+  await runProgram(process, () => main(process.argv.slice(2)));
 }

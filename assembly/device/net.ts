@@ -10,6 +10,7 @@ import {
   DESC_LEN,
   DESC_SIZE,
   Driver,
+  EVENT_FEAT,
   EVENT_LEN,
   EVENT_LOGADDR,
   EVENT_LOGUSED,
@@ -40,7 +41,7 @@ import {
   RequestState,
 } from "../abi";
 import { learnDriver } from "../known/device";
-import { noBase, ringState } from "../known/log-state";
+import { noBase, ringCause, ringState } from "../known/log-state";
 import { take } from "../base/memory";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setInFlight } from "../known/queue";
 import { atEvent } from "../known/moment";
@@ -241,7 +242,7 @@ export function inOrderRing(q: usize, event: usize, idx: u32): u32 {
     moved += chains;
   }
   if (base == NO_ADDRESS || !num) return moved;
-  let ring = <u32>Cause.RingLogged + state;
+  let ring = ringCause(q, load<u8>(event + EVENT_LOGUSED), load<u64>(event + EVENT_FEAT));
   write(ring, base + 2, 2, q, 0);
   if (state == 0) {
     let first = idx & (num - 1);

@@ -53,7 +53,8 @@ import {
   REQUEST_USED_IDX,
   RequestState,
 } from "../abi";
-import { learnDriver } from "../known/device";
+import { QUEUE_LENGTHS } from "../known/fields";
+import { decide, F_RING_PACKED, inUserSpace } from "../known/back-end";
 import { draining } from "../known/drain";
 import { LOG_ALL, learn, noBase } from "../known/log-state";
 import { take } from "../base/memory";
@@ -61,16 +62,20 @@ import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
 import { takeRound } from "../migration/migration-round";
 import { startParts } from "../pages/planes";
 import { atStream } from "../known/moment";
-import { addCount, countLostCompletions, countUnknownHead, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { addCount, countLostCompletions, countUnknownHead, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
 import { usedNow } from "./request";
 import { usedRing } from "./used-ring";
+import { loseSlots, packedRing, splitRing, userCompletion } from "./user-used";
 import { finish, nextSerial, noMemory, observeRequests, write, writePrefix } from "./write";
 import { pages } from "../pages/page-state";
 
 /** Cause of a completed request's descriptors: who wrote, and what state the log was in. */
-function descriptorCause(q: usize, flags: u32, feat: u64): u32 {
+export function descriptorCause(q: usize, flags: u32, feat: u64): u32 {
   let index = load<i32>(q + QUEUE_INDEX);
   let logging = (feat & LOG_ALL) != 0;
+  let driver = load<u32>(q + QUEUE_DRIVER);
+  // Control and event queue are vhost-scsi's, in the kernel and outside of it.
+  if (inUserSpace(driver) && driver != Driver.VhostUserScsi) index = -1;
   if (index == 1) {
     if (!logging) return Cause.EvtOff;
     return noBase(q) ? Cause.EvtNoBase : Cause.EvtLogged;
@@ -84,19 +89,6 @@ function descriptorCause(q: usize, flags: u32, feat: u64): u32 {
   if (noBase(q)) return Cause.IoNoBase;
   if (flags & REQUEST_FREED) return Cause.IoFreed;
   return flags & REQUEST_CAPTURED ? Cause.IoLogged : Cause.IoLate;
-}
-
-/**
- * The driver of a queue at a completion. vhost-scsi's used length is always 0 (scsi.c passes it to
- * every vhost_add_used()); vhost-net tells itself by its packets; so a length is vhost-vsock's.
- */
-function usedBy(q: usize, len: u32): u32 {
-  let driver = load<u32>(q + QUEUE_DRIVER);
-  if (driver == Driver.Unknown && len != 0 && load<i32>(q + QUEUE_INDEX) == 0) {
-    driver = Driver.Vsock;
-    learnDriver(q, driver);
-  }
-  return driver;
 }
 
 /** vhost_transport_do_send_pkt(), vsock.c: header and payload, `len` bytes; never logged. */
@@ -121,10 +113,12 @@ export function tellLengths(): void {
 }
 
 /** vu_queue_fill(), libvhost-user: descriptors up to the used length. */
-function markPart(q: usize, request: usize, feat: u64, len: u64): void {
+export function markPart(q: usize, request: usize, feat: u64, len: u64): void {
   let cause: u32 = feat & LOG_ALL ? Cause.PartLogged : Cause.PartOff;
   if (cause == Cause.PartLogged && noBase(q)) return;
-  writePrefix(cause, len ? len : ~(<u64>0), q, request);
+  // vhost-scsi tells no length; a queue that told one means it when it says 0.
+  let told = len != 0 || hasFlag(q, QUEUE_LENGTHS) || inUserSpace(load<u32>(q + QUEUE_DRIVER));
+  writePrefix(cause, told ? len : ~(<u64>0), q, request);
 }
 
 /** vhost_add_used_n(): the used ring first, then the descriptors of the request. */
@@ -136,14 +130,28 @@ export function onUsed(event: usize): void {
   let idx = <u32>load<u16>(event + EVENT_IDX);
   let n = load<u32>(event + EVENT_N);
   store<u32>(q + QUEUE_NUM, num);
+  let head = load<u32>(event + EVENT_HEAD);
+  let request = n == 1 ? inFlight(q, head) : 0;
+  let driver = decide(q, event, request != 0 && hasReads(request));
+  let user = inUserSpace(driver);
+  let packed = user && (load<u64>(event + EVENT_FEAT) & F_RING_PACKED) != 0;
   // A hole in the used index: completions whose events are lost. Their slots were written.
   let expected = load<i32>(q + QUEUE_NEXT_USED);
   if (expected != -1) {
     let missing = (idx - expected) & 0xffff;
     if (missing && missing <= num) {
       countLostCompletions(q, missing);
-      usedRing(q, event, expected, missing, false);
+      if (packed) loseSlots(q);
+      else if (user) splitRing(q, event, expected, missing, false);
+      else usedRing(q, event, expected, missing, false);
     }
+  }
+  if (user) {
+    store<i32>(q + QUEUE_NEXT_USED, (idx + n) & 0xffff);
+    if (packed) packedRing(q, event, request);
+    else splitRing(q, event, idx, n, true);
+    userCompletion(q, event, request, n);
+    return;
   }
   let ordered = inOrder(load<u64>(event + EVENT_FEAT), event);
   let moved = ordered ? inOrderRing(q, event, idx) : n;
@@ -154,11 +162,8 @@ export function onUsed(event: usize): void {
   }
   // Only the first of several elements is recorded; vhost-scsi and vhost-vsock return one.
   if (n != 1) return;
-  let head = load<u32>(event + EVENT_HEAD);
   let len = load<u32>(event + EVENT_LEN);
   if (len) addCount(q + QUEUE_USED_LEN, 1);
-  let request = inFlight(q, head);
-  let driver = usedBy(q, len);
   if (driver == Driver.Net) {
     // A packet whose length no probe gave: the used length is that of its bytes.
     if (request) {
@@ -169,15 +174,7 @@ export function onUsed(event: usize): void {
     return;
   }
   if (!request) {
-    if (!load<u64>(q + QUEUE_UNKNOWN_HEAD)) {
-      store<u64>(q + QUEUE_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
-      store<u64>(q + QUEUE_UNKNOWN_TS, load<u64>(event + EVENT_TS));
-      store<u16>(q + QUEUE_UNKNOWN_STREAM, <u16>atStream);
-    }
-    store<u64>(q + QUEUE_LAST_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
-    store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>atStream);
-    countUnknownHead(q);
-    if (observeRequests || draining) noteUnknown(q, event, head);
+    noteUnknownHead(q, event, head);
     return;
   }
   if (driver == Driver.Vsock) {
@@ -220,7 +217,26 @@ export function onUsed(event: usize): void {
   finish(request, RequestState.Completed);
 }
 
-/** A completion whose pop is not in the recording, as a request without descriptors. */
+/** A completion whose pop is not in the recording. */
+export function noteUnknownHead(q: usize, event: usize, head: u32): void {
+  if (!load<u64>(q + QUEUE_UNKNOWN_HEAD)) {
+    store<u64>(q + QUEUE_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
+    store<u64>(q + QUEUE_UNKNOWN_TS, load<u64>(event + EVENT_TS));
+    store<u16>(q + QUEUE_UNKNOWN_STREAM, <u16>atStream);
+  }
+  store<u64>(q + QUEUE_LAST_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
+  store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>atStream);
+  countUnknownHead(q);
+  if (observeRequests || draining) noteUnknown(q, event, head);
+}
+
+/** Whether a chain has a readable descriptor. */
+function hasReads(request: usize): bool {
+  let desc = <usize>load<u32>(request + REQUEST_DESCS);
+  return load<u32>(request + REQUEST_DESC_COUNT) != 0 && load<u32>(desc + DESC_ACC) == 1;
+}
+
+/** The same, as a request without descriptors. */
 function noteUnknown(q: usize, event: usize, head: u32): void {
   let request = take(REQUEST_SIZE);
   if (!request) {

@@ -15,18 +15,15 @@ import {
   EVENT_HAS_VQ,
   EVENT_HEAD,
   EVENT_IDX,
-  EVENT_KIND,
+  EVENT_IOV,
   EVENT_LEN,
-  EVENT_LOGADDR,
   EVENT_LOGBASE,
   EVENT_LUN,
   EVENT_NUM,
   EVENT_PID,
   EVENT_Q0,
   EVENT_Q1,
-  EVENT_TS,
   EVENT_VQ,
-  EventKind,
   MAX_HEADS,
   NO_ADDRESS,
   QUEUE_CAPTURE_ON,
@@ -59,39 +56,23 @@ import {
   REQUEST_SERIAL,
   RequestState,
 } from "../abi";
+import { QUEUE_RING, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
+import { F_RING_PACKED, inUserSpace } from "../known/back-end";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
-import { complete, onGiveback, onRx, onRxRet } from "./net";
-import { streamAt } from "../decode/stream";
+import { complete } from "./net";
 import {
   addCount,
   freeRequest,
   hasFlag,
   inFlight,
-  knownQueue,
   queueOf,
-  roomForQueue,
   setFlag,
   setInFlight,
 } from "../known/queue";
-import { enterSpace, machineOfSpace } from "../known/space";
-import { enterMoment } from "../known/moment";
 import { popped } from "./request";
-import { onFlushed } from "../migration/migration";
-import { onLoad, onSave } from "../migration/sends";
-import { onDirtied } from "../migration/trackers";
-import {
-  onElementFill,
-  onElementFlush,
-  onElementPop,
-  onMap,
-  onScsiRequest,
-  onScsiResponse,
-} from "./qemu-device";
-import { onBlk, onNotify } from "./qemu-queue";
 import { addDesc, hold, orphan, Thread, threadOf } from "../known/thread";
-import { onUsed } from "./used";
-import { onRearm, onUflags } from "./used-ring";
+import { adoptVring } from "../known/vring";
 import { finish, noMemory } from "./write";
 
 /** Pops for which no queue is known. */
@@ -111,7 +92,7 @@ function noteExpected(q: usize, idx: u32): void {
  * vhost_disable_notify(): the driver reads LOG_ALL once per drain, here. True: it tells the struct
  * vhost_dev of its queue, so the host can say of which device it is.
  */
-function onDrain(event: usize): bool {
+export function onDrain(event: usize): bool {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return false;
   let told = load<u64>(q + QUEUE_DEV) != load<u64>(event + EVENT_DEV);
@@ -136,6 +117,7 @@ function onDrain(event: usize): bool {
     }
   }
   noteExpected(q, load<u16>(event + EVENT_IDX));
+  if (load<u64>(q + QUEUE_RING) == NO_ADDRESS && feat & F_RING_PACKED) adoptVring(q);
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   if (!at) return told;
   let thread = changetype<Thread>(at);
@@ -145,7 +127,7 @@ function onDrain(event: usize): bool {
   return told;
 }
 
-function onDesc(event: usize): void {
+export function onDesc(event: usize): void {
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   if (!at) return;
   addDesc(
@@ -155,6 +137,37 @@ function onDesc(event: usize): void {
     load<u32>(event + EVENT_LEN),
     load<u8>(event + EVENT_ACC),
   );
+  noteTable(changetype<Thread>(at), event);
+}
+
+/** Bytes of struct vhost_virtqueue, at most: its iov lies inside (vhost.h). */
+const VQ_BYTES: u64 = 0x10000;
+
+/**
+ * An indirect table is mapped into a vector of its own (get_indirect(), vhost.c), so it is told from
+ * a buffer by where its iov lies, as long as some descriptor of the chain lies in the queue's.
+ */
+// @ts-ignore: decorator
+@inline
+function noteTable(thread: Thread, event: usize): void {
+  if (load<u64>(event + EVENT_IOV) - load<u64>(event + EVENT_VQ) < VQ_BYTES) thread.inside = 1;
+  else if (load<u8>(event + EVENT_ACC) == 1) {
+    if (thread.count == 1) thread.table = 1;
+    else thread.lateTable = 1;
+  }
+}
+
+/** What the descriptors of a popped chain tell of its tables. */
+function tableFlags(thread: Thread): u32 {
+  let flags: u32 = 0;
+  if (thread.inside) {
+    if (thread.table) flags = REQUEST_INDIRECT;
+    if (thread.lateTable) flags |= REQUEST_LATE_TABLE;
+  }
+  thread.inside = 0;
+  thread.table = 0;
+  thread.lateTable = 0;
+  return flags;
 }
 
 /** A call of memory.copy costs more than the few descriptors of a chain (measured). */
@@ -169,7 +182,7 @@ function copyDescs(to: usize, from: usize, bytes: u32): void {
 /** The queue of a pop: its own, or that of the descriptors its thread translated, or drains. 0: not known. */
 // @ts-ignore: decorator
 @inline
-function poppedQueue(event: usize): u64 {
+export function poppedQueue(event: usize): u64 {
   if (load<u8>(event + EVENT_FLAGS) & EVENT_HAS_VQ) return load<u64>(event + EVENT_VQ);
   let at = threadOf(load<i32>(event + EVENT_PID), false);
   if (!at) return 0;
@@ -178,7 +191,7 @@ function poppedQueue(event: usize): u64 {
 }
 
 /** Return of vhost_get_vq_desc(): a chain, an empty ring (head == num) or an error (negative). */
-function onPop(event: usize): void {
+export function onPop(event: usize): void {
   let head = load<i32>(event + EVENT_HEAD);
   let at = threadOf(load<i32>(event + EVENT_PID), false);
   let thread = changetype<Thread>(at);
@@ -210,6 +223,11 @@ function onPop(event: usize): void {
     // Several elements in one used event name only the first head.
     setInFlight(q, head, 0);
     complete(q, old);
+  } else if (old && inUserSpace(driver)) {
+    // The guest offers a head again that was not returned: both are answered.
+    store<u32>(old + REQUEST_AGAIN, load<u32>(old + REQUEST_AGAIN) + 1);
+    if (at) tableFlags(thread);
+    return;
   } else if (old) {
     // Never returned, yet offered again: consumed and dropped, or its used event is lost.
     addCount(q + QUEUE_DROPPED, 1);
@@ -230,6 +248,7 @@ function onPop(event: usize): void {
       addCount(q + QUEUE_CAPTURE_UNKNOWN, 1);
     }
   }
+  if (at) flags |= tableFlags(thread);
   store<u32>(request + REQUEST_FLAGS, flags);
   if (pending) {
     let bytes = pending * DESC_SIZE;
@@ -254,14 +273,14 @@ function onPop(event: usize): void {
     thread.poppedVq = vq;
     thread.poppedHead = <u32>head;
   }
-  if (at && driver != Driver.Scsi) hold(thread, load<u64>(request + REQUEST_SERIAL), head);
+  if (at && driver != Driver.Scsi && !inUserSpace(driver)) hold(thread, load<u64>(request + REQUEST_SERIAL), head);
 }
 
 /**
  * target_submit_prep(): vhost-scsi hands a CDB to the target core in the thread that popped its
  * request, before it pops another one (vhost_scsi_handle_vq()).
  */
-function onCdb(event: usize): void {
+export function onCdb(event: usize): void {
   let at = threadOf(load<i32>(event + EVENT_PID), false);
   if (!at) return;
   let thread = changetype<Thread>(at);
@@ -273,112 +292,4 @@ function onCdb(event: usize): void {
   store<u64>(request + REQUEST_CDB, load<u64>(event + EVENT_CDB));
   store<u64>(request + REQUEST_CDB + 8, load<u64>(event + EVENT_CDB_HIGH));
   store<u32>(request + REQUEST_FLAGS, load<u32>(request + REQUEST_FLAGS) | REQUEST_HAS_CDB);
-}
-
-/** Kinds whose EVENT_VQ is a queue that their event is about, a bit each. */
-const OF_QUEUE: u32 =
-  (1 << EventKind.Used) |
-  (1 << EventKind.Drain) |
-  (1 << EventKind.Rearm) |
-  (1 << EventKind.Uflags) |
-  (1 << EventKind.Giveback);
-
-/** The queue that a record is about, by its kernel address; 0: none. */
-export function queueOfEvent(event: usize): u64 {
-  let pop = <u32>load<u8>(event + EVENT_KIND) == EventKind.Pop;
-  return pop ? poppedQueue(event) : load<u64>(event + EVENT_VQ);
-}
-
-/** Whether a record is of a queue, or of a QEMU, of which the host did not yet say the machine. */
-// @ts-ignore: decorator
-@inline
-export function isUnplaced(event: usize, stream: u32): bool {
-  let kind = <u32>load<u8>(event + EVENT_KIND);
-  if (kind >= <u32>EventKind.Other) return kind > <u32>EventKind.Other && !machineOfSpace(streamAt(stream).space);
-  if ((OF_QUEUE >> kind) & 1) {
-    return !knownQueue(load<u64>(event + EVENT_VQ)) && isFirst(event, kind);
-  }
-  if (kind != EventKind.Pop) return false;
-  let vq = poppedQueue(event);
-  return vq != 0 && !knownQueue(vq) && roomForQueue();
-}
-
-function isFirst(event: usize, kind: u32): bool {
-  // SET_ENDPOINT writes the flags of queues that were never set up, too: they are none.
-  if (kind == EventKind.Uflags && load<u64>(event + EVENT_LOGADDR) == NO_ADDRESS) return false;
-  return roomForQueue();
-}
-
-/** Replays one record. True: the host must look at it. */
-export function apply(event: usize, stream: u32): bool {
-  enterMoment(event, stream);
-  if (<u32>load<u8>(event + EVENT_KIND) > <u32>EventKind.Other) enterSpace(streamAt(stream).space);
-  switch (<u32>load<u8>(event + EVENT_KIND)) {
-    case EventKind.Desc:
-      onDesc(event);
-      return false;
-    case EventKind.Pop:
-      onPop(event);
-      return false;
-    case EventKind.Used:
-      onUsed(event);
-      return false;
-    case EventKind.Drain:
-      return onDrain(event);
-    case EventKind.Rearm:
-      onRearm(event);
-      return false;
-    case EventKind.Uflags:
-      onUflags(event);
-      return false;
-    case EventKind.Giveback:
-      onGiveback(event);
-      return false;
-    case EventKind.Rx:
-      onRx(event);
-      return false;
-    case EventKind.RxRet:
-      onRxRet(event);
-      return false;
-    case EventKind.Cdb:
-      onCdb(event);
-      return false;
-    case EventKind.QMap:
-      onMap(event);
-      return false;
-    case EventKind.QPop:
-      onElementPop(event);
-      return false;
-    case EventKind.QFill:
-      onElementFill(event);
-      return false;
-    case EventKind.QNotify:
-      return onNotify(event);
-    case EventKind.QScsiReq:
-    case EventKind.QTmfReq:
-      onScsiRequest(event, load<u8>(event + EVENT_KIND) == EventKind.QScsiReq);
-      return false;
-    case EventKind.QScsiResp:
-    case EventKind.QTmfResp:
-      onScsiResponse(event, load<u8>(event + EVENT_KIND) == EventKind.QScsiResp);
-      return false;
-    case EventKind.QBlk:
-      onBlk(event);
-      return false;
-    case EventKind.QSave:
-      return onSave(event);
-    case EventKind.QLoad:
-      return onLoad(event);
-    case EventKind.QDirtied:
-      onDirtied(event);
-      return false;
-    case EventKind.QFlushed:
-      onFlushed(load<u64>(event + EVENT_TS));
-      return false;
-    case EventKind.QFlush:
-      onElementFlush(event);
-      return false;
-    default:
-      return true;
-  }
 }

@@ -4,9 +4,10 @@
  */
 import { Driver, MAX_DEVICES, QUEUE_DEVICE, QUEUE_DEVICE_NEXT, QUEUE_DRIVER } from "../abi";
 import { reserve } from "../base/memory";
+import { QUEUE_LOG_END } from "./fields";
 
-/** {u32 first queue, u32 driver} */
-const DEVICE: u32 = 8;
+/** {u32 first queue, u32 driver, u32 state, u32 page at which the log ends} */
+const DEVICE: u32 = 16;
 let table: usize = 0;
 
 /** A device's entry; 0: it has none. */
@@ -14,6 +15,44 @@ function entryOf(device: u32): usize {
   if (device >= <u32>MAX_DEVICES) return 0;
   if (!table) table = reserve(MAX_DEVICES * DEVICE);
   return table ? table + device * DEVICE : 0;
+}
+
+/** The entry of a queue's device; 0: it is not known. */
+function ofQueue(q: usize): usize {
+  let device = load<u32>(q + QUEUE_DEVICE);
+  return device ? entryOf(device - 1) : 0;
+}
+
+/** SET_OWNER was recorded; the device was given to the kernel's worker after it; SET_LOG_BASE was. */
+export const DEVICE_OWNED: u32 = 1;
+export const DEVICE_STARTED: u32 = 2;
+export const DEVICE_LOG_TOLD: u32 = 4;
+
+/** Some of DEVICE_*: an ioctl or a message of this device said so. */
+export function noteDeviceState(device: u32, state: u32): void {
+  let at = entryOf(device);
+  if (at) store<u32>(at, load<u32>(at, 8) | state, 8);
+}
+
+/** What is noted of the device of a queue. */
+export function deviceState(q: usize): u32 {
+  let at = ofQueue(q);
+  return at ? load<u32>(at, 8) : 0;
+}
+
+/** Where the log of a device ends: a page, 0 when not known. */
+export function setDeviceLogEnd(device: u32, page: u32): void {
+  let at = entryOf(device);
+  if (!at) return;
+  store<u32>(at, page, 12);
+  for (let q = <usize>load<u32>(at); q; q = nextOfDevice(q)) store<u32>(q + QUEUE_LOG_END, page);
+}
+
+/** A queue that came after its device's SET_LOG_BASE. */
+export function adoptLogEnd(q: usize): void {
+  if (load<u32>(q + QUEUE_LOG_END)) return;
+  let at = ofQueue(q);
+  if (at) store<u32>(q + QUEUE_LOG_END, load<u32>(at, 12));
 }
 
 /** The first queue of a device, 0 when it has none; the others follow with `nextOfDevice()`. */

@@ -1,5 +1,6 @@
 /** Whether a write of this moment would be logged: features, ring flag, log base of each queue. */
 import {
+  Cause,
   EVENT_FEAT,
   EVENT_LOGADDR,
   EVENT_LOGUSED,
@@ -15,6 +16,11 @@ import { hasFlag, setFlag } from "./queue";
 
 /** VHOST_F_LOG_ALL. */
 export const LOG_ALL: u64 = 1 << 26;
+
+/** A message that sets the ring's log flag counts as well. */
+export function noteLogUsed(): void {
+  machine.sawLogUsed = true;
+}
 
 /** SET_FEATURES with LOG_ALL counts as well. */
 export function noteLogAll(): void {
@@ -32,6 +38,20 @@ export function noBase(q: usize): bool {
 @inline
 export function ringState(q: usize, logused: u32): u32 {
   return logused ? (noBase(q) ? 1 : 0) : 2;
+}
+
+/**
+ * Cause of a write to the used ring. drivers/vhost looks at the ring's flag alone (log_used(),
+ * vhost.c), libvhost-user at LOG_ALL alone (vu_log_write()), DPDK and SPDK at both.
+ */
+// @ts-ignore: decorator
+@inline
+export function ringCause(q: usize, logused: u32, feat: u64): u32 {
+  if (logused) {
+    if (noBase(q)) return Cause.RingNoBase;
+    return feat & LOG_ALL ? Cause.RingLogged : Cause.RingFlag;
+  }
+  return feat & LOG_ALL && !noBase(q) ? Cause.RingAll : Cause.RingOff;
 }
 
 /** Takes over what an event says of its queue. */

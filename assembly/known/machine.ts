@@ -16,6 +16,8 @@ export class Machine {
   /** Sums over its queues, so that a sync need not visit them. */
   unknownHeads: u64;
   lostCompletions: u64;
+  /** Completions with LOG_ALL on of which nothing tells whether the log had been handed over. */
+  basesAssumed: u64;
 }
 
 /** The machine that is replayed now, or asked about. */

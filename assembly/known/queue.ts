@@ -22,6 +22,7 @@ import {
   REQUEST_DESC_CAP,
   REQUEST_SIZE,
 } from "../abi";
+import { QUEUE_EVENT, QUEUE_RING, QUEUE_SLOT } from "./fields";
 import { enlarge, give, reserve } from "../base/memory";
 import { enterMachine, machine } from "./machine";
 
@@ -104,6 +105,9 @@ export function addQueue(vq: u64, machine: usize): usize {
   store<i32>(q + QUEUE_INDEX, -1);
   store<i32>(q + QUEUE_NEXT_USED, -1);
   store<u64>(q + QUEUE_LOGADDR, NO_ADDRESS);
+  store<u64>(q + QUEUE_RING, NO_ADDRESS);
+  store<u64>(q + QUEUE_EVENT, NO_ADDRESS);
+  store<i32>(q + QUEUE_SLOT, -1);
   store<u32>(q + QUEUE_MACHINE, <u32>machine);
   store<u32>(byId + (queueCount << 2), <u32>q);
   store<u32>(q + QUEUE_ID, queueCount++);

@@ -32,6 +32,20 @@ export class Thread {
   element: u64;
   answer: u32;
   answerTag: u32;
+  /** First descriptor that lies outside of the queue's own iov, i.e. an indirect table, plus 1; 0: none. */
+  table: u32;
+  /** A later descriptor does so, too; some descriptor lies inside. */
+  lateTable: u32;
+  inside: u32;
+  /** A user-space back end looks up a chain of this queue; 0: it does not. */
+  chainVq: u64;
+  chainHead: i32;
+  chainStream: u32;
+  chainTs: u64;
+  chainPlace: u64;
+  /** SPDK: the queue and head that were just returned: vhost_log_req_desc() looks the chain up again. */
+  usedVq: u64;
+  usedHead: i32;
 }
 
 export const HELD_SIZE: u32 = 16;
@@ -135,4 +149,12 @@ export function addDesc(thread: Thread, vq: u64, gpa: u64, len: u32, acc: u32): 
   store<u64>(at, gpa);
   store<u32>(at + 8, len);
   store<u32>(at + 12, acc);
+}
+
+/** Slots of the table of threads; the entry of a slot, 0 when it is free. */
+export const THREAD_SLOTS: u32 = SLOTS;
+export function threadAt(slot: u32): usize {
+  if (!table) return 0;
+  let at = table + slot * offsetof<Thread>();
+  return changetype<Thread>(at).used ? at : 0;
 }

@@ -70,7 +70,8 @@ export const WHOLE: u64 =
   ((<u64>1) << Cause.IoFreed) |
   ((<u64>1) << Cause.CtlLogged) |
   ((<u64>1) << Cause.CtlLate) |
-  ((<u64>1) << Cause.EvtLogged);
+  ((<u64>1) << Cause.EvtLogged) |
+  ((<u64>1) << Cause.IoRefused);
 export const WHOLE_OFF: u64 =
   ((<u64>1) << Cause.IoOff) | ((<u64>1) << Cause.CtlOff) | ((<u64>1) << Cause.EvtOff);
 

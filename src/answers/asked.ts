@@ -13,6 +13,8 @@ export interface CommonOptions {
   window?: WindowChoice;
   /** Policy of the vhost that ran, where it is known. */
   ran?: Policy;
+  /** Pages that the log of a user-space back end has room for, where no message tells. */
+  logPages?: number;
   signal?: AbortSignal;
 }
 
@@ -58,6 +60,7 @@ export function prepare(
     base: {
       ...{ policies, window },
       ...(options.ran ? { ran: options.ran } : {}),
+      ...(options.logPages === undefined ? {} : { logPages: options.logPages }),
       ...(options.signal ? { signal: options.signal } : {}),
     },
   };

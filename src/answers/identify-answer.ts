@@ -8,7 +8,7 @@ import { type Identification, type RankedPolicy, startIdentifier } from "./ident
 import type { ObservedImages } from "./observed.ts";
 import { type ResidueCause, residuePasses, startResidue } from "./residue.ts";
 
-export interface Options extends Pick<CommonOptions, "window" | "signal"> {
+export interface Options extends Pick<CommonOptions, "window" | "signal" | "logPages"> {
   observed: ObservedImages;
   /** Among which vhosts; default: all of the table. */
   among?: readonly Policy[];

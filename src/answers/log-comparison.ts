@@ -3,10 +3,12 @@ import { PAGE_BYTES } from "../model/pages.ts";
 import { RecordingError } from "../model/place.ts";
 import type { SyncMark, SyncView, WatchedWrite } from "../model/result.ts";
 import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts";
+import { VHOST_USER_DRIVERS } from "../vhost/policy-row.ts";
 import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
 import { comparedImage } from "./compared-image.ts";
 import { compareImages, firstDifference, type ImageDifference } from "./log-difference.ts";
 import type { ObservedImages } from "./observed.ts";
+import { type Straddles, startStraddles } from "./straddle.ts";
 
 /** Writes of the first differing page that are kept. */
 const KEPT_WRITES = 16;
@@ -28,6 +30,11 @@ export interface SyncComparison extends ImageDifference {
   file: string;
   /** Why the prediction of this round may be incomplete. */
   caveats: string[];
+  /**
+   * What differs is the other way round at the sync before or after it: requests of a user-space
+   * back end that straddle a sync.
+   */
+  straddles: boolean;
 }
 
 /** The first page that differs, and the writes to it in that round. */
@@ -48,6 +55,11 @@ export interface PolicyComparison {
   alias: string | null;
   syncs: SyncComparison[];
   first: ExplainedPage | null;
+  /**
+   * It differs, and would equal the observed log at every sync if the log ended behind so many
+   * pages; null: no such end is found, or none was looked for.
+   */
+  logPages: number | null;
 }
 
 /** All of it. */
@@ -90,17 +102,25 @@ export async function ask(
   const comparison: Comparison = {
     observed: observed.name,
     policies: base.policies.map(({ policy, alias }) => ({
-      ...{ name: policy.name, alias, syncs: [], first: null },
+      ...{ name: policy.name, alias, syncs: [], first: null, logPages: null },
     })),
     withoutImage: [],
     withoutSync: [],
   };
-  const onSync = (view: SyncView) => compareSync(comparison, observed, view);
+  const highest = { page: -1 };
+  const straddles = comparison.policies.map(() => startStraddles());
+  const onSync = (view: SyncView) => compareSync(comparison, observed, view, straddles, highest);
   const result = await run(recording, { ...base, onSync });
+  for (const one of straddles) one.finish();
+  const userSpace = result.devices.some(({ driver }) => VHOST_USER_DRIVERS.includes(driver));
+  if (!userSpace) for (const { syncs } of comparison.policies) forgetStraddles(syncs);
   const compared = new Set(comparison.policies[0]?.syncs.map((sync) => sync.number));
   comparison.withoutSync = observed.numbers.filter((number) => !compared.has(number));
   for (const policy of comparison.policies) {
     policy.first = await explainFirst(recording, base, policy, run);
+  }
+  if (userSpace && base.logPages === undefined) {
+    await findLogEnd(recording, base, comparison, { observed, run, highest: highest.page });
   }
   return { asked, result, comparison };
 }
@@ -110,6 +130,8 @@ async function compareSync(
   comparison: Comparison,
   observed: ObservedImages,
   view: SyncView,
+  straddles: readonly Straddles[] = [],
+  highest = { page: -1 },
 ): Promise<void> {
   if (view.mark === null && view.round.index > 0) return;
   const number = view.mark?.number ?? 0;
@@ -123,7 +145,62 @@ async function compareSync(
     const predicted = comparedImage(view, index, image.length);
     const difference = compareImages(predicted, image);
     const { index: round, caveats } = view.round;
-    policy.syncs.push({ round, number, mark: view.mark, file, caveats, ...difference });
+    const sync = { round, number, mark: view.mark, file, caveats, straddles: false, ...difference };
+    policy.syncs.push(sync);
+    straddles[index]?.add(predicted, image, (moved) => {
+      sync.straddles = moved;
+    });
+  });
+  highest.page = Math.max(highest.page, highestPage(image));
+}
+
+/** Only a back end of its own clockwork logs apart from what is recorded of it. */
+function forgetStraddles(syncs: readonly SyncComparison[]): void {
+  for (const sync of syncs) sync.straddles = false;
+}
+
+function highestPage(image: Uint8Array): number {
+  for (let at = image.length - 1; at >= 0; at--) {
+    if (image[at] !== 0) return at * 8 + 31 - Math.clz32(image[at]!);
+  }
+  return -1;
+}
+
+/** Pages of a log come in words of 64 (hw/virtio/vhost.h, vhost_log_chunk_t). */
+const WORD = 64;
+
+/**
+ * A policy that predicts too much and never too little: perhaps the log is shorter than the memory,
+ * which only a message tells. Reads the recording once more with the shortest log that holds all
+ * that was observed.
+ */
+async function findLogEnd(
+  recording: Recording,
+  base: ReplayOptions,
+  comparison: Comparison,
+  { observed, run, highest }: { observed: ObservedImages; run: Replayer; highest: number },
+): Promise<void> {
+  const suspects = comparison.policies.filter(
+    (policy) => !isEqual(policy) && policy.syncs.every(({ missing }) => missing.pages === 0),
+  );
+  if (suspects.length === 0 || highest < 0) return;
+  const logPages = Math.ceil((highest + 1) / WORD) * WORD;
+  const policies = suspects.map((one) => ({ ...one, syncs: [], first: null }));
+  const again: Comparison = { ...comparison, policies, withoutImage: [], withoutSync: [] };
+  const chosen = base.policies.filter(({ policy }) =>
+    suspects.some(({ name }) => name === policy.name),
+  );
+  try {
+    await run(recording, {
+      ...{ ...base, policies: chosen, logPages },
+      onSync: (view) => compareSync(again, observed, view),
+    });
+  } catch (error) {
+    if (error instanceof RecordingError) return;
+    throw error;
+  }
+  again.policies.forEach((policy, i) => {
+    if (isEqual(policy)) suspects[i]!.logPages = logPages;
   });
 }
 

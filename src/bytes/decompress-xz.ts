@@ -1,5 +1,6 @@
 /** xz files: one stream or several (`cat a.xz b.xz`), through the package xz-decompress. */
 import { CompressedInput, pieces } from "./compressed-input.ts";
+import { holdingLoop } from "./hold-loop.ts";
 import type { ByteStream } from "./source.ts";
 import { xzParts } from "./xz-container.ts";
 
@@ -83,7 +84,7 @@ function openDecoder(Xz: XzClass, parts: AsyncGenerator<Uint8Array>): Promise<Re
     );
     const reader = new Xz(body).getReader();
     // It asks for input as soon as it has its instance; when it fails, the first read reports it.
-    await Promise.race([started, reader.closed.catch(() => {})]);
+    await holdingLoop(Promise.race([started, reader.closed.catch(() => {})]));
     return reader;
   });
   opening = opened.catch(() => {});

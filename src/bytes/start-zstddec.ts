@@ -1,3 +1,5 @@
+import { holdingLoop } from "./hold-loop.ts";
+
 /**
  * Starts a decoder of the package zstddec without `fetch`. Where there is one it fetches its own code
  * from a data: URL: Node.js loads a whole HTTP client for that (measured: 70 ms of CPU, as much as two
@@ -12,7 +14,7 @@ export function startZstddec(decoder: { init(): Promise<unknown> }): Promise<unk
   surroundings.fetch = undefined;
   if (ownBuffer) surroundings.Buffer = { from: bytesOfBase64 };
   try {
-    return decoder.init();
+    return holdingLoop(decoder.init());
   } finally {
     surroundings.fetch = fetch;
     if (ownBuffer) delete surroundings.Buffer;

@@ -3,7 +3,7 @@ import { ask, statusOf } from "../answers/identify-answer.ts";
 import { identifyJson } from "../report/json/identify-json.ts";
 import { identifyText } from "../report/text/identify-text.ts";
 import { choosePolicies } from "../vhost/chosen-policy.ts";
-import { type CommonArguments, windowOf } from "./shared/arguments.ts";
+import { type CommonArguments, logPagesOf, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import { observedImages } from "./shared/observed.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
@@ -15,6 +15,8 @@ export interface IdentifyArguments extends CommonArguments {
   /** Only among these. */
   policy?: string[];
   assumeLogging?: boolean;
+  /** Bytes, decimal. */
+  logSize?: string;
 }
 
 /** Prints the ranking and what it leaves over; returns 0, 1 or 3 (`statusOf`). */
@@ -24,7 +26,7 @@ export async function run(api: ReplayApi, io: Io, args: IdentifyArguments): Prom
     : api.POLICIES;
   const window = windowOf(args.assumeLogging, "recorded");
   const observed = await observedImages(args.observed);
-  const options = { observed, among, window, ...stoppedBy(io) };
+  const options = { observed, among, window, ...logPagesOf(args.logSize), ...stoppedBy(io) };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),
   );

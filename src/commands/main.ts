@@ -1,5 +1,7 @@
 /** The command line on the real process and the real library. */
 import { runCommandLine } from "./program.ts";
+import { failureStatus } from "./shared/failure.ts";
+import { EXIT } from "./shared/io.ts";
 import { openTerminal } from "./shared/terminal.ts";
 import { readTool } from "./shared/tool.ts";
 
@@ -11,5 +13,6 @@ export async function main(host: NodeJS.Process): Promise<number> {
     tool: readTool,
     load: async () => (await import("./shared/load-api.ts")).loadApi(),
   });
-  return terminal.closed ? 0 : status;
+  if (terminal.failed) return failureStatus(terminal.failed, { err: terminal.io("never").err });
+  return terminal.closed ? EXIT.ok : status;
 }

@@ -103,6 +103,7 @@ function addReplayCommands(program: Command, run: Run): void {
     );
   withPolicies(recordings(program, "verify", "compare predicted with observed dirty logs"))
     .option("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
+    .option("--log-size <bytes>", "size of a user-space back end's log, where no message tells")
     .option("--source-dump <file>", "memory of the source after the migration (ELF, or raw)")
     .option("--destination-dump <file>", "memory of the destination, before it runs")
     .option("--dump-base <address>", "where raw memory begins (default: 0)")
@@ -139,6 +140,7 @@ function addForensicCommands(program: Command, run: Run): void {
     "only among these; may be repeated (default: all)",
   )
     .requiredOption("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
+    .option("--log-size <bytes>", "size of a user-space back end's log, where no message tells")
     .action((names: string[], options) =>
       run(() => import("./identify.ts"), { ...options, recordings: names }),
     );

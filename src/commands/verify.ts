@@ -3,7 +3,7 @@ import { ask, statusOf } from "../answers/log-comparison.ts";
 import { UsageError } from "../model/place.ts";
 import { verifyJson } from "../report/json/verify-json.ts";
 import { verifyText } from "../report/text/verify-text.ts";
-import { replayablePolicies, windowOf } from "./shared/arguments.ts";
+import { logPagesOf, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import { observedImages } from "./shared/observed.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
@@ -24,7 +24,7 @@ export async function run(api: ReplayApi, io: Io, args: VerifyArguments): Promis
   const policies = replayablePolicies(api, io, args, args.policy);
   const window = windowOf(args.assumeLogging, "recorded");
   const observed = await observedImages(args.observed);
-  const options = { observed, policies, window, ...stoppedBy(io) };
+  const options = { observed, policies, window, ...logPagesOf(args.logSize), ...stoppedBy(io) };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),
   );

@@ -4,6 +4,7 @@
  */
 import { instantiate } from "#core";
 import { ABI, EVIDENCE_SIZE, RowSet } from "../../assembly/abi.ts";
+import { holdingLoop } from "../bytes/hold-loop.ts";
 import { UsageError } from "../model/place.ts";
 import type { PageRun } from "../model/result.ts";
 
@@ -15,7 +16,7 @@ export type CoreModule = WebAssembly.Module;
 
 /** Compiles the bytes of `core.wasm`. */
 export function compileCore(bytes: BufferSource): Promise<CoreModule> {
-  return WebAssembly.compile(bytes);
+  return holdingLoop(WebAssembly.compile(bytes));
 }
 
 /** Memory for guest pages is exhausted: the recording touches more of the guest than fits 4 GiB. */

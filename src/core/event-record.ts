@@ -104,6 +104,12 @@ const IOCTL_FUNCTIONS: Readonly<Record<string, string>> = {
   "vhost-scsi": "vhost_scsi_ioctl",
   "vhost-net": "vhost_net_ioctl",
   "vhost-vsock": "vhost_vsock_dev_ioctl",
+  // No functions: for messages of user-space back ends that a recording has as ioctls.
+  "vhost-user": "vhost_user",
+  "vhost-user-scsi": "vhost_user_scsi",
+  "vhost-user-blk": "vhost_user_blk",
+  "vhost-user-net": "vhost_user_net",
+  "vhost-user-fs": "vhost_user_fs",
 };
 
 /** The probed function that an EVENT_IP of `writeEvent` means. */
@@ -176,7 +182,7 @@ export function writeEvent(
   }
   if (kind === EventKind.Ioctl && object.driver !== undefined) {
     const number = Object.keys(IOCTL_FUNCTIONS).indexOf(String(object.driver)) + 1;
-    if (number === 0) fail("driver", "vhost-scsi, vhost-net or vhost-vsock");
+    if (number === 0) fail("driver", `one of ${Object.keys(IOCTL_FUNCTIONS).join(", ")}`);
     core.view.setBigUint64(at + EVENT_IP, BigInt(number), true);
   }
   if (core.view.getBigUint64(at + EVENT_VQ, true) !== 0n) {

@@ -45,37 +45,19 @@ import {
   EVENT_VS,
   EventKind,
 } from "../../assembly/abi.ts";
+import {
+  type FieldTarget,
+  optional,
+  type ProbeKind,
+  s32,
+  u8,
+  u16,
+  u32,
+  u64,
+} from "./field-target.ts";
+import { USER_PROBES } from "./user-probe-fields.ts";
 
-/** Where a field goes: offset and size in the record; `optional` when the replay can do without. */
-export interface FieldTarget {
-  name: string;
-  target: number;
-  size: 1 | 2 | 4 | 8;
-  /** Signed in JSON and when widened. */
-  signed?: true;
-  optional?: true;
-}
-
-export interface ProbeKind {
-  kind: EventKind;
-  /** The name in the recipe; also the `event` of NDJSON. */
-  name: string;
-  fields: FieldTarget[];
-  /** The fields alone identify it (otherwise the name or the probed function must). */
-  distinct: boolean;
-}
-
-const u64 = (name: string, target: number): FieldTarget => ({ name, target, size: 8 });
-const u32 = (name: string, target: number): FieldTarget => ({ name, target, size: 4 });
-const s32 = (name: string, target: number): FieldTarget => ({
-  name,
-  target,
-  size: 4,
-  signed: true,
-});
-const u16 = (name: string, target: number): FieldTarget => ({ name, target, size: 2 });
-const u8 = (name: string, target: number): FieldTarget => ({ name, target, size: 1 });
-const optional = (field: FieldTarget): FieldTarget => ({ ...field, optional: true });
+export type { FieldTarget, ProbeKind };
 
 const queueState = [u8("logused", EVENT_LOGUSED), u64("logaddr", EVENT_LOGADDR)];
 
@@ -212,6 +194,7 @@ export const PROBES: readonly ProbeKind[] = [
     distinct: false,
     fields: [{ ...u64("ret", EVENT_RET), signed: true }],
   },
+  ...USER_PROBES,
 ];
 
 /** Functions whose return probe carries no field of its own. */
@@ -223,6 +206,16 @@ const BY_FUNCTION: readonly { pattern: RegExp; kind: EventKind }[] = [
 
 function hasFields(probe: ProbeKind, fields: ReadonlySet<string>): boolean {
   return probe.fields.every((field) => field.optional || fields.has(field.name));
+}
+
+/** The probe with its fields as this recording calls them. */
+function spell(probe: ProbeKind, fields: ReadonlySet<string>): ProbeKind {
+  const spelt = probe.fields.map((field) => {
+    if (fields.has(field.name)) return field;
+    const name = field.aliases?.find((alias) => fields.has(alias));
+    return name === undefined ? field : { ...field, name };
+  });
+  return { ...probe, fields: spelt };
 }
 
 /** Named like the probe, and with half of its fields: an event that then lacks one is an error. */
@@ -241,6 +234,10 @@ export function classifyEvent(
   functionName: string | null,
 ): ProbeKind | null {
   const own = name.slice(name.lastIndexOf(":") + 1);
+  const user = USER_PROBES.filter((probe) => probe.name === own || probe.aliases?.includes(own))
+    .map((probe) => spell(probe, fields))
+    .find((probe) => hasFields(probe, fields));
+  if (user) return user;
   const byName = PROBES.find((probe) => probe.name === own);
   if (byName) return looksLike(byName, fields) ? byName : null;
   const byFields = PROBES.find((probe) => probe.distinct && hasFields(probe, fields));

@@ -19,6 +19,7 @@ import {
   EVIDENCE_ROUND,
   EVIDENCE_STREAM,
   EVIDENCE_TS,
+  QUEUE_BEYOND_LOG,
   QUEUE_CAPTURE_UNKNOWN,
   QUEUE_COMPLETED,
   QUEUE_DEV,
@@ -31,6 +32,7 @@ import {
   QUEUE_LAST_UNKNOWN_PLACE,
   QUEUE_LAST_UNKNOWN_STREAM,
   QUEUE_LATE,
+  QUEUE_LATE_TABLES,
   QUEUE_LOGADDR,
   QUEUE_LOST_COMPLETIONS,
   QUEUE_MISFIT,
@@ -42,6 +44,8 @@ import {
   QUEUE_POPPED,
   QUEUE_Q0,
   QUEUE_REJECTED,
+  QUEUE_SLOT_UNKNOWN,
+  QUEUE_SPLIT_HEADERS,
   QUEUE_STEP,
   QUEUE_UNKNOWN_HEAD,
   QUEUE_UNKNOWN_PLACE,
@@ -120,6 +124,14 @@ export interface Queue {
   /** Device of QEMU: elements whose addresses are not known; of these, the mappings did not fit. */
   unmapped: number;
   misfit: number;
+  /** User-space back ends: ranges that end behind the log while logging is on. */
+  beyondLog: number;
+  /** Chains with an indirect table behind another descriptor. */
+  lateTables: number;
+  /** Used descriptors of a packed ring whose slot is not known. */
+  slotUnknown: number;
+  /** Packets whose virtio-net header lies in several descriptors. */
+  splitHeaders: number;
   driver: Driver;
   inFlight: number;
   /** vqs[0] and the distance of the device's virtqueues; 0 before a drain. */
@@ -188,6 +200,10 @@ export function readQueues(core: Core): Queue[] {
       noBuffer: view.getUint32(at + QUEUE_NO_BUFFER, true),
       unmapped: view.getUint32(at + QUEUE_UNMAPPED, true),
       misfit: view.getUint32(at + QUEUE_MISFIT, true),
+      beyondLog: view.getUint32(at + QUEUE_BEYOND_LOG, true),
+      lateTables: view.getUint32(at + QUEUE_LATE_TABLES, true),
+      slotUnknown: view.getUint32(at + QUEUE_SLOT_UNKNOWN, true),
+      splitHeaders: view.getUint32(at + QUEUE_SPLIT_HEADERS, true),
       driver: view.getUint32(at + QUEUE_DRIVER, true),
       inFlight: view.getUint32(at + QUEUE_IN_FLIGHT, true),
       q0: view.getBigUint64(at + QUEUE_Q0, true),

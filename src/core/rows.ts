@@ -6,7 +6,7 @@ import { Cause, MAX_ROWS, ROW_LOGS, ROW_SIZE, ROW_WINDOW } from "../../assembly/
 import { UsageError } from "../model/place.ts";
 import type { LogWindow } from "../model/result.ts";
 import { type CauseMask, mask } from "../vhost/causes.ts";
-import { ASSUMED_WINDOW, assumeLogging, type Policy, WINDOW } from "../vhost/policy.ts";
+import { ASSUMED_WINDOW, assumeLogging, type Policy, windowOf } from "../vhost/policy.ts";
 import type { Core } from "./core.ts";
 
 export type WindowChoice = LogWindow | "auto";
@@ -25,7 +25,7 @@ export function makeRows(policies: readonly Policy[], choice: WindowChoice): Row
     policies.map((policy, index) => ({
       policy: index,
       window,
-      windowMask: window === "recorded" ? WINDOW : ASSUMED_WINDOW,
+      windowMask: window === "recorded" ? windowOf(policy.logs) : ASSUMED_WINDOW,
       logsMask: window === "recorded" ? policy.logs : assumeLogging(policy.logs),
     })),
   );

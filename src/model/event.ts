@@ -100,7 +100,10 @@ export interface IoctlEvent extends EventBase {
   a2: string;
   a3: string;
   a4: string;
-  /** By the probed function, where the recording says it: `vhost-scsi`, `vhost-net`, `vhost-vsock`. */
+  /**
+   * By the probed function, where the recording says it: `vhost-scsi`, `vhost-net`, `vhost-vsock`; or
+   * `vhost-user` with its class, as in `vhost-user-blk`, for a message that is written as an ioctl.
+   */
   driver?: string;
 }
 export interface IoctlRetEvent extends EventBase {
@@ -142,6 +145,103 @@ export interface CdbEvent extends EventBase {
   c1: string;
 }
 
+/** A vhost-user message as the back end handles it; w0 to w4 are the first 40 bytes of its payload. */
+export interface MessageEvent extends EventBase {
+  event: "message";
+  /** Number of the connection. */
+  vid: string;
+  request: number;
+  size: number;
+  w0: string;
+  w1: string;
+  w2: string;
+  w3: string;
+  w4: string;
+}
+/** SPDK, vhost_vq_get_desc(): a chain is looked up, at its pop or for the log at its completion. */
+export interface SpdkGetEvent extends EventBase {
+  event: "spdk_get";
+  vs: string;
+  vq: string;
+  head: number;
+  num: number;
+  used: number;
+  index: number;
+  feat: string;
+}
+/** SPDK, vhost_vring_desc_to_iov(): a descriptor of the chain that this thread looks up. */
+export interface SpdkDescEvent extends EventBase {
+  event: "spdk_desc";
+  vs: string;
+  gpa: string;
+  len: number;
+  flags: number;
+}
+/** SPDK, vhost_vq_used_ring_enqueue(), entry. */
+export interface SpdkUsedEvent extends EventBase {
+  event: "spdk_used";
+  vs: string;
+  vq: string;
+  head: number;
+  len: number;
+  num: number;
+  idx: number;
+  index: number;
+  feat: string;
+}
+/** libvhost-user, vu_queue_pop(), entry: state of the queue. */
+export interface VuPopEntryEvent extends EventBase {
+  event: "vu_pop_entry";
+  dev: string;
+  vq: string;
+  q0?: string;
+  num: number;
+  used: number;
+  logaddr: string;
+  flags: number;
+  feat: string;
+}
+/** libvhost-user, vu_gpa_to_va(): an address of the chain that this thread pops. */
+export interface VuAddressEvent extends EventBase {
+  event: "vu_gpa";
+  gpa: string;
+  len: number;
+  dev?: string;
+}
+/** libvhost-user, vu_queue_pop(), return; `elem` 0: the ring was empty. */
+export interface VuPopEvent extends EventBase {
+  event: "vu_pop";
+  elem: string;
+  head: number;
+  out: number;
+  in: number;
+}
+/** libvhost-user, vu_queue_fill(), entry. */
+export interface VuFillEvent extends EventBase {
+  event: "vu_fill";
+  dev: string;
+  vq: string;
+  q0?: string;
+  num?: number;
+  head: number;
+  len: number;
+  idx: number;
+  logaddr: string;
+  flags: number;
+  feat: string;
+}
+
+/** What uprobes in a user-space back end record. */
+export type BackEndEvent =
+  | MessageEvent
+  | SpdkGetEvent
+  | SpdkDescEvent
+  | SpdkUsedEvent
+  | VuPopEntryEvent
+  | VuAddressEvent
+  | VuPopEvent
+  | VuFillEvent;
+
 /** An event of QEMU with its arguments by their names in trace-events; addresses are hex strings. */
 export interface QemuTraceEvent extends EventBase {
   event: "qemu";
@@ -182,4 +282,5 @@ export type NormalisedEvent =
   | RxEvent
   | RxRetEvent
   | CdbEvent
+  | BackEndEvent
   | QemuTraceEvent;

@@ -77,7 +77,10 @@ export interface QueueSummary {
 }
 
 export interface DeviceSummary {
-  /** `vhost-scsi`, `vhost-net`, `vhost-vsock`, or `vhost` when nothing tells. */
+  /**
+   * `vhost-scsi`, `vhost-net`, `vhost-vsock`, or `vhost` when nothing tells; a user-space back end is
+   * `vhost-user-scsi`, `-blk`, `-net`, `-fs`, or `vhost-user` when nothing tells its class.
+   */
   driver: string;
   /** struct vhost_dev (from drain) and the driver's own structure (from ioctl), hex; null when not seen. */
   dev: string | null;

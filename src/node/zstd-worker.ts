@@ -6,7 +6,8 @@ import { COUNT_WORDS, FRAME_WORDS, type Reply, type Request } from "./zstd-reque
 
 const port = parentPort;
 if (port === null) throw new Error("bug: not started as a thread");
-const decode = await nodeZstd();
+// Awaited where it is used: a thread that waits before it listens has an event loop that runs empty.
+const decoder = nodeZstd();
 
 port.on("message", async (memory: Request) => {
   const reply: Reply = { memory, errors: await decompress(memory) };
@@ -14,6 +15,7 @@ port.on("message", async (memory: Request) => {
 });
 
 async function decompress(memory: ArrayBuffer): Promise<Reply["errors"]> {
+  const decode = await decoder;
   const bytes = new Uint8Array(memory);
   const table = new Int32Array(memory);
   let errors: Reply["errors"] = null;

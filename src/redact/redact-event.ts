@@ -4,12 +4,16 @@
  */
 
 import type { DescEvent, IoctlEvent, NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
+import { UsageError } from "../model/place.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
+import { RING_PACKED } from "../vhost/message.ts";
 import type { Mapping } from "./mapping.ts";
 import { QemuRedactor } from "./redact-qemu.ts";
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 const ZERO = "0x0";
+/** Bytes of struct vhost_virtqueue at most (assembly/device/vhost.ts). */
+const VQ_BYTES = 0x10000n;
 
 /** What every event has. */
 interface Base {
@@ -61,8 +65,11 @@ export class EventRedactor {
     const { acc } = event;
     const vq = hex(map.kernel(BigInt(event.vq)));
     const pieces = map.pieces(BigInt(event.gpa), BigInt(event.len));
+    // Whether the iov lies in the queue tells a buffer from an indirect table, and nothing else does.
+    const inside = BigInt.asUintN(64, BigInt(event.iov ?? 0) - BigInt(event.vq)) < VQ_BYTES;
+    const iov = inside ? vq : ZERO;
     return pieces.map(({ gpa, len }) => ({
-      ...{ event: "desc", ...base, vq, gpa: hex(gpa), len: Number(len), acc, iov: ZERO },
+      ...{ event: "desc", ...base, vq, gpa: hex(gpa), len: Number(len), acc, iov },
     }));
   }
 
@@ -80,6 +87,9 @@ export class EventRedactor {
         return { event: "pop", ...base, ...vq, head: event.head };
       }
       case "used": {
+        if ((BigInt(event.feat) & RING_PACKED) !== 0n) {
+          throw new UsageError("redact: a packed ring: its recordings cannot be redacted");
+        }
         const { head, len, n, idx, num, logused, feat } = event;
         const ring = { vq: kernel(event.vq), logaddr: gpa(event.logaddr) };
         const known = event.nheads !== undefined && BigInt(event.nheads) !== 0n;
@@ -131,6 +141,10 @@ export class EventRedactor {
       case "cdb":
         // A CDB holds the LBA and the verdict does not need it.
         return null;
+      default:
+        throw new UsageError(
+          `redact: ${event.event}: recordings of uprobes in a back end cannot be redacted`,
+        );
     }
   }
 

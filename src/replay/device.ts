@@ -1,16 +1,11 @@
 /** A device of a recording, as far as is known. */
 import type { Place } from "../model/place.ts";
+import type { MemoryRegion } from "./memory-table.ts";
 
 export interface LoggingChange {
   place: Place;
   ns: string;
   what: string;
-}
-
-export interface MemoryRegion {
-  first: bigint;
-  last: bigint;
-  hva: bigint;
 }
 
 export interface Device {
@@ -22,5 +17,7 @@ export interface Device {
   driver: string | null;
   features: bigint | null;
   memory: MemoryRegion[];
+  /** Pages that the log has room for, where a message says it. */
+  logPages: number | null;
   logging: LoggingChange[];
 }

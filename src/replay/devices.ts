@@ -6,14 +6,21 @@
 import {
   Driver,
   EVENT_A0,
+  EVENT_A1,
+  EVENT_A2,
+  EVENT_A3,
   EVENT_A4,
   EVENT_ADDR,
   EVENT_CMD,
+  EVENT_DEV,
   EVENT_IP,
+  EVENT_KIND,
   EVENT_LAST,
   EVENT_RET,
   EVENT_START,
+  EVENT_VQ,
   EVENT_VS,
+  EventKind,
   MAX_DEVICES,
 } from "../../assembly/abi.ts";
 import type { Core } from "../core/core.ts";
@@ -21,9 +28,12 @@ import type { RecordHead } from "../core/event-record.ts";
 import type { Queue } from "../core/queue-record.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName, LOG_ALL, VRING_F_LOG } from "../vhost/ioctl.ts";
-import type { Device, MemoryRegion } from "./device.ts";
+import { messageName, PROTOCOL_FEATURES, RING_PACKED } from "../vhost/message.ts";
+import type { Device } from "./device.ts";
 import { DeviceLinks } from "./device-links.ts";
 import { device, type MachineEvidence, space, thread } from "./machine-evidence.ts";
+import { guestAddress, type MemoryRegion, onlyRegion, qemuLogPages } from "./memory-table.ts";
+import { isSession, Sessions } from "./sessions.ts";
 
 /** What a returned ioctl means to a migration. */
 export type IoctlEffect =
@@ -34,8 +44,8 @@ export type IoctlEffect =
 interface PendingIoctl {
   name: string | null;
   device: Device | null;
-  a0: bigint;
-  a4: bigint;
+  /** Words of the argument, a0 to a4. */
+  words: bigint[];
   regions: MemoryRegion[];
   place: Place;
   ns: string;
@@ -45,12 +55,25 @@ const DRIVERS: Record<string, Driver> = {
   "vhost-scsi": Driver.Scsi,
   "vhost-net": Driver.Net,
   "vhost-vsock": Driver.Vsock,
+  "vhost-user": Driver.VhostUser,
+  "vhost-user-scsi": Driver.VhostUserScsi,
+  "vhost-user-blk": Driver.VhostUserBlk,
+  "vhost-user-net": Driver.VhostUserNet,
+  "vhost-user-fs": Driver.VhostUserFs,
 };
+
+/** Ioctls with which the kernel's drivers begin to serve a device. */
+const STARTS = new Set(["SCSI_SET_ENDPOINT", "NET_SET_BACKEND", "VSOCK_SET_RUNNING"]);
+const OWNED = 1;
+const STARTED = 2;
+const LOG_TOLD = 4;
 
 /** No more than this is kept of a hostile recording. */
 const MAX_PENDING = 65536;
 const MAX_REGIONS = 4096;
 const MAX_CHANGES = 10000;
+/** Of 16 TiB of guest memory. */
+const MAX_LOG_BYTES = 1n << 29n;
 
 /** The devices, and the ioctls that have not returned. */
 export class Devices {
@@ -63,6 +86,8 @@ export class Devices {
   readonly #ofQueue = new Map<number, Device>();
   readonly #drainedBy = new Map<number, Device | null>();
   readonly links = new DeviceLinks();
+  /** Which messages are of which session of a user-space back end. */
+  readonly sessions: Sessions;
   /** All devices by their numbers. */
   readonly all: Device[] = [];
   /** Ioctls whose return was not seen before the same thread's next one. */
@@ -73,6 +98,7 @@ export class Devices {
   constructor(core: Core, evidence: MachineEvidence) {
     this.#core = core;
     this.#evidence = evidence;
+    this.sessions = new Sessions(core);
   }
 
   #add(vs: bigint | null, dev: bigint | null): Device | null {
@@ -82,7 +108,8 @@ export class Devices {
     }
     const number = this.all.length;
     const device: Device = {
-      ...{ number, vs, dev, driver: null, features: null, memory: [], logging: [] },
+      ...{ number, vs, dev, driver: null, features: null },
+      ...{ memory: [], logPages: null, logging: [] },
     };
     this.all.push(device);
     return device;
@@ -208,13 +235,12 @@ export class Devices {
   ): Promise<void> {
     const view = this.#core.view;
     const name = ioctlName(view.getUint32(at + EVENT_CMD, true));
-    const driver =
-      driverOf(name, null) ?? driverOf(null, await symbol(view.getBigUint64(at + EVENT_IP, true)));
+    const ip = view.getBigUint64(at + EVENT_IP, true);
+    const driver = driverOf(null, await symbol(ip)) ?? driverOf(name, null);
     const pending: PendingIoctl = {
       name,
       device: this.#named(view.getBigUint64(at + EVENT_VS, true), head.pid, driver),
-      a0: view.getBigUint64(at + EVENT_A0, true),
-      a4: view.getBigUint64(at + EVENT_A4, true),
+      words: this.#words(at),
       regions: [],
       place,
       ns: head.ts.toString(),
@@ -227,6 +253,69 @@ export class Devices {
     named.driver = driver;
     const number = DRIVERS[driver];
     if (number !== undefined) this.#core.exports.setDriver(named.number, number);
+  }
+
+  #words(at: number): bigint[] {
+    const view = this.#core.view;
+    return [EVENT_A0, EVENT_A1, EVENT_A2, EVENT_A3, EVENT_A4].map((word) =>
+      view.getBigUint64(at + word, true),
+    );
+  }
+
+  /** The device that messages of a user-space back end name by this number. */
+  #ofMessages(vid: number): Device | null {
+    const vs = this.sessions.device(vid);
+    let found = this.#byVs.get(vs) ?? null;
+    if (found) return found;
+    found = this.#add(vs, null);
+    if (!found) return null;
+    this.#byVs.set(vs, found);
+    found.driver = "vhost-user";
+    this.#core.exports.setDriver(found.number, Driver.VhostUser);
+    return found;
+  }
+
+  /** The device that a session of SPDK, or a device of libvhost-user, works for. Null: too many devices. */
+  ofSession(at: number): Device | null {
+    const view = this.#core.view;
+    const dev = view.getBigUint64(at + EVENT_DEV, true);
+    const spdk = view.getUint8(at + EVENT_KIND) <= EventKind.SpdkUsed;
+    const vs = spdk ? this.sessions.meet(at) : null;
+    const told = vs === null ? null : (this.#byVs.get(vs) ?? null);
+    if (told) return told;
+    let found = this.#byDev.get(dev) ?? null;
+    if (!found) {
+      found = this.#add(null, dev);
+      if (found) this.#byDev.set(dev, found);
+    }
+    return found;
+  }
+
+  /**
+   * A queue of a session of SPDK that was met, or a message that a user-space back end handles, which
+   * takes effect as an ioctl that succeeds.
+   */
+  backEnd(head: RecordHead, at: number, place: Place): IoctlEffect | null {
+    const { exports, view } = this.#core;
+    if (head.kind !== EventKind.Message) {
+      const found = this.ofSession(at);
+      const queue = exports.queueNumber(view.getBigUint64(at + EVENT_VQ, true));
+      if (found && queue >= 0) {
+        this.#ofQueue.set(queue, found);
+        if (found.vs === null) exports.linkQueue(queue, found.number);
+        else exports.adoptQueue(queue, found.number);
+      }
+      // The completion waited for it.
+      if (head.kind === EventKind.SpdkUsed) exports.onSpdkUsed(at);
+      return null;
+    }
+    const found = this.#ofMessages(
+      Number(BigInt.asIntN(32, view.getBigUint64(at + EVENT_VS, true))),
+    );
+    const words = this.#words(at);
+    const name = messageName(view.getUint32(at + EVENT_CMD, true));
+    const regions = name === "SET_MEM_TABLE" ? onlyRegion(words) : [];
+    return this.#apply({ name, device: found, words, regions, place, ns: head.ts.toString() });
   }
 
   /** A region of the memory table that this thread's SET_MEM_TABLE installs. */
@@ -253,57 +342,97 @@ export class Devices {
       }
       return null;
     }
+    if (pending.name === "SET_OWNER" && this.#core.exports.processOf(head.pid) <= 0) {
+      // Its worker is called vhost-PID after this thread.
+      this.#evidence.process(head.pid, head.pid, "ioctl");
+    }
+    return this.#apply(pending);
+  }
+
+  #apply(pending: PendingIoctl): IoctlEffect | null {
     const { exports } = this.#core;
-    const named = pending.device;
+    const { device: named, place, ns } = pending;
     if (!named) return null;
+    const { number } = named;
+    const session = named.vs !== null && isSession(named.vs);
+    const [a0, a1] = pending.words as [bigint, bigint];
+    if (STARTS.has(pending.name ?? "")) exports.noteDeviceState(number, STARTED);
     switch (pending.name) {
-      case "SET_FEATURES":
-        exports.setFeatures(named.number, pending.a0);
-        if (((named.features ?? 0n) ^ pending.a0) & LOG_ALL) {
-          const on = (pending.a0 & LOG_ALL) !== 0n;
-          this.#change(pending, on ? "LOG_ALL on" : "LOG_ALL off");
-          named.features = pending.a0;
-          return { what: "logging", device: named, on, ns: pending.ns, place: pending.place };
-        }
-        named.features = pending.a0;
+      case "SET_OWNER":
+        exports.noteDeviceState(number, OWNED);
+        // A connection begins without a log.
+        if (session) exports.setLogBase(number, 0n);
         break;
-      case "SET_LOG_BASE":
-        exports.setLogBase(named.number, pending.a0);
-        this.#change(pending, "SET_LOG_BASE");
-        break;
-      case "SET_VRING_ADDR": {
-        // struct vhost_vring_addr: u32 index, u32 flags, then four u64.
-        const index = Number(pending.a0 & 0xffffffffn);
-        const log = (pending.a0 >> 32n) & VRING_F_LOG;
-        const words = `vring ${index} log flag ${log ? "on" : "off"}, used ring 0x${pending.a4.toString(16)}`;
-        this.#change(pending, words);
-        break;
+      case "SET_FEATURES": {
+        const features = a0 & ~PROTOCOL_FEATURES;
+        exports.setFeatures(number, a0);
+        const on = (features & LOG_ALL) !== 0n;
+        const changed = (((named.features ?? 0n) ^ features) & LOG_ALL) !== 0n;
+        named.features = features;
+        if (session) this.sessions.features(named.vs!, features);
+        if (!changed) break;
+        this.#change(pending, on ? "LOG_ALL on" : "LOG_ALL off");
+        return { what: "logging", device: named, on, ns, place };
       }
+      case "SET_LOG_BASE":
+        // The message has the size of the log and where it begins in its file; no address is 0 of it.
+        if (session) {
+          named.logPages = Number(a0 < MAX_LOG_BYTES ? a0 : MAX_LOG_BYTES) * 8;
+          exports.setLogBase(number, 1n);
+          this.#change(pending, `SET_LOG_BASE of ${a0} bytes at ${a1}`);
+        } else {
+          exports.setLogBase(number, a0);
+          this.#change(pending, "SET_LOG_BASE");
+        }
+        exports.noteDeviceState(number, LOG_TOLD);
+        this.#tellLogEnd(named);
+        break;
+      case "SET_VRING_ADDR":
+        this.#vringAddress(pending, named);
+        break;
       case "SET_MEM_TABLE":
         named.memory = pending.regions;
-        this.#evidence.of(device(named.number)).maps.set(named.number, pending.regions);
+        this.#evidence.of(device(number)).maps.set(number, pending.regions);
+        this.#tellLogEnd(named);
         break;
-      case "SET_OWNER": {
-        // Its worker is called vhost-PID after this thread.
-        if (this.#core.exports.processOf(head.pid) <= 0) {
-          this.#evidence.process(head.pid, head.pid, "ioctl");
-        }
-        break;
-      }
       case "SCSI_SET_ENDPOINT":
         this.#change(pending, "SET_ENDPOINT");
         break;
       case "SCSI_CLEAR_ENDPOINT":
-        exports.clearEndpoint(named.number);
+        exports.clearEndpoint(number);
         this.#change(pending, "CLEAR_ENDPOINT");
         if (named.features === null || !(named.features & LOG_ALL)) break;
-        return { what: "endpoint-cleared", device: named, ns: pending.ns, place: pending.place };
+        return { what: "endpoint-cleared", device: named, ns, place };
       case "GET_VRING_BASE":
         // struct vhost_vring_state: u32 index, u32 num. QEMU stops one ring after the other.
-        return { what: "ring-stopped", device: named, index: Number(pending.a0 & 0xffffffffn) };
+        return { what: "ring-stopped", device: named, index: Number(a0 & 0xffffffffn) };
       default:
     }
     return null;
+  }
+
+  /** struct vhost_vring_addr: u32 index, u32 flags, then desc, used, avail and the log address. */
+  #vringAddress(pending: PendingIoctl, named: Device): void {
+    const [a0, desc, used, , log] = pending.words as [bigint, bigint, bigint, bigint, bigint];
+    const index = Number(a0 & 0xffffffffn);
+    const flag = ((a0 >> 32n) & VRING_F_LOG) !== 0n;
+    const packed = ((named.features ?? 0n) & RING_PACKED) !== 0n;
+    const what = packed ? "log address" : "used ring";
+    this.#change(
+      pending,
+      `vring ${index} log flag ${flag ? "on" : "off"}, ${what} 0x${log.toString(16)}`,
+    );
+    if (!packed && !(named.vs !== null && isSession(named.vs))) return;
+    // QEMU gives the address of the device event area to be logged (vhost_virtqueue_set_addr()).
+    const event = guestAddress(named.memory, used) ?? log;
+    const ring = guestAddress(named.memory, desc) ?? BigInt.asUintN(64, log + desc - used);
+    this.#core.exports.setVring(named.number, index, flag, log, ring, event);
+  }
+
+  /** Where the log ends: as the message says, else as QEMU allocates it for the memory table. */
+  #tellLogEnd(named: Device): void {
+    const pages = named.logPages ?? qemuLogPages([named.memory]);
+    this.#core.exports.setDeviceLogEnd(named.number, pages);
   }
 
   #change(pending: PendingIoctl, what: string): void {
@@ -312,16 +441,4 @@ export class Devices {
       logging.push({ place: pending.place, ns: pending.ns, what });
     }
   }
-}
-
-/**
- * Bytes that QEMU gives the log: 8 for each 256 KiB up to the highest address of a memory map
- * (hw/virtio/vhost.c vhost_get_log_size()); 0 when no map is known.
- */
-export function qemuLogBytes(devices: readonly Device[]): number {
-  let last = -1n;
-  for (const { memory } of devices) {
-    for (const region of memory) if (region.last > last) last = region.last;
-  }
-  return last < 0n ? 0 : Number(last / 0x40000n + 1n) * 8;
 }

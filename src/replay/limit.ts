@@ -7,6 +7,7 @@ import { MAX_MACHINES } from "../../assembly/abi.ts";
 import type { Queue } from "../core/queue-record.ts";
 import { counted } from "../model/counted.ts";
 import type { Certainty, InputSummary, Limit, LogWindow } from "../model/result.ts";
+import { backEndLimits } from "./back-end-limit.ts";
 import type { MachineReplay } from "./machine-replay.ts";
 import { migrationLimits } from "./migration-limit.ts";
 
@@ -206,6 +207,7 @@ export function findLimits(
       );
     }
   }
+  backEndLimits(run.shared.devices.sessions, queues, run.core.exports.basesAssumedTotal(), add);
   migrationLimits(run, queues, add);
   return limits;
 }

@@ -3,7 +3,7 @@
  * of them do joins them; nothing takes them apart again. So what is said of one machine may come in any
  * order: a worker's name, the thread that makes the ioctls of a vhost file, QEMU's own recording.
  */
-import type { MemoryRegion } from "./device.ts";
+import type { MemoryRegion } from "./memory-table.ts";
 
 /** What told a machine from the others. */
 export type Evidence = "worker" | "ioctl" | "memory" | "qemu";

@@ -9,9 +9,11 @@ import type { MergePlan } from "../join/merge-plan.ts";
 import type { BlockRange } from "../memory/block-range.ts";
 import type { Place } from "../model/place.ts";
 import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
+import { BASE_ASSUMED } from "./back-end-limit.ts";
 import type { Device } from "./device.ts";
-import { type Devices, qemuLogBytes } from "./devices.ts";
+import type { Devices } from "./devices.ts";
 import type { Machines } from "./machines.ts";
+import { qemuLogPages } from "./memory-table.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { ReplayOptions, ReplayTables } from "./replay-options.ts";
 import type { ReplayState } from "./replay-state.ts";
@@ -55,6 +57,7 @@ export class MachineReplay implements ReplayState {
   #roundGaps = 0;
   #unknownBefore = 0;
   #lostBefore = 0;
+  #assumedBefore = 0;
 
   constructor(index: number, shared: Shared, map: readonly BlockRange[]) {
     this.#index = index;
@@ -129,6 +132,9 @@ export class MachineReplay implements ReplayState {
       const requests = n === 1 ? "request that was" : "requests that were";
       caveats.push(`${n} ${requests} popped before the recording, or in a gap, completed`);
     }
+    const assumed = this.core.exports.basesAssumedTotal();
+    if (assumed > this.#assumedBefore) caveats.push(BASE_ASSUMED);
+    this.#assumedBefore = assumed;
     this.#roundGaps = 0;
     this.#unknownBefore = unknown;
     this.#lostBefore = lost;
@@ -187,7 +193,7 @@ export class MachineReplay implements ReplayState {
     const done = this.options.onSync?.({
       mark,
       round,
-      qemuLogBytes: qemuLogBytes(this.devices),
+      qemuLogBytes: this.#logPages() / 8,
       image: (index, size) => core.image(index, RowSet.Logged, size),
       pages: (index) =>
         all(index, RowSet.Logged).flatMap((run) =>
@@ -199,9 +205,14 @@ export class MachineReplay implements ReplayState {
     if (done) await done;
   }
 
+  /** Pages of the log that QEMU allocates for this machine; 0: no map is known. */
+  #logPages(): number {
+    return qemuLogPages(this.devices.map(({ memory }) => memory));
+  }
+
   /** Bits that a policy sets behind the log's end: the kernel does not check (vhost.c log_write()). */
   #checkLogEnd(): void {
-    const pages = qemuLogBytes(this.devices) * 8;
+    const pages = this.#logPages();
     if (pages === 0 || this.core.exports.roundEndPage() <= pages) return;
     this.rows.forEach((row, i) => {
       if (row.window !== "recorded") return;

@@ -22,6 +22,8 @@ export interface ReplayOptions {
   stalePages?: boolean;
   /** Policy of the vhost that ran, where it is known. */
   ran?: Policy;
+  /** Pages that the log of a user-space back end has room for, where no message tells. */
+  logPages?: number;
   /** How many runs of pages a result lists. */
   runLimit?: number;
   /** Takes all that happens, in bulk. */

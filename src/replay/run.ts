@@ -95,6 +95,7 @@ export class Replay implements Shared {
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
     if (this.options.stalePages) exports.keepEntries(true);
+    if (this.options.logPages !== undefined) exports.setLogEnd(this.options.logPages);
     if (this.options.sink?.events) this.#drained = startDrain(this.core);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;
@@ -169,6 +170,11 @@ export class Replay implements Shared {
         // CLEAR_ENDPOINT may have ended requests.
         if (this.core.exports.doneLength() > 0) await this.#told.requests();
         break;
+      case EventKind.Message:
+      case EventKind.SpdkGet:
+      case EventKind.SpdkUsed:
+        await this.#effect(this.devices.backEnd(head, at, place), head.ts);
+        break;
       case EventKind.Mem:
         this.devices.region(head, at);
         break;
@@ -225,12 +231,23 @@ export class Replay implements Shared {
       if (this.plan.zeros) installZeros(this.core, this.plan.zeros);
       return;
     }
+    if (inUserSpace(head.kind)) return this.#placeSession(at);
     this.whose.meetThread(head.pid);
     const dev = head.kind === EventKind.Drain ? view.getBigUint64(at + EVENT_DEV, true) : null;
     const device =
       dev === null ? this.devices.expected(head.pid) : this.devices.ofDev(dev, head.pid, null);
     if (device) this.whose.evidence.join(ofDevice(device.number), thread(head.pid));
     const machine = await this.#machine(thread(head.pid));
+    const queue = exports.placeQueue(exports.queueOfEvent(at), machine.number - 1);
+    if (device && queue >= 0) this.devices.meet(queue, device);
+  }
+
+  /** A thread of a user-space back end may serve several machines: a session is of one. */
+  async #placeSession(at: number): Promise<void> {
+    const { exports } = this.core;
+    const device = this.devices.ofSession(at);
+    const name = device ? ofDevice(device.number) : "";
+    const machine = await this.#machine(name);
     const queue = exports.placeQueue(exports.queueOfEvent(at), machine.number - 1);
     if (device && queue >= 0) this.devices.meet(queue, device);
   }
@@ -296,6 +313,7 @@ export class Replay implements Shared {
   #gap(cpu: number, lost: number | null, place: Place, ts: bigint): void {
     this.gapCount++;
     this.lostEvents += lost ?? 0;
+    this.core.exports.noteLoss();
     for (const machine of this.machines) machine.use().gap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
@@ -320,6 +338,7 @@ export class Replay implements Shared {
   }
 
   async #end(): Promise<void> {
+    this.core.exports.endChains();
     await this.#placeOthers();
     const last = lastNs(this.core, this.inputs);
     for (const machine of this.machines) await machine.use().finish(last);
@@ -332,4 +351,8 @@ export class Replay implements Shared {
     this.#takeRows();
     sink?.end(this);
   }
+}
+
+function inUserSpace(kind: EventKind): boolean {
+  return kind >= EventKind.SpdkGet && kind < EventKind.Other;
 }

@@ -44,6 +44,16 @@ const QUESTIONS: Question[] = [
   },
 ];
 
+/** The uprobes of user-space back ends that tell what a probe of the kernel tells. */
+const IN_BACK_ENDS: Readonly<Record<string, readonly string[]>> = {
+  used: ["spdk_used", "vu_fill"],
+  desc: ["spdk_desc", "vu_gpa"],
+  pop: ["spdk_get", "vu_pop"],
+  drain: ["spdk_get", "vu_pop_entry"],
+  ioctl: ["message"],
+  ioctl_ret: ["message"],
+};
+
 const ELEMENT_EVENTS = ["virtqueue_pop", "virtqueue_fill", "address_space_map"];
 
 /** The same of a recording of QEMU's own devices. */
@@ -95,7 +105,9 @@ export function answerable(
 ): Sufficiency[] {
   const seen = probesSeen(inputs);
   const missing = (probes: readonly string[]): string[] =>
-    probes.filter((probe) => (seen.get(probe) ?? 0) === 0);
+    probes.filter((probe) =>
+      [probe, ...(IN_BACK_ENDS[probe] ?? [])].every((one) => (seen.get(one) ?? 0) === 0),
+    );
   const elements = (seen.get("virtqueue_pop") ?? 0) > 0;
   const probes = QUESTIONS.some(({ needs }) => missing(needs).length < needs.length);
   const asked = [...(probes || !elements ? QUESTIONS : []), ...(elements ? OF_ELEMENTS : [])];

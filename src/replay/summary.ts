@@ -21,7 +21,12 @@ const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
 const DEFAULT_RUN_LIMIT = 64;
 
-const QEMU_DRIVERS: Readonly<Record<number, string>> = {
+const EVENT_DRIVERS: Readonly<Record<number, string>> = {
+  [Driver.VhostUser]: "vhost-user",
+  [Driver.VhostUserScsi]: "vhost-user-scsi",
+  [Driver.VhostUserBlk]: "vhost-user-blk",
+  [Driver.VhostUserNet]: "vhost-user-net",
+  [Driver.VhostUserFs]: "vhost-user-fs",
   [Driver.Qemu]: "virtio (QEMU)",
   [Driver.QemuScsi]: "virtio-scsi (QEMU)",
   [Driver.QemuBlk]: "virtio-blk (QEMU)",
@@ -45,10 +50,10 @@ function queueSummary(queue: Queue): QueueSummary {
   };
 }
 
-/** What the events of its queues tell of a device that no ioctl named. */
-function driverName(queues: readonly Queue[]): string {
+/** What the events of its queues tell of a device; null: nothing that goes beyond its ioctls. */
+function driverName(queues: readonly Queue[]): string | null {
   const driver = Math.max(...queues.map((queue) => queue.driver), Driver.Unknown);
-  return QEMU_DRIVERS[driver] ?? "vhost";
+  return EVENT_DRIVERS[driver] ?? null;
 }
 
 /** The devices of a machine with their queues, in the order in which they appeared. */
@@ -62,7 +67,7 @@ function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSu
   return run.devices.map((device) => {
     const own = owns.get(device) ?? [];
     return {
-      driver: device.driver ?? driverName(own),
+      driver: driverName(own) ?? device.driver ?? "vhost",
       dev: device.dev === null || device.dev === 0n ? null : hex(ownAddress(device.dev)),
       vs: device.vs === null ? null : hex(device.vs),
       features: device.features == null ? null : hex(device.features),
@@ -175,7 +180,12 @@ function carriesVerdict(
         "guest memory.",
     );
   }
-  const descriptors = count("desc") > 0 && count("pop") > 0;
+  const chains = [
+    ["desc", "pop"],
+    ["spdk_get", "spdk_desc"],
+    ["vu_gpa", "vu_pop"],
+  ];
+  const descriptors = chains.some((probes) => probes.every((probe) => count(probe) > 0));
   if (!descriptors && !addressed) {
     return no(
       "Without desc and pop events only used-ring writes are known, not what requests wrote.",

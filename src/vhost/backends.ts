@@ -1,18 +1,33 @@
 /** Vhosts other than vhost-scsi, as rows: kernel drivers by themselves, and user-space back ends. */
 import { Cause } from "../../assembly/abi.ts";
 import { mask } from "./causes.ts";
-import type { Policy } from "./policy-row.ts";
+import { type Policy, VHOST_USER_DRIVERS } from "./policy-row.ts";
 
-const INDEX = mask(Cause.RingLogged, Cause.ElemLogged);
+/** Used elements and index of drivers/vhost: the ring's flag decides, and no end of the log stops it. */
+const KERNEL_RING = mask(
+  ...[Cause.RingLogged, Cause.RingFlag, Cause.RingBeyond, Cause.ElemLogged, Cause.PackedLogged],
+);
+/** Of DPDK, which SPDK uses: ring flag and LOG_ALL, at the log address, whatever lies there. */
+const DPDK_RING = mask(
+  ...[Cause.RingLogged, Cause.ElemLogged, Cause.PackedLogged, Cause.PackedAstray],
+);
+/** Of libvhost-user: LOG_ALL alone. */
+const LIBVHOST_RING = mask(Cause.RingLogged, Cause.RingAll, Cause.ElemLogged);
 const NOTIFY = mask(Cause.NotifyLogged);
 /** Every write descriptor as it is at completion: there is no capture to miss or to free. */
 const AT_COMPLETION = mask(
   ...[Cause.IoLogged, Cause.IoLate, Cause.IoFreed, Cause.CtlLogged, Cause.CtlLate],
   ...[Cause.EvtLogged, Cause.RxLogged, Cause.VsockLogged],
 );
+/** What a kernel's check of the chain and of the log does not stop. */
+const UNCHECKED = mask(Cause.IoBeyond, Cause.RxBeyond);
+const ANY_HEADER = mask(Cause.HeaderPiece);
+const ANY_CHAIN = mask(Cause.IoRefused);
 
 /** The same, up to the used length: what the device says it wrote. */
-const BY_USED_LENGTH = mask(Cause.PartLogged, Cause.RxLogged, Cause.VsockLogged);
+const BY_USED_LENGTH = mask(
+  ...[Cause.PartLogged, Cause.RxLogged, Cause.VsockLogged, Cause.HeaderPiece],
+);
 
 const BY_LENGTH = "of another driver's descriptors it is taken to log the full length";
 
@@ -22,7 +37,7 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "vhost-net",
     aliases: [],
     title: "vhost-net RX: the first bytes of the descriptors, as far as the packet fills them",
-    logs: INDEX | NOTIFY | AT_COMPLETION,
+    logs: KERNEL_RING | NOTIFY | AT_COMPLETION | UNCHECKED | ANY_HEADER | ANY_CHAIN,
     drivers: ["vhost-net"],
     manner: {
       pages: "write descriptors, first bytes up to the packet's length",
@@ -41,7 +56,7 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "vhost-vsock",
     aliases: [],
     title: "vhost-vsock: accepts LOG_ALL and logs the used ring, never what it receives",
-    logs: INDEX | NOTIFY,
+    logs: KERNEL_RING | NOTIFY,
     drivers: ["vhost-vsock"],
     manner: {
       pages: "no write descriptor",
@@ -59,7 +74,7 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "vhost-vsock-fixed",
     aliases: [],
     title: "what if vhost-vsock logged the packets that it receives",
-    logs: INDEX | NOTIFY | AT_COMPLETION,
+    logs: KERNEL_RING | NOTIFY | AT_COMPLETION | UNCHECKED | ANY_HEADER | ANY_CHAIN,
     drivers: [],
     manner: {
       pages: "write descriptors, first bytes up to the used length",
@@ -75,8 +90,8 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "spdk-split",
     aliases: ["spdk"],
     title: "SPDK vhost, split ring: every write descriptor, read again at completion",
-    logs: INDEX | AT_COMPLETION,
-    drivers: [],
+    logs: DPDK_RING | AT_COMPLETION | ANY_HEADER,
+    drivers: ["vhost-user", "vhost-user-scsi", "vhost-user-blk"],
     manner: {
       pages: "every write descriptor, full length",
       order: "descriptors, then used ring",
@@ -90,8 +105,8 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "spdk-packed",
     aliases: [],
     title: "SPDK vhost, packed ring (vhost-blk): logs the used descriptor, never the data",
-    logs: INDEX,
-    drivers: [],
+    logs: DPDK_RING,
+    drivers: ["vhost-user", "vhost-user-blk"],
     manner: {
       pages: "no write descriptor",
       order: "used ring",
@@ -108,8 +123,8 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "dpdk-net",
     aliases: [],
     title: "DPDK vhost net: the bytes that it copies, when it copies them",
-    logs: INDEX | AT_COMPLETION,
-    drivers: [],
+    logs: DPDK_RING | AT_COMPLETION | ANY_CHAIN | mask(Cause.HeaderAstray),
+    drivers: ["vhost-user", "vhost-user-net"],
     manner: {
       pages: "write descriptors, copied bytes",
       order: "descriptors, then used ring",
@@ -124,8 +139,8 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "libvhost-user",
     aliases: [],
     title: "libvhost-user (virtiofsd, vhost-user-blk): write descriptors up to the used length",
-    logs: INDEX | BY_USED_LENGTH,
-    drivers: [],
+    logs: LIBVHOST_RING | BY_USED_LENGTH,
+    drivers: VHOST_USER_DRIVERS,
     manner: {
       pages: "write descriptors, first bytes up to the used length",
       order: "descriptors, then used ring",
@@ -142,7 +157,7 @@ export const BACK_ENDS: readonly Policy[] = [
     name: "qemu-device",
     aliases: [],
     title: "QEMU's own device: marks what it unmaps, up to the used length",
-    logs: INDEX | NOTIFY | BY_USED_LENGTH,
+    logs: LIBVHOST_RING | mask(Cause.RingFlag) | NOTIFY | BY_USED_LENGTH,
     drivers: [],
     manner: {
       pages: "write descriptors, first bytes up to the used length",

@@ -4,7 +4,8 @@
  */
 import { CAUSES, Cause } from "../../assembly/abi.ts";
 
-const STATES = ["Logged", "Late", "Freed", "NoBase", "Off"] as const;
+/** Flag and All: of the two switches of the log, only the ring's flag, or only LOG_ALL, was on. */
+const STATES = ["Logged", "Late", "Freed", "NoBase", "Off", "Flag", "All"] as const;
 
 /**
  * A set of causes: bit n is cause n. There may be 64 of them, so it is a bigint; masks are made when a
@@ -26,7 +27,9 @@ export function hasCause(bits: CauseMask, cause: Cause): boolean {
 }
 
 /** Causes that are no write, only what some vhost logs. */
-export const NOT_WRITTEN = mask(Cause.RangeLogged, Cause.PartLogged, Cause.PartOff);
+export const NOT_WRITTEN = mask(
+  ...[Cause.RangeLogged, Cause.PartLogged, Cause.PartOff, Cause.PackedAstray, Cause.HeaderAstray],
+);
 
 const WRITES = mask(...CAUSE_LIST) & ~NOT_WRITTEN;
 
@@ -36,6 +39,16 @@ function withState(state: (typeof STATES)[number]): CauseMask {
 
 /** Causes inside the logging window: a write outside it is sent by the migration's first pass. */
 export const WINDOW = WRITES & ~withState("Off");
+
+/**
+ * The logging window of a policy. drivers/vhost opens it for a ring with the ring's flag, a user-space
+ * back end with LOG_ALL.
+ */
+export function windowOf(logs: CauseMask): CauseMask {
+  const other = hasCause(logs, Cause.RingFlag) ? Cause.RingAll : Cause.RingFlag;
+  return WINDOW & ~mask(other);
+}
+
 /** As if logging had been on throughout: every write counts. */
 export const ASSUMED_WINDOW = WRITES;
 
@@ -46,7 +59,7 @@ export const ASSUMED_WINDOW = WRITES;
 export function assumeLogging(logs: CauseMask): CauseMask {
   const loggedBy = (cause: Cause): Cause => {
     const who = Cause[cause]!.replace(new RegExp(`(?:${STATES.join("|")})$`), "");
-    return Cause[`${who}Logged` as keyof typeof Cause];
+    return Cause[`${who}Logged` as keyof typeof Cause] ?? cause;
   };
   return mask(...CAUSE_LIST.filter((cause) => hasCause(logs, loggedBy(cause))));
 }

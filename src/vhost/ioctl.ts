@@ -41,6 +41,8 @@ export const VRING_F_LOG = 1n;
 
 /** Which driver a command or a probed function belongs to; null when it fits all of them. */
 export function driverOf(name: string | null, functionName: string | null): string | null {
+  const user = /^vhost_user(_\w+)?$/.exec(functionName ?? "");
+  if (user) return user[0].replaceAll("_", "-");
   const text = `${functionName ?? ""} ${name ?? ""}`;
   if (/vhost_scsi|\bSCSI_/.test(text)) return "vhost-scsi";
   if (/vhost_net|\bNET_/.test(text)) return "vhost-net";

@@ -41,6 +41,15 @@ export interface Policy {
 /** Drivers of drivers/vhost that a recording can be of. */
 export const KERNEL_DRIVERS: readonly string[] = ["vhost-scsi", "vhost-net", "vhost-vsock"];
 
+/** Classes of user-space back ends that a recording can be of; the first one where nothing tells. */
+export const VHOST_USER_DRIVERS: readonly string[] = [
+  "vhost-user",
+  "vhost-user-scsi",
+  "vhost-user-blk",
+  "vhost-user-net",
+  "vhost-user-fs",
+];
+
 const BEYOND_KERNEL = "written past the end until the store faults, then the rest is skipped";
 
 /** A row for a kernel with these switches; mask, manner and warnings follow from them. */
@@ -80,5 +89,7 @@ export function seriesPolicy(
 export function fitsDrivers(policy: Policy, drivers: readonly string[]): boolean {
   const own = policy.drivers ?? [];
   const named = drivers.filter((driver) => driver !== "vhost");
-  return named.length === 0 ? own.length > 0 : named.some((driver) => own.includes(driver));
+  return named.length === 0
+    ? own.some((driver) => KERNEL_DRIVERS.includes(driver))
+    : named.some((driver) => own.includes(driver));
 }

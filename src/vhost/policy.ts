@@ -9,7 +9,7 @@ import { type Policy, seriesPolicy } from "./policy-row.ts";
 import { NO_PATCHES, PATCHES, patchList } from "./series.ts";
 import { versionRow } from "./versions.ts";
 
-export { ASSUMED_WINDOW, assumeLogging, causeName, WINDOW } from "./causes.ts";
+export { ASSUMED_WINDOW, assumeLogging, causeName, WINDOW, windowOf } from "./causes.ts";
 export type { LoggingManner, Policy } from "./policy-row.ts";
 
 /** All policies with a row: kernels in the order in which they came, then other vhosts. */

@@ -80,10 +80,16 @@ const EVENT = [4, 9];
 
 /** drivers/vhost: scsi.c for the descriptors, vhost.c for the ring, net.c for received packets. */
 const RULES: readonly LoggingRule[] = [
-  { patches: [], logs: mask(Cause.RingLogged, Cause.NotifyLogged, Cause.RxLogged) },
+  {
+    patches: [],
+    logs: mask(
+      ...[Cause.RingLogged, Cause.RingFlag, Cause.RingBeyond, Cause.PackedLogged],
+      ...[Cause.NotifyLogged, Cause.RxLogged, Cause.RxBeyond, Cause.HeaderPiece],
+    ),
+  },
   { patches: [], when: { inOrderRange: false }, logs: mask(Cause.ElemLogged) },
   { patches: [], when: { inOrderRange: true }, logs: mask(Cause.RangeLogged) },
-  { patches: IO, logs: mask(Cause.IoLogged) },
+  { patches: IO, logs: mask(Cause.IoLogged, Cause.IoBeyond, Cause.IoRefused) },
   { patches: IO, when: { freeOnOff: false }, logs: mask(Cause.IoFreed) },
   { patches: IO, when: { capture: "completion" }, logs: mask(Cause.IoLate, Cause.IoFreed) },
   { patches: CONTROL, logs: mask(Cause.CtlLogged) },

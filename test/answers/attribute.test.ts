@@ -17,7 +17,7 @@ import type { NormalisedEvent } from "../../src/model/event.ts";
 import { attributeJson } from "../../src/report/json/attribute-json.ts";
 import { attributeSentence, attributeText } from "../../src/report/text/attribute-text.ts";
 import { textStyle } from "../../src/report/text/text-layout.ts";
-import { WINDOW } from "../../src/vhost/causes.ts";
+import { windowOf } from "../../src/vhost/causes.ts";
 import { NO_PATCHES, patchChoices, seriesLogs } from "../../src/vhost/series.ts";
 import { Guest } from "../support/guest.ts";
 import { memorySource, replayAll } from "../support/memory-source.ts";
@@ -150,9 +150,10 @@ function byOracle(events: readonly NormalisedEvent[]): Map<number, string> {
     });
     return bits;
   });
+  const window = windowOf(seriesLogs(NO_PATCHES));
   const lostIn = (page: number, logs: bigint): boolean =>
     causes.some(
-      (bits) => ((bits.get(page) ?? 0n) & WINDOW) !== 0n && ((bits.get(page) ?? 0n) & logs) === 0n,
+      (bits) => ((bits.get(page) ?? 0n) & window) !== 0n && ((bits.get(page) ?? 0n) & logs) === 0n,
     );
   const choices = patchChoices().map((patches) => ({
     patches,

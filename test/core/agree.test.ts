@@ -17,10 +17,13 @@ import { inTimeOrder, readTraceText } from "../support/oracle/text.ts";
 import { replayOracle } from "../support/oracle.ts";
 
 /** The oracle knows vhost-scsi's causes. */
-const MODELLED = Cause.EvtOff + 1;
+const MODELLED: Cause[] = [
+  ...Array.from({ length: Cause.EvtOff + 1 }, (_, cause) => cause),
+  ...[Cause.RingFlag, Cause.RingAll],
+];
 
 /** A policy for each cause: its log is that cause's plane. */
-const PLANES: { policy: Policy; alias: null }[] = Array.from({ length: MODELLED }, (_, cause) => ({
+const PLANES: { policy: Policy; alias: null }[] = MODELLED.map((cause) => ({
   alias: null,
   policy: { name: Cause[cause]!, aliases: [], title: "", logs: mask(cause), evidence: [] },
 }));
@@ -36,10 +39,10 @@ async function planesOf(events: readonly NormalisedEvent[]): Promise<{
     policies: PLANES,
     onSync: (view) => {
       const round: Record<string, number[]> = {};
-      for (let cause = 0; cause < MODELLED; cause++) {
-        const pages = view.pages(cause);
+      MODELLED.forEach((cause, row) => {
+        const pages = view.pages(row);
         if (pages.length > 0) round[Cause[cause]!] = pages;
-      }
+      });
       rounds.push(round);
     },
   });

@@ -197,6 +197,13 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
     else if (noLogBase(queue)) mark(notify ? Cause.NotifyNoBase : Cause.RingNoBase, range);
     else mark(notify ? Cause.NotifyLogged : Cause.RingLogged, range);
   };
+  /** The same of an element or the index: other vhosts ask for LOG_ALL, too, or for it alone. */
+  const logRing = (queue: Queue, logused: number, feat: bigint, range: Range): void => {
+    const all = bit(feat, VHOST_F_LOG_ALL);
+    if (logused !== 0 && !all && !noLogBase(queue)) mark(Cause.RingFlag, range);
+    else if (logused === 0 && all && !noLogBase(queue)) mark(Cause.RingAll, range);
+    else logUsed(queue, false, logused, range);
+  };
 
   const drain = (event: DrainEvent): void => {
     const queue = queueOf(BigInt(event.vq));
@@ -290,7 +297,7 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
     const elements = (start: number, count: number): void => {
       if (at === NO_LOG_ADDR) return;
       for (const range of usedElements(at, event.num, start, count))
-        logUsed(queue, false, event.logused, range);
+        logRing(queue, event.logused, feat, range);
     };
     if (queue.nextUsed !== null) {
       const lost = (event.idx - queue.nextUsed + U16) % U16;
@@ -301,7 +308,7 @@ export function replayOracle(events: readonly NormalisedEvent[]): OracleResult {
     }
     queue.nextUsed = (event.idx + event.n) % U16;
     elements(event.idx, event.n);
-    if (at !== NO_LOG_ADDR && event.num > 0) logUsed(queue, false, event.logused, usedIdx(at));
+    if (at !== NO_LOG_ADDR && event.num > 0) logRing(queue, event.logused, feat, usedIdx(at));
     if (event.n !== 1) return;
     const request = queue.inFlight.get(event.head);
     if (request === undefined) {

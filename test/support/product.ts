@@ -3,7 +3,7 @@ import { RowSet } from "../../assembly/abi.ts";
 import { Core } from "../../src/core/core.ts";
 import { installRows } from "../../src/core/rows.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
-import { findPolicy, type Policy, WINDOW } from "../../src/vhost/policy.ts";
+import { findPolicy, type Policy, windowOf } from "../../src/vhost/policy.ts";
 import { coreModule, memorySource, replayAll } from "./memory-source.ts";
 
 export const POLICIES = ["linux-6.1", "linux-6.16", "linux-7.2"] as const;
@@ -30,7 +30,7 @@ const WRITTEN: Policy = {
   ...findPolicy("linux-6.1"),
   name: "written",
   aliases: [],
-  logs: WINDOW,
+  logs: windowOf(findPolicy("linux-6.1").logs),
 };
 
 /** Replays a stream in time order: a round per sync, and one for what follows the last sync. */

@@ -20,7 +20,9 @@ describe("a policy file", () => {
     const policy = read({ name: "acme-5.14", base: "linux-6.1", patches: [7, 1, 2, 4, 5, 6] });
     expect(policy.name).toBe("acme-5.14");
     expect(policy.series?.patches).toEqual([1, 2, 4, 5, 6, 7]);
-    expect(causesOf(policy.logs & ~findPolicy("linux-6.1").logs)).toEqual(["io-logged"]);
+    expect(causesOf(policy.logs & ~findPolicy("linux-6.1").logs)).toEqual([
+      ...["io-logged", "io-beyond", "io-refused"],
+    ]);
   });
   test("changes a switch of its base", () => {
     const policy = read({ name: "a", base: "linux-6.16", switches: { freeOnOff: false } });

@@ -81,6 +81,14 @@ export function jobsOf(text: string | undefined): number | undefined {
   return jobs;
 }
 
+/** Pages of the log that `--log-size` gives in bytes, as an option. Throws UsageError. */
+export function logPagesOf(text: string | undefined): { logPages?: number } {
+  if (text === undefined) return {};
+  const bytes = wholeNumber(text, "--log-size", 2 ** 29);
+  if (bytes === 0) throw new UsageError("--log-size: expected 1 or more, found 0");
+  return { logPages: bytes * 8 };
+}
+
 /** A number of seconds on the recording's clock as nanoseconds. Throws UsageError. */
 export function nanoseconds(text: string, option: string): bigint {
   const match = /^(\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);

@@ -9,24 +9,29 @@ export interface HostProcess {
   once(event: "SIGINT", listener: () => void): unknown;
 }
 
-/** The terminal, and whether the reader of the answer has gone. */
+/** The terminal, and what became of the answer. */
 export interface Terminal {
   io(color: ColorChoice): Io;
+  /** The reader of the answer has gone. */
   readonly closed: boolean;
+  /** Why the answer could not be written (a disk that is full), otherwise undefined. */
+  readonly failed: Error | undefined;
 }
 
 /**
  * Listens for an interrupt (the first one asks the replay to stop, the second one ends the process
- * as usual) and for a closed standard output, which stops the work silently.
+ * as usual), for a closed standard output, which stops the work silently, and for one that cannot be
+ * written.
  */
 export function openTerminal(host: HostProcess): Terminal {
   const abort = new AbortController();
   const gone = new AbortController();
   let closed = false;
+  let failed: Error | undefined;
   host.once("SIGINT", () => abort.abort());
   host.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    closed = true;
+    if (error.code === "EPIPE") closed = true;
+    else failed ??= error;
     gone.abort();
     abort.abort();
   });
@@ -34,6 +39,9 @@ export function openTerminal(host: HostProcess): Terminal {
   return {
     get closed() {
       return closed;
+    },
+    get failed() {
+      return failed;
     },
     io: (color) => ({
       out: (text) => write(host.stdout, text, abort.signal),

@@ -18,4 +18,6 @@ export interface ImageArguments extends CommonArguments, MigrationArguments {
 export interface VerifyArguments extends Partial<ImageArguments> {
   recordings: string[];
   observed?: string;
+  /** Bytes, decimal. */
+  logSize?: string;
 }

@@ -11,7 +11,7 @@ import type { BlockRange } from "../../memory/block-range.ts";
 import { PageRuns } from "../../model/page-runs.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import type { PageRun } from "../../model/result.ts";
-import type { MemoryRegion } from "../device.ts";
+import type { MemoryRegion } from "../memory-table.ts";
 
 interface Range {
   hva: bigint;

@@ -26,6 +26,14 @@ const FIELDS: { readonly [Kind in NormalisedEvent["event"]]: readonly string[] }
   rx: ["len"],
   rx_ret: ["ret"],
   cdb: ["lun", "dlen", "c0", "c1"],
+  message: ["vid", "request", "size", "w0", "w1", "w2", "w3", "w4"],
+  spdk_get: ["vs", "vq", "head", "num", "used", "index", "feat"],
+  spdk_desc: ["vs", "gpa", "len", "flags"],
+  spdk_used: ["vs", "vq", "head", "len", "num", "idx", "index", "feat"],
+  vu_pop_entry: ["dev", "vq", "q0", "num", "used", "logaddr", "flags", "feat"],
+  vu_gpa: ["dev", "gpa", "len"],
+  vu_pop: ["elem", "head", "out", "in"],
+  vu_fill: ["dev", "vq", "q0", "head", "len", "num", "idx", "logaddr", "flags", "feat"],
   qemu: ["name", "args"],
 };
 

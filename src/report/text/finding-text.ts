@@ -30,6 +30,18 @@ const WHY: Readonly<Record<string, string>> = {
   "lost-elem-logged": "used elements in order: the range logged lies elsewhere (VIRTIO_F_IN_ORDER)",
   "lost-stray-logged": "a byte of an overrun, in a buffer that went back",
   "lost-ring-no-base": "used ring: logging on, SET_LOG_BASE never done",
+  "lost-ring-flag": "used ring: its log flag is on, LOG_ALL is not",
+  "lost-ring-all": "used ring: LOG_ALL is on, its log flag is not",
+  "lost-ring-beyond": "used ring: behind the end of the log",
+  "lost-packed-logged": "used descriptors of a packed ring, which this vhost never logs",
+  "lost-packed-left-out":
+    "packed ring: its descriptors lie elsewhere than the log address (QEMU gives the device event area), or its log is off",
+  "lost-io-beyond": "I/O buffers: a range that ends behind the log is dropped whole",
+  "lost-io-refused": "buffers of a chain with an indirect table behind another descriptor",
+  "lost-rx-beyond": "received packets: a range that ends behind the log is dropped whole",
+  "lost-rx-logged": "received packets, which this vhost never logs",
+  "lost-header-piece":
+    "virtio-net header in several descriptors: its pieces are logged behind the address of the first",
   "lost-notify-no-base": "used flags or avail_event: SET_LOG_BASE never done",
 };
 

@@ -13,7 +13,8 @@ export function queueLabel(
 ): string {
   const prefix = devices.length > 1 ? `dev ${device} ` : "";
   if (queue === null) return `${prefix}unknown`;
-  if (devices[device]?.driver !== "vhost-scsi") return `${prefix}queue ${queue}`;
+  const { driver } = devices[device] ?? {};
+  if (driver !== "vhost-scsi" && driver !== "vhost-user-scsi") return `${prefix}queue ${queue}`;
   return `${prefix}${queue === 0 ? "control" : queue === 1 ? "event" : `io ${queue}`}`;
 }
 

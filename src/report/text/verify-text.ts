@@ -12,7 +12,7 @@ import type { ReplayResult } from "../../model/result.ts";
 import { writeLines } from "./explain-text.ts";
 import { pageText, runsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
-import { countOf, listOf } from "./number-text.ts";
+import { countOf, hex, listOf } from "./number-text.ts";
 import { policyLabel } from "./queue-text.ts";
 import { alignColumns, printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
@@ -30,7 +30,11 @@ export function comparisonSentence(comparison: Comparison): string {
   }
   for (const policy of different) {
     const bad = policy.syncs.filter((s) => s.missing.pages > 0 || s.extra.pages > 0).length;
-    parts.push(`${policyLabel(policy)} differs at ${bad} of ${countOf(syncs, "sync")}`);
+    const end =
+      policy.logPages === null
+        ? ""
+        : `, and equals it with a log of ${policy.logPages / 8} bytes, which ends at page ${hex(policy.logPages - 1)}`;
+    parts.push(`${policyLabel(policy)} differs at ${bad} of ${countOf(syncs, "sync")}${end}`);
   }
   return `${parts.join("; ")}.`;
 }
@@ -88,11 +92,31 @@ function policyText(policy: PolicyComparison, result: ReplayResult, style: TextS
   const sync = bad[0];
   if (sync) lines.push("", ...sideText("observed only", sync.number, sync.missing));
   if (sync) lines.push(...sideText("predicted only", sync.number, sync.extra));
-  for (const caveat of new Set(bad.flatMap((one) => one.caveats))) {
-    lines.push(...wrapText(printable(caveat), "  why: ", "       "));
+  for (const why of [...new Set(bad.flatMap((one) => one.caveats)), ...causesOf(policy)]) {
+    lines.push(...wrapText(printable(why), "  why: ", "       "));
   }
   if (policy.first) lines.push("", ...firstText(policy.first, result));
   return lines;
+}
+
+/** What the tool found out about the differences of a back end in user space. */
+function causesOf({ syncs, logPages }: PolicyComparison): string[] {
+  const causes: string[] = [];
+  const moved = syncs.filter((sync) => sync.straddles).map((sync) => `${sync.number}`);
+  if (moved.length > 0) {
+    causes.push(
+      `at ${moved.length === 1 ? "sync" : "syncs"} ${listOf(moved)} the same pages differ the other way round at the ` +
+        "sync beside it: requests straddle it, because the back end logs before or behind the moment that is " +
+        "recorded as their completion; the union of the rounds is equal",
+    );
+  }
+  if (logPages !== null) {
+    causes.push(
+      `the back end's log is shorter than the guest's memory: a range that ends behind page ${hex(logPages - 1)} is ` +
+        `dropped whole (--log-size ${logPages / 8})`,
+    );
+  }
+  return causes;
 }
 
 function sideText(what: string, number: number, side: OneSided): string[] {

@@ -7,12 +7,19 @@ export function causeMask(...causes: Cause[]): bigint {
   return causes.reduce((mask, cause) => mask | (1n << BigInt(cause)), 0n);
 }
 
-/** Every cause but those outside the logging window. */
+/** Every cause but those outside the logging window of drivers/vhost, whose ring's flag opens it. */
 export const WINDOW =
   ~causeMask(Cause.RangeLogged, Cause.PartLogged, Cause.PartOff) &
-  ~causeMask(Cause.RingOff, Cause.NotifyOff, Cause.IoOff, Cause.CtlOff, Cause.EvtOff);
+  ~causeMask(
+    Cause.RingOff,
+    Cause.NotifyOff,
+    Cause.IoOff,
+    Cause.CtlOff,
+    Cause.EvtOff,
+    Cause.RingAll,
+  );
 /** Before 6.16: the used ring only. */
-export const UNPATCHED = causeMask(Cause.RingLogged, Cause.NotifyLogged);
+export const UNPATCHED = causeMask(Cause.RingLogged, Cause.RingFlag, Cause.NotifyLogged);
 /** 6.16 and later: every write descriptor whose entries were captured, too. */
 export const PATCHED = UNPATCHED | causeMask(Cause.IoLogged, Cause.CtlLogged, Cause.EvtLogged);
 

@@ -5,6 +5,7 @@
  * lab cannot run.
  */
 import { parseArgs } from "node:util";
+import { runProgram } from "../../../src/node/run-program.ts";
 import { endRunning, LabError } from "./command.ts";
 import { COST_KERNELS, type Cost, costs, costText } from "./cost.ts";
 import { formsOf, KERNEL_NAMES, type Kernel, kernelNamed, QUICK_KERNELS } from "./kernels.ts";
@@ -177,10 +178,10 @@ process.on("SIGINT", () => {
   process.exit(130);
 });
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof LabError)) throw error;
-  console.error(`lab: ${error.message}`);
-  process.exitCode = 2;
-}
+await runProgram(process, () =>
+  main().catch((error: unknown) => {
+    if (!(error instanceof LabError)) throw error;
+    console.error(`lab: ${error.message}`);
+    return 2;
+  }),
+);

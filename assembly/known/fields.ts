@@ -1,0 +1,32 @@
+/** Fields and flags of queues and requests that only the core reads; the others stand in abi.ts. */
+
+// Of a queue, behind QUEUE_MISFIT.
+/** Packed ring: u64 GPA of the descriptor ring and of the device event area, ~0: not known. */
+export const QUEUE_RING = 280;
+export const QUEUE_EVENT = 288;
+/** i32: slot of a packed ring that is used next, -1 when not known. */
+export const QUEUE_SLOT = 296;
+/** u32: page at which this queue's log ends, 0 when not known. */
+export const QUEUE_LOG_END = 300;
+
+// Bits of QUEUE_FLAGS, behind QUEUE_INDEX_KNOWN.
+/** Whether the kernel or a user-space back end serves it was asked once. */
+export const QUEUE_DECIDED = 32;
+/** VHOST_VRING_F_LOG, from a SET_VRING_ADDR message. */
+export const QUEUE_RING_LOG = 64;
+/** The last chain of this receive queue was filled to its end: the packet may go on. */
+export const QUEUE_PACKET_OPEN = 128;
+/** Some used length was not 0: a 0 is a length as well. */
+export const QUEUE_LENGTHS = 256;
+/** A SET_LOG_BASE of its device was recorded. */
+export const QUEUE_LOG_TOLD = 512;
+
+// Of a request, behind REQUEST_USED_IDX.
+/** u32: how often the same head was offered again before it was returned (user-space back ends). */
+export const REQUEST_AGAIN = 84;
+
+// Bits of REQUEST_FLAGS, behind REQUEST_HAS_CDB.
+/** An indirect table stands behind another descriptor: SPDK refuses the chain. */
+export const REQUEST_LATE_TABLE = 256;
+/** The chain begins with an indirect table. */
+export const REQUEST_INDIRECT = 512;
