@@ -15,7 +15,16 @@ import {
   zeroRunsFull,
 } from "./migration/profile";
 import { migration } from "./migration/migration-state";
-import { kindCounts, met, metCount, sampleCount, sampleMask, samples } from "./decode/sample";
+import {
+  kindCounts,
+  metMemory,
+  metMemoryCount,
+  metQueueCount,
+  metQueues,
+  sampleCount,
+  sampleMask,
+  samples,
+} from "./decode/sample";
 import { take as takeMemory } from "./base/memory";
 import { firstQueue, queueCount, queuesRefused } from "./known/queue";
 import { cpuSet, streamAt } from "./decode/stream";
@@ -164,12 +173,18 @@ export function samplesMask(): u64 {
 export function kindCountsPtr(): usize {
   return kindCounts;
 }
-/** Where the addresses of the virtqueues that were met lie, and how many they are. */
-export function metPtr(): usize {
-  return met;
+/** Where the addresses that were met lie, and how many they are: of virtqueues, of guest memory. */
+export function metQueuesPtr(): usize {
+  return metQueues;
 }
-export function metLength(): u32 {
-  return metCount;
+export function metQueuesLength(): u32 {
+  return metQueueCount;
+}
+export function metMemoryPtr(): usize {
+  return metMemory;
+}
+export function metMemoryLength(): u32 {
+  return metMemoryCount;
 }
 /** Of a stream: the kernel's events of the recipe, and when the first and the last of them was. */
 export function ownEvents(stream: u32): f64 {

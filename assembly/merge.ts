@@ -10,10 +10,11 @@ import { scanQemuLog } from "./decode/qemu-log";
 import { scanRing } from "./decode/ring";
 import { scanSimple } from "./decode/simpletrace";
 import { sample } from "./decode/sample";
-import { recordAt, Stream, streamAt, streamCount } from "./decode/stream";
+import { recordAt, Stream, streamAt } from "./decode/stream";
 import { scanText } from "./decode/text";
 import { apply, isUnplaced } from "./device/apply";
 import { doneCount, outOfMemory, watchedCount } from "./device/write";
+import { endTurn, endWait, findTurnEnd, nextWaiting, turnEnd, turnEndsBefore, turnOf } from "./turn";
 
 /** The stream that the host must look at, and the record. */
 export let current: u32 = 0;
@@ -86,39 +87,32 @@ function skipped(s: Stream, event: usize, ts: u64): bool {
   return true;
 }
 
+/** Gives every stream a record to take, or finds that it is at its end. */
+function fillWaiting(): u32 {
+  while (true) {
+    let stream = nextWaiting();
+    if (stream < 0) return Status.Ok;
+    let s = streamAt(stream);
+    let status = refill(s);
+    if (status != Status.Ok) {
+      current = stream;
+      return status;
+    }
+    endWait(s.head >= s.ready);
+  }
+}
+
 /** Replays records of the stream whose turn it is; Ok when it is another one's turn. */
 function runBurst(): u32 {
-  let best: u32 = 0xffffffff;
-  let bestTs: u64 = 0;
-  let limit = ~(<u64>0);
-  let limitFirst = false;
-  for (let i: u32 = 0; i < streamCount; ++i) {
-    let s = streamAt(i);
-    if (s.head >= s.ready) {
-      if (finished(s)) continue;
-      let status = refill(s);
-      if (status != Status.Ok) {
-        current = i;
-        return status;
-      }
-      if (s.head >= s.ready) continue;
-    }
-    let ts = load<u64>(recordAt(s, s.head) + EVENT_TS);
-    if (best == 0xffffffff || ts < bestTs) {
-      if (best != 0xffffffff) {
-        limit = bestTs;
-        limitFirst = true;
-      }
-      best = i;
-      bestTs = ts;
-    } else if (ts < limit) {
-      limit = ts;
-      limitFirst = false;
-    }
-  }
-  if (best == 0xffffffff) return Status.End;
+  let status = fillWaiting();
+  if (status != Status.Ok) return status;
+  let best = turnOf();
+  if (best < 0) return Status.End;
   let s = streamAt(best);
   current = best;
+  findTurnEnd();
+  let limit = turnEnd;
+  let limitFirst = turnEndsBefore;
   // Records of one stream follow each other until another stream's turn. At equal times the
   // earlier stream goes first: `limitFirst` says that the limit is of an earlier one.
   let from = s.head;
@@ -126,8 +120,7 @@ function runBurst(): u32 {
   let ready = s.ready;
   let takenTs = s.takenTs;
   let event: usize = 0;
-  let status: u32 = Status.Ok;
-  if (!s.taken) s.firstTs = bestTs;
+  if (!s.taken) s.firstTs = load<u64>(recordAt(s, head) + EVENT_TS);
   while (head < ready) {
     event = recordAt(s, head);
     let ts = load<u64>(event + EVENT_TS);
@@ -162,6 +155,7 @@ function runBurst(): u32 {
   s.head = head;
   s.taken += head - from;
   s.takenTs = takenTs;
+  endTurn(s);
   replayed += head - from;
   if (status == Status.Unplaced) currentEvent = event;
   if (status == Status.HostEvent) {

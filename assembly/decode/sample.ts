@@ -4,6 +4,7 @@
  * until the list is full; then half of what events can say no longer counts, and so on.
  */
 import {
+  EVENT_ADDR,
   EVENT_KIND,
   EVENT_LEN,
   EVENT_PID,
@@ -66,24 +67,35 @@ function qemuHash(event: usize, kind: u32): u64 {
 /** Events by kind, u32 each. */
 export const kindCounts: usize = memory.data(64 * 4);
 
+/** At most so many addresses of a kind are kept. */
+const MET: u32 = 256;
 /** Addresses of the virtqueues that were met first: no other kernel and no other process has them. */
-export const MET: u32 = 256;
-export const met: usize = memory.data(256 * 8);
-export let metCount: u32 = 0;
-let lastMet: u64 = 0;
+export const metQueues: usize = memory.data(256 * 8);
+export let metQueueCount: u32 = 0;
+/** Host addresses of the guest's memory, as vhost was told them: no other process has them. */
+export const metMemory: usize = memory.data(256 * 8);
+export let metMemoryCount: u32 = 0;
+let lastQueue: u64 = 0;
 
-function meet(vq: u64): void {
-  if (vq == lastMet || !vq || metCount == MET) return;
-  lastMet = vq;
-  for (let i: u32 = 0; i < metCount; ++i) if (load<u64>(met + (i << 3)) == vq) return;
-  store<u64>(met + (metCount++ << 3), vq);
+/** Adds an address to a list; returns how many it has. */
+function meet(list: usize, count: u32, address: u64): u32 {
+  if (!address || count == MET) return count;
+  for (let i: u32 = 0; i < count; ++i) if (load<u64>(list + (i << 3)) == address) return count;
+  store<u64>(list + (count << 3), address);
+  return count + 1;
 }
 
 /** Considers one event of a stream. */
 export function sample(event: usize, s: Stream): void {
   let kind = <u32>load<u8>(event + EVENT_KIND);
   if (kind == EventKind.Gap || kind == EventKind.Other) return;
-  if (kind <= <u32>EventKind.Uflags || kind == EventKind.QPop) meet(load<u64>(event + EVENT_VQ));
+  if (kind <= <u32>EventKind.Uflags || kind == EventKind.QPop) {
+    let queue = load<u64>(event + EVENT_VQ);
+    if (queue != lastQueue) metQueueCount = meet(metQueues, metQueueCount, queue);
+    lastQueue = queue;
+  } else if (kind == EventKind.Mem) {
+    metMemoryCount = meet(metMemory, metMemoryCount, load<u64>(event + EVENT_ADDR));
+  }
   if (kind < <u32>EventKind.Other) {
     let ts = load<u64>(event + EVENT_TS);
     if (!s.ownEvents || ts < s.ownFrom) s.ownFrom = ts;

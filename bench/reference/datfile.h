@@ -4,7 +4,7 @@
 
 #include "replay.h"
 
-#define CPUS_MAX 256
+#define CPUS_MAX 1024
 enum { SECTION_HEADER = 16, OPTIONS_MAX = 64 };
 
 struct option_entry { u16 id; u32 size; u64 at; };

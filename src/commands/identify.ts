@@ -1,17 +1,17 @@
 /** `identify`: which policy explains an observed dirty log. */
 import { ask, statusOf } from "../answers/identify-answer.ts";
+import { UsageError } from "../model/place.ts";
 import { identifyJson } from "../report/json/identify-json.ts";
 import { identifyText } from "../report/text/identify-text.ts";
 import { choosePolicies } from "../vhost/chosen-policy.ts";
 import { type CommonArguments, logPagesOf, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
-import { observedImages } from "./shared/observed.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { say, stoppedBy } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface IdentifyArguments extends CommonArguments {
-  observed: string;
+  observed?: string;
   /** Only among these. */
   policy?: string[];
   assumeLogging?: boolean;
@@ -25,7 +25,8 @@ export async function run(api: ReplayApi, io: Io, args: IdentifyArguments): Prom
     ? choosePolicies(args.policy, api.POLICIES).map(({ policy }) => policy)
     : api.POLICIES;
   const window = windowOf(args.assumeLogging, "recorded");
-  const observed = await observedImages(args.observed);
+  if (args.observed === undefined) throw new UsageError("identify: give --observed DIR");
+  const observed = await api.observed(args.observed);
   const options = { observed, among, window, ...logPagesOf(args.logSize), ...stoppedBy(io) };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),

@@ -59,12 +59,29 @@ async function runWith<Arguments extends SharedOptions>(
   io: Io,
   args: Arguments,
 ): Promise<number> {
-  if (!args.policyFile) return module.run(api, io, args);
+  if (!args.policyFile) return runCase(module, api, io, args);
   const { readPolicyFiles, withPolicies } = await import("./shared/policy-files.ts");
   const policies = await readPolicyFiles(args.policyFile);
   const names = policies.map((policy) => policy.name);
   const policy = args.policy ?? names;
-  return module.run(withPolicies(api, policies), io, { ...args, policy });
+  return runCase(module, withPolicies(api, policies), io, { ...args, policy });
+}
+
+/** Runs a command on the case that was named, or on the recordings. */
+async function runCase<Arguments extends SharedOptions>(
+  module: CommandModule<Arguments>,
+  api: ReplayApi,
+  io: Io,
+  args: Arguments,
+): Promise<number> {
+  if (args.recordings === undefined) return module.run(api, io, args);
+  const { casesOf, oneOf, sayFiles } = await import("./shared/case.ts");
+  const cases = await casesOf(api, io, { ...args, recordings: args.recordings });
+  if (cases === null) return module.run(api, io, args);
+  if (cases.length > 1 && module.runMany) return module.runMany(cases, io);
+  const opened = oneOf(cases, io);
+  if (!args.quiet && !(module.tellsCase && !args.json)) sayFiles(opened.case, io);
+  return module.run(opened.api, io, opened.args);
 }
 
 function buildProgram(environment: Environment, run: Run): Command {
@@ -139,7 +156,7 @@ function addForensicCommands(program: Command, run: Run): void {
     recordings(program, "identify", "which policy explains an observed dirty log"),
     "only among these; may be repeated (default: all)",
   )
-    .requiredOption("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
+    .option("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
     .option("--log-size <bytes>", "size of a user-space back end's log, where no message tells")
     .action((names: string[], options) =>
       run(() => import("./identify.ts"), { ...options, recordings: names }),
@@ -227,8 +244,9 @@ function recordings(
 ): Command {
   return common(program.command(name, options).description(description))
     .argument(
-      "<recording...>",
-      "ftrace text, trace.dat, QEMU log or simpletrace, compressed or not; - is standard input",
+      "<case...>",
+      "a bundle, a folder or a tar archive; or files: ftrace text, trace.dat, QEMU log or simpletrace, " +
+        "compressed or not, and what is known beside them; - is standard input",
     )
     .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
     .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace")

@@ -1,8 +1,13 @@
 /** `report`: which pages each policy would have left out of the dirty log. */
-import { ask, statusOf } from "../answers/lost.ts";
+import { type Answer, ask, statusOf } from "../answers/lost.ts";
+import type { Case } from "../case/case.ts";
+import { casesJson } from "../report/json/case-json.ts";
 import { reportJson } from "../report/json/report-json.ts";
+import type { Tool } from "../report/json/result-json.ts";
+import { caseListText, caseText } from "../report/text/case-text.ts";
 import { reportText, SHOWN_FINDINGS } from "../report/text/report-text.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
+import type { OpenedCase } from "./shared/case.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { say, stoppedBy } from "./shared/say.ts";
@@ -23,8 +28,38 @@ export async function run(api: ReplayApi, io: Io, args: ReportArguments): Promis
     ask(recording, options, api.replay),
   );
   await say(io, args, {
-    text: (style) => reportText(answer.result, style, shown),
-    json: () => reportJson(api.tool, answer),
+    text: (style) => reportText(answer.result, style, shown, args.case ? caseText(args.case) : []),
+    json: () => reportJson(api.tool, answer, args.case),
   });
   return statusOf(answer);
+}
+
+/** A text names the files of the case itself. */
+export const tellsCase = true;
+
+/** Several cases: one sentence for each, and how to open it. */
+export async function runMany(
+  cases: readonly OpenedCase<ReportArguments>[],
+  io: Io,
+): Promise<number> {
+  const statuses: (0 | 1 | 3)[] = [];
+  const answers: { opened: Case; answer: Answer; tool: Tool }[] = [];
+  for (const { api, args, case: opened } of cases) {
+    const policies = replayablePolicies(api, io, args, args.policy);
+    const options = { policies, window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) };
+    const answer = await openSession(api, io, args).ask((recording) =>
+      ask(recording, options, api.replay),
+    );
+    statuses.push(statusOf(answer));
+    answers.push({ opened, answer, tool: api.tool });
+  }
+  await say(io, cases[0]!.args, {
+    text: (style) =>
+      caseListText(
+        answers.map(({ opened, answer }) => ({ opened, result: answer.result })),
+        style,
+      ),
+    json: () => casesJson(answers.map((one) => reportJson(one.tool, one.answer, one.opened))),
+  });
+  return statuses.includes(1) ? 1 : statuses.includes(3) ? 3 : 0;
 }

@@ -5,7 +5,6 @@ import { verifyJson } from "../report/json/verify-json.ts";
 import { verifyText } from "../report/text/verify-text.ts";
 import { logPagesOf, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
-import { observedImages } from "./shared/observed.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { say, stoppedBy } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
@@ -23,7 +22,7 @@ export async function run(api: ReplayApi, io: Io, args: VerifyArguments): Promis
   }
   const policies = replayablePolicies(api, io, args, args.policy);
   const window = windowOf(args.assumeLogging, "recorded");
-  const observed = await observedImages(args.observed);
+  const observed = await api.observed(args.observed);
   const options = { observed, policies, window, ...logPagesOf(args.logSize), ...stoppedBy(io) };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),

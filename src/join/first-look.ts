@@ -4,15 +4,14 @@
  * that only a destination shows. Reads an input once and replays nothing.
  */
 import { EventKind, ORDER_HASHES, Status } from "../../assembly/abi.ts";
-import type { Source } from "../bytes/source.ts";
-import { Core, OutOfMemory } from "../core/core.ts";
+import type { Source, Surroundings } from "../bytes/source.ts";
+import { Core, type CoreModule, OutOfMemory } from "../core/core.ts";
 import { readHead } from "../core/event-record.ts";
 import { EventArguments, readQemuEvent } from "../core/qemu-record.ts";
 import type { Feed } from "../formats/feed.ts";
 import { type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
 import type { InputSummary } from "../model/result.ts";
 import { qemuEventOfKind } from "../qemu/events.ts";
-import type { Recording } from "./recording.ts";
 import { readSample, type Sample } from "./sample.ts";
 
 /** An event that may stand in another recording too. */
@@ -40,6 +39,14 @@ export interface ZeroPages {
   lossy: boolean;
 }
 
+/** What a look needs, beside the input. */
+export interface Looking {
+  module: CoreModule;
+  surroundings: Surroundings;
+  /** trace-events-all of the QEMU that wrote a simpletrace. */
+  traceEvents?: Source;
+}
+
 export interface FirstLook {
   source: Source;
   summary: InputSummary;
@@ -53,6 +60,8 @@ export interface FirstLook {
   parts: LookedPart[];
   /** Addresses of the virtqueues that were met first: two inputs with one in common are of one host or QEMU. */
   queues: ReadonlySet<bigint>;
+  /** Host addresses of guest memory: a kernel and a QEMU with one in common are of one machine. */
+  memory: ReadonlySet<bigint>;
   /** Pages with data in the order of each migration's sends; and as they were received. */
   sent: PageOrder[];
   received: PageOrder;
@@ -81,6 +90,13 @@ export interface PageOrder {
 
 const MAX_ANCHORS = 20_000;
 const MAX_ORDERS = 1000;
+const MAX_ADDRESSES = 4096;
+/** Arguments that are the host address of guest memory. */
+const MEMORY_ARGUMENTS: ReadonlyMap<EventKind, string> = new Map([
+  [EventKind.QSlot, "userspace_addr"],
+  [EventKind.QRegion, "host"],
+  [EventKind.QUserRegion, "userspace_addr"],
+]);
 /** Kinds whose arguments hold an address of the process. */
 const WITH_ADDRESS: ReadonlySet<EventKind> = new Set([
   EventKind.QSave,
@@ -93,12 +109,13 @@ const WITH_ADDRESS: ReadonlySet<EventKind> = new Set([
 ]);
 
 /** Looks through one input. Throws RecordingError as the replay would. */
-export async function firstLook(recording: Recording, source: Source): Promise<FirstLook> {
-  const core = await Core.create(recording.module, 0);
-  const { surroundings, traceEvents = null } = recording;
+export async function firstLook(by: Looking, source: Source): Promise<FirstLook> {
+  const core = await Core.create(by.module, 0);
+  const { surroundings, traceEvents = null } = by;
   const [input] = await openInputs(core, [source], surroundings, traceEvents);
   const anchors: Anchor[] = [];
   const sent: PageOrder[] = [];
+  const memory = new Set<bigint>();
   let syncs = 0;
   let gaps = 0;
   try {
@@ -108,6 +125,11 @@ export async function firstLook(recording: Recording, source: Source): Promise<F
       if (kind === EventKind.Gap) gaps++;
       if (kind <= EventKind.Other) return;
       if (kind === EventKind.QSyncStart) syncs++;
+      const argument = MEMORY_ARGUMENTS.get(kind);
+      if (argument !== undefined && memory.size < MAX_ADDRESSES) {
+        const address = new EventArguments(core, at).bits(argument);
+        if (address !== 0n) memory.add(address);
+      }
       if (kind === EventKind.QState && new EventArguments(core, at).text("new_state") === "setup") {
         if (core.exports.sentInThisOrder() > 0 && sent.length < MAX_ORDERS)
           sent.push(sentOrder(core));
@@ -134,7 +156,11 @@ export async function firstLook(recording: Recording, source: Source): Promise<F
         core.bytes.slice(core.exports.kindCountsPtr(), core.exports.kindCountsPtr() + 256).buffer,
       ),
       parts: readParts(core, input!.feed),
-      queues: new Set(readWords(core, core.exports.metPtr(), core.exports.metLength())),
+      queues: new Set(readWords(core, core.exports.metQueuesPtr(), core.exports.metQueuesLength())),
+      memory: new Set([
+        ...memory,
+        ...readWords(core, core.exports.metMemoryPtr(), core.exports.metMemoryLength()),
+      ]),
       sent,
       received: order(core, core.exports.profiledLoads(), core.exports.receivedOrderPtr()),
     };

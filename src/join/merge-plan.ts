@@ -68,7 +68,9 @@ export async function planMerge(recording: Recording, buffers = false): Promise<
     return { ...plan, inputs: sources.map(alone) };
   }
   const looks: FirstLook[] = [];
-  for (const source of sources) looks.push(await firstLook(recording, source));
+  for (const source of sources) {
+    looks.push(recording.looks?.get(source.name) ?? (await firstLook(recording, source)));
+  }
   const replayed = takeDestinations(looks, plan);
   takeReplayed(replayed, recording, plan);
   return plan;

@@ -3,6 +3,7 @@ import type { Source, Surroundings } from "../bytes/source.ts";
 import type { CoreModule } from "../core/core.ts";
 import type { BlockRange } from "../memory/block-range.ts";
 import type { ClockPair, GivenOffset } from "./clock-pair.ts";
+import type { FirstLook } from "./first-look.ts";
 
 /** What to replay: inputs, and the core to do it with. */
 export interface Recording {
@@ -19,6 +20,8 @@ export interface Recording {
   clockPairs?: readonly ClockPair[];
   /** RAM blocks in guest-physical memory, from `info mtree -f`. */
   memoryMap?: readonly BlockRange[];
+  /** First looks at inputs that were taken already, by name: they are not read twice for it. */
+  looks?: ReadonlyMap<string, FirstLook>;
   /** Called about once a MiB: bytes read so far, events replayed. */
   onProgress?: (bytes: number, events: number) => void;
   /** SHA-256 of an input's bytes, where the caller wants it in the result. */

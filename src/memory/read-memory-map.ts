@@ -4,8 +4,8 @@
  * text).
  */
 
-import { unwrap } from "../bytes/decompress.ts";
 import type { Source } from "../bytes/source.ts";
+import { wholeText } from "../bytes/whole-text.ts";
 import { atLine, type Place, RecordingError } from "../model/place.ts";
 import { MemoryMap } from "./memory-map.ts";
 import { type FlatRange, fileLines, type PlaceOfLine, parseFlatViews } from "./mtree-text.ts";
@@ -13,6 +13,7 @@ import { parseRamBlocks, type RamBlock } from "./ramblock-text.ts";
 
 /** Far above any transcript around a migration; a recording given by mistake ends here. */
 const MOST_BYTES = 2 ** 26;
+const MAP_TEXT = "info mtree or info ramblock";
 
 /** What was found in texts, in order. */
 interface Found {
@@ -58,7 +59,8 @@ export function parseMemoryMap(files: readonly { name: string; text: string }[])
 /** The same from sources, compressed or not. Throws RecordingError also for more than 64 MiB. */
 export async function readMemoryMap(sources: readonly Source[]): Promise<MemoryMap> {
   const files: { name: string; text: string }[] = [];
-  for (const source of sources) files.push({ name: source.name, text: await wholeText(source) });
+  for (const source of sources)
+    files.push({ name: source.name, text: await wholeText(source, MOST_BYTES, MAP_TEXT) });
   return parseMemoryMap(files);
 }
 
@@ -96,30 +98,4 @@ function returned(line: string, place: Place): string | undefined {
   const inner = (message as { msg?: unknown }).msg ?? message;
   const answer = (inner as { return?: unknown }).return;
   return typeof answer === "string" ? answer : undefined;
-}
-
-async function wholeText(source: Source): Promise<string> {
-  const stream = (await unwrap(source)).stream();
-  const parts: string[] = [];
-  const decoder = new TextDecoder();
-  const chunk = new Uint8Array(1 << 16);
-  let bytes = 0;
-  try {
-    for (;;) {
-      const count = await stream.read(chunk);
-      if (count === 0) break;
-      bytes += count;
-      if (bytes > MOST_BYTES) {
-        throw new RecordingError(
-          { file: source.name, at: "" },
-          `at most ${MOST_BYTES} bytes of info mtree or info ramblock`,
-          "more",
-        );
-      }
-      parts.push(decoder.decode(chunk.subarray(0, count), { stream: true }));
-    }
-  } finally {
-    stream.close();
-  }
-  return parts.join("") + decoder.decode();
 }

@@ -2,6 +2,7 @@
 
 import type { Source } from "../../src/bytes/source.ts";
 import type { Io } from "../../src/commands/shared/io.ts";
+import { observedImages } from "../../src/commands/shared/observed.ts";
 import type { ReplayApi } from "../../src/commands/shared/replay-api.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
 import { countPages } from "../../src/model/page-runs.ts";
@@ -262,6 +263,7 @@ export function fakeApi(result: ReplayResult = resultOf()): ReplayApi {
     surroundings: () => ({
       spool: () => Promise.reject(new Error("nothing is spooled here")),
     }),
+    observed: observedImages,
     module: undefined as never,
     plan: () => Promise.reject(new Error("not part of this fixture")),
     async replay(_, options) {

@@ -1,4 +1,6 @@
 /** Arguments that all commands share, and the ones that need reading. */
+import type { Case } from "../../case/case.ts";
+import type { FirstLook } from "../../join/first-look.ts";
 import { UsageError } from "../../model/place.ts";
 import {
   type ChosenPolicy,
@@ -29,6 +31,11 @@ export interface CommonArguments {
   clockTolerance?: string;
   /** File with realtime and monotonic clock, read together. */
   clockPairs?: string;
+  /** The case that stands for the recordings, and first looks at them, by name. */
+  case?: Case;
+  looks?: ReadonlyMap<string, FirstLook>;
+  /** uname -r of the host that was recorded, as a file of the case says it. */
+  kernel?: string;
 }
 
 /** `--assume-logging` is true, `--no-assume-logging` false, neither undefined. */

@@ -1,15 +1,20 @@
 /** `--clock-offset`, `--clock-tolerance`, `--clock-pairs`: how recordings come to one clock. */
-import { readFileSync } from "node:fs";
-import type { ClockPair } from "../../join/clock-pair.ts";
-import { atLine, quoteFound, RecordingError, UsageError } from "../../model/place.ts";
+import type { Source } from "../../bytes/source.ts";
+import { wholeText } from "../../bytes/whole-text.ts";
+import { parseClockPairs } from "../../join/clock-pair.ts";
+import { UsageError } from "../../model/place.ts";
 import type { Recording } from "../../replay/replay.ts";
 import type { CommonArguments } from "./arguments.ts";
 import { nanoseconds } from "./arguments.ts";
 
-/** What the options say, as the library takes it. Throws UsageError, RecordingError. */
-export function clockOptions(
+/** A file of readings is small. */
+const MOST_BYTES = 2 ** 24;
+
+/** What the options say, as the library takes it; `open` opens a file. Throws UsageError, RecordingError. */
+export async function clockOptions(
   args: CommonArguments,
-): Pick<Recording, "clockOffsets" | "clockPairs"> {
+  open: (name: string) => Source,
+): Promise<Pick<Recording, "clockOffsets" | "clockPairs">> {
   const options: Pick<Recording, "clockOffsets" | "clockPairs"> = {};
   const tolerance =
     args.clockTolerance === undefined
@@ -30,7 +35,10 @@ export function clockOptions(
   } else if (tolerance !== null) {
     throw new UsageError("--clock-tolerance goes with --clock-offset");
   }
-  if (args.clockPairs !== undefined) options.clockPairs = readPairs(args.clockPairs);
+  if (args.clockPairs !== undefined) {
+    const text = await wholeText(open(args.clockPairs), MOST_BYTES, "clock readings");
+    options.clockPairs = parseClockPairs(text, args.clockPairs);
+  }
   return options;
 }
 
@@ -43,38 +51,4 @@ function offsetOf(text: string): [string, bigint] {
   }
   const ns = nanoseconds(match[3]!, "--clock-offset");
   return [match[1]!, match[2] === "-" ? -ns : ns];
-}
-
-const MAX_PAIRS = 10_000;
-
-/** Lines `realtime=SEC monotonic=SEC [spread_ns=N]`; others are passed over. */
-function readPairs(file: string): ClockPair[] {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new RecordingError(
-      { file, at: "" },
-      "a readable file",
-      (error as NodeJS.ErrnoException).code,
-    );
-  }
-  const pairs: ClockPair[] = [];
-  text.split("\n").forEach((line, i) => {
-    if (!line.includes("realtime=") || pairs.length >= MAX_PAIRS) return;
-    const match = /realtime=(\d+\.\d+)\s.*?monotonic=(\d+\.\d+)(?:.*?spread_ns=(\d+))?/.exec(line);
-    if (!match) {
-      const expected = "realtime=SECONDS monotonic=SECONDS";
-      throw new RecordingError({ file, at: atLine(i + 1) }, expected, quoteFound(line));
-    }
-    pairs.push({
-      realtime: nanoseconds(match[1]!, "realtime"),
-      monotonic: nanoseconds(match[2]!, "monotonic"),
-      spread: BigInt(match[3] ?? "0"),
-    });
-  });
-  if (pairs.length === 0) {
-    throw new RecordingError({ file, at: "" }, "a line realtime=SECONDS monotonic=SECONDS", "none");
-  }
-  return pairs;
 }

@@ -5,6 +5,7 @@ import { fileSource, loadCore, nodeSurroundings, stdinSource } from "../../node/
 import { dump, replay } from "../../replay/replay.ts";
 import type { Tool } from "../../report/json/result-json.ts";
 import { POLICIES } from "../../vhost/policy.ts";
+import { observedImages } from "./observed.ts";
 import type { ReplayApi } from "./replay-api.ts";
 import { readTool } from "./tool.ts";
 
@@ -23,6 +24,7 @@ export async function loadApi(): Promise<ReplayApi> {
     },
     module,
     openSources: (names) => names.map((name) => (name === "-" ? stdinSource() : fileSource(name))),
+    observed: observedImages,
     surroundings: nodeSurroundings,
     plan: planMerge,
     replay,

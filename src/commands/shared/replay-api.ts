@@ -3,6 +3,7 @@
  * else in a test. `load-api.ts` makes the real one.
  */
 import type { Replayer } from "../../answers/asked.ts";
+import type { ObservedImages } from "../../answers/observed.ts";
 import type { Source, Surroundings } from "../../bytes/source.ts";
 import type { CoreModule } from "../../core/core.ts";
 import type { HistoryLevel } from "../../history/index.ts";
@@ -19,6 +20,8 @@ export interface ReplayApi {
   readonly module: CoreModule;
   /** One source a name, `-` being standard input; throws RecordingError. */
   openSources(names: readonly string[]): readonly Source[];
+  /** The images of dirty logs in a folder; throws UsageError, RecordingError. */
+  observed(folder: string): Promise<ObservedImages>;
   /** `say` gets lines for the user, without a line feed; `jobs` is how many threads may work. */
   surroundings(say: (line: string) => void, jobs?: number): Surroundings;
   /** How the recordings become one; throws RecordingError where `replay` would. */

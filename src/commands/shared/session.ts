@@ -29,7 +29,6 @@ export function openSession(api: ReplayApi, io: Io, args: CommonArguments): Sess
   const syncMarker = syncMarkerOf(args.syncMarker);
   const open = (name: string) => interruptibleSource(api.openSources([name])[0]!, io.signal);
   const sources = args.recordings.map(open);
-  const clocks = clockOptions(args);
   const surroundings = api.surroundings((line) => {
     if (!args.quiet) io.err(`${line}\n`);
   }, jobsOf(args.jobs));
@@ -43,7 +42,8 @@ export function openSession(api: ReplayApi, io: Io, args: CommonArguments): Sess
     };
     if (syncMarker) recording.syncMarker = syncMarker;
     if (args.traceEvents !== undefined) recording.traceEvents = open(args.traceEvents);
-    Object.assign(recording, clocks, await mapOption(api, args.mtree));
+    if (args.looks) recording.looks = args.looks;
+    Object.assign(recording, await clockOptions(args, open), await mapOption(api, args.mtree));
     try {
       return await use(recording);
     } finally {

@@ -1,7 +1,9 @@
 /** The documents of `report --json` and `info --json`. Schemas: schema/report, schema/info. */
 import type { Answer as Contents } from "../../answers/inspect.ts";
 import { type Answer as Lost, statusOf } from "../../answers/lost.ts";
+import type { Case } from "../../case/case.ts";
 import { verdictSentence } from "../text/verdict.ts";
+import { caseJson } from "./case-json.ts";
 import {
   deviceJson,
   findingJson,
@@ -19,13 +21,14 @@ import { migrationJson } from "./stale-json.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
-/** `vhost-replay/report/1`. */
-export function reportJson(tool: Tool, { asked, result }: Lost) {
+/** `vhost-replay/report/1`; `opened`: the case that was asked about, where it was one. */
+export function reportJson(tool: Tool, { asked, result }: Lost, opened: Case | null = null) {
   const names = result.policies.map((policy) => policy.name);
   return {
     schema: "vhost-replay/report/1",
     tool: toolJson(tool),
     options: optionsJson(asked),
+    case: opened && caseJson(opened),
     inputs: result.inputs.map(inputJson),
     verdict: {
       answer: ANSWERS[statusOf({ result })],

@@ -11,8 +11,22 @@ import { verdictSentence } from "./verdict.ts";
 /** Findings a policy that are shown unless all are asked for. */
 export const SHOWN_FINDINGS = 8;
 
-/** The whole report, ending in a line feed. `shown`: findings a policy, at most. */
-export function reportText(result: ReplayResult, style: TextStyle, shown = SHOWN_FINDINGS): string {
+/** What a report says first: of a migration, or of the dirty logs. */
+export function headline(result: ReplayResult): string {
+  const migration = toldByQemu(result);
+  return migration === null ? verdictSentence(result) : staleSentence(migration, result);
+}
+
+/**
+ * The whole report, ending in a line feed. `shown`: findings a policy, at most; `files`: lines about the
+ * files of a case.
+ */
+export function reportText(
+  result: ReplayResult,
+  style: TextStyle,
+  shown = SHOWN_FINDINGS,
+  files: string[] = [],
+): string {
   const migration = toldByQemu(result);
   const sections = [
     migration === null ? [] : wrapBold(staleSentence(migration, result), style),
@@ -20,6 +34,7 @@ export function reportText(result: ReplayResult, style: TextStyle, shown = SHOWN
     [style.bold(verdictSentence(result))],
     // Numbers without a verdict would be read as one.
     result.verdict ? policyTable(result) : [],
+    files,
     result.inputs.flatMap(inputLine),
     ...result.policies.map((policy) => findingsText(result, policy, shown, style)),
     moreFindings(result),

@@ -1,0 +1,56 @@
+/** The files of a case, and what each is. */
+import type { Case } from "../../case/case.ts";
+import { counted } from "../../model/counted.ts";
+import type { ReplayResult } from "../../model/result.ts";
+import { headline } from "./report-text.ts";
+import { printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
+
+/** Files that are left out are shown so far. */
+const SHOWN_STRANGERS = 12;
+
+/** One line a file: first what is used, then what is left out. */
+export function caseText({ name, files, options }: Case): string[] {
+  const used = files.filter((file) => file.used);
+  const others = files.filter((file) => !file.used);
+  const short = shortener(name);
+  const { observed } = options;
+  const images =
+    observed === undefined ? [] : used.filter((f) => f.name.startsWith(`${observed}/`));
+  const lines = used
+    .filter((file) => !images.includes(file))
+    .map((file) => `${short(file.name)}: ${file.said}`);
+  if (observed !== undefined && images.length > 0) {
+    lines.push(
+      `${short(observed)}/: ${counted(images.length, "image")} of dirty logs, for verify and identify`,
+    );
+  }
+  for (const file of others.slice(0, SHOWN_STRANGERS))
+    lines.push(`${short(file.name)}: ${file.said}`);
+  const more = others.length - SHOWN_STRANGERS;
+  if (more > 0) lines.push(`and ${counted(more, "more file")}, left out`);
+  return [
+    `Files of ${printable(name)}`,
+    "",
+    ...lines.flatMap((line) => wrapText(printable(line), "  ", "    ")),
+  ];
+}
+
+function shortener(folder: string): (file: string) => string {
+  const prefix = folder.endsWith("/") ? folder : `${folder}/`;
+  return (file) => (file.startsWith(prefix) ? file.slice(prefix.length) : file);
+}
+
+/** Several cases: what each says first, and the files to give to ask more. */
+export function caseListText(
+  cases: readonly { opened: Case; result: ReplayResult }[],
+  style: TextStyle,
+): string {
+  return sectionsText(
+    cases.map(({ opened, result }) => [
+      ...wrapText(printable(headline(result)), "", "  ").map((line) => style.bold(line)),
+      ...opened.files
+        .filter((file) => file.used)
+        .flatMap((file) => wrapText(printable(`${file.name}: ${file.said}`), "  ", "    ")),
+    ]),
+  );
+}
