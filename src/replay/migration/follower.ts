@@ -11,7 +11,7 @@ import type { BlockRange } from "../../memory/block-range.ts";
 import type { Place } from "../../model/place.ts";
 import type { MigrationResult, Round } from "../../model/result.ts";
 import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
-import type { IoctlEffect } from "../devices.ts";
+import type { IoctlEffect } from "../device-ioctls.ts";
 import type { ReplayState } from "../replay-state.ts";
 import { RamMap } from "./ram-map.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
