@@ -217,7 +217,15 @@ function machineLimits(
   run: MachineReplay,
   add: (code: string, effect: Limit["effect"], text: string) => void,
 ): void {
-  const { whose, devices } = run.shared;
+  const { whose, devices, idleDevices } = run.shared;
+  if (idleDevices.length > 0) {
+    add(
+      "idle-devices",
+      null,
+      `${counted(idleDevices.length, "device")} of another process are named by ioctls, and no request of ` +
+        "them is in the recording: they are of none of its machines.",
+    );
+  }
   if (run.notTold) {
     add(
       "machines-not-told",

@@ -36,6 +36,8 @@ export interface Shared extends ReplayTables {
   readonly gaps: readonly GapSummary[];
   /** Which machine is whose. */
   readonly whose: Machines;
+  /** At the end: devices of which nothing was replayed, and that are of none of the machines. */
+  readonly idleDevices: readonly Device[];
   queueOf(): (id: number) => QueueName;
   devicesOf(machine: number): Device[];
 }

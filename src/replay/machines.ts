@@ -50,37 +50,50 @@ export class Machines {
   /** The machine of whoever is called so in the evidence. */
   of(name: string): number {
     const party = this.evidence.of(name);
-    party.machine ??= this.#place(name, party, true);
+    party.machine ??= this.#place(name, party);
     return party.machine;
   }
 
-  /** The same of a device of which nothing was replayed, so that nothing can have been mixed. */
-  ofIdle(name: string): number {
+  /**
+   * The same of a device of which nothing was replayed; null: it is of another machine than all that
+   * were, and of that nothing is known.
+   */
+  ofIdle(name: string): number | null {
     const party = this.evidence.of(name);
-    party.machine ??= this.#place(name, party, false);
-    return party.machine;
+    if (party.machine === null && this.#names.length > 0) {
+      const { same, unknown } = this.#match(party);
+      party.machine = same ?? unknown;
+    }
+    return party.machine ?? (this.#names.length === 0 ? 0 : null);
   }
 
-  #place(name: string, party: Party, replayed: boolean): number {
+  #place(name: string, party: Party): number {
     if (this.#names.length === 0) {
       this.#names.push(name);
       return 0;
     }
+    const { same, unknown } = this.#match(party);
+    if (same !== null) {
+      this.evidence.join(this.#names[same]!, name, "memory");
+      return same;
+    }
+    if (unknown === null) return this.#add(name);
+    this.#assumed.push({ name, machine: unknown });
+    return unknown;
+  }
+
+  /** The machine that shares its memory, and the first of which nothing tells whether it is another one. */
+  #match(party: Party): { same: number | null; unknown: number | null } {
     let unknown: number | null = null;
     for (let machine = 0; machine < this.#names.length; machine++) {
       const other = this.evidence.of(this.#names[machine]!);
-      const pids = party.pid !== null && other.pid !== null;
-      const memory = pids ? null : shareMemory(party, other);
-      if (memory === true) {
-        this.evidence.join(this.#names[machine]!, name, "memory");
-        return machine;
-      }
-      if (!pids && memory === null) unknown ??= machine;
-      else if (memory === false) for (const one of [party, other]) one.toldBy.add("memory");
+      if (party.pid !== null && other.pid !== null) continue;
+      const memory = shareMemory(party, other);
+      if (memory === true) return { same: machine, unknown: null };
+      if (memory === null) unknown ??= machine;
+      else for (const one of [party, other]) one.toldBy.add("memory");
     }
-    if (unknown === null) return this.#add(name);
-    if (replayed) this.#assumed.push({ name, machine: unknown });
-    return unknown;
+    return { same: null, unknown };
   }
 
   #add(name: string): number {

@@ -289,18 +289,15 @@ export class Replay implements Shared {
     await machine.sync({ ...sync, ns: ns.toString(), place }, ns, null);
   }
 
-  /** Devices of which nothing was replayed belong to a machine too. */
-  async #placeOthers(): Promise<void> {
-    for (const { number } of this.devices.all) {
-      const index = this.whose.ofIdle(ofDevice(number));
-      while (this.machines.length <= index) await this.#addMachine();
-    }
-  }
+  /** Devices of which nothing was replayed, and that are of none of the machines. */
+  idleDevices: readonly Device[] = [];
 
   /** The devices of a machine; the first has those of which nothing was replayed yet. */
   devicesOf(machine: number): Device[] {
     return this.devices.all.filter(
-      ({ number }) => (this.whose.evidence.of(ofDevice(number)).machine ?? 0) === machine,
+      ({ number }) =>
+        (this.whose.evidence.of(ofDevice(number)).machine ?? 0) === machine &&
+        !this.idleDevices.some((idle) => idle.number === number),
     );
   }
 
@@ -340,7 +337,9 @@ export class Replay implements Shared {
 
   async #end(): Promise<void> {
     this.core.exports.endChains();
-    await this.#placeOthers();
+    this.idleDevices = this.devices.all.filter(
+      ({ number }) => this.whose.ofIdle(ofDevice(number)) === null,
+    );
     const last = lastNs(this.core, this.inputs);
     for (const machine of this.machines) await machine.use().finish(last);
     const { onRequest, sink } = this.options;

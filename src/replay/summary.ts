@@ -1,6 +1,7 @@
 /** From a finished replay to its result. */
 import { Driver, RowSet } from "../../assembly/abi.ts";
 import { ownAddress, type Queue, readQueues } from "../core/queue-record.ts";
+import { UsageError } from "../model/place.ts";
 import type {
   DeviceSummary,
   InputSummary,
@@ -115,10 +116,31 @@ function policyResults(
   });
 }
 
-/** The result of a replay that has run to its end. */
+/** The result of a replay that has run to its end. Throws UsageError when it holds several machines. */
 export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayResult {
-  const run = replay.machines[0]!.use();
-  const queues = readQueues(run.core);
+  const [only, ...others] = replay.machines.map((run) => summariseMachine(run, inputs));
+  if (others.length > 0) {
+    throw new UsageError(
+      `the recording holds ${replay.machines.length} machines, and pages of one are not those of another`,
+    );
+  }
+  return {
+    inputs: [...inputs, ...replay.plan.destinations, ...replay.plan.repeated].map((input, i) => ({
+      ...input,
+      gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
+      notes: i === 0 ? [...input.notes, ...replay.plan.notes] : input.notes,
+    })),
+    ...only!,
+    eventsReplayed: replay.core.exports.eventsReplayed(),
+  };
+}
+
+type MachineSummary = Omit<ReplayResult, "inputs" | "eventsReplayed">;
+
+/** What is said of one machine. */
+export function summariseMachine(run: MachineReplay, inputs: InputSummary[]): MachineSummary {
+  run.use();
+  const queues = readQueues(run.core).filter(({ machine }) => machine + 1 === run.number);
   const devices = deviceSummaries(run, queues);
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];
@@ -133,11 +155,6 @@ export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayR
   const firstRow = run.rows.findIndex((row) => row.window === window);
   const verdict = carriesVerdict(inputs, queues, limits);
   return {
-    inputs: [...inputs, ...run.plan.destinations, ...run.plan.repeated].map((input, i) => ({
-      ...input,
-      gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
-      notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
-    })),
     devices,
     window,
     windowWhy,
@@ -152,7 +169,6 @@ export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayR
     sufficiency,
     certainty,
     verdict,
-    eventsReplayed: run.core.exports.eventsReplayed(),
   };
 }
 
