@@ -7,7 +7,7 @@
  * `statusOf(answer)`, the exit status of the command that asks it.
  */
 
-export type { Asked, CommonAnswer, CommonOptions, Replayer } from "./answers/asked.ts";
+export type { Asked, CommonAnswer, CommonOptions } from "./answers/asked.ts";
 export * as attribute from "./answers/attribute.ts";
 export * as identify from "./answers/identify-answer.ts";
 export * as compareImages from "./answers/image-comparison.ts";
@@ -16,8 +16,10 @@ export * as life from "./answers/life.ts";
 export * as compareLogs from "./answers/log-comparison.ts";
 export * as logImages from "./answers/log-images.ts";
 export * as lost from "./answers/lost.ts";
+export type { MachineOptions } from "./answers/machines.ts";
 export type { ObservedImages } from "./answers/observed.ts";
 export type { OwnersOfSet, ToldSet } from "./answers/page-set.ts";
+export type { Replayer } from "./answers/replayer.ts";
 export * as requests from "./answers/requests.ts";
 export * as stale from "./answers/stale.ts";
 export type { ByteStream, RandomAccess, Source, Surroundings } from "./bytes/source.ts";
@@ -42,6 +44,7 @@ export type { NormalisedEvent } from "./model/event.ts";
 export type { GpaRange } from "./model/pages.ts";
 export { formatPlace, type Place, RecordingError, UsageError } from "./model/place.ts";
 export type * from "./model/result.ts";
+export type * from "./model/told.ts";
 export { dump, type Recording, type ReplayOptions, replay } from "./replay/replay.ts";
 export { type ChosenPolicy, choosePolicies, DEFAULT_POLICIES } from "./vhost/chosen-policy.ts";
 export {

@@ -141,8 +141,8 @@ describe("the package", () => {
       ...["compareLogs 0", "identify 0", "compareImages 0"],
     ]);
     const answers = Object.fromEntries(lines.map(({ question, answer }) => [question, answer]));
-    expect(answers.stale.result.migrations[0].verdicts[0].best).toBe(1929);
-    expect(answers.life.life.writes).toBe(1);
+    expect(answers.stale.result.machines[0].migrations[0].verdicts[0].best).toBe(1929);
+    expect(answers.life.lives[0].writes).toBe(1);
     expect(answers.identify.identification.ranking[0].policy).toBe("linux-6.16");
   });
 });

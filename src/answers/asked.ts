@@ -4,9 +4,10 @@ import type { ReplayResult } from "../model/result.ts";
 import type { Recording, ReplayOptions } from "../replay/replay.ts";
 import { type ChosenPolicy, choosePolicies, refuseFatal } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy.ts";
+import type { MachineOptions } from "./machines.ts";
 
 /** Options of every question. */
-export interface CommonOptions {
+export interface CommonOptions extends MachineOptions {
   /** Whose dirty logs are asked about (`choosePolicies`); default: unpatched and patched. */
   policies?: readonly ChosenPolicy[];
   /** Which writes count: while the recording shows logging on, all of them, or as it turns out. */
@@ -18,9 +19,6 @@ export interface CommonOptions {
   signal?: AbortSignal;
 }
 
-/** How a recording is replayed: `replay`, or something that stands for it (a worker, a test). */
-export type Replayer = (recording: Recording, options: ReplayOptions) => Promise<ReplayResult>;
-
 /** What was asked, as far as it changes the answer. */
 export interface Asked {
   /** Names of the rows. */
@@ -30,11 +28,14 @@ export interface Asked {
   syncMarker: string | null;
   /** Name of the policy that ran; null: not told. */
   ran: string | null;
+  /** The machine that was asked for, as given; null: all. */
+  machine: string | null;
 }
 
 /** What every answer holds beside its own: plain data, safe for JSON and `structuredClone`. */
 export interface CommonAnswer {
   asked: Asked;
+  /** With the machines that were asked for. */
   result: ReplayResult;
 }
 
@@ -56,6 +57,7 @@ export function prepare(
       window,
       syncMarker: recording.syncMarker?.source ?? null,
       ran: options.ran?.name ?? null,
+      machine: options.machine ?? null,
     },
     base: {
       ...{ policies, window },

@@ -4,19 +4,22 @@
  * that does not is the page's saving set.
  */
 
-import type { LogWindow, PageRun, PolicyResult, ReplayResult } from "../model/result.ts";
+import type { LogWindow, MachineResult, PageRun, PolicyResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { assumeLogging, type CauseMask, causeMask } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy-row.ts";
 import { seriesPolicy } from "../vhost/policy-row.ts";
 import { NO_PATCHES, PATCHES, patchChoices, patchList, type Series } from "../vhost/series.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { type MachineOptions, selectMachines, worstStatus } from "./machines.ts";
+import type { Replayer } from "./replayer.ts";
 
-export type Options = Pick<CommonOptions, "window" | "signal">;
+export type Options = Pick<CommonOptions, "window" | "signal" | keyof MachineOptions>;
 
 export interface Answer extends CommonAnswer {
-  attribution: Attribution;
+  /** One a machine, in the order of `result.machines`. */
+  attributions: Attribution[];
 }
 
 /** Throws what `replay` throws. */
@@ -27,17 +30,16 @@ export async function ask(
 ): Promise<Answer> {
   const policies = attributionPolicies();
   const { asked, base } = prepare(recording, { ...options, policies }, "auto");
-  const result = await run(recording, { ...base, runLimit: ATTRIBUTE_RUNS });
-  return { asked, result, attribution: attributePages(result) };
+  const found = await run(recording, { ...base, runLimit: ATTRIBUTE_RUNS });
+  const result = selectMachines(found, options);
+  return { asked, result, attributions: result.machines.map(attributePages) };
 }
 
 /** 0: nothing is lost, or the series saves all of it. 1: pages stay lost. 3: no verdict. */
-export function statusOf({
-  attribution,
-  result,
-}: Pick<Answer, "attribution" | "result">): 0 | 1 | 3 {
-  if (!result.verdict) return 3;
-  return attribution.prefix === null ? 1 : 0;
+export function statusOf({ attributions }: Pick<Answer, "attributions">): 0 | 1 | 3 {
+  return worstStatus(
+    attributions.map(({ lost, prefix }) => (lost === null ? 3 : prefix === null ? 1 : 0)),
+  );
 }
 
 /** Runs of lost pages that a replay must keep a row for `attributePages`. */
@@ -72,9 +74,9 @@ export interface LostByQueue {
 /** The answer: where pages go that a kernel without the series loses. */
 export interface Attribution {
   window: LogWindow;
-  windowWhy: ReplayResult["windowWhy"];
-  /** Distinct pages that a kernel with none of the patches loses in some round. */
-  lost: number;
+  windowWhy: MachineResult["windowWhy"];
+  /** Distinct pages that a kernel with none of the patches loses in some round; null: not known. */
+  lost: number | null;
   /** Fewest patches first. */
   sets: SavingSet[];
   /** Pages that no choice of patches saves, and by which causes they are lost. */
@@ -83,8 +85,8 @@ export interface Attribution {
   unlisted: number;
   /** For each patch, pages whose saving set has it. */
   patches: { number: number; title: string; pages: number }[];
-  /** Pages still lost with patches 1 to `upTo`; 0 is none of them. */
-  prefixes: { upTo: number; lost: number }[];
+  /** Pages still lost with patches 1 to `upTo`; 0 is none of them; null: not known. */
+  prefixes: { upTo: number; lost: number | null }[];
   /** The smallest prefix that loses nothing; null when the whole series does. */
   prefix: number | null;
   queues: LostByQueue[];
@@ -141,8 +143,8 @@ export function patchesFor(cause: string, window: LogWindow): number[] | null {
   return PATCH_ROWS.find((row) => (logs(row) & bit) !== 0n)?.patches ?? null;
 }
 
-/** The attribution of a replay against `attributionPolicies()`. */
-export function attributePages(result: ReplayResult): Attribution {
+/** The attribution of a machine that was replayed against `attributionPolicies()`. */
+export function attributePages(result: MachineResult): Attribution {
   const totals = PATCH_ROWS.map(({ policy }) => totalsOf(result, policy));
   const base = totals[PATCH_ROWS.indexOf(BASE)]!;
   const { sets, unsaved, listed } = sweep(totals);
@@ -163,7 +165,7 @@ export function attributePages(result: ReplayResult): Attribution {
     lost: base.lost,
     sets,
     unsaved: { ...unsaved, causes: lostBy(WHOLE.policy) },
-    unlisted: base.lost - listed,
+    unlisted: (base.lost ?? 0) - listed,
     patches: PATCHES.map(({ number, title }) => ({
       ...{ number, title },
       pages: sets.reduce((sum, set) => sum + (set.patches.includes(number) ? set.pages : 0), 0),
@@ -175,7 +177,7 @@ export function attributePages(result: ReplayResult): Attribution {
   };
 }
 
-function totalsOf(result: ReplayResult, policy: Policy): PolicyResult {
+function totalsOf(result: MachineResult, policy: Policy): PolicyResult {
   const totals = result.policies.find((entry) => entry.name === policy.name);
   if (!totals) throw new Error(`bug: ${policy.name} was not replayed`);
   return totals;

@@ -1,5 +1,5 @@
 /** The part of a predicted log that an observed image can show. */
-import type { SyncView } from "../model/result.ts";
+import type { SyncView } from "../model/told.ts";
 
 /**
  * The log of policy `index` in this round, at least `observed` bytes long and long enough for every

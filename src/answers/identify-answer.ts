@@ -2,13 +2,16 @@
 import { RecordingError, UsageError } from "../model/place.ts";
 import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts";
 import { POLICIES, type Policy, refusal } from "../vhost/policy.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { comparedImage } from "./compared-image.ts";
 import { type Identification, type RankedPolicy, startIdentifier } from "./identify.ts";
+import { type MachineOptions, machineNumber, oneMachine } from "./machines.ts";
 import type { ObservedImages } from "./observed.ts";
+import type { Replayer } from "./replayer.ts";
 import { type ResidueCause, residuePasses, startResidue } from "./residue.ts";
 
-export interface Options extends Pick<CommonOptions, "window" | "signal" | "logPages"> {
+export interface Options
+  extends Pick<CommonOptions, "window" | "signal" | "logPages" | keyof MachineOptions> {
   observed: ObservedImages;
   /** Among which vhosts; default: all of the table. */
   among?: readonly Policy[];
@@ -42,9 +45,11 @@ export async function ask(
   const { asked, base } = prepare(recording, { ...options, policies }, "recorded");
   const withoutImage: number[] = [];
   const compared = new Set<number>();
-  const result = await run(recording, {
+  const wanted = (await machineNumber(recording, options, base, run)) ?? 1;
+  const found = await run(recording, {
     ...base,
     async onSync(view) {
+      if (view.machine !== wanted) return;
       // A recording without any sync is one round, compared with image 0.
       if (view.mark === null && view.round.index > 0) return;
       const number = view.mark?.number ?? 0;
@@ -57,13 +62,14 @@ export async function ask(
       identifier.addSync(view.round, view.mark, image, (row) => comparedImage(view, row, 0));
     },
   });
-  const identification = identifier.finish(result.devices.map(({ driver }) => driver));
+  const { result, machine } = oneMachine(found, options);
+  const identification = identifier.finish(machine.devices.map(({ driver }) => driver));
   return {
     asked: { ...asked, policies: among.map(({ name }) => name) },
     result,
     observed: observed.name,
     identification,
-    ...(await explainResidue(recording, base, identification, run)),
+    ...(await explainResidue(recording, base, wanted, identification, run)),
     withoutImage,
     withoutSync: observed.numbers.filter((number) => !compared.has(number)),
   };
@@ -98,6 +104,7 @@ function refusals(policies: readonly Policy[]): string {
 async function explainResidue(
   recording: Recording,
   options: ReplayOptions,
+  machine: number,
   { residue }: Identification,
   run: Replayer,
 ): Promise<{ causes: ResidueCause[]; unexplained: string | null }> {
@@ -112,6 +119,7 @@ async function explainResidue(
         // A plane is the same under both readings; a mask of one cause is not.
         window: "recorded",
         onSync(view) {
+          if (view.machine !== machine) return;
           const difference = rounds.get(view.round.index);
           if (difference) tally.add(pass, difference, (n) => comparedImage(view, n, 0));
         },

@@ -10,12 +10,14 @@ import { readOwners } from "../memory/owners/read-owners.ts";
 import { readMemoryMap } from "../memory/read-memory-map.ts";
 import { PageRuns } from "../model/page-runs.ts";
 import { RecordingError, UsageError } from "../model/place.ts";
-import type { MigrationVerdict, ReplayResult } from "../model/result.ts";
+import type { MachineResult, MigrationVerdict } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { type ImageVerdict, imageVerdict, imageVerdictStatus } from "./image-verdict.ts";
+import { oneMachine } from "./machines.ts";
 import { type ToldSet, toldSet } from "./page-set.ts";
+import type { Replayer } from "./replayer.ts";
 import { mainMigration } from "./stale.ts";
 
 export interface Options extends CommonOptions {
@@ -95,8 +97,8 @@ export async function ask(
       ...(equal ? { equal } : {}),
       ...(signal ? { signal } : {}),
     });
-    const result = await run(recording, base);
-    const verdicts = migrationVerdicts(result, recording).map((verdict) => ({
+    const { result, machine } = oneMachine(await run(recording, base), options);
+    const verdicts = migrationVerdicts(machine, recording).map((verdict) => ({
       ...nameOf(verdict, base.policies),
       verdict: imageVerdict(comparison, pagesOf(verdict), sent),
     }));
@@ -130,8 +132,8 @@ export function statusOf({ policies }: Pick<Answer, "policies">): 0 | 1 | 3 {
   return imageVerdictStatus(policies.map(({ verdict }) => verdict));
 }
 
-function migrationVerdicts(result: ReplayResult, recording: Recording): MigrationVerdict[] {
-  const migration = mainMigration(result);
+function migrationVerdicts(machine: MachineResult, recording: Recording): MigrationVerdict[] {
+  const migration = mainMigration(machine);
   if (migration !== null && migration.verdicts.length > 0) return migration.verdicts;
   throw new RecordingError(
     { file: recording.sources.map(({ name }) => name).join(", "), at: "" },

@@ -1,8 +1,10 @@
 /** What is in a recording, and which questions can it answer? `info`. */
 import { type Recording, replay } from "../replay/replay.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { type MachineOptions, selectMachines } from "./machines.ts";
+import type { Replayer } from "./replayer.ts";
 
-export type Options = Pick<CommonOptions, "signal">;
+export type Options = Pick<CommonOptions, "signal" | keyof MachineOptions>;
 export type Answer = CommonAnswer;
 
 /** Replays it against the kernels before and after the series. Throws what `replay` throws. */
@@ -12,7 +14,7 @@ export async function ask(
   run: Replayer = replay,
 ): Promise<Answer> {
   const { asked, base } = prepare(recording, options, "auto");
-  return { asked, result: await run(recording, base) };
+  return { asked, result: selectMachines(await run(recording, base), options) };
 }
 
 /** 0: what a recording holds can always be said. */

@@ -1,11 +1,14 @@
 /** What happened to some guest pages? Every write, every sync, and who logged what: `explain`. */
 import { type GpaRange, PAGE_BYTES, wholePages } from "../model/pages.ts";
 import { UsageError } from "../model/place.ts";
-import type { SyncMark, WatchedWrite } from "../model/result.ts";
+import type { SyncMark } from "../model/result.ts";
+import type { WatchedWrite } from "../model/told.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { assumeLogging, causesOf, WINDOW } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { machineNumber, selectMachines } from "./machines.ts";
+import type { Replayer } from "./replayer.ts";
 
 /** Page sets are kept for the watched range, so it is bounded. */
 const MOST_BYTES = 2 ** 30;
@@ -19,7 +22,8 @@ export interface Options extends CommonOptions {
 }
 
 export interface Answer extends CommonAnswer {
-  life: Life;
+  /** One a machine, in the order of `result.machines`. */
+  lives: Life[];
 }
 
 /** Throws what `replay` throws, and UsageError for a range that is too long. */
@@ -32,23 +36,49 @@ export async function ask(
   if (range.len > MOST_BYTES) throw new UsageError("the life of pages is told for at most 1 GiB");
   const { asked, base } = prepare(recording, options, "auto");
   const { keep = KEPT_EVENTS } = options;
-  // Whether logging was ever on is known at the end only, so `auto` keeps both readings.
-  const recorded = recordLife(range, base.policies, keep, false);
-  const assumed = recordLife(range, base.policies, keep, true);
+  const wanted = await machineNumber(recording, options, base, run);
+  const recorders = new Map<number, Readings>();
+  const recorderOf = (machine: number): Readings => {
+    const before = recorders.get(machine);
+    const readings = before ?? readingsOf(range, base.policies, keep);
+    if (!before) recorders.set(machine, readings);
+    return readings;
+  };
   const result = await run(recording, {
     ...base,
     watch: range,
     onWrite(write) {
+      if (wanted !== null && write.machine !== wanted) return;
+      const { recorded, assumed } = recorderOf(write.machine);
       recorded.write(write);
       assumed.write(write);
     },
     onSync(view) {
+      if (wanted !== null && view.machine !== wanted) return;
+      const { recorded, assumed } = recorderOf(view.machine);
       recorded.sync(view.round.index, view.mark);
       assumed.sync(view.round.index, view.mark);
     },
   });
-  const life = (result.window === "assumed" ? assumed : recorded).life();
-  return { asked, result, life };
+  const selected = selectMachines(result, options);
+  const lives = selected.machines.map(({ number, window }) => {
+    const { recorded, assumed } = recorderOf(number);
+    return (window === "assumed" ? assumed : recorded).life();
+  });
+  return { asked, result: selected, lives };
+}
+
+/** Whether logging was ever on is known at the end only, so both readings are kept. */
+interface Readings {
+  recorded: LifeRecorder;
+  assumed: LifeRecorder;
+}
+
+function readingsOf(range: GpaRange, policies: readonly ChosenPolicy[], keep: number): Readings {
+  return {
+    recorded: recordLife(range, policies, keep, false),
+    assumed: recordLife(range, policies, keep, true),
+  };
 }
 
 /** 0: a life is no verdict. */

@@ -1,13 +1,16 @@
 /** Do predicted dirty logs equal observed ones? `verify --observed`. */
 import { PAGE_BYTES } from "../model/pages.ts";
 import { RecordingError } from "../model/place.ts";
-import type { SyncMark, SyncView, WatchedWrite } from "../model/result.ts";
+import type { SyncMark } from "../model/result.ts";
+import type { SyncView, WatchedWrite } from "../model/told.ts";
 import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts";
 import { VHOST_USER_DRIVERS } from "../vhost/policy-row.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { comparedImage } from "./compared-image.ts";
 import { compareImages, firstDifference, type ImageDifference } from "./log-difference.ts";
+import { machineNumber, oneMachine } from "./machines.ts";
 import type { ObservedImages } from "./observed.ts";
+import type { Replayer } from "./replayer.ts";
 import { type Straddles, startStraddles } from "./straddle.ts";
 
 /** Writes of the first differing page that are kept. */
@@ -107,17 +110,21 @@ export async function ask(
     withoutImage: [],
     withoutSync: [],
   };
+  const wanted = (await machineNumber(recording, options, base, run)) ?? 1;
   const highest = { page: -1 };
   const straddles = comparison.policies.map(() => startStraddles());
-  const onSync = (view: SyncView) => compareSync(comparison, observed, view, straddles, highest);
-  const result = await run(recording, { ...base, onSync });
+  const onSync = (view: SyncView) =>
+    view.machine === wanted
+      ? compareSync(comparison, observed, view, straddles, highest)
+      : undefined;
+  const { result, machine } = oneMachine(await run(recording, { ...base, onSync }), options);
   for (const one of straddles) one.finish();
-  const userSpace = result.devices.some(({ driver }) => VHOST_USER_DRIVERS.includes(driver));
+  const userSpace = machine.devices.some(({ driver }) => VHOST_USER_DRIVERS.includes(driver));
   if (!userSpace) for (const { syncs } of comparison.policies) forgetStraddles(syncs);
   const compared = new Set(comparison.policies[0]?.syncs.map((sync) => sync.number));
   comparison.withoutSync = observed.numbers.filter((number) => !compared.has(number));
   for (const policy of comparison.policies) {
-    policy.first = await explainFirst(recording, base, policy, run);
+    policy.first = await explainFirst(recording, base, wanted, policy, run);
   }
   if (userSpace && base.logPages === undefined) {
     await findLogEnd(recording, base, comparison, { observed, run, highest: highest.page });
@@ -208,6 +215,7 @@ async function findLogEnd(
 async function explainFirst(
   recording: Recording,
   base: ReplayOptions,
+  machine: number,
   policy: PolicyComparison,
   run: Replayer,
 ): Promise<ExplainedPage | null> {
@@ -223,7 +231,7 @@ async function explainFirst(
     ...base,
     watch: { gpa: page.gfn * PAGE_BYTES, len: PAGE_BYTES },
     onWrite(write) {
-      if (write.round !== round) return;
+      if (write.machine !== machine || write.round !== round) return;
       if (explained.writes.length < KEPT_WRITES) explained.writes.push(write);
       else explained.moreWrites += 1;
     },

@@ -1,11 +1,14 @@
 /** Which dirty log would a vhost have written? One image a sync: `log`. */
 import { UsageError } from "../model/place.ts";
-import type { SyncMark, SyncView } from "../model/result.ts";
+import type { SyncMark } from "../model/result.ts";
+import type { SyncView } from "../model/told.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { type MachineOptions, machineNumber, oneMachine } from "./machines.ts";
+import type { Replayer } from "./replayer.ts";
 
-export interface Options extends Pick<CommonOptions, "window" | "signal"> {
+export interface Options extends Pick<CommonOptions, "window" | "signal" | keyof MachineOptions> {
   policy: ChosenPolicy;
   /** Bytes of each image, a multiple of 8; default: what QEMU allocates, or what is needed. */
   size?: number;
@@ -34,7 +37,7 @@ export interface Answer extends CommonAnswer {
 
 /**
  * Throws what `replay` and `onImage` throw, and UsageError for a policy without a dirty log and for
- * a recording with two syncs of one number.
+ * a recording with two syncs of one number or with several machines of which none is chosen.
  */
 export async function ask(
   recording: Recording,
@@ -43,11 +46,13 @@ export async function ask(
 ): Promise<Answer> {
   const { policy, size, onImage } = options;
   const { asked, base } = prepare(recording, { ...options, policies: [policy] }, "recorded");
+  const wanted = (await machineNumber(recording, options, base, run)) ?? 1;
   const images: LogImage[] = [];
   const numbers = new Set<number>();
   const result = await run(recording, {
     ...base,
     async onSync(view) {
+      if (view.machine !== wanted) return;
       // What follows the last sync was never fetched, so it is no image; a recording without is one.
       if (view.mark === null && images.length > 0) return;
       const number = view.mark?.number ?? 0;
@@ -60,12 +65,12 @@ export async function ask(
       await onImage?.(facts.file, image);
     },
   });
-  return { asked, result, images };
+  return { asked, result: oneMachine(result, options).result, images };
 }
 
 /** 0, or 3 when the recording carries no verdict: then the images are of no vhost. */
 export function statusOf({ result }: Pick<Answer, "result">): 0 | 3 {
-  return result.verdict ? 0 : 3;
+  return result.machines.every(({ verdict }) => verdict) ? 0 : 3;
 }
 
 /** `007.bin`: three digits or more. */

@@ -1,7 +1,9 @@
 /** Which pages would each vhost have left out of its dirty log? `report`. */
-import type { DeviceSummary } from "../model/result.ts";
+import type { DeviceSummary, MachineResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { selectMachines, worstStatus } from "./machines.ts";
+import type { Replayer } from "./replayer.ts";
 
 export type Options = CommonOptions;
 export type Answer = CommonAnswer;
@@ -13,13 +15,18 @@ export async function ask(
   run: Replayer = replay,
 ): Promise<Answer> {
   const { asked, base } = prepare(recording, options, "auto");
-  return { asked, result: await run(recording, base) };
+  return { asked, result: selectMachines(await run(recording, base), options) };
 }
 
-/** 0: nothing lost. 1: pages lost by at least one policy. 3: the recording carries no verdict. */
+/** 0: nothing lost. 1: pages lost by at least one policy. 3: no verdict, of a machine at least. */
 export function statusOf({ result }: Pick<Answer, "result">): 0 | 1 | 3 {
-  if (!result.verdict) return 3;
-  return result.policies.some((policy) => policy.lost > 0) ? 1 : 0;
+  return worstStatus(result.machines.map(machineStatus));
+}
+
+/** The same of one machine. */
+export function machineStatus({ verdict, policies }: MachineResult): 0 | 1 | 3 {
+  if (!verdict) return 3;
+  return policies.some(({ lost }) => lost !== null && lost > 0) ? 1 : 0;
 }
 
 /** The driver's name when all devices that did something have the same, otherwise `vhost`. */

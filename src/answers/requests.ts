@@ -1,8 +1,10 @@
 /** Which requests did the devices serve? `requests`. */
 import { type GpaRange, overlaps } from "../model/pages.ts";
-import type { RequestRecord } from "../model/result.ts";
+import type { RequestRecord } from "../model/told.ts";
 import { type Recording, replay } from "../replay/replay.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { type MachineOptions, machineNumber, selectMachines } from "./machines.ts";
+import type { Replayer } from "./replayer.ts";
 
 /** Requests that an answer keeps, where they are not handed over. */
 const KEPT_REQUESTS = 10_000;
@@ -18,7 +20,7 @@ export interface RequestFilter {
   states?: readonly RequestRecord["state"][];
 }
 
-export interface Options extends Pick<CommonOptions, "signal"> {
+export interface Options extends Pick<CommonOptions, "signal" | keyof MachineOptions> {
   filter?: RequestFilter;
   /** Takes each request as it leaves its queue; then the answer keeps none. */
   onRequest?: (request: RequestRecord) => void | Promise<void>;
@@ -43,16 +45,19 @@ export async function ask(
   const { filter = {}, keep = KEPT_REQUESTS } = options;
   const requests: RequestRecord[] = [];
   let passed = 0;
+  const machine = await machineNumber(recording, options, base, run);
   const result = await run(recording, {
     ...base,
     onRequest(request) {
+      if (machine !== null && request.machine !== machine) return;
       if (!passes(request, filter)) return;
       passed += 1;
       if (options.onRequest) return options.onRequest(request);
       if (requests.length < keep) requests.push(request);
     },
   });
-  return { asked, result, requests, moreRequests: passed - requests.length };
+  const selected = selectMachines(result, options);
+  return { asked, result: selected, requests, moreRequests: passed - requests.length };
 }
 
 /** 0: a list of requests is no verdict. */

@@ -2,9 +2,11 @@
 import type { Source } from "../bytes/source.ts";
 import type { OwnedPages, Owner, Owners } from "../memory/owners/owners.ts";
 import { readOwners } from "../memory/owners/read-owners.ts";
-import type { MigrationResult, MigrationVerdict, ReplayResult } from "../model/result.ts";
+import type { MachineResult, MigrationResult, MigrationVerdict } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
-import { type CommonAnswer, type CommonOptions, prepare, type Replayer } from "./asked.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { oneMachine, selectMachines, worstStatus } from "./machines.ts";
+import type { Replayer } from "./replayer.ts";
 
 export interface Options extends CommonOptions {
   /** Owners of guest pages, CSV or NDJSON with gfn, owner and kind. */
@@ -22,11 +24,17 @@ export interface VerdictOwners {
 }
 
 export interface Answer extends CommonAnswer {
-  /** In the order of the main migration's verdicts; null where no owners were given. */
+  /**
+   * Of the one machine, in the order of its main migration's verdicts; null where no owners were
+   * given.
+   */
   owners: VerdictOwners[] | null;
 }
 
-/** Throws what `replay` throws, and RecordingError for a file of owners that cannot be read. */
+/**
+ * Throws what `replay` throws, RecordingError for a file of owners that cannot be read, and
+ * UsageError for owners where it is open of which machine they are.
+ */
 export async function ask(
   recording: Recording,
   options: Options = {},
@@ -34,9 +42,11 @@ export async function ask(
 ): Promise<Answer> {
   const { asked, base } = prepare(recording, options, "auto");
   const owners = options.owners === undefined ? null : await readOwners(options.owners);
-  const result = await run(recording, { ...base, stalePages: true });
-  const verdicts = mainMigration(result)?.verdicts ?? [];
-  return { asked, result, owners: owners && verdicts.map((one) => ownersOf(one, owners)) };
+  const found = await run(recording, { ...base, stalePages: true });
+  if (owners === null) return { asked, result: selectMachines(found, options), owners };
+  const { result, machine } = oneMachine(found, options);
+  const verdicts = mainMigration(machine)?.verdicts ?? [];
+  return { asked, result, owners: verdicts.map((one) => ownersOf(one, owners)) };
 }
 
 function ownersOf(verdict: MigrationVerdict, owners: Owners): VerdictOwners {
@@ -47,21 +57,30 @@ function ownersOf(verdict: MigrationVerdict, owners: Owners): VerdictOwners {
   };
 }
 
-/** 0: no page is stale, under any policy asked for. 1: some are or may be. 3: no migration. */
+/**
+ * 0: no page is stale, under any policy asked for. 1: some are or may be. 3: no migration, or it is not
+ * known, of a machine at least.
+ */
 export function statusOf({ result }: Pick<Answer, "result">): 0 | 1 | 3 {
-  const migration = mainMigration(result);
-  if (migration === null || !result.verdict) return 3;
-  return migration.verdicts.some((verdict) => verdict.worst > 0) ? 1 : 0;
+  // A host has machines that nobody migrates: they are no open question where another one is.
+  const migrated = result.machines.filter((machine) => mainMigration(machine) !== null);
+  return migrated.length === 0 ? 3 : worstStatus(migrated.map(machineStatus));
+}
+
+/** The same of one machine. */
+export function machineStatus(machine: MachineResult): 0 | 1 | 3 {
+  const migration = mainMigration(machine);
+  if (migration === null || !machine.verdict) return 3;
+  return migration.verdicts.some(({ worst }) => worst !== null && worst > 0) ? 1 : 0;
 }
 
 /** The migration that a report speaks of: the last one that has a verdict, else the last one. */
-export function mainMigration(result: ReplayResult): MigrationResult | null {
-  const withVerdict = result.migrations.filter((migration) => migration.verdicts.length > 0);
-  return withVerdict.at(-1) ?? result.migrations.at(-1) ?? null;
+export function mainMigration({ migrations }: MachineResult): MigrationResult | null {
+  return migrations.findLast(({ verdicts }) => verdicts.length > 0) ?? migrations.at(-1) ?? null;
 }
 
 /** One that QEMU's events tell; the ioctls alone do not say that it was one. */
-export function toldByQemu(result: ReplayResult): MigrationResult | null {
-  const main = mainMigration(result);
+export function toldByQemu(machine: MachineResult): MigrationResult | null {
+  const main = mainMigration(machine);
   return main?.from === "qemu" ? main : null;
 }

@@ -11,7 +11,7 @@ import {
 import { parseGpaRange } from "./shared/gpa-range.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface ExplainArguments extends CommonArguments {
@@ -30,12 +30,12 @@ export async function run(api: ReplayApi, io: Io, args: ExplainArguments): Promi
   const keep = limit === undefined ? {} : { keep: wholeNumber(limit, "--limit", MOST_KEPT_EVENTS) };
   const policies = replayablePolicies(api, io, args, args.policy);
   const window = windowOf(args.assumeLogging, "auto");
-  const options = { range, policies, window, ...keep, ...stoppedBy(io) };
+  const options = { range, policies, window, ...keep, ...commonOptions(io, args) };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),
   );
   await say(io, args, {
-    text: (style) => explainText(answer.life, answer.result, style),
+    text: (style) => explainText(answer, style),
     json: () => explainJson(api.tool, answer),
   });
   return statusOf(answer);

@@ -7,7 +7,7 @@ import { choosePolicies } from "../vhost/chosen-policy.ts";
 import { type CommonArguments, logPagesOf, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface IdentifyArguments extends CommonArguments {
@@ -27,7 +27,11 @@ export async function run(api: ReplayApi, io: Io, args: IdentifyArguments): Prom
   const window = windowOf(args.assumeLogging, "recorded");
   if (args.observed === undefined) throw new UsageError("identify: give --observed DIR");
   const observed = await api.observed(args.observed);
-  const options = { observed, among, window, ...logPagesOf(args.logSize), ...stoppedBy(io) };
+  const options = {
+    ...{ observed, among, window },
+    ...logPagesOf(args.logSize),
+    ...commonOptions(io, args),
+  };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),
   );

@@ -5,13 +5,13 @@ import { infoText } from "../report/text/info-text.ts";
 import type { CommonArguments } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 /** Prints what the recordings hold; returns 0. */
 export async function run(api: ReplayApi, io: Io, args: CommonArguments): Promise<number> {
   const answer = await openSession(api, io, args).ask((recording) =>
-    ask(recording, stoppedBy(io), api.replay),
+    ask(recording, commonOptions(io, args), api.replay),
   );
   await say(io, args, {
     text: (style) => infoText(answer.result, style),

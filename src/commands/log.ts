@@ -13,7 +13,7 @@ import {
 import type { Io } from "./shared/io.ts";
 import { openLogDirectory } from "./shared/log-directory.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { stoppedBy } from "./shared/say.ts";
+import { commonOptions } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface LogArguments extends CommonArguments {
@@ -33,7 +33,13 @@ export async function run(api: ReplayApi, io: Io, args: LogArguments): Promise<n
   const window = windowOf(args.assumeLogging, "recorded");
   const session = openSession(api, io, { ...args, json: true });
   const folder = await openLogDirectory(args.output);
-  const options = { policy: policy!, window, ...size, onImage: folder.add, ...stoppedBy(io) };
+  const options = {
+    policy: policy!,
+    window,
+    ...size,
+    onImage: folder.add,
+    ...commonOptions(io, args),
+  };
   try {
     const answer = await session.ask((recording) => ask(recording, options, api.replay));
     const index = jsonDocument(logIndexJson(api.tool, answer));

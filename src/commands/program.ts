@@ -104,13 +104,13 @@ function buildProgram(environment: Environment, run: Run): Command {
 }
 
 function addReplayCommands(program: Command, run: Run): void {
-  withPolicies(recordings(program, "report", "verdict, findings, limits", { isDefault: true }))
+  withPolicies(question(program, "report", "verdict, findings, limits", { isDefault: true }))
     .option("--all", "show every finding")
     .action((names: string[], options) =>
       run(() => import("./report.ts"), { ...options, recordings: names }),
     );
   withPolicyFile(
-    withWindow(recordings(program, "log", "write the dirty log a policy would have written")),
+    withWindow(question(program, "log", "write the dirty log a policy would have written")),
   )
     .requiredOption("--policy <name>", "whose log (see: policies)")
     .requiredOption("-o, --output <dir>", "folder for NNN.bin and index.json")
@@ -118,7 +118,7 @@ function addReplayCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./log.ts"), { ...options, recordings: names }),
     );
-  withPolicies(recordings(program, "verify", "compare predicted with observed dirty logs"))
+  withPolicies(question(program, "verify", "compare predicted with observed dirty logs"))
     .option("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
     .option("--log-size <bytes>", "size of a user-space back end's log, where no message tells")
     .option("--source-dump <file>", "memory of the source after the migration (ELF, or raw)")
@@ -130,7 +130,7 @@ function addReplayCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
-  withPolicies(recordings(program, "stale", "which pages are stale after a live migration"))
+  withPolicies(question(program, "stale", "which pages are stale after a live migration"))
     .option("--ran <name>", "policy of the vhost that ran, where it is known")
     .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
     .option("--limit <n>", "show at most so many pages of each policy")
@@ -138,7 +138,7 @@ function addReplayCommands(program: Command, run: Run): void {
       run(() => import("./stale.ts"), { ...options, recordings: names }),
     );
   addForensicCommands(program, run);
-  withPolicies(recordings(program, "explain", "the life of some guest pages"))
+  withPolicies(question(program, "explain", "the life of some guest pages"))
     .requiredOption("--gpa <range>", "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1")
     .option("--limit <n>", "show at most so many writes and syncs")
     .action((names: string[], options) =>
@@ -147,13 +147,12 @@ function addReplayCommands(program: Command, run: Run): void {
 }
 
 function addForensicCommands(program: Command, run: Run): void {
-  withWindow(
-    recordings(program, "attribute", "which patches of the series save which pages"),
-  ).action((names: string[], options) =>
-    run(() => import("./attribute.ts"), { ...options, recordings: names }),
+  withWindow(question(program, "attribute", "which patches of the series save which pages")).action(
+    (names: string[], options) =>
+      run(() => import("./attribute.ts"), { ...options, recordings: names }),
   );
   withPolicies(
-    recordings(program, "identify", "which policy explains an observed dirty log"),
+    question(program, "identify", "which policy explains an observed dirty log"),
     "only among these; may be repeated (default: all)",
   )
     .option("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
@@ -164,10 +163,10 @@ function addForensicCommands(program: Command, run: Run): void {
 }
 
 function addQueryCommands(program: Command, run: Run): void {
-  recordings(program, "info", "what is in it, and which questions it can answer").action(
+  question(program, "info", "what is in it, and which questions it can answer").action(
     (names: string[], options) => run(() => import("./info.ts"), { ...options, recordings: names }),
   );
-  recordings(program, "requests", "one line a request")
+  question(program, "requests", "one line a request")
     .option("--queue <n>", "only of this queue (0 control, 1 event, 2 and up I/O)")
     .option("--gpa <range>", "only with a descriptor in this range")
     .option("--from <sec>", "only popped at or after this time of the recording")
@@ -234,6 +233,18 @@ function withProbes(command: Command): Command {
     .option("--requests", "with a probe that names LUN and CDB of each request")
     .option("--btf <dir>", "BTF from there: as /sys/kernel/btf, or vmlinuz and modules")
     .option("--form <form>", "btf (names) or regs (offsets); default: the best the kernel takes");
+}
+
+/** A command that asks something of recordings, which may hold several machines. */
+function question(
+  program: Command,
+  name: string,
+  description: string,
+  options: { isDefault?: boolean } = {},
+): Command {
+  return recordings(program, name, description, options)
+    .option("--machine <which>", "only this virtual machine: its number, PID or name")
+    .option("--machine-name <pid=name>", "name the machine of this PID; may be repeated", collect);
 }
 
 function recordings(

@@ -1,5 +1,6 @@
 /** `report`: which pages each policy would have left out of the dirty log. */
 import { type Answer, ask, statusOf } from "../answers/lost.ts";
+import { worstStatus } from "../answers/machines.ts";
 import type { Case } from "../case/case.ts";
 import { casesJson } from "../report/json/case-json.ts";
 import { reportJson } from "../report/json/report-json.ts";
@@ -10,7 +11,7 @@ import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arg
 import type { OpenedCase } from "./shared/case.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface ReportArguments extends CommonArguments {
@@ -22,7 +23,11 @@ export interface ReportArguments extends CommonArguments {
 /** Prints the report; returns 0, 1 or 3. */
 export async function run(api: ReplayApi, io: Io, args: ReportArguments): Promise<number> {
   const policies = replayablePolicies(api, io, args, args.policy);
-  const options = { policies, window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) };
+  const options = {
+    policies,
+    window: windowOf(args.assumeLogging, "auto"),
+    ...commonOptions(io, args),
+  };
   const shown = args.all ? Number.POSITIVE_INFINITY : SHOWN_FINDINGS;
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),
@@ -46,7 +51,10 @@ export async function runMany(
   const answers: { opened: Case; answer: Answer; tool: Tool }[] = [];
   for (const { api, args, case: opened } of cases) {
     const policies = replayablePolicies(api, io, args, args.policy);
-    const options = { policies, window: windowOf(args.assumeLogging, "auto"), ...stoppedBy(io) };
+    const options = {
+      ...{ policies, window: windowOf(args.assumeLogging, "auto") },
+      ...commonOptions(io, args),
+    };
     const answer = await openSession(api, io, args).ask((recording) =>
       ask(recording, options, api.replay),
     );
@@ -61,5 +69,5 @@ export async function runMany(
       ),
     json: () => casesJson(answers.map((one) => reportJson(one.tool, one.answer, one.opened))),
   });
-  return statuses.includes(1) ? 1 : statuses.includes(3) ? 3 : 0;
+  return worstStatus(statuses);
 }

@@ -1,7 +1,7 @@
 /** `requests`: one line a request. */
 import { ask, type RequestFilter, statusOf } from "../answers/requests.ts";
 import { UsageError } from "../model/place.ts";
-import type { RequestRecord } from "../model/result.ts";
+import type { RequestRecord } from "../model/told.ts";
 import { requestJsonLine } from "../report/json/request-json.ts";
 import { REQUEST_HEADING, requestText } from "../report/text/request-line.ts";
 import { type CommonArguments, nanoseconds, wholeNumber } from "./shared/arguments.ts";
@@ -9,7 +9,7 @@ import { parseGpaRange } from "./shared/gpa-range.ts";
 import type { Io } from "./shared/io.ts";
 import { lineWriter } from "./shared/line-writer.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { stoppedBy } from "./shared/say.ts";
+import { commonOptions } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface RequestsArguments extends CommonArguments {
@@ -35,7 +35,7 @@ export async function run(api: ReplayApi, io: Io, args: RequestsArguments): Prom
   if (!args.json) await lines.write(REQUEST_HEADING);
   const line = args.json ? requestJsonLine : requestText;
   const onRequest = (request: RequestRecord) => lines.write(line(request));
-  const options = { filter, onRequest, ...stoppedBy(io) };
+  const options = { filter, onRequest, ...commonOptions(io, args) };
   const answer = await session.read((recording) => ask(recording, options, api.replay));
   await lines.end();
   return statusOf(answer);

@@ -11,7 +11,7 @@ import {
 import type { Io } from "./shared/io.ts";
 import { type MigrationArguments, ranOption } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface StaleArguments extends CommonArguments, MigrationArguments {
@@ -30,7 +30,7 @@ export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise
     ...{ policies, window: windowOf(args.assumeLogging, "auto") },
     ...(args.owners === undefined ? {} : { owners: session.source(args.owners) }),
     ...ranOption(api, args),
-    ...stoppedBy(io),
+    ...commonOptions(io, args),
   };
   const answer = await session.ask((recording) => ask(recording, options, api.replay));
   await say(io, args, {

@@ -10,7 +10,7 @@ import { parseGpaRange } from "./shared/gpa-range.ts";
 import type { Io } from "./shared/io.ts";
 import { ranOption } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession, type Session } from "./shared/session.ts";
 import type { ImageArguments } from "./shared/verify-arguments.ts";
 
@@ -26,7 +26,7 @@ export async function verifyImages(api: ReplayApi, io: Io, args: ImageArguments)
     policies: replayablePolicies(api, io, args, args.policy),
     window: windowOf(args.assumeLogging, "auto"),
     ...{ ...ranOption(api, args), ...filesOf(session, args), equal: sameBytes },
-    ...stoppedBy(io),
+    ...commonOptions(io, args),
   };
   const answer = await session.ask((recording) => ask(recording, options, api.replay));
   await say(io, args, {

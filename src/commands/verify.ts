@@ -6,7 +6,7 @@ import { verifyText } from "../report/text/verify-text.ts";
 import { logPagesOf, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { say, stoppedBy } from "./shared/say.ts";
+import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 import type { VerifyArguments } from "./shared/verify-arguments.ts";
 
@@ -23,12 +23,16 @@ export async function run(api: ReplayApi, io: Io, args: VerifyArguments): Promis
   const policies = replayablePolicies(api, io, args, args.policy);
   const window = windowOf(args.assumeLogging, "recorded");
   const observed = await api.observed(args.observed);
-  const options = { observed, policies, window, ...logPagesOf(args.logSize), ...stoppedBy(io) };
+  const options = {
+    ...{ observed, policies, window },
+    ...logPagesOf(args.logSize),
+    ...commonOptions(io, args),
+  };
   const answer = await openSession(api, io, args).ask((recording) =>
     ask(recording, options, api.replay),
   );
   await say(io, args, {
-    text: (style) => verifyText(answer.comparison, answer.result, style),
+    text: (style) => verifyText(answer, style),
     json: () => verifyJson(api.tool, answer),
   });
   return statusOf(answer);

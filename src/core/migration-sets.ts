@@ -9,7 +9,7 @@ import {
 } from "../../assembly/abi.ts";
 import type { Doubt, HealedBy, PageRun, StalePage } from "../model/result.ts";
 import type { Core } from "./core.ts";
-import { type PlaceOf, readEvidence } from "./queue-record.ts";
+import { type PlaceOf, type QueueName, readEvidence } from "./queue-record.ts";
 
 /** Sets of one row, ascending runs. */
 export interface RowVerdict {
@@ -45,7 +45,7 @@ export function readVerdict(
   row: number,
   startNs: bigint,
   placeOf: PlaceOf,
-  queueOf: (id: number) => { device: number; index: number | null },
+  queueOf: (id: number) => QueueName,
   withPages: boolean,
 ): RowVerdict {
   const runsOf = (set: RowSet): PageRun[] => core.runs(row, set, MAX_RUNS).runs;
@@ -90,7 +90,7 @@ function readPage(
   certain: boolean,
   startNs: bigint,
   placeOf: PlaceOf,
-  queueOf: (id: number) => { device: number; index: number | null },
+  queueOf: (id: number) => QueueName,
 ): StalePage | null {
   const at = core.exports.findEntry(gfn, row);
   if (at === 0) return null;

@@ -89,7 +89,8 @@ import {
   RequestState,
 } from "../../assembly/abi.ts";
 import type { Place } from "../model/place.ts";
-import type { Evidence, RequestRecord } from "../model/result.ts";
+import type { Evidence } from "../model/result.ts";
+import type { RequestRecord } from "../model/told.ts";
 import { causeName } from "../vhost/policy.ts";
 import type { Core } from "./core.ts";
 
@@ -261,7 +262,7 @@ export function readEvidence(
   core: Core,
   at: number,
   placeOf: PlaceOf,
-  queueOf: (id: number) => { device: number; index: number | null },
+  queueOf: (id: number) => QueueName,
 ): Evidence {
   const view = core.view;
   const request = core.u64(at + EVIDENCE_REQUEST);
@@ -270,6 +271,7 @@ export function readEvidence(
   const queue = queueOf(view.getUint32(at + EVIDENCE_QUEUE, true));
   const popSeen = request !== 0 && popStream !== NOT_SEEN;
   return {
+    machine: queue.machine,
     cause: causeName(view.getUint32(at + EVIDENCE_CAUSE, true)),
     device: queue.device,
     queue: queue.index,
@@ -307,7 +309,7 @@ export function readRequest(
   core: Core,
   at: number,
   placeOf: PlaceOf,
-  queueOf: (id: number) => { device: number; index: number | null; vq: bigint },
+  queueOf: (id: number) => QueueName,
 ): RequestRecord {
   const view = core.view;
   const queue = queueOf(view.getUint32(at + REQUEST_QUEUE, true));
@@ -332,6 +334,7 @@ export function readRequest(
     (view.getUint32(desc + DESC_ACC, true) === 2 ? writes : reads).push(entry);
   }
   return {
+    machine: queue.machine,
     serial: core.u64(at + REQUEST_SERIAL),
     device: queue.device,
     queue: queue.index,

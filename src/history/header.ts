@@ -1,5 +1,5 @@
 /** The header of a history: everything that is not many. */
-import type { LogWindow, ReplayResult } from "../model/result.ts";
+import type { LogWindow, MachineResult, ReplayResult } from "../model/result.ts";
 import type { Extent } from "./container.ts";
 import type { TableName } from "./tables.ts";
 
@@ -29,6 +29,9 @@ export interface HistoryStream {
   radix: number;
 }
 
+/** What the replay said of one machine, and of its recordings. */
+export type HistoryResult = MachineResult & Pick<ReplayResult, "inputs" | "eventsReplayed">;
+
 /** One guest: its answer, and the columns about it. */
 export interface HistoryMachine {
   /** From 1. */
@@ -36,7 +39,7 @@ export interface HistoryMachine {
   pid: number | null;
   name: string | null;
   /** The whole answer, without the lists of pages: these are columns. */
-  result: ReplayResult;
+  result: HistoryResult;
   window: LogWindow;
   /** Numbers of the causes that count as written in the window. */
   windowCauses: number[];

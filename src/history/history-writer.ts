@@ -3,6 +3,7 @@ import { RowSet } from "../../assembly/abi.ts";
 import { DrainTable } from "../../assembly/drain-abi.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import type { Row } from "../core/rows.ts";
+import { UsageError } from "../model/place.ts";
 import type { DeviceSummary, MigrationVerdict, PageRun, ReplayResult } from "../model/result.ts";
 import type { ReplaySink, ReplayTables } from "../replay/replay-options.ts";
 import { CAUSE_LIST, type CauseMask, causeName, hasCause, NOT_WRITTEN } from "../vhost/causes.ts";
@@ -14,6 +15,7 @@ import type {
   HistoryLevel,
   HistoryMachine,
   HistoryQueue,
+  HistoryResult,
   HistoryStream,
 } from "./header.ts";
 import { SCHEMA } from "./header.ts";
@@ -89,10 +91,11 @@ export class HistoryWriter implements ReplaySink {
 
   /** The document, not compressed. `policies`: those of the replay, in its order. */
   finish(
-    result: ReplayResult,
+    replayed: ReplayResult,
     policies: readonly ChosenPolicy[],
     tool: { name: string; version: string },
   ): Uint8Array<ArrayBuffer> {
+    const result = ofOneMachine(replayed);
     result.migrations.forEach((migration, i) => {
       for (const verdict of migration.verdicts) this.#verdict(i, result, verdict);
     });
@@ -129,15 +132,13 @@ export class HistoryWriter implements ReplaySink {
   }
 
   #machine(
-    result: ReplayResult,
+    result: HistoryResult,
     policies: readonly ChosenPolicy[],
     tables: HistoryMachine["tables"],
   ): HistoryMachine {
     const own = this.#rows.filter(({ window }) => window === result.window);
     return {
-      number: 1,
-      pid: null,
-      name: null,
+      ...{ number: result.number, pid: result.pid, name: result.name },
       result: withoutPages(result),
       window: result.window,
       windowCauses: causesIn(own[0]?.windowMask ?? 0n),
@@ -153,14 +154,14 @@ export class HistoryWriter implements ReplaySink {
         };
       }),
       queues: this.#queues,
-      logging: result.devices.flatMap((device: DeviceSummary, i) =>
-        logIntervals(device.logging, i),
+      logging: result.devices.flatMap((device: DeviceSummary) =>
+        logIntervals(device.logging, device.number),
       ),
       tables,
     };
   }
 
-  #verdict(migration: number, result: ReplayResult, verdict: MigrationVerdict): void {
+  #verdict(migration: number, result: HistoryResult, verdict: MigrationVerdict): void {
     const { verdicts } = this.#tables;
     const policy = result.policies.findIndex(({ name }) => name === verdict.policy);
     const put = (set: (typeof VERDICT_SETS)[number], runs: readonly PageRun[]): void => {
@@ -200,8 +201,19 @@ function streamOf(placeOf: ReplayTables["placeOf"], stream: number): HistoryStre
   throw new Error(`bug: a place is written ${at}`);
 }
 
+/** The columns are of all pages there are, so there must be one machine. Throws UsageError. */
+function ofOneMachine({ inputs, machines, eventsReplayed }: ReplayResult): HistoryResult {
+  const [machine, ...others] = machines;
+  if (!machine || others.length > 0) {
+    throw new UsageError(
+      `a history is of one machine, and the recording holds ${machines.length}: record one with --pid`,
+    );
+  }
+  return { ...machine, inputs, eventsReplayed };
+}
+
 /** A result without the pages of its verdicts, which are columns. */
-function withoutPages(result: ReplayResult): ReplayResult {
+function withoutPages(result: HistoryResult): HistoryResult {
   return {
     ...result,
     migrations: result.migrations.map((migration) => ({

@@ -1,8 +1,8 @@
 /** Reads a history: the header, checked, and columns as typed arrays, decoded when they are asked for. */
 import { atByte, RecordingError } from "../model/place.ts";
-import type { HealedBy, PageRun, ReplayResult } from "../model/result.ts";
+import type { HealedBy, PageRun } from "../model/result.ts";
 import { unpack } from "./container.ts";
-import { type HistoryHeader, type HistoryMachine, SCHEMA } from "./header.ts";
+import { type HistoryHeader, type HistoryMachine, type HistoryResult, SCHEMA } from "./header.ts";
 import {
   type ColumnDefinition,
   type ColumnName,
@@ -33,7 +33,7 @@ type NumbersOf<Definition> = Definition extends { type: infer T extends ColumnTy
 /** One guest of a history. */
 export interface MachineHistory extends Omit<HistoryMachine, "tables"> {
   /** The answer of the replay; its verdicts have their pages, but not the single writes to blame. */
-  readonly result: ReplayResult;
+  readonly result: HistoryResult;
   /** A table; decoded on first use. Throws RecordingError where its bytes are damaged. */
   table<Table extends TableName>(table: Table): HistoryTable<Table>;
 }
@@ -106,7 +106,7 @@ function readTable(
 }
 
 /** The verdicts with their pages. */
-function withPages(result: ReplayResult, verdicts: HistoryTable<"verdicts">): ReplayResult {
+function withPages(result: HistoryResult, verdicts: HistoryTable<"verdicts">): HistoryResult {
   const migrations = result.migrations.map((migration) => ({
     ...migration,
     verdicts: migration.verdicts.map((verdict) => ({

@@ -77,6 +77,8 @@ export interface QueueSummary {
 }
 
 export interface DeviceSummary {
+  /** The same in every answer: from 0, in the order of first appearance, over all machines. */
+  number: number;
   /**
    * `vhost-scsi`, `vhost-net`, `vhost-vsock`, or `vhost` when nothing tells; a user-space back end is
    * `vhost-user-scsi`, `-blk`, `-net`, `-fs`, or `vhost-user` when nothing tells its class.
@@ -100,21 +102,22 @@ export interface SyncMark {
   place: Place;
 }
 
+/** Pages of one policy in one round; null: not known, as the recording carries no verdict. */
 export interface PolicyRound {
-  logged: number;
-  lost: number;
-  extra: number;
-  newlyLost: number;
+  logged: number | null;
+  lost: number | null;
+  extra: number | null;
+  newlyLost: number | null;
   /** Stale after this round: running total. */
-  stale: number;
+  stale: number | null;
 }
 
 export interface Round {
   /** 0-based; the last one may have no sync: what follows the last sync, or the whole recording. */
   index: number;
   sync: SyncMark | null;
-  /** Pages written inside the logging window in this round. */
-  written: number;
+  /** Pages written inside the logging window in this round; null: not known. */
+  written: number | null;
   /** In the order of `policies`. */
   policies: PolicyRound[];
   /** What QEMU says of the sync that ends it; null where a marker does, or nothing. */
@@ -131,6 +134,8 @@ export interface Round {
 
 /** A write that is the first one to touch its pages in its round, for this cause. */
 export interface Evidence {
+  /** Number of its machine. */
+  machine: number;
   cause: string;
   device: number;
   queue: number | null;
@@ -179,10 +184,13 @@ export interface PolicyResult {
   title: string;
   /** This vhost did not make the recording and could not have: the numbers are a what-if. */
   whatIf: boolean;
-  /** Distinct pages: logged in any round; written and not logged in some round; still so at the end. */
-  logged: number;
-  lost: number;
-  stale: number;
+  /**
+   * Distinct pages: logged in any round; written and not logged in some round; still so at the end.
+   * null: not known, as the recording carries no verdict.
+   */
+  logged: number | null;
+  lost: number | null;
+  stale: number | null;
   /** Of `lost`: at most `runLimit` runs, ascending. */
   lostRuns: PageRun[];
   moreLostRuns: number;
@@ -240,15 +248,18 @@ export interface StalePage {
 /** Which pages are stale at the destination, had this policy been the source's. */
 export interface MigrationVerdict {
   policy: string;
-  /** Pages: certainly stale; by the likely order of sends; at the worst. */
-  best: number;
-  likely: number;
-  worst: number;
+  /**
+   * Pages: certainly stale; by the likely order of sends; at the worst. null: not known, as no write of
+   * a device is recorded.
+   */
+  best: number | null;
+  likely: number | null;
+  worst: number | null;
   stale: PageRun[];
   possiblyStale: PageRun[];
   healed: { by: HealedBy; runs: PageRun[] }[];
-  /** Pages that this policy logged and that were never sent again. */
-  loggedNotSent: number;
+  /** Pages that this policy logged and that were never sent again; null: not known. */
+  loggedNotSent: number | null;
   /** Another policy fits the sends and logs more: sends count only as far as this one explains them. */
   whatIf: boolean;
   pages: StalePage[];
@@ -283,14 +294,31 @@ export interface MigrationResult {
   verdicts: MigrationVerdict[];
 }
 
-export interface ReplayResult {
-  inputs: InputSummary[];
+/**
+ * What tells one virtual machine from the others. worker: the name `vhost-PID` of its worker threads;
+ * ioctl: the process that made the ioctls of its vhost files; memory: the addresses of its guest
+ * memory in a process; qemu: QEMU's own recording.
+ */
+export type ToldBy = "worker" | "ioctl" | "memory" | "qemu";
+
+/**
+ * A virtual machine in the recordings. Guest page numbers are equal in all guests, so whatever is
+ * said about pages is said of one machine, and nothing is added up over machines.
+ */
+export interface MachineResult {
+  /** From 1, in the order of first appearance. */
+  number: number;
+  /** Process of its VMM on the host; null: not told. */
+  pid: number | null;
+  /** As the user called it; null without a name. */
+  name: string | null;
+  toldBy: ToldBy[];
   devices: DeviceSummary[];
   window: LogWindow;
   /** Why this window: asked for, as recorded, or because logging was never on. */
   windowWhy: "asked" | "recorded" | "never-on";
-  /** Distinct pages written inside the window. */
-  written: number;
+  /** Distinct pages written inside the window; null: not known. */
+  written: number | null;
   policies: PolicyResult[];
   rounds: Round[];
   /** Rounds that are not listed because there are too many; they count in all totals. */
@@ -299,87 +327,17 @@ export interface ReplayResult {
   migrations: MigrationResult[];
   findings: Finding[];
   moreFindings: number;
+  /** Those of the recordings stand with every machine. */
   limits: Limit[];
   sufficiency: Sufficiency[];
   certainty: Certainty;
   /** False when the recording can carry no verdict (exit status 3); limits say why. */
   verdict: boolean;
+}
+
+export interface ReplayResult {
+  inputs: InputSummary[];
+  /** At least one. */
+  machines: MachineResult[];
   eventsReplayed: number;
-}
-
-// ---------------------------------------------------------------- what a replay tells while it runs
-
-/** One request: a chain from vhost_get_vq_desc() to vhost_add_used_n(). */
-export interface RequestRecord {
-  /** 1-based, in the order of the pops (or of the used event where the pop was not seen). */
-  serial: number;
-  device: number;
-  queue: number | null;
-  vq: string;
-  /** Null for an element of QEMU: its trace does not say. */
-  head: number | null;
-  /** VirtQueueElement of a device of QEMU itself, hex; null for a request of vhost. */
-  element: string | null;
-  popped: { ns: string; place: Place } | null;
-  used: { ns: string; place: Place; len: number; idx: number | null } | null;
-  /** `completed`, `dropped` (consumed, never returned), `in-flight` at the end, `unknown-head` (pop not seen). */
-  state: "completed" | "dropped" | "in-flight" | "unknown-head";
-  /** LOG_ALL as seen by the drain before the pop: the log entries were captured. Null: not seen. */
-  captured: boolean | null;
-  /** The capture was freed by a SET_FEATURES without LOG_ALL. */
-  freed: boolean;
-  /** Name of the Cause its write descriptors have. Null when it never completed. */
-  cause: string | null;
-  reads: { gpa: number; len: number }[];
-  writes: { gpa: number; len: number }[];
-  /** False: an element whose addresses the recording does not have (`reads` and `writes` empty). */
-  addressed: boolean;
-  /** From virtio_scsi_* events of QEMU; null in a recording of the nine probes. */
-  lun: number | null;
-  /** The low 32 bits of the tag, which is all that QEMU traces; hex. */
-  tag: string | null;
-  /** First byte of the CDB, hex; null for a task management request. */
-  opcode: string | null;
-  /** virtio_scsi_cmd_resp: response code, SCSI status. */
-  response: number | null;
-  status: number | null;
-  cdb: string | null;
-}
-
-/** One write that touches the watched range: from a descriptor, or to the used ring. */
-export interface WatchedWrite {
-  ns: string;
-  place: Place;
-  round: number;
-  cause: string;
-  gpa: number;
-  len: number;
-  device: number;
-  queue: number | null;
-  head: number | null;
-  request: number | null;
-  popPlace: Place | null;
-  popNs: string | null;
-  /** Names of the policies whose dirty log gets these pages. */
-  loggedBy: string[];
-}
-
-/** The state at the end of a round, valid only during the callback. */
-export interface SyncView {
-  mark: SyncMark | null;
-  round: Round;
-  /**
-   * Raw image of this round's log under policy `index` (position in the options): bit n = page n,
-   * least significant bit first, `bytes` long (a multiple of 8). Pages beyond `bytes` are counted
-   * in `beyond`.
-   */
-  image(index: number, bytes: number): { image: Uint8Array; beyond: number };
-  /** Pages that this policy logged in this round, ascending: for tests and small sets. */
-  pages(index: number): number[];
-  /** Highest page logged by this policy in this round, or -1. */
-  highestPage(index: number): number;
-  /** Pages of this policy, ascending: logged or lost in this round, or stale after it. */
-  runs(index: number, set: "logged" | "lost" | "stale"): PageRun[];
-  /** Size in bytes that QEMU gives the log for the memory map known so far (0: map unknown). */
-  qemuLogBytes: number;
 }

@@ -7,13 +7,13 @@
 import { eachPage } from "../model/page-runs.ts";
 import { PAGE_BYTES } from "../model/pages.ts";
 import type {
+  MachineResult,
   MigrationResult,
   MigrationVerdict,
   PageRun,
   ReplayResult,
-  RequestRecord,
-  SyncView,
 } from "../model/result.ts";
+import type { RequestRecord, SyncView } from "../model/told.ts";
 
 import type { Mapping } from "./mapping.ts";
 
@@ -134,12 +134,13 @@ export class ReplayDigest {
   /** For ReplayOptions.onRequest. */
   request(request: RequestRecord): void {
     const { ns } = this.#renaming;
-    const { serial, device, queue, head, state, captured, freed, cause, addressed } = request;
+    const { machine, serial, device, queue, head, state, captured, freed, cause, addressed } =
+      request;
     const { lun, opcode, response, status, popped, used } = request;
     this.requests += 1;
     this.#requests.text(
       JSON.stringify([
-        ...[serial, device, queue, head, state, captured, freed, cause, addressed],
+        ...[machine, serial, device, queue, head, state, captured, freed, cause, addressed],
         ...[lun, opcode, response, status, ns(popped?.ns ?? null), ns(used?.ns ?? null)],
         ...[used?.len, used?.idx, this.#memory(request.reads)],
         this.#memory(request.writes),
@@ -165,8 +166,9 @@ export class ReplayDigest {
 
   /** For ReplayOptions.onSync. */
   round(view: SyncView): void {
-    const { round, mark } = view;
-    const name = this.rounds < MOST_ROUNDS ? `round ${this.rounds}` : "later rounds";
+    const { round, mark, machine } = view;
+    const which = this.rounds < MOST_ROUNDS ? `round ${this.rounds}` : "later rounds";
+    const name = machine === 1 ? which : `${which} of machine ${machine}`;
     this.rounds += 1;
     const { syncName, ns } = this.#renaming;
     const sync = mark && [mark.number, syncName(mark.name), ns(mark.ns)];
@@ -184,14 +186,20 @@ export class ReplayDigest {
   /** What the replay said when it ended. */
   result(result: ReplayResult): void {
     this.#fact("requests after the last sync", this.#requests.toString());
+    this.#fact("machines", result.machines.length);
+    for (const machine of result.machines) this.#machine(machine);
+  }
+
+  #machine(result: MachineResult): void {
+    const of = result.number === 1 ? "" : `machine ${result.number}: `;
     for (const key of ["window", "windowWhy", "written", "certainty", "verdict"] as const) {
-      this.#fact(key, result[key]);
+      this.#fact(`${of}${key}`, result[key]);
     }
     for (const { name, logged, lost, stale, whatIf, lostRuns } of result.policies) {
-      this.#fact(`${name}: pages`, [logged, lost, stale, whatIf, this.#pages(lostRuns)]);
+      this.#fact(`${of}${name}: pages`, [logged, lost, stale, whatIf, this.#pages(lostRuns)]);
     }
     this.#fact(
-      "bitmap syncs",
+      `${of}bitmap syncs`,
       result.rounds.map(({ bitmapSync }) => {
         if (!bitmapSync) return null;
         const { startNs, endNs, dirtyPages, sent } = bitmapSync;
@@ -199,19 +207,19 @@ export class ReplayDigest {
       }),
     );
     const limits = result.limits.map(({ code, effect }) => `${code} ${effect}`).sort();
-    this.unattributed = limits.some((limit) => limit.startsWith(UNATTRIBUTED));
-    this.#fact(FINDINGS, findingFacts(result));
+    this.unattributed ||= limits.some((limit) => limit.startsWith(UNATTRIBUTED));
+    this.#fact(`${of}${FINDINGS}`, findingFacts(result));
     this.#fact(
-      "limits",
+      `${of}limits`,
       limits.filter((limit) => !limit.startsWith(UNATTRIBUTED)),
     );
     result.devices.forEach((device, i) => {
       const { driver, features, memory, logging } = device;
       const queues = device.queues.map(({ vq, used, writeDescriptors, ...counts }) => counts);
-      this.#fact(`device ${i}`, [driver, features, memory.length, logging.length, queues]);
+      this.#fact(`${of}device ${i}`, [driver, features, memory.length, logging.length, queues]);
     });
     result.migrations.forEach((migration, i) => {
-      this.#migration(`migration ${i}`, migration);
+      this.#migration(`${of}migration ${i}`, migration);
     });
   }
 
@@ -263,7 +271,7 @@ export class ReplayDigest {
 }
 
 /** Findings without their places; in an order that page numbers do not make. */
-function findingFacts(result: ReplayResult): unknown {
+function findingFacts(result: MachineResult): unknown {
   const facts = result.findings.map((finding) => {
     const { code, policy, round, rounds, queue, device, cause, pages, requests } = finding;
     const { certainty, written } = finding;
@@ -280,7 +288,7 @@ export function firstDifference(original: ReplayDigest, redacted: ReplayDigest):
   const unattributed = original.unattributed || redacted.unattributed;
   for (const [name, value] of original.facts) {
     // Beyond that bound a descriptor that was cut takes the place of another one's evidence.
-    if (unattributed && name === FINDINGS) continue;
+    if (unattributed && name.endsWith(FINDINGS)) continue;
     const other = redacted.facts.get(name);
     if (other !== value)
       return `${name}: ${brief(value)} in the original, ${brief(other)} redacted`;

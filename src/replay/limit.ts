@@ -218,11 +218,11 @@ function machineLimits(
   add: (code: string, effect: Limit["effect"], text: string) => void,
 ): void {
   const { whose, devices, idleDevices } = run.shared;
-  if (idleDevices.length > 0) {
+  if (idleDevices.size > 0) {
     add(
       "idle-devices",
       null,
-      `${counted(idleDevices.length, "device")} of another process are named by ioctls, and no request of ` +
+      `${counted(idleDevices.size, "device")} of another process are named by ioctls, and no request of ` +
         "them is in the recording: they are of none of its machines.",
     );
   }

@@ -3,10 +3,8 @@
  * of them do joins them; nothing takes them apart again. So what is said of one machine may come in any
  * order: a worker's name, the thread that makes the ioctls of a vhost file, QEMU's own recording.
  */
+import type { ToldBy } from "../model/result.ts";
 import type { MemoryRegion } from "./memory-table.ts";
-
-/** What told a machine from the others. */
-export type Evidence = "worker" | "ioctl" | "memory" | "qemu";
 
 /** One machine as far as is known: who is joined. */
 export interface Party {
@@ -16,7 +14,7 @@ export interface Party {
   machine: number | null;
   /** Its devices' memory maps, as their ioctls set them last. */
   maps: Map<number, readonly MemoryRegion[]>;
-  toldBy: Set<Evidence>;
+  toldBy: Set<ToldBy>;
 }
 
 interface Node {
@@ -33,13 +31,15 @@ export const space = (input: number): string => `s${input}`;
 
 export class MachineEvidence {
   readonly #nodes = new Map<string, Node>();
+  /** Counts what was joined: whoever keeps an answer may see that it is old. */
+  version = 0;
   /** Two machines that were replayed apart turned out to be one. */
   contradictions = 0;
 
   #node(name: string): Node {
     let node = this.#nodes.get(name);
     if (!node) {
-      const party = { pid: null, machine: null, maps: new Map(), toldBy: new Set<Evidence>() };
+      const party = { pid: null, machine: null, maps: new Map(), toldBy: new Set<ToldBy>() };
       node = { parent: null, party };
       if (this.#nodes.size < MAX_NODES) this.#nodes.set(name, node);
     }
@@ -51,7 +51,7 @@ export class MachineEvidence {
   }
 
   /** The process of the machine of a thread: its own, or the one whose device it works for. */
-  process(ofThread: number, pid: number, by: Evidence): void {
+  process(ofThread: number, pid: number, by: ToldBy): void {
     const party = this.join(thread(ofThread), thread(pid), by);
     party.pid ??= pid;
   }
@@ -62,7 +62,7 @@ export class MachineEvidence {
   }
 
   /** Both are of one machine; `by`: what tells it from others. */
-  join(a: string, b: string, by?: Evidence): Party {
+  join(a: string, b: string, by?: ToldBy): Party {
     const into = this.#node(a);
     const from = this.#node(b);
     if (by !== undefined) into.party.toldBy.add(by);
@@ -71,6 +71,7 @@ export class MachineEvidence {
     if (kept.machine !== null && gone.machine !== null && kept.machine !== gone.machine) {
       this.contradictions++;
     }
+    this.version++;
     from.parent = into;
     kept.machine ??= gone.machine;
     kept.pid ??= gone.pid;

@@ -8,7 +8,14 @@ import type { OpenInput } from "../formats/open-inputs.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { BlockRange } from "../memory/block-range.ts";
 import type { Place } from "../model/place.ts";
-import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
+import type {
+  GapSummary,
+  LogWindow,
+  MachineResult,
+  Round,
+  SyncMark,
+  ToldBy,
+} from "../model/result.ts";
 import { BASE_ASSUMED } from "./back-end-limit.ts";
 import type { Device } from "./device.ts";
 import type { Devices } from "./devices.ts";
@@ -17,11 +24,12 @@ import { qemuLogPages } from "./memory-table.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { ReplayOptions, ReplayTables } from "./replay-options.ts";
 import type { ReplayState } from "./replay-state.ts";
+import { syncView } from "./sync-view.ts";
 
 /** Rounds that a result lists one by one. */
 const MAX_ROUNDS = 10000;
 
-const ROUND_SETS = { logged: RowSet.Logged, lost: RowSet.Lost, stale: RowSet.Stale } as const;
+const TOLD_BY: readonly ToldBy[] = ["worker", "ioctl", "memory", "qemu"];
 
 /** What all machines of a replay share. */
 export interface Shared extends ReplayTables {
@@ -37,7 +45,7 @@ export interface Shared extends ReplayTables {
   /** Which machine is whose. */
   readonly whose: Machines;
   /** At the end: devices of which nothing was replayed, and that are of none of the machines. */
-  readonly idleDevices: readonly Device[];
+  readonly idleDevices: ReadonlySet<Device>;
   queueOf(): (id: number) => QueueName;
   devicesOf(machine: number): Device[];
 }
@@ -78,6 +86,12 @@ export class MachineReplay implements ReplayState {
   }
   get options(): ReplayOptions {
     return this.shared.options;
+  }
+  /** Who it is, as far as is told. */
+  get identity(): Pick<MachineResult, "number" | "pid" | "name" | "toldBy"> {
+    const party = this.shared.whose.party(this.#index);
+    const toldBy = party ? TOLD_BY.filter((one) => party.toldBy.has(one)) : [];
+    return { number: this.number, pid: party?.pid ?? null, name: null, toldBy };
   }
   /** Whether pages of another machine may have been taken for this one's. */
   get notTold(): boolean {
@@ -189,21 +203,10 @@ export class MachineReplay implements ReplayState {
   }
 
   async #show(mark: SyncMark | null, round: Round): Promise<void> {
-    const { core } = this;
-    const all = (index: number, set: RowSet) =>
-      core.runs(index, set, Number.POSITIVE_INFINITY).runs;
-    const done = this.options.onSync?.({
-      mark,
-      round,
-      qemuLogBytes: this.#logPages() / 8,
-      image: (index, size) => core.image(index, RowSet.Logged, size),
-      pages: (index) =>
-        all(index, RowSet.Logged).flatMap((run) =>
-          Array.from({ length: run.pages }, (_, i) => run.gfn + i),
-        ),
-      highestPage: (index) => core.highest(index, RowSet.Logged),
-      runs: (index, set) => all(index, ROUND_SETS[set]),
-    });
+    const { onSync } = this.options;
+    if (!onSync) return;
+    const facts = { machine: this.number, mark, round };
+    const done = onSync(syncView(this.core, facts, this.#logPages() / 8));
     if (done) await done;
   }
 

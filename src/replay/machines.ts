@@ -18,6 +18,8 @@ export class Machines {
   readonly #names: string[] = [];
   /** Who was taken for a machine's without anything that tells it. */
   readonly #assumed: Assumption[] = [];
+  /** Counts what got a machine. */
+  placed = 0;
   /** Machines that found no room: they share the last one. */
   crowded = 0;
 
@@ -50,7 +52,10 @@ export class Machines {
   /** The machine of whoever is called so in the evidence. */
   of(name: string): number {
     const party = this.evidence.of(name);
-    party.machine ??= this.#place(name, party);
+    if (party.machine === null) {
+      party.machine = this.#place(name, party);
+      this.placed++;
+    }
     return party.machine;
   }
 
@@ -63,6 +68,7 @@ export class Machines {
     if (party.machine === null && this.#names.length > 0) {
       const { same, unknown } = this.#match(party);
       party.machine = same ?? unknown;
+      this.placed++;
     }
     return party.machine ?? (this.#names.length === 0 ? 0 : null);
   }

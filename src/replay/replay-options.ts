@@ -4,7 +4,7 @@ import type { Core } from "../core/core.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import type { Row, WindowChoice } from "../core/rows.ts";
 import type { Place } from "../model/place.ts";
-import type { RequestRecord, SyncView, WatchedWrite } from "../model/result.ts";
+import type { RequestRecord, SyncView, WatchedWrite } from "../model/told.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy.ts";
 

@@ -28,7 +28,7 @@ import { installZeros } from "../join/first-look.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { Recording } from "../join/recording.ts";
 import type { IoctlEvent, NormalisedEvent } from "../model/event.ts";
-import { type Place, UsageError } from "../model/place.ts";
+import type { Place } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
 import { driverOf } from "../vhost/ioctl.ts";
 import type { Device } from "./device.ts";
@@ -212,9 +212,6 @@ export class Replay implements Shared {
 
   /** One more machine: the syncs before its first event ended rounds of it, in which nothing happened. */
   async #addMachine(): Promise<void> {
-    if (this.options.sink) {
-      throw new UsageError("a history is of one machine, and the recording holds several");
-    }
     const machine = new MachineReplay(this.machines.length, this, this.#recording.memoryMap ?? []);
     this.machines.push(machine);
     for (const marker of this.#markers) await this.#markerSync(machine, marker);
@@ -290,15 +287,26 @@ export class Replay implements Shared {
   }
 
   /** Devices of which nothing was replayed, and that are of none of the machines. */
-  idleDevices: readonly Device[] = [];
+  idleDevices: ReadonlySet<Device> = new Set();
+
+  #devicesOf: { stamp: string; lists: Map<number, Device[]> } = { stamp: "", lists: new Map() };
 
   /** The devices of a machine; the first has those of which nothing was replayed yet. */
   devicesOf(machine: number): Device[] {
-    return this.devices.all.filter(
-      ({ number }) =>
-        (this.whose.evidence.of(ofDevice(number)).machine ?? 0) === machine &&
-        !this.idleDevices.some((idle) => idle.number === number),
-    );
+    const { evidence, placed } = this.whose;
+    const stamp = `${evidence.version} ${placed} ${this.devices.all.length} ${this.idleDevices.size}`;
+    if (stamp !== this.#devicesOf.stamp) {
+      const lists = new Map<number, Device[]>();
+      for (const device of this.devices.all) {
+        if (this.idleDevices.has(device)) continue;
+        const of = evidence.of(ofDevice(device.number)).machine ?? 0;
+        const list = lists.get(of);
+        if (list) list.push(device);
+        else lists.set(of, [device]);
+      }
+      this.#devicesOf = { stamp, lists };
+    }
+    return this.#devicesOf.lists.get(machine) ?? [];
   }
 
   /** The function that the probe is in tells the driver, which a reader of events cannot know. */
@@ -337,9 +345,8 @@ export class Replay implements Shared {
 
   async #end(): Promise<void> {
     this.core.exports.endChains();
-    this.idleDevices = this.devices.all.filter(
-      ({ number }) => this.whose.ofIdle(ofDevice(number)) === null,
-    );
+    const isIdle = ({ number }: Device): boolean => this.whose.ofIdle(ofDevice(number)) === null;
+    this.idleDevices = new Set(this.devices.all.filter(isIdle));
     const last = lastNs(this.core, this.inputs);
     for (const machine of this.machines) await machine.use().finish(last);
     const { onRequest, sink } = this.options;

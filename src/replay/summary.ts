@@ -1,11 +1,12 @@
 /** From a finished replay to its result. */
 import { Driver, RowSet } from "../../assembly/abi.ts";
 import { ownAddress, type Queue, readQueues } from "../core/queue-record.ts";
-import { UsageError } from "../model/place.ts";
 import type {
   DeviceSummary,
   InputSummary,
+  Limit,
   LogWindow,
+  MachineResult,
   PolicyResult,
   QueueSummary,
   ReplayResult,
@@ -15,6 +16,7 @@ import type { Device } from "./device.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
 import type { MachineReplay } from "./machine-replay.ts";
+import { withoutNumbers } from "./not-known.ts";
 import type { Replay } from "./run.ts";
 import { answerable } from "./sufficiency.ts";
 
@@ -68,6 +70,7 @@ function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSu
   return run.devices.map((device) => {
     const own = owns.get(device) ?? [];
     return {
+      number: device.number,
       driver: driverName(own) ?? device.driver ?? "vhost",
       dev: device.dev === null || device.dev === 0n ? null : hex(ownAddress(device.dev)),
       vs: device.vs === null ? null : hex(device.vs),
@@ -84,7 +87,7 @@ function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSu
 }
 
 /** recorded, unless nothing in the recording ever switched logging on. */
-function chooseWindow(run: MachineReplay): Pick<ReplayResult, "window" | "windowWhy"> {
+function chooseWindow(run: MachineReplay): Pick<MachineResult, "window" | "windowWhy"> {
   if (run.options.window !== "auto") return { window: run.options.window, windowWhy: "asked" };
   return run.core.exports.loggingSeen() === 0
     ? { window: "assumed", windowWhy: "never-on" }
@@ -116,30 +119,21 @@ function policyResults(
   });
 }
 
-/** The result of a replay that has run to its end. Throws UsageError when it holds several machines. */
+/** The result of a replay that has run to its end. */
 export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayResult {
-  const [only, ...others] = replay.machines.map((run) => summariseMachine(run, inputs));
-  if (others.length > 0) {
-    throw new UsageError(
-      `the recording holds ${replay.machines.length} machines, and pages of one are not those of another`,
-    );
-  }
   return {
     inputs: [...inputs, ...replay.plan.destinations, ...replay.plan.repeated].map((input, i) => ({
       ...input,
       gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
       notes: i === 0 ? [...input.notes, ...replay.plan.notes] : input.notes,
     })),
-    ...only!,
+    machines: replay.machines.map((machine) => summariseMachine(machine.use(), inputs)),
     eventsReplayed: replay.core.exports.eventsReplayed(),
   };
 }
 
-type MachineSummary = Omit<ReplayResult, "inputs" | "eventsReplayed">;
-
-/** What is said of one machine. */
-export function summariseMachine(run: MachineReplay, inputs: InputSummary[]): MachineSummary {
-  run.use();
+/** What is said of one machine, which the core is asked about. */
+function summariseMachine(run: MachineReplay, inputs: InputSummary[]): MachineResult {
   const queues = readQueues(run.core).filter(({ machine }) => machine + 1 === run.number);
   const devices = deviceSummaries(run, queues);
   const { window, windowWhy } = chooseWindow(run);
@@ -154,10 +148,10 @@ export function summariseMachine(run: MachineReplay, inputs: InputSummary[]): Ma
   const { findings, more } = readFindings(run, window, certainty);
   const firstRow = run.rows.findIndex((row) => row.window === window);
   const verdict = carriesVerdict(inputs, queues, limits);
-  return {
+  const known: MachineResult = {
+    ...run.identity,
     devices,
-    window,
-    windowWhy,
+    ...{ window, windowWhy },
     written: firstRow < 0 ? 0 : run.core.count(firstRow, RowSet.EverWritten),
     policies: policyResults(run, window, devices),
     rounds,
@@ -165,18 +159,16 @@ export function summariseMachine(run: MachineReplay, inputs: InputSummary[]): Ma
     migrations: run.follower.migrations,
     findings,
     moreFindings: more,
-    limits,
-    sufficiency,
-    certainty,
-    verdict,
+    ...{ limits, sufficiency, certainty, verdict },
   };
+  return verdict ? known : withoutNumbers(known);
 }
 
 /** A verdict needs completions and their descriptors; adds the limit that says what is missing. */
 function carriesVerdict(
   inputs: readonly InputSummary[],
   queues: readonly Queue[],
-  limits: ReplayResult["limits"],
+  limits: Limit[],
 ): boolean {
   const seen = probesSeen(inputs);
   const no = (text: string): boolean => {
@@ -186,6 +178,11 @@ function carriesVerdict(
   if (seen.size === 0) return no("The recording has no event of the recipe's probes.");
   const completions = queues.reduce((sum, queue) => sum + queue.completed + queue.unknownHead, 0);
   if (completions === 0) return no("No request completes in the recording.");
+  if (queues.every((queue) => queue.completed === 0)) {
+    return no(
+      "Of every request that completes the pop is not in the recording, so its descriptors are not known.",
+    );
+  }
   const count = (kind: string): number => seen.get(kind) ?? 0;
   const addressed = queues.some(
     (queue) => queue.popped > queue.unmapped && queue.driver >= Driver.Qemu,

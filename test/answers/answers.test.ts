@@ -151,7 +151,9 @@ describe("answers", () => {
     );
     const all = await stale.ask(recording);
     expect(stale.statusOf(all)).toBe(1);
-    expect(stale.mainMigration(all.result)?.verdicts.map(({ best }) => best)).toEqual([1929, 0]);
+    expect(stale.mainMigration(all.result.machines[0]!)?.verdicts.map(({ best }) => best)).toEqual([
+      1929, 0,
+    ]);
     const patched = await stale.ask(recording, { policies: choosePolicies(["patched"]) });
     expect(stale.statusOf(patched)).toBe(0);
   });

@@ -114,7 +114,9 @@ describe("a real migration, with everything that was at hand", () => {
     const root = folder("archives", { "case.tar": tar, "case.tar.gz": gzipSync(tar) });
     const plain = await cli("stale", folder("plain", files), "--json", "--quiet");
     const answers = (stdout: string): unknown => {
-      const { migrations } = JSON.parse(stdout) as { migrations: Record<string, unknown>[] };
+      const [{ migrations }] = JSON.parse(stdout).machines as [
+        { migrations: Record<string, unknown>[] },
+      ];
       return migrations.map(({ sends, policies }) => ({ sends, policies }));
     };
     for (const name of ["case.tar", "case.tar.gz"]) {
@@ -191,7 +193,7 @@ test("several hosts are a list of cases; another command asks for one", async ()
   expect(status).toBe(1);
   expect(stdout.match(/^Unpatched vhost-scsi/gm)).toHaveLength(2);
   const { schema, cases } = JSON.parse((await cli(root, "--quiet", "--json")).stdout);
-  expect([schema, cases.length]).toEqual(["vhost-replay/cases/1", 2]);
+  expect([schema, cases.length]).toEqual(["vhost-replay/cases/2", 2]);
   const validate = (name: string, document: unknown): unknown => {
     const text = readFileSync(join(TRACES, "../schema", `${name}.schema.json`), "utf8");
     const check = new Validator({ allowUnionTypes: true }).compile(JSON.parse(text));

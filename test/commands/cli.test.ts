@@ -12,7 +12,7 @@ import { overlaps, wholePages } from "../../src/model/pages.ts";
 import { RecordingError } from "../../src/model/place.ts";
 import { choosePolicies } from "../../src/vhost/chosen-policy.ts";
 import { POLICIES } from "../../src/vhost/policy.ts";
-import { fakeApi, fakeImage, fakeIo, resultOf } from "../support/report-fixture.ts";
+import { fakeApi, fakeImage, fakeIo, machineOf, resultOf } from "../support/report-fixture.ts";
 
 async function cli(line: string, api: ReplayApi = fakeApi(), signal?: AbortSignal) {
   const io = fakeIo(signal ? { signal } : {});
@@ -40,7 +40,7 @@ afterAll(() => rm(scratch, { recursive: true }));
 describe("exit status", () => {
   test("is 1 for lost pages and 0 for none", async () => {
     expect((await cli("report m.txt")).status).toBe(1);
-    const policies = resultOf().policies.slice(1);
+    const policies = machineOf().policies.slice(1);
     expect((await cli("report m.txt", fakeApi(resultOf({ policies })))).status).toBe(0);
   });
 

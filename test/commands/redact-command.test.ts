@@ -176,7 +176,7 @@ describe.each(SETS.filter(([, names]) => names.every((name) => existsSync(join(S
           tool: () => api.tool,
           load: async () => api,
         });
-        const { migration, policies } = JSON.parse(io.stdout);
+        const { migration, policies } = JSON.parse(io.stdout).machines[0];
         const { sends, sendTimes, outcome } = migration;
         return [
           ...[sends, sendTimes, outcome],

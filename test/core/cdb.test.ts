@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import type { RequestRecord } from "../../src/model/result.ts";
+import type { RequestRecord } from "../../src/model/told.ts";
 import { memorySource, replayAll } from "../support/memory-source.ts";
 
 const TEXT = gunzipSync(

@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { Source } from "../../src/bytes/source.ts";
-import type { MigrationResult, ReplayResult, RequestRecord } from "../../src/model/result.ts";
-import { type Recording, replay } from "../../src/replay/replay.ts";
+import type { MigrationResult } from "../../src/model/result.ts";
+import type { RequestRecord } from "../../src/model/told.ts";
+import type { Recording } from "../../src/replay/replay.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
 import type { TraceLine } from "../support/make-qemu-log.ts";
-import { memorySource, recordingOf } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, recordingOf, replayOne } from "../support/memory-source.ts";
 import { verdictOf } from "../support/migration-guest.ts";
 import { oracleElements, pagesOfBuffers } from "../support/qemu-oracle.ts";
 
@@ -59,7 +60,7 @@ function linesOf(text: string): TraceLine[] {
 
 interface Seen {
   requests: string[];
-  result: ReplayResult;
+  result: OneMachine;
   migration: MigrationResult | undefined;
   /** Pages that each policy logged, over all rounds; the first one logs all that is written. */
   logged: Set<number>[];
@@ -72,7 +73,7 @@ async function replayOf(...sources: Source[]): Promise<Seen> {
   const list = memorySource("trace-events-all", bytesOf("10.0-all-forms/trace-events-all.gz"));
   const requests: string[] = [];
   const logged = POLICIES.map(() => new Set<number>());
-  const result = await replay(
+  const result = await replayOne(
     { ...recording, traceEvents: list },
     {
       policies: POLICIES.map((name) => ({ policy: findPolicy(name), alias: null })),
@@ -231,8 +232,11 @@ describe.skipIf(!there)("other versions", () => {
     expect(popped).toBeGreaterThan(1000);
     const queues = seen.result.devices.flatMap(({ queues: own }) => own);
     expect(queues.reduce((sum, queue) => sum + queue.popped, 0)).toBe(popped);
-    // The used rings of the two I/O queues, a page each: their addresses are in the driver's writes.
-    expect(seen.result.written).toBe(2);
+    // Two pages of used rings are known, but not what requests wrote: there is no number to give.
+    expect(seen.result.written).toBeNull();
+    expect(seen.result.policies.map(({ lost }) => lost)).toEqual(
+      seen.result.policies.map(() => null),
+    );
     expect(seen.result.limits.map(({ text }) => text).join(" ")).toContain("address_space_map");
     expect(seen.migration).toMatchObject({ outcome: "completed", syncs: 5 });
   }, 60_000);

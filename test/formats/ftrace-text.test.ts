@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { RecordingError } from "../../src/model/place.ts";
-import type { ReplayResult } from "../../src/model/result.ts";
-import { memorySource, replayAll } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, replayAll } from "../support/memory-source.ts";
 
 const FOLDER = join(import.meta.dirname, "../..", "traces", "vhost-scsi", "6.16.12+deb13-amd64");
 const TEXT = gunzipSync(readFileSync(join(FOLDER, "12-toggle", "trace.txt.gz"))).toString("latin1");
@@ -48,7 +47,7 @@ function rewritten(shape: (line: Line) => string, header = ""): string {
 }
 
 /** What must not depend on the shape. */
-function essence(result: ReplayResult): unknown {
+function essence(result: OneMachine): unknown {
   return {
     policies: result.policies,
     rounds: result.rounds.map(({ sync, ...round }) => ({ ...round, number: sync?.number })),

@@ -8,10 +8,9 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RecordingError } from "../../src/model/place.ts";
-import type { ReplayResult } from "../../src/model/result.ts";
 import { dump } from "../../src/replay/replay.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
-import { memorySource, recordingOf, replayAll } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, recordingOf, replayAll } from "../support/memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "../..", "traces");
 const FOLDER = join(TRACES, "vhost-scsi", "7.2.13+deb14-amd64", "01-smoke");
@@ -36,7 +35,7 @@ async function ndjsonOf(text: Uint8Array): Promise<Buffer> {
 const NDJSON = await ndjsonOf(TEXT);
 
 /** A result, or the error; anything else fails the test. */
-async function outcome(bytes: Uint8Array): Promise<ReplayResult | RecordingError> {
+async function outcome(bytes: Uint8Array): Promise<OneMachine | RecordingError> {
   const policies = ["unpatched", "patched"].map((alias) => ({ policy: findPolicy(alias), alias }));
   try {
     return await replayAll([memorySource("input", bytes)], { policies });
@@ -113,7 +112,7 @@ describe("text", () => {
     }
     const result = await outcome(Buffer.from(lines.join("\n")));
     expect(result).not.toBeInstanceOf(RecordingError);
-    expect((result as ReplayResult).inputs[0]!.foreignLines).toBeGreaterThan(10_000);
+    expect((result as OneMachine).inputs[0]!.foreignLines).toBeGreaterThan(10_000);
   });
 
   test("a chain that never ends is cut, and said", async () => {
@@ -123,7 +122,7 @@ describe("text", () => {
     const pop =
       "          vhost-7       [000] .....     1.000001: pop: (x <- vhost_get_vq_desc) head=1";
     const result = await outcome(Buffer.from(`${[...lines, pop].join("\n")}\n`));
-    expect((result as ReplayResult).limits.map((limit) => limit.code)).toContain(
+    expect((result as OneMachine).limits.map((limit) => limit.code)).toContain(
       "orphan-descriptors",
     );
   });
@@ -140,7 +139,7 @@ describe("text", () => {
         `${head}used: (x) ${queue.replace(" num", ` head=${i} len=0 n=1 idx=${i} num`)} logused=1 logaddr=0x5000 feat=0x104000000`,
       );
     }
-    const result = (await outcome(Buffer.from(`${lines.join("\n")}\n`))) as ReplayResult;
+    const result = (await outcome(Buffer.from(`${lines.join("\n")}\n`))) as OneMachine;
     expect(result.limits.map((limit) => limit.code)).toContain("out-of-range");
     expect(result.written).toBe(64 * 1048576);
   });

@@ -3,7 +3,8 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { NormalisedEvent, QemuTraceEvent } from "../../src/model/event.ts";
 import { RecordingError } from "../../src/model/place.ts";
-import type { InputSummary, ReplayResult, RequestRecord } from "../../src/model/result.ts";
+import type { InputSummary } from "../../src/model/result.ts";
+import type { RequestRecord } from "../../src/model/told.ts";
 import { dump } from "../../src/replay/replay.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
 import { QemuGuest, VQ } from "../support/make-elements.ts";
@@ -14,7 +15,7 @@ import {
   qemuLog,
   type TraceLine,
 } from "../support/make-qemu-log.ts";
-import { memorySource, recordingOf, replayAll } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, recordingOf, replayAll } from "../support/memory-source.ts";
 
 const ELEM = 0x55557cfca9f0n;
 const GUEST = new QemuGuest().read(ELEM, [0x379e000, 0x8000]);
@@ -22,7 +23,7 @@ const SHAPES: LogShape[] = ["tid@time", "ISO", "bare"];
 
 async function requestsOf(
   text: string | Uint8Array,
-): Promise<{ requests: RequestRecord[]; result: ReplayResult; input: InputSummary }> {
+): Promise<{ requests: RequestRecord[]; result: OneMachine; input: InputSummary }> {
   const requests: RequestRecord[] = [];
   const result = await replayAll([memorySource("src.log", text)], {
     policies: [{ policy: findPolicy("unpatched"), alias: null }],

@@ -2,11 +2,11 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { RecordingError } from "../../src/model/place.ts";
-import type { ReplayResult, RequestRecord } from "../../src/model/result.ts";
+import type { RequestRecord } from "../../src/model/told.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
 import { QemuGuest } from "../support/make-elements.ts";
 import { markerText, type TraceLine } from "../support/make-qemu-log.ts";
-import { memorySource, replayAll } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, replayAll } from "../support/memory-source.ts";
 
 const READ = new QemuGuest(30_000_000_000n).read(0x10n, [0x379e000, 0x8000]).lines;
 const HEAD = "           vhost-547     [000] .....    ";
@@ -19,7 +19,7 @@ const PROBES = [
 
 async function read(
   text: string | Uint8Array,
-): Promise<{ requests: RequestRecord[]; result: ReplayResult }> {
+): Promise<{ requests: RequestRecord[]; result: OneMachine }> {
   const requests: RequestRecord[] = [];
   const result = await replayAll([memorySource("trace.txt", text)], {
     policies: [{ policy: findPolicy("spdk-split"), alias: null }],

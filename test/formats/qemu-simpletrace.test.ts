@@ -3,14 +3,14 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { Source } from "../../src/bytes/source.ts";
 import { RecordingError } from "../../src/model/place.ts";
-import type { ReplayResult, RequestRecord } from "../../src/model/result.ts";
+import type { RequestRecord } from "../../src/model/told.ts";
 import { readTraceEvents } from "../../src/qemu/trace-events.ts";
-import { dump, type Recording, replay } from "../../src/replay/replay.ts";
+import { dump, type Recording } from "../../src/replay/replay.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
 import { QemuGuest } from "../support/make-elements.ts";
 import { qemuLog, TRACE_EVENTS_ALL } from "../support/make-qemu-log.ts";
 import { SimpleWriter, SOME_NAMES, simpletrace } from "../support/make-simpletrace.ts";
-import { memorySource, recordingOf } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, recordingOf, replayOne } from "../support/memory-source.ts";
 
 const LINES = new QemuGuest(5_000_000_000n)
   .read(0x55557cfca9f0n, [0x379e000, 0x8000])
@@ -19,7 +19,7 @@ const SCHEMA = memorySource("given", TRACE_EVENTS_ALL);
 
 interface Seen {
   requests: RequestRecord[];
-  result: ReplayResult;
+  result: OneMachine;
 }
 
 async function read(
@@ -29,7 +29,7 @@ async function read(
   const requests: RequestRecord[] = [];
   const recording: Recording = await recordingOf(source);
   const surroundings = { ...recording.surroundings, beside: () => beside ?? null };
-  const result = await replay(
+  const result = await replayOne(
     { ...recording, surroundings, ...(traceEvents ? { traceEvents } : {}) },
     {
       policies: [{ policy: findPolicy("unpatched"), alias: null }],

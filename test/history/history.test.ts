@@ -5,11 +5,18 @@ import { describe, expect, test } from "vitest";
 import type { History, HistoryTable, MachineHistory } from "../../src/history/index.ts";
 import { makeHistory, placeText, REQUEST_STATES, readHistory } from "../../src/history/index.ts";
 import { RecordingError } from "../../src/model/place.ts";
-import type { PageRun, ReplayResult, RequestRecord, WatchedWrite } from "../../src/model/result.ts";
+import type { PageRun } from "../../src/model/result.ts";
+import type { RequestRecord, WatchedWrite } from "../../src/model/told.ts";
 import { fileSource } from "../../src/node/file-source.ts";
-import { type ReplayOptions, replay } from "../../src/replay/replay.ts";
+import type { ReplayOptions } from "../../src/replay/replay.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
-import { memorySource, recordingOf } from "../support/memory-source.ts";
+import {
+  memorySource,
+  type OneMachine,
+  ofOne,
+  recordingOf,
+  replayOne,
+} from "../support/memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "../../traces");
 const TOOL = { name: "vhost-replay", version: "0.0.0" };
@@ -36,7 +43,7 @@ const sourcesOf = (files: string[]) => files.map((file) => fileSource(join(TRACE
 async function historyOf(files: string[], level: "events" | "rounds" = "events") {
   const recording = await recordingOf(...sourcesOf(files));
   const { bytes, result } = await makeHistory(recording, options(), level, TOOL);
-  return { bytes, result, history: readHistory("h", bytes) };
+  return { bytes, result: ofOne(result), history: readHistory("h", bytes) };
 }
 
 const nsOf = (history: History, ns: number) => (BigInt(history.originNs) + BigInt(ns)).toString();
@@ -67,7 +74,7 @@ function requestRow(history: History, machine: MachineHistory, i: number) {
 }
 
 /** Which queue a request is of may be known only later: by its address, when the replay is over. */
-function expectedRequest(request: RequestRecord, { devices }: ReplayResult) {
+function expectedRequest(request: RequestRecord, { devices }: OneMachine) {
   const device = devices.findIndex(({ queues }) => queues.some(({ vq }) => vq === request.vq));
   const moment = (event: RequestRecord["popped"]) =>
     event === null ? null : [event.ns, `${base(event.place.file)}${event.place.at}`];
@@ -95,7 +102,7 @@ describe.each(CASES)("%s", (_, files) => {
     const { history } = await historyOf(files);
     const [machine] = history.machines;
     const requests: RequestRecord[] = [];
-    const result = await replay(await recordingOf(...sourcesOf(files)), {
+    const result = await replayOne(await recordingOf(...sourcesOf(files)), {
       ...options(),
       onRequest: (request) => void requests.push(request),
     });
@@ -108,7 +115,7 @@ describe.each(CASES)("%s", (_, files) => {
     const { history } = await historyOf(files);
     const [machine] = history.machines;
     const writes: WatchedWrite[] = [];
-    await replay(await recordingOf(...sourcesOf(files)), {
+    await replayOne(await recordingOf(...sourcesOf(files)), {
       ...options(),
       watch: { gpa: 0, len: 2 ** 44 },
       onWrite: (write) => void writes.push(write),

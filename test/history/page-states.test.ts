@@ -74,7 +74,7 @@ describe.each(MIGRATIONS)("migration %s, %j", (folder, files) => {
       );
       const history = readHistory("h", made.bytes);
       const machine = history.machines[0]!;
-      const migration = made.result.migrations.at(-1)!;
+      const migration = made.result.machines[0]!.migrations.at(-1)!;
       for (const [i, { name }] of machine.policies.entries()) {
         const verdict = migration.verdicts.find(({ policy }) => policy === name)!;
         const pages = (settle: boolean, ...wanted: Lane[]) =>
@@ -113,7 +113,7 @@ describe.each([
       );
       const history = readHistory("h", made.bytes);
       const machine = history.machines[0]!;
-      for (const [i, { name, stale }] of made.result.policies.entries()) {
+      for (const [i, { name, stale }] of made.result.machines[0]!.policies.entries()) {
         const found = finalPages(machine, history.originNs, i, true, Lane.Possible);
         expect(found.length, name).toBe(stale);
         expect(finalPages(machine, history.originNs, i, true, Lane.Stale, Lane.Unsent)).toEqual([]);

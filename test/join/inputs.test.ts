@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { RecordingError } from "../../src/model/place.ts";
-import type { ReplayResult } from "../../src/model/result.ts";
 import { dump } from "../../src/replay/replay.ts";
-import { memorySource, recordingOf, replayAll } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, recordingOf, replayAll } from "../support/memory-source.ts";
 
 const ROOT = join(import.meta.dirname, "../..", "traces", "vhost-scsi");
 
@@ -15,7 +14,7 @@ function textOf(kernel: string, scenario: string): string {
 }
 
 /** Everything but places and inputs. */
-function essence(result: ReplayResult): unknown {
+function essence(result: OneMachine): unknown {
   return {
     // The name of the probed function is not in a dump, and may be all that tells the driver.
     policies: result.policies.map(({ whatIf: _, ...policy }) => policy),

@@ -4,12 +4,12 @@ import type { ClockPair } from "../../src/join/clock-pair.ts";
 import { planMerge } from "../../src/join/merge-plan.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
 import { RecordingError } from "../../src/model/place.ts";
-import type { MigrationResult, ReplayResult } from "../../src/model/result.ts";
-import { type Recording, replay } from "../../src/replay/replay.ts";
+import type { MigrationResult } from "../../src/model/result.ts";
+import type { Recording } from "../../src/replay/replay.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
 import { qemuLog, type TraceLine } from "../support/make-qemu-log.ts";
 import { simpletrace } from "../support/make-simpletrace.ts";
-import { memorySource, recordingOf } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, recordingOf, replayOne } from "../support/memory-source.ts";
 import { HVA, MigrationGuest, type Verdict, verdictOf } from "../support/migration-guest.ts";
 import { split } from "../support/split-recording.ts";
 
@@ -20,8 +20,8 @@ const APART = 1_795_398_785_914_295_400n;
 async function read(
   sources: Recording["sources"],
   options: Partial<Recording> = {},
-): Promise<{ result: ReplayResult; migration: MigrationResult }> {
-  const result = await replay(
+): Promise<{ result: OneMachine; migration: MigrationResult }> {
+  const result = await replayOne(
     { ...(await recordingOf(...sources)), ...options },
     {
       policies: ["linux-6.1", "linux-6.16"].map((name) => ({

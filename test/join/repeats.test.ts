@@ -4,19 +4,18 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { Source } from "../../src/bytes/source.ts";
-import type { ReplayResult } from "../../src/model/result.ts";
 import { dump } from "../../src/replay/replay.ts";
 import { type PageItem, ringPage } from "../support/make-ring-page.ts";
 import { simpletrace } from "../support/make-simpletrace.ts";
 import { ByteWriter, formatText, makeTraceDat } from "../support/make-trace-dat.ts";
-import { memorySource, recordingOf, replayAll } from "../support/memory-source.ts";
+import { memorySource, type OneMachine, recordingOf, replayAll } from "../support/memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "../..", "traces");
 const file = (...path: string[]): Buffer => readFileSync(join(TRACES, ...path));
 const textOf = (...path: string[]): string => gunzipSync(file(...path)).toString("latin1");
 
 /** What a recording says of guest memory, wherever its events stand. */
-function answer(result: ReplayResult): unknown {
+function answer(result: OneMachine): unknown {
   return {
     policies: result.policies,
     rounds: result.rounds.map(({ sync, ...round }) => ({ ...round, name: sync?.name ?? null })),
@@ -28,7 +27,7 @@ function answer(result: ReplayResult): unknown {
   };
 }
 
-const notes = (result: ReplayResult): string => result.inputs.flatMap((i) => i.notes).join("\n");
+const notes = (result: OneMachine): string => result.inputs.flatMap((i) => i.notes).join("\n");
 
 async function dumped(source: Source): Promise<string> {
   const lines: string[] = [];
@@ -108,7 +107,7 @@ describe("pieces of one recording", () => {
   const events = lines.filter((line) => line !== "" && !line.startsWith("#"));
   const piece = (name: string, from: number, to: number): Source =>
     memorySource(name, `${[...header, ...events.slice(from, to)].join("\n")}\n`);
-  const essence = (result: ReplayResult): unknown => {
+  const essence = (result: OneMachine): unknown => {
     const { limits, certainty: _, ...rest } = answer(result) as { limits: string[]; certainty: 0 };
     const findings = (rest as { findings: object[] }).findings.map((finding) => ({
       ...finding,

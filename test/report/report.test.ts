@@ -7,7 +7,7 @@ import { seconds } from "../../src/report/text/number-text.ts";
 import { reportText } from "../../src/report/text/report-text.ts";
 import { alignColumns, printable, textStyle, wrapText } from "../../src/report/text/text-layout.ts";
 import { verdictSentence } from "../../src/report/text/verdict.ts";
-import { event, policyResult, request, resultOf } from "../support/report-fixture.ts";
+import { event, machineOf, policyResult, request, resultOf } from "../support/report-fixture.ts";
 
 const none = (name: string) => policyResult({ name, alias: "patched", lost: 0 });
 
@@ -15,7 +15,7 @@ describe("the verdict", () => {
   test("names what each vhost would have left out, with its kernels", () => {
     expect(
       verdictSentence(
-        resultOf({
+        machineOf({
           policies: [policyResult({ lost: 412 }), none("linux-6.16"), none("linux-7.2")],
         }),
       ),
@@ -27,7 +27,7 @@ describe("the verdict", () => {
 
   test("is in the singular for one page, and needs no alias", () => {
     const policies = [policyResult({ alias: null, lost: 1 }), none("linux-6.16")];
-    expect(verdictSentence(resultOf({ policies }))).toBe(
+    expect(verdictSentence(machineOf({ policies }))).toBe(
       "The vhost-scsi of linux-6.1 would have left 1 guest page out of the dirty log; " +
         "patched (linux-6.16) would have left none.",
     );
@@ -36,10 +36,10 @@ describe("the verdict", () => {
   test("says that logging was assumed, and why", () => {
     const result = { window: "assumed", policies: [policyResult()] } as const;
     const policies = [...result.policies];
-    expect(verdictSentence(resultOf({ ...result, policies, windowWhy: "never-on" }))).toMatch(
+    expect(verdictSentence(machineOf({ ...result, policies, windowWhy: "never-on" }))).toMatch(
       /3 guest pages out of the dirty log, had logging been on \(the recording never switches it on\)\.$/,
     );
-    expect(verdictSentence(resultOf({ ...result, policies, windowWhy: "asked" }))).toMatch(
+    expect(verdictSentence(machineOf({ ...result, policies, windowWhy: "asked" }))).toMatch(
       /, had logging been on throughout\.$/,
     );
   });
@@ -49,14 +49,14 @@ describe("the verdict", () => {
     ["upper", "at most 3 guest pages", "none."],
     ["bounds", "about 3 guest pages", "none as far as this recording shows."],
   ] as const)("of a result that is a %s bound says so", (certainty, some, nothing) => {
-    const sentence = verdictSentence(resultOf({ certainty }));
+    const sentence = verdictSentence(machineOf({ certainty }));
     expect(sentence).toContain(`would have left ${some} out`);
     expect(sentence).toMatch(new RegExp(`would have left ${nothing.replace(".", "\\.")}$`));
   });
 
   test("of a recording in which nothing was written while logging was on says that", () => {
     const policies = [none("linux-6.1")];
-    expect(verdictSentence(resultOf({ written: 0, policies }))).toBe(
+    expect(verdictSentence(machineOf({ written: 0, policies }))).toBe(
       "Nothing was lost: vhost-scsi wrote no guest page while logging was on.",
     );
   });
@@ -108,7 +108,7 @@ test("a report with colour is the same text with emphasis", () => {
 });
 
 test("a report shows so many findings and says how many more there are", () => {
-  const [one] = resultOf().findings;
+  const [one] = machineOf().findings;
   const text = reportText(resultOf({ findings: [one!, one!, one!] }), textStyle(false), 1);
   expect(text.match(/first: 4096 bytes/g)).toHaveLength(1);
   expect(text).toContain("and 2 more findings; --all shows all");
@@ -148,7 +148,7 @@ test("a paragraph is broken at spaces only", () => {
 
 test("a request's JSON has the documented keys in the documented order", () => {
   expect(Object.keys(JSON.parse(requestJsonLine(request)))).toEqual(
-    "serial head queue device vq state popped used captured freed cause lun cdb reads writes".split(
+    "machine serial head queue device vq state popped used captured freed cause lun cdb reads writes".split(
       " ",
     ),
   );

@@ -29,12 +29,14 @@ describe("what a command prints with --json is what its schema says:", () => {
     expect(await report(fakeApi(), io, args)).toBe(1);
     const document = JSON.parse(io.stdout);
     expect(errorsOf("report", document)).toEqual([]);
-    expect(document.verdict.answer).toBe("pages-lost");
+    expect(document.answer).toBe("pages-lost");
+    expect(document.machines).toHaveLength(1);
+    expect(document.machines[0].verdict.answer).toBe("pages-lost");
     // SHA-256 of "abc" (FIPS 180-2, appendix B.1).
     expect(document.inputs[0].sha256).toBe(
       "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     );
-    expect(document.findings[0].first.gpa).toBe("0x214200");
+    expect(document.machines[0].findings[0].first.gpa).toBe("0x214200");
   });
 
   test("report without a verdict, without syncs and devices", async () => {
@@ -42,16 +44,16 @@ describe("what a command prints with --json is what its schema says:", () => {
     const result = resultOf({ verdict: false, devices: [], rounds: [], findings: [] });
     expect(await report(fakeApi(result), io, args)).toBe(3);
     expect(errorsOf("report", JSON.parse(io.stdout))).toEqual([]);
-    expect(JSON.parse(io.stdout).verdict.answer).toBe("none");
+    expect(JSON.parse(io.stdout).answer).toBe("none");
   });
 
   test("info", async () => {
     const io = fakeIo();
     expect(await info(fakeApi(), io, args)).toBe(0);
     expect(errorsOf("info", JSON.parse(io.stdout))).toEqual([]);
-    expect(JSON.parse(io.stdout).syncs.map((sync: { number: number }) => sync.number)).toEqual([
-      7, 8,
-    ]);
+    expect(
+      JSON.parse(io.stdout).machines[0].syncs.map((sync: { number: number }) => sync.number),
+    ).toEqual([7, 8]);
   });
 
   test("explain", async () => {
@@ -60,9 +62,9 @@ describe("what a command prints with --json is what its schema says:", () => {
     const document = JSON.parse(io.stdout);
     expect(errorsOf("explain", document)).toEqual([]);
     expect(document.range).toEqual({ gpa: "0x214000", len: 4096, pages: 1 });
-    expect(document.policies.map((policy: { lostPages: number }) => policy.lostPages)).toEqual([
-      1, 0,
-    ]);
+    expect(
+      document.machines[0].policies.map((policy: { lostPages: number }) => policy.lostPages),
+    ).toEqual([1, 0]);
   });
 
   test("requests and dump, a line each", () => {
@@ -114,7 +116,7 @@ test("a document with a key too many or too few does not pass", async () => {
   await report(fakeApi(), io, args);
   const document = JSON.parse(io.stdout);
   expect(errorsOf("report", { ...document, more: 1 })).not.toEqual([]);
-  const { limits: _, ...less } = document;
+  const { machines: _, ...less } = document;
   expect(errorsOf("report", less)).not.toEqual([]);
 });
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { ByteStream, RandomAccess, Source, Surroundings } from "../../src/bytes/source.ts";
 import { type CoreModule, compileCore } from "../../src/core/core.ts";
-import type { ReplayResult } from "../../src/model/result.ts";
+import type { MachineResult, ReplayResult } from "../../src/model/result.ts";
 import { corePath } from "../../src/node/core-file.ts";
 import { type Recording, type ReplayOptions, replay } from "../../src/replay/replay.ts";
 import { POLICIES } from "../../src/vhost/policy.ts";
@@ -72,8 +72,27 @@ export async function recordingOf(...sources: Source[]): Promise<Recording> {
   return { sources, surroundings: memorySurroundings, module: await coreModule() };
 }
 
-/** Replays sources against all policies under the recorded window. */
+/** The result of a recording of one machine, with what is said of that one. */
+export type OneMachine = ReplayResult & MachineResult;
+
+/** Of a recording of one machine. Throws where there are several: they are never one. */
+export function ofOne(result: ReplayResult): OneMachine {
+  const [machine, ...others] = result.machines;
+  if (!machine || others.length > 0) throw new Error(`${result.machines.length} machines`);
+  return { ...result, ...machine };
+}
+
+/** Replays sources of one machine against all policies under the recorded window. */
 export async function replayAll(
+  sources: Source[],
+  options: Partial<ReplayOptions> = {},
+  more: Partial<Recording> = {},
+): Promise<OneMachine> {
+  return ofOne(await replayMachines(sources, options, more));
+}
+
+/** The same of recordings of any number of machines. */
+export async function replayMachines(
   sources: Source[],
   options: Partial<ReplayOptions> = {},
   more: Partial<Recording> = {},
@@ -86,4 +105,9 @@ export async function replayAll(
       ...options,
     },
   );
+}
+
+/** `replay` of a recording of one machine. */
+export async function replayOne(recording: Recording, options: ReplayOptions): Promise<OneMachine> {
+  return ofOne(await replay(recording, options));
 }

@@ -3,15 +3,10 @@
  * QEMU in between. Rules: docs/recording.md; migration/ram.c, hw/virtio/vhost.c.
  */
 import type { NormalisedEvent } from "../../src/model/event.ts";
-import type {
-  MigrationResult,
-  MigrationVerdict,
-  PageRun,
-  ReplayResult,
-} from "../../src/model/result.ts";
+import type { MigrationResult, MigrationVerdict, PageRun } from "../../src/model/result.ts";
 import { findPolicy, type Policy } from "../../src/vhost/policy.ts";
 import { Guest, type GuestOptions } from "./guest.ts";
-import { memorySource, replayAll } from "./memory-source.ts";
+import { memorySource, type OneMachine, replayAll } from "./memory-source.ts";
 
 /** RAM of the guest at this address of QEMU. */
 export const HVA = 0x7f0000000000n;
@@ -193,7 +188,7 @@ export async function replayMigration(
   policies: readonly Policy[] = [findPolicy("unpatched"), findPolicy("patched")],
   ran: Policy = policies[0]!,
   stalePages = true,
-): Promise<ReplayResult> {
+): Promise<OneMachine> {
   return replayAll([memorySource("case", guest.ndjson())], {
     policies: policies.map((policy) => ({ policy, alias: null })),
     window: "auto",

@@ -9,15 +9,15 @@ import { countPages } from "../../src/model/page-runs.ts";
 import { UsageError } from "../../src/model/place.ts";
 import type {
   Finding,
+  InputSummary,
+  MachineResult,
   MigrationResult,
   PageRun,
   PolicyResult,
   ReplayResult,
-  RequestRecord,
   Round,
-  SyncView,
-  WatchedWrite,
 } from "../../src/model/result.ts";
+import type { RequestRecord, SyncView, WatchedWrite } from "../../src/model/told.ts";
 import { POLICIES } from "../../src/vhost/policy.ts";
 
 const at = (line: number) => ({ file: "m.txt", at: `:${line}` });
@@ -50,6 +50,7 @@ export const finding: Finding = {
   runs: [{ gfn: 0x214, pages: 3 }],
   moreRuns: 0,
   first: {
+    machine: 1,
     cause: "io-logged",
     device: 0,
     queue: 2,
@@ -93,31 +94,42 @@ export const rounds: Round[] = [
 ];
 
 /** 3 pages lost by 6.1, none by 6.16; two rounds, one device. */
-export function resultOf(fields: Partial<ReplayResult> = {}): ReplayResult {
+export function resultOf(fields: Partial<ReplayResult & MachineResult> = {}): ReplayResult {
+  const { inputs, machines, eventsReplayed, ...own } = fields;
   return {
-    inputs: [
-      {
-        name: "m.txt",
-        format: "ftrace text",
-        compression: ["gzip"],
-        size: 3,
-        sha256: null,
-        clock: "mono",
-        cpus: [0, 1],
-        firstNs: "12747166000",
-        lastNs: "31300000000",
-        events: [
-          { name: "vl:desc", kind: "desc", count: 20 },
-          { name: "sched_switch", kind: null, count: 1 },
-        ],
-        foreignLines: 2,
-        gaps: [{ cpu: 1, lost: 120, place: at(300) }],
-        outOfOrder: 0,
-        notes: [],
-      },
-    ],
+    inputs: inputs ?? [INPUT],
+    machines: machines ?? [machineOf(own)],
+    eventsReplayed: eventsReplayed ?? 21,
+  };
+}
+
+const INPUT: InputSummary = {
+  name: "m.txt",
+  format: "ftrace text",
+  compression: ["gzip"],
+  size: 3,
+  sha256: null,
+  clock: "mono",
+  cpus: [0, 1],
+  firstNs: "12747166000",
+  lastNs: "31300000000",
+  events: [
+    { name: "vl:desc", kind: "desc", count: 20 },
+    { name: "sched_switch", kind: null, count: 1 },
+  ],
+  foreignLines: 2,
+  gaps: [{ cpu: 1, lost: 120, place: at(300) }],
+  outOfOrder: 0,
+  notes: [],
+};
+
+/** The only machine, of which nothing is told. */
+export function machineOf(fields: Partial<MachineResult> = {}): MachineResult {
+  return {
+    ...{ number: 1, pid: null, name: null, toldBy: [] },
     devices: [
       {
+        number: 0,
         driver: "vhost-scsi",
         dev: "0xff00",
         vs: null,
@@ -168,7 +180,6 @@ export function resultOf(fields: Partial<ReplayResult> = {}): ReplayResult {
     sufficiency: [{ question: "Which pages?", answer: "partly", why: "events were lost" }],
     certainty: "exact",
     verdict: true,
-    eventsReplayed: 21,
     ...fields,
   };
 }
@@ -209,6 +220,7 @@ export function migrationOf(
 }
 
 export const request: RequestRecord = {
+  machine: 1,
   serial: 10,
   device: 0,
   queue: 2,
@@ -267,7 +279,10 @@ export function fakeApi(result: ReplayResult = resultOf()): ReplayApi {
     module: undefined as never,
     plan: () => Promise.reject(new Error("not part of this fixture")),
     async replay(_, options) {
-      for (const round of result.rounds) {
+      const rounds = result.machines.flatMap(({ number, rounds: own }) =>
+        own.map((round) => ({ number, round })),
+      );
+      for (const { number, round } of rounds) {
         if (round.index === 1) {
           await options.onRequest?.(request);
           if (options.watch) await options.onWrite?.(watched);
@@ -277,6 +292,7 @@ export function fakeApi(result: ReplayResult = resultOf()): ReplayApi {
             ? new Uint8Array(0x48)
             : fakeImage(options.policies[index]!.policy.name);
         const view: SyncView = {
+          machine: number,
           mark: round.sync,
           round,
           qemuLogBytes: 0,

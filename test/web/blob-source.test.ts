@@ -3,9 +3,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readFully } from "../../src/bytes/source.ts";
-import { findPolicy, replay } from "../../src/index.ts";
+import { findPolicy } from "../../src/index.ts";
 import { blobRandom, blobSource, webSurroundings } from "../../src/web/blob-source.ts";
-import { coreModule, memorySource } from "../support/memory-source.ts";
+import { coreModule, memorySource, replayOne } from "../support/memory-source.ts";
 
 const BYTES = Uint8Array.from({ length: 1000 }, (_, i) => (i * 7) % 251);
 
@@ -73,7 +73,7 @@ test("a recording as a File gives the result that it gives as a file", async () 
     "../../traces/vhost-scsi/6.1.0-50-amd64/01-smoke/trace.txt.gz",
   );
   const source = blobSource("trace.txt.gz", new Blob([readFileSync(path)]));
-  const result = await replay(
+  const result = await replayOne(
     { sources: [source], surroundings: webSurroundings(), module: await coreModule() },
     { policies: [{ policy: findPolicy("unpatched"), alias: null }], window: "auto" },
   );

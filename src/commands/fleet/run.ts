@@ -13,7 +13,7 @@ import { printable } from "../../report/text/text-layout.ts";
 import { choosePolicies } from "../../vhost/chosen-policy.ts";
 import { EXIT, type Io } from "../shared/io.ts";
 import type { ReplayApi } from "../shared/replay-api.ts";
-import { stoppedBy } from "../shared/say.ts";
+import { commonOptions } from "../shared/say.ts";
 import { openSession } from "../shared/session.ts";
 import { openPlan, TRY_AGAIN, toolOf } from "./shared.ts";
 
@@ -107,7 +107,11 @@ async function partOf(
     const policies = choosePolicies(options.policies, api.POLICIES);
     const { result } = await session.ask(async (recording) => {
       const { window } = options;
-      const { asked, base } = prepare(recording, { policies, window, ...stoppedBy(io) }, window);
+      const { asked, base } = prepare(
+        recording,
+        { policies, window, ...commonOptions(io, {}) },
+        window,
+      );
       const whole = { ...base, runLimit: Number.POSITIVE_INFINITY };
       return { asked, result: await api.replay(recording, whole) };
     });

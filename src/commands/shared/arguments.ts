@@ -10,10 +10,11 @@ import {
 } from "../../vhost/chosen-policy.ts";
 import { resolvePolicy } from "../../vhost/policy.ts";
 import type { Io } from "./io.ts";
+import type { MachineArguments } from "./machine-options.ts";
 import type { ReplayApi } from "./replay-api.ts";
 
 /** Of every command that reads recordings. */
-export interface CommonArguments {
+export interface CommonArguments extends MachineArguments {
   recordings: string[];
   json?: boolean;
   quiet?: boolean;

@@ -5,6 +5,8 @@ import { UsageError } from "../../model/place.ts";
 import { LOG_INDEX_SCHEMA } from "../../report/json/log-index.ts";
 
 const INDEX = "index.json";
+/** A folder of an earlier version of ours is ours as well. */
+const ANY_NUMBER = LOG_INDEX_SCHEMA.replace(/\d+$/, "");
 /** New files wait here until all of them are complete. */
 const STAGE = ".vhost-replay-part";
 
@@ -65,7 +67,8 @@ async function ownFiles(path: string): Promise<string[]> {
 async function isOwnIndex(path: string): Promise<boolean> {
   try {
     const index: unknown = JSON.parse(await readFile(path, "utf8"));
-    return (index as { schema?: unknown } | null)?.schema === LOG_INDEX_SCHEMA;
+    const schema = (index as { schema?: unknown } | null)?.schema;
+    return typeof schema === "string" && schema.replace(/\d+$/, "") === ANY_NUMBER;
   } catch {
     return false;
   }

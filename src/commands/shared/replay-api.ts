@@ -2,8 +2,8 @@
  * What the commands need of the library, as one value, so that a command can be run on something
  * else in a test. `load-api.ts` makes the real one.
  */
-import type { Replayer } from "../../answers/asked.ts";
 import type { ObservedImages } from "../../answers/observed.ts";
+import type { Replayer } from "../../answers/replayer.ts";
 import type { Source, Surroundings } from "../../bytes/source.ts";
 import type { CoreModule } from "../../core/core.ts";
 import type { HistoryLevel } from "../../history/index.ts";

@@ -2,6 +2,7 @@
 import { jsonDocument } from "../../report/json/result-json.ts";
 import { type TextStyle, textStyle } from "../../report/text/text-layout.ts";
 import type { Io } from "./io.ts";
+import { type MachineArguments, machineOption } from "./machine-options.ts";
 
 /** What can be made of an answer; one of the two is. */
 export interface Speech {
@@ -14,7 +15,7 @@ export async function say(io: Io, args: { json?: boolean }, speech: Speech): Pro
   await io.out(args.json ? jsonDocument(speech.json()) : speech.text(textStyle(io.color)));
 }
 
-/** The signal of an interrupt, as an option of a question. */
-export function stoppedBy(io: Pick<Io, "signal">): { signal?: AbortSignal } {
-  return io.signal ? { signal: io.signal } : {};
+/** What every question is asked with: the signal of an interrupt, and which machine is meant. */
+export function commonOptions(io: Pick<Io, "signal">, args: MachineArguments) {
+  return { ...(io.signal ? { signal: io.signal } : {}), ...machineOption(args) };
 }

@@ -1,21 +1,37 @@
 /** The document of `attribute --json`. Schema: schema/attribute.schema.json. */
-import type { Answer, LostByQueue, PageSet } from "../../answers/attribute.ts";
+import type { Answer, Attribution, LostByQueue, PageSet } from "../../answers/attribute.ts";
+import type { MachineResult } from "../../model/result.ts";
 import { attributeSentence } from "../text/attribute-text.ts";
-import { inputJson, limitJson, optionsJson, runJson, type Tool, toolJson } from "./result-json.ts";
+import {
+  inputJson,
+  limitJson,
+  machineJson,
+  optionsJson,
+  runJson,
+  type Tool,
+  toolJson,
+} from "./result-json.ts";
 
-/** `vhost-replay/attribute/1`. */
-export function attributeJson(tool: Tool, { asked, result, attribution }: Answer) {
+/** `vhost-replay/attribute/2`. */
+export function attributeJson(tool: Tool, { asked, result, attributions }: Answer) {
   return {
-    schema: "vhost-replay/attribute/1",
+    schema: "vhost-replay/attribute/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
-    sentence: attributeSentence(attribution, result),
-    verdict: result.verdict,
-    certainty: result.certainty,
+    machines: result.machines.map((machine, i) => attributionJson(machine, attributions[i]!)),
+  };
+}
+
+function attributionJson(machine: MachineResult, attribution: Attribution) {
+  return {
+    ...machineJson(machine),
+    sentence: attributeSentence(attribution, machine),
+    verdict: machine.verdict,
+    certainty: machine.certainty,
     window: attribution.window,
     windowWhy: attribution.windowWhy,
-    written: result.written,
+    written: machine.written,
     lost: attribution.lost,
     prefix: attribution.prefix,
     prefixes: attribution.prefixes.map(({ upTo, lost }) => ({ upTo, lost })),
@@ -28,7 +44,7 @@ export function attributeJson(tool: Tool, { asked, result, attribution }: Answer
     unlisted: attribution.unlisted,
     queues: attribution.queues.map(lostJson),
     moreFindings: attribution.moreFindings,
-    limits: result.limits.map(limitJson),
+    limits: machine.limits.map(limitJson),
   };
 }
 

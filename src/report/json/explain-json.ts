@@ -2,18 +2,34 @@
 import type { Answer, Life, LifeEvent } from "../../answers/life.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { WatchedWrite } from "../../model/result.ts";
+import type { MachineResult } from "../../model/result.ts";
+import type { WatchedWrite } from "../../model/told.ts";
 import { hex } from "../text/number-text.ts";
-import { inputJson, limitJson, optionsJson, type Tool, toolJson } from "./result-json.ts";
+import {
+  inputJson,
+  limitJson,
+  machineJson,
+  optionsJson,
+  type Tool,
+  toolJson,
+} from "./result-json.ts";
 
-/** `vhost-replay/explain/1`. */
-export function explainJson(tool: Tool, { asked, result, life }: Answer) {
+/** `vhost-replay/explain/2`. */
+export function explainJson(tool: Tool, { asked, result, lives }: Answer) {
+  const { gpa, len } = lives[0]!;
   return {
-    schema: "vhost-replay/explain/1",
+    schema: "vhost-replay/explain/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
-    range: { gpa: hex(life.gpa), len: life.len, pages: life.len / PAGE_BYTES },
+    range: { gpa: hex(gpa), len, pages: len / PAGE_BYTES },
+    machines: result.machines.map((machine, i) => lifeJson(machine, lives[i]!)),
+  };
+}
+
+function lifeJson(machine: MachineResult, life: Life) {
+  return {
+    ...machineJson(machine),
     writes: life.writes,
     writesOutsideWindow: life.outside,
     policies: life.policies.map((policy) => ({
@@ -25,7 +41,7 @@ export function explainJson(tool: Tool, { asked, result, life }: Answer) {
     })),
     events: life.events.map((event) => lifeEventJson(event, life)),
     moreEvents: life.moreEvents,
-    limits: result.limits.map(limitJson),
+    limits: machine.limits.map(limitJson),
   };
 }
 

@@ -3,27 +3,36 @@ import type { SyncDifference } from "../../answers/identify.ts";
 import { type Answer, bestOf, statusOf } from "../../answers/identify-answer.ts";
 import { identifySentence, residueSentence } from "../text/identify-text.ts";
 import { hex } from "../text/number-text.ts";
-import { inputJson, limitJson, optionsJson, type Tool, toolJson } from "./result-json.ts";
+import {
+  inputJson,
+  limitJson,
+  machineJson,
+  optionsJson,
+  type Tool,
+  toolJson,
+} from "./result-json.ts";
 
 const ANSWERS = { 0: "explained", 1: "unexplained", 3: "none" } as const;
 
 /** Pages that a sync of the residue lists. */
 const LISTED_PAGES = 64;
 
-/** `vhost-replay/identify/1`. */
+/** `vhost-replay/identify/2`. */
 export function identifyJson(tool: Tool, answer: Answer) {
   const { asked, result, identification } = answer;
+  const machine = result.machines[0]!;
   return {
-    schema: "vhost-replay/identify/1",
+    schema: "vhost-replay/identify/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
+    machine: machineJson(machine),
     observed: answer.observed,
     answer: ANSWERS[statusOf(answer)],
     sentence: identifySentence(answer),
     best: bestOf(identification).map((row) => row.policy),
-    window: result.window,
-    certainty: result.certainty,
+    window: machine.window,
+    certainty: machine.certainty,
     syncs: identification.syncs,
     ranking: identification.ranking.map((row) => ({
       rank: row.rank,
@@ -50,7 +59,7 @@ export function identifyJson(tool: Tool, answer: Answer) {
     },
     withoutImage: [...answer.withoutImage],
     withoutSync: [...answer.withoutSync],
-    limits: result.limits.map(limitJson),
+    limits: machine.limits.map(limitJson),
   };
 }
 

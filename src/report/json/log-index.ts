@@ -1,20 +1,22 @@
 /** `index.json` of a folder of dirty-log images. */
 import type { Answer } from "../../answers/log-images.ts";
-import { inputJson, optionsJson, type Tool, toolJson } from "./result-json.ts";
+import { inputJson, machineJson, optionsJson, type Tool, toolJson } from "./result-json.ts";
 
 /** Names the format; a folder is ours when its index says so. */
-export const LOG_INDEX_SCHEMA = "vhost-replay/log-index/1";
+export const LOG_INDEX_SCHEMA = "vhost-replay/log-index/2";
 
-/** `vhost-replay/log-index/1`. */
+/** `vhost-replay/log-index/2`. */
 export function logIndexJson(tool: Tool, { asked, result, images }: Answer) {
+  const machine = result.machines[0]!;
   return {
     schema: LOG_INDEX_SCHEMA,
     tool: toolJson(tool),
     options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
+    machine: machineJson(machine),
     policy: asked.policies[0] ?? "",
-    window: result.window,
-    certainty: result.certainty,
+    window: machine.window,
+    certainty: machine.certainty,
     images: images.map((image) => ({
       file: image.file,
       number: image.number,

@@ -1,7 +1,8 @@
 /** The documents of `report --json` and `info --json`. Schemas: schema/report, schema/info. */
 import type { Answer as Contents } from "../../answers/inspect.ts";
-import { type Answer as Lost, statusOf } from "../../answers/lost.ts";
+import { type Answer as Lost, machineStatus, statusOf } from "../../answers/lost.ts";
 import type { Case } from "../../case/case.ts";
+import type { MachineResult } from "../../model/result.ts";
 import { verdictSentence } from "../text/verdict.ts";
 import { caseJson } from "./case-json.ts";
 import {
@@ -9,6 +10,7 @@ import {
   findingJson,
   inputJson,
   limitJson,
+  machineJson,
   optionsJson,
   policyResultJson,
   roundJson,
@@ -21,47 +23,58 @@ import { migrationJson } from "./stale-json.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
-/** `vhost-replay/report/1`; `opened`: the case that was asked about, where it was one. */
+/** `vhost-replay/report/2`; `opened`: the case that was asked about, where it was one. */
 export function reportJson(tool: Tool, { asked, result }: Lost, opened: Case | null = null) {
-  const names = result.policies.map((policy) => policy.name);
   return {
-    schema: "vhost-replay/report/1",
+    schema: "vhost-replay/report/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     case: opened && caseJson(opened),
     inputs: result.inputs.map(inputJson),
-    verdict: {
-      answer: ANSWERS[statusOf({ result })],
-      sentence: verdictSentence(result),
-      certainty: result.certainty,
-      window: result.window,
-      windowWhy: result.windowWhy,
-      written: result.written,
-    },
-    policies: result.policies.map(policyResultJson),
-    devices: result.devices.map(deviceJson),
-    rounds: result.rounds.map((round) => roundJson(round, names)),
-    moreRounds: result.moreRounds,
-    migrations: result.migrations.map(migrationJson),
-    findings: result.findings.map(findingJson),
-    moreFindings: result.moreFindings,
-    limits: result.limits.map(limitJson),
-    sufficiency: result.sufficiency.map(sufficiencyJson),
+    answer: ANSWERS[statusOf({ result })],
+    machines: result.machines.map(reportMachineJson),
     eventsReplayed: result.eventsReplayed,
   };
 }
 
-/** `vhost-replay/info/1`. */
+function reportMachineJson(machine: MachineResult) {
+  const names = machine.policies.map((policy) => policy.name);
+  return {
+    ...machineJson(machine),
+    verdict: {
+      answer: ANSWERS[machineStatus(machine)],
+      sentence: verdictSentence(machine),
+      certainty: machine.certainty,
+      window: machine.window,
+      windowWhy: machine.windowWhy,
+      written: machine.written,
+    },
+    policies: machine.policies.map(policyResultJson),
+    devices: machine.devices.map(deviceJson),
+    rounds: machine.rounds.map((round) => roundJson(round, names)),
+    moreRounds: machine.moreRounds,
+    migrations: machine.migrations.map(migrationJson),
+    findings: machine.findings.map(findingJson),
+    moreFindings: machine.moreFindings,
+    limits: machine.limits.map(limitJson),
+    sufficiency: machine.sufficiency.map(sufficiencyJson),
+  };
+}
+
+/** `vhost-replay/info/2`. */
 export function infoJson(tool: Tool, { asked, result }: Contents) {
   return {
-    schema: "vhost-replay/info/1",
+    schema: "vhost-replay/info/2",
     tool: toolJson(tool),
-    options: { syncMarker: asked.syncMarker },
+    options: { syncMarker: asked.syncMarker, machine: asked.machine },
     inputs: result.inputs.map(inputJson),
-    devices: result.devices.map(deviceJson),
-    syncs: result.rounds.flatMap((round) => (round.sync === null ? [] : [syncJson(round.sync)])),
-    limits: result.limits.map(limitJson),
-    sufficiency: result.sufficiency.map(sufficiencyJson),
+    machines: result.machines.map((machine) => ({
+      ...machineJson(machine),
+      devices: machine.devices.map(deviceJson),
+      syncs: machine.rounds.flatMap(({ sync }) => (sync === null ? [] : [syncJson(sync)])),
+      limits: machine.limits.map(limitJson),
+      sufficiency: machine.sufficiency.map(sufficiencyJson),
+    })),
     eventsReplayed: result.eventsReplayed,
   };
 }

@@ -11,6 +11,7 @@ import type {
   Finding,
   InputSummary,
   Limit,
+  MachineResult,
   PageRun,
   PolicyResult,
   Round,
@@ -42,7 +43,13 @@ export function optionsJson(options: Asked) {
     policies: [...options.policies],
     window: options.window,
     syncMarker: options.syncMarker,
+    machine: options.machine,
   };
+}
+
+/** Which machine it is; the keys that every list of machines begins with. */
+export function machineJson({ number, pid, name, toldBy }: MachineResult) {
+  return { number, pid, name, toldBy: [...toldBy] };
 }
 
 /** One input: identity, format, what was counted in it. */
@@ -72,6 +79,7 @@ export function inputJson(input: InputSummary) {
 /** One vhost device with its memory map, queues and changes of the log state. */
 export function deviceJson(device: DeviceSummary) {
   return {
+    number: device.number,
     driver: device.driver,
     dev: device.dev,
     vs: device.vs,

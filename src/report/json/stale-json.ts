@@ -1,17 +1,30 @@
 /** The document of `stale --json`, and migrations in that of `report --json`. */
 
-import { type Answer, mainMigration, statusOf, type VerdictOwners } from "../../answers/stale.ts";
+import {
+  type Answer,
+  machineStatus,
+  mainMigration,
+  statusOf,
+  type VerdictOwners,
+} from "../../answers/stale.ts";
 import type { Owner } from "../../memory/owners/owners.ts";
 import { countPages, eachPage } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { MigrationResult, MigrationVerdict, PageRun, StalePage } from "../../model/result.ts";
-import { staleSentence } from "../text/migration-text.ts";
+import type {
+  MachineResult,
+  MigrationResult,
+  MigrationVerdict,
+  PageRun,
+  StalePage,
+} from "../../model/result.ts";
 import { hex } from "../text/number-text.ts";
+import { staleHeadline } from "../text/stale-text.ts";
 import { ownersJson } from "./owners-json.ts";
 import {
   evidenceJson,
   inputJson,
   limitJson,
+  machineJson,
   optionsJson,
   runJson,
   type Tool,
@@ -22,23 +35,29 @@ import {
 const REPORT_RUNS = 64;
 const ANSWERS = { 0: "none-stale", 1: "stale", 3: "none" } as const;
 
-/** `vhost-replay/stale/1`. The lists on top are those of the first policy. */
+/** `vhost-replay/stale/2`. */
 export function staleJson(tool: Tool, { asked, result, owners }: Answer) {
-  const migration = mainMigration(result);
+  return {
+    schema: "vhost-replay/stale/2",
+    tool: toolJson(tool),
+    options: { ...optionsJson(asked), ran: asked.ran },
+    inputs: result.inputs.map(inputJson),
+    answer: ANSWERS[statusOf({ result })],
+    machines: result.machines.map((machine) => staleMachineJson(machine, owners)),
+    eventsReplayed: result.eventsReplayed,
+  };
+}
+
+/** The lists beside `migration` are those of the first policy. */
+function staleMachineJson(machine: MachineResult, owners: VerdictOwners[] | null) {
+  const migration = mainMigration(machine);
   const policies = (migration?.verdicts ?? []).map((verdict, i) =>
     verdictJson(verdict, owners?.[i] ?? null),
   );
   const [first] = policies;
   return {
-    schema: "vhost-replay/stale/1",
-    tool: toolJson(tool),
-    options: { ...optionsJson(asked), ran: asked.ran },
-    inputs: result.inputs.map(inputJson),
-    verdict: {
-      answer: ANSWERS[statusOf({ result })],
-      sentence:
-        migration === null ? "No migration in this recording." : staleSentence(migration, result),
-    },
+    ...machineJson(machine),
+    verdict: { answer: ANSWERS[machineStatus(machine)], sentence: staleHeadline(machine) },
     migration: migration === null ? null : timelineJson(migration),
     policy: first?.policy ?? null,
     stale: first?.stale ?? [],
@@ -46,9 +65,8 @@ export function staleJson(tool: Tool, { asked, result, owners }: Answer) {
     healed: first?.healed ?? [],
     reasons: first?.reasons ?? [],
     policies,
-    migrations: result.migrations.map(timelineJson),
-    limits: result.limits.map(limitJson),
-    eventsReplayed: result.eventsReplayed,
+    migrations: machine.migrations.map(timelineJson),
+    limits: machine.limits.map(limitJson),
   };
 }
 
@@ -64,7 +82,7 @@ function verdictJson(verdict: MigrationVerdict, owners: VerdictOwners | null) {
       best: verdict.best,
       likely: verdict.likely,
       worst: verdict.worst,
-      healed: healed.length,
+      healed: verdict.best === null ? null : healed.length,
       loggedNotSent: verdict.loggedNotSent,
     },
     stale: gfns(verdict.stale),

@@ -3,18 +3,28 @@ import { type Answer, type ImageFacts, statusOf } from "../../answers/image-comp
 import type { ToldSet } from "../../answers/page-set.ts";
 import { imagesSentence } from "../text/verify-images-text.ts";
 import { ownersJson } from "./owners-json.ts";
-import { inputJson, limitJson, optionsJson, runJson, type Tool, toolJson } from "./result-json.ts";
+import {
+  inputJson,
+  limitJson,
+  machineJson,
+  optionsJson,
+  runJson,
+  type Tool,
+  toolJson,
+} from "./result-json.ts";
 
 const ANSWERS = { 0: "explained", 1: "unexplained", 3: "none" } as const;
 
-/** `vhost-replay/verify-images/1`. */
+/** `vhost-replay/verify-images/2`. */
 export function verifyImagesJson(tool: Tool, images: Answer) {
   const { asked, result } = images;
+  const machine = result.machines[0]!;
   return {
-    schema: "vhost-replay/verify-images/1",
+    schema: "vhost-replay/verify-images/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
+    machine: machineJson(machine),
     answer: ANSWERS[statusOf(images)],
     sentence: imagesSentence(images),
     source: imageJson(images.source),
@@ -41,7 +51,7 @@ export function verifyImagesJson(tool: Tool, images: Answer) {
       staleEqual: setJson(verdict.staleEqual),
       staleSent: verdict.staleSent === null ? null : { ...verdict.staleSent },
     })),
-    limits: result.limits.map(limitJson),
+    limits: machine.limits.map(limitJson),
   };
 }
 

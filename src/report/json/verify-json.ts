@@ -12,6 +12,7 @@ import { writeJson } from "./explain-json.ts";
 import {
   inputJson,
   limitJson,
+  machineJson,
   optionsJson,
   runJson,
   syncJson,
@@ -21,18 +22,20 @@ import {
 
 const ANSWERS = { 0: "equal", 1: "different", 3: "none" } as const;
 
-/** `vhost-replay/verify/1`. */
+/** `vhost-replay/verify/2`. */
 export function verifyJson(tool: Tool, { asked, result, comparison }: Answer) {
+  const machine = result.machines[0]!;
   return {
-    schema: "vhost-replay/verify/1",
+    schema: "vhost-replay/verify/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     inputs: result.inputs.map(inputJson),
+    machine: machineJson(machine),
     observed: comparison.observed,
     answer: ANSWERS[statusOf({ comparison })],
     sentence: comparisonSentence(comparison),
-    window: result.window,
-    certainty: result.certainty,
+    window: machine.window,
+    certainty: machine.certainty,
     withoutImage: comparison.withoutImage,
     withoutSync: comparison.withoutSync,
     policies: comparison.policies.map((policy) => ({
@@ -52,7 +55,7 @@ export function verifyJson(tool: Tool, { asked, result, comparison }: Answer) {
       })),
       first: policy.first === null ? null : firstJson(policy.first),
     })),
-    limits: result.limits.map(limitJson),
+    limits: machine.limits.map(limitJson),
   };
 }
 

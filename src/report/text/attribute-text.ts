@@ -1,25 +1,28 @@
 /** What `attribute` says to people: the answer, the matrix of patches and pages, the rest. */
-import type { Attribution, LostByQueue, PageSet } from "../../answers/attribute.ts";
-import type { ReplayResult } from "../../model/result.ts";
+import type { Answer, Attribution, LostByQueue, PageSet } from "../../answers/attribute.ts";
+import type { MachineResult } from "../../model/result.ts";
 import { causeText } from "./cause-text.ts";
 import { runsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
-import { countOf, listOf } from "./number-text.ts";
+import { machinesText } from "./machine-text.ts";
+import { countOf, listOf, numberText } from "./number-text.ts";
 import { queueLabel } from "./queue-text.ts";
-import { alignColumns, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
+import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 import { certaintyPrefix } from "./verdict.ts";
 
 /** The answer in one sentence. */
-export function attributeSentence(attribution: Attribution, result: ReplayResult): string {
-  if (!result.verdict) return "No verdict: this recording cannot tell which guest pages were lost.";
+export function attributeSentence(attribution: Attribution, machine: MachineResult): string {
+  if (!machine.verdict || attribution.lost === null) {
+    return "No verdict: this recording cannot tell which guest pages were lost.";
+  }
   const assumed = attribution.window === "assumed" ? ", had logging been on" : "";
   if (attribution.lost === 0) return `Without the series no page is lost${assumed}.`;
-  const prefix = certaintyPrefix(result.certainty);
+  const prefix = certaintyPrefix(machine.certainty);
   const lost = `Without the series ${prefix}${countOf(attribution.lost, "page")} ${isAre(attribution.lost)} lost${assumed}`;
   if (attribution.prefix !== null) {
     return `${lost}; patches 1 to ${attribution.prefix} save ${attribution.lost === 1 ? "it" : "all of them"}.`;
   }
-  const left = attribution.prefixes.at(-1)!.lost;
+  const left = attribution.prefixes.at(-1)?.lost ?? 0;
   return `${lost}; with the whole series ${countOf(left, "page")} ${isAre(left)} still lost.`;
 }
 
@@ -28,24 +31,34 @@ function isAre(count: number): string {
 }
 
 /** For people; the first line is the answer. Ends in a line feed. */
-export function attributeText(
+export function attributeText({ attributions, result }: Answer, style: TextStyle): string {
+  return machinesText({ ...result, inputs: [] }, style, {
+    headline: (machine, index) => attributeSentence(attributions[index]!, machine),
+    sections: (machine, facts, index) =>
+      attributionSections(attributions[index]!, machine, facts, style),
+  });
+}
+
+function attributionSections(
   attribution: Attribution,
-  result: ReplayResult,
+  machine: MachineResult,
+  facts: string[][],
   style: TextStyle,
-): string {
-  const sections = [
-    wrapText(attributeSentence(attribution, result), "", "").map(style.bold),
-    ...(attribution.lost === 0
-      ? []
-      : [
+): string[][] {
+  const lost = attribution.lost !== null && attribution.lost > 0;
+  return [
+    wrapText(attributeSentence(attribution, machine), "", "").map(style.bold),
+    ...facts,
+    ...(lost
+      ? [
           matrixText(attribution, style),
           prefixText(attribution, style),
-          queuesText(attribution, result, style),
-        ]),
-    unsavedText(attribution, result, style),
-    limitsText(result.limits, style),
+          queuesText(attribution, machine, style),
+        ]
+      : []),
+    unsavedText(attribution, machine, style),
+    limitsText(machine.limits, style),
   ];
-  return sectionsText(sections);
 }
 
 function matrixText(attribution: Attribution, style: TextStyle): string[] {
@@ -89,7 +102,7 @@ function prefixText(attribution: Attribution, style: TextStyle): string[] {
   );
   const rows = steps.map(({ upTo, lost }) => [
     upTo === 0 ? "none" : `1 to ${upTo}`,
-    `${lost}`,
+    numberText(lost),
     upTo === 0 ? "" : attribution.patches[upTo - 1]!.title,
   ]);
   return [
@@ -99,7 +112,7 @@ function prefixText(attribution: Attribution, style: TextStyle): string[] {
   ];
 }
 
-function queuesText(attribution: Attribution, result: ReplayResult, style: TextStyle): string[] {
+function queuesText(attribution: Attribution, result: MachineResult, style: TextStyle): string[] {
   if (attribution.queues.length === 0) return [];
   const rows = attribution.queues.map((lost) => lostRow(lost, result));
   const lines = [
@@ -124,7 +137,7 @@ function queuesText(attribution: Attribution, result: ReplayResult, style: TextS
   return lines;
 }
 
-function lostRow(lost: LostByQueue, result: ReplayResult): string[] {
+function lostRow(lost: LostByQueue, result: MachineResult): string[] {
   return [
     queueLabel(result.devices, lost.device, lost.queue),
     `${lost.pages}`,
@@ -134,7 +147,7 @@ function lostRow(lost: LostByQueue, result: ReplayResult): string[] {
   ];
 }
 
-function unsavedText(attribution: Attribution, result: ReplayResult, style: TextStyle): string[] {
+function unsavedText(attribution: Attribution, result: MachineResult, style: TextStyle): string[] {
   const { unsaved } = attribution;
   if (unsaved.pages === 0) return [];
   const why = unsaved.causes.map(

@@ -2,7 +2,7 @@
 import type { Case } from "../../case/case.ts";
 import { counted } from "../../model/counted.ts";
 import type { ReplayResult } from "../../model/result.ts";
-import { headline } from "./report-text.ts";
+import { headlines } from "./report-text.ts";
 import { printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** Files that are left out are shown so far. */
@@ -47,7 +47,9 @@ export function caseListText(
 ): string {
   return sectionsText(
     cases.map(({ opened, result }) => [
-      ...wrapText(printable(headline(result)), "", "  ").map((line) => style.bold(line)),
+      ...headlines(result)
+        .flatMap((text) => wrapText(printable(text), "", "  "))
+        .map((line) => style.bold(line)),
       ...opened.files
         .filter((file) => file.used)
         .flatMap((file) => wrapText(printable(`${file.name}: ${file.said}`), "  ", "    ")),

@@ -1,33 +1,48 @@
 /** The life of some guest pages: every write, every sync, and who logged what. */
 
-import type { Life, LifeEvent, PolicyLife } from "../../answers/life.ts";
+import type { Answer, Life, LifeEvent, PolicyLife } from "../../answers/life.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { ReplayResult, WatchedWrite } from "../../model/result.ts";
+import type { MachineResult } from "../../model/result.ts";
+import type { WatchedWrite } from "../../model/told.ts";
 import { limitsText } from "./limits-text.ts";
+import { machinesText } from "./machine-text.ts";
 import { byteRange, countOf, seconds } from "./number-text.ts";
 import { policyLabel, queueLabel } from "./queue-text.ts";
 import { printable, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** For people; the first line is the answer. Ends in a line feed. */
-export function explainText(life: Life, result: ReplayResult, style: TextStyle): string {
+export function explainText({ lives, result }: Answer, style: TextStyle): string {
+  return machinesText({ ...result, inputs: [] }, style, {
+    headline: (_, index) => lifeSentence(lives[index]!),
+    sections: (machine, facts, index) => lifeSections(lives[index]!, machine, facts, style),
+  });
+}
+
+function lifeSentence(life: Life): string {
   const pages = life.len / PAGE_BYTES;
   const what = `${byteRange(life.gpa, life.len)} (${countOf(pages, "page")})`;
-  const lines = [
-    style.bold(
-      life.writes === 0
-        ? `${what}: no write in this recording.`
-        : `${what}: ${countOf(life.writes, "write")}${outsideText(life)}.`,
-    ),
+  if (life.writes === 0) return `${what}: no write in this recording.`;
+  return `${what}: ${countOf(life.writes, "write")}${outsideText(life)}.`;
+}
+
+function lifeSections(
+  life: Life,
+  machine: MachineResult,
+  facts: string[][],
+  style: TextStyle,
+): string[][] {
+  const policies = life.writes === 0 ? [] : life.policies;
+  const events = life.events.flatMap((event) => eventLines(event, life, machine));
+  if (life.moreEvents > 0) events.push(`and ${countOf(life.moreEvents, "more event")} (--limit)`);
+  return [
+    // Without a write the syncs follow at once.
+    [style.bold(lifeSentence(life)), ...(life.writes === 0 ? events : [])],
+    policies.flatMap((policy) => wrapText(policyText(policy), "  ", "    ")),
+    ...facts,
+    life.writes === 0 ? [] : events,
+    limitsText(machine.limits, style),
   ];
-  if (life.writes > 0) {
-    lines.push("", ...life.policies.flatMap((p) => wrapText(policyText(p), "  ", "    ")), "");
-  }
-  for (const event of life.events) lines.push(...eventLines(event, life, result));
-  if (life.moreEvents > 0) lines.push(`and ${countOf(life.moreEvents, "more event")} (--limit)`);
-  if (lines.at(-1) !== "") lines.push("");
-  lines.push(...limitsText(result.limits, style));
-  return `${lines.join("\n")}\n`;
 }
 
 function outsideText(life: Life): string {
@@ -44,7 +59,7 @@ function policyText(policy: PolicyLife): string {
   return `${logged}, loses ${countOf(policy.lostPages, "page")} in ${rounds}`;
 }
 
-function eventLines(event: LifeEvent, life: Life, result: ReplayResult): string[] {
+function eventLines(event: LifeEvent, life: Life, result: MachineResult): string[] {
   if (event.kind === "sync") {
     const name = `sync ${event.mark.number} ${printable(event.mark.name)}`.trimEnd();
     const lost = event.lost.flatMap((pages, index) =>
@@ -60,7 +75,7 @@ function eventLines(event: LifeEvent, life: Life, result: ReplayResult): string[
 }
 
 /** One write in two lines: what, and where in the recording. */
-export function writeLines(write: WatchedWrite, result: Pick<ReplayResult, "devices">): string[] {
+export function writeLines(write: WatchedWrite, result: Pick<MachineResult, "devices">): string[] {
   const queue = queueLabel(result.devices, write.device, write.queue);
   const who = [
     write.request === null ? "" : `request ${write.request}`,

@@ -1,7 +1,13 @@
 /** Findings as text: one row each, and below it the pages and the first guilty write. */
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { Evidence, Finding, PageRun, PolicyResult, ReplayResult } from "../../model/result.ts";
+import type {
+  Evidence,
+  Finding,
+  MachineResult,
+  PageRun,
+  PolicyResult,
+} from "../../model/result.ts";
 import { causeText } from "./cause-text.ts";
 import { byteRange, countOf, hex, listOf, runRange, seconds } from "./number-text.ts";
 import { policyLabel, queueLabel, roundEnd } from "./queue-text.ts";
@@ -55,7 +61,7 @@ export function findingWhy(code: string): string {
  * policy has none.
  */
 export function findingsText(
-  result: ReplayResult,
+  result: MachineResult,
   policy: PolicyResult,
   shown: number,
   style: TextStyle,
@@ -80,7 +86,7 @@ export function findingsText(
   return lines;
 }
 
-function row(result: ReplayResult, finding: Finding): string[] {
+function row(result: MachineResult, finding: Finding): string[] {
   return [
     queueLabel(result.devices, finding.device, finding.queue),
     `${finding.pages}`,

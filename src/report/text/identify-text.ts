@@ -38,7 +38,7 @@ export function identifyText(answer: Answer, style: TextStyle): string {
     rankingText(answer.identification),
     uncomparedText(answer),
     residueText(answer, style),
-    statusOf(answer) === 0 ? [] : limitsText(answer.result.limits, style),
+    statusOf(answer) === 0 ? [] : limitsText(answer.result.machines[0]!.limits, style),
   ];
   return sectionsText(sections);
 }

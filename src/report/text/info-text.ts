@@ -3,27 +3,34 @@ import { formatPlace } from "../../model/place.ts";
 import type {
   DeviceSummary,
   InputSummary,
+  MachineResult,
   QueueSummary,
   ReplayResult,
 } from "../../model/result.ts";
+import { inputLine } from "./input-text.ts";
 import { limitsText, sufficiencyText } from "./limits-text.ts";
+import { machineLabel, machineLine } from "./machine-text.ts";
 import { byteSize, countOf, hex, listOf, seconds } from "./number-text.ts";
-import { queueLabel } from "./queue-text.ts";
-import { inputLine } from "./report-text.ts";
+import { queueName } from "./queue-text.ts";
 import { alignColumns, printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
 const SHOWN = 12;
 
 /** The whole answer, ending in a line feed. */
 export function infoText(result: ReplayResult, style: TextStyle): string {
-  const sections = [
+  const [only, ...others] = result.machines;
+  const alone = only !== undefined && others.length === 0;
+  return sectionsText([
     ...result.inputs.map((input) => inputText(input, style)),
-    ...result.devices.map((_, index) => deviceText(result.devices, index, style)),
-    syncText(result, style),
-    sufficiencyText(result.sufficiency, style),
-    limitsText(result.limits, style),
-  ];
-  return sectionsText(sections);
+    ...(alone ? [machineLine(only)] : []),
+    ...result.machines.flatMap((machine) => [
+      alone ? [] : [style.bold(`== ${machineLabel(machine)}`)],
+      ...machine.devices.map((device) => deviceText(device, style)),
+      syncText(machine, style),
+      sufficiencyText(machine.sufficiency, style),
+      limitsText(machine.limits, style),
+    ]),
+  ]);
 }
 
 function inputText(input: InputSummary, style: TextStyle): string[] {
@@ -52,26 +59,24 @@ function inputText(input: InputSummary, style: TextStyle): string[] {
   return lines;
 }
 
-function deviceText(devices: DeviceSummary[], index: number, style: TextStyle): string[] {
-  const device = devices[index]!;
+function deviceText(device: DeviceSummary, style: TextStyle): string[] {
   const facts = [
     ["dev", device.dev],
     ["private data", device.vs],
     ["features", device.features],
   ].flatMap(([name, value]) => (value ? [`${name} ${value}`] : []));
-  const lines = [style.bold(`Device ${index}: ${device.driver}`)];
+  const lines = [style.bold(`Device ${device.number}: ${device.driver}`)];
   if (facts.length > 0) lines.push(...wrapText(facts.join(", "), "  ", "  "));
-  lines.push("", ...queueTable(devices, index));
+  lines.push("", ...queueTable(device));
   lines.push("", ...memoryText(device));
   lines.push("", ...loggingText(device));
   return lines;
 }
 
-function queueTable(devices: DeviceSummary[], index: number): string[] {
-  const queues = devices[index]!.queues;
+function queueTable({ driver, queues }: DeviceSummary): string[] {
   if (queues.length === 0) return ["  no queue was seen"];
   const rows = queues.map((queue) => [
-    queueLabel(devices.slice(index, index + 1), 0, queue.index),
+    queueName(driver, queue.index),
     `${queue.num}`,
     queue.used === null ? "unknown" : hex(queue.used),
     `${queue.popped}`,
@@ -117,7 +122,7 @@ function loggingText(device: DeviceSummary): string[] {
   return lines;
 }
 
-function syncText(result: ReplayResult, style: TextStyle): string[] {
+function syncText(result: MachineResult, style: TextStyle): string[] {
   const syncs = result.rounds.flatMap((round) => (round.sync === null ? [] : [round.sync]));
   if (syncs.length === 0) return [style.bold("No sync: the whole recording is one round")];
   const names = syncs

@@ -17,7 +17,8 @@ export function logWarnings({ images, result }: Answer): string[] {
   const beyond = images
     .filter((image) => image.beyond > 0)
     .map((image) => `${image.file}: ${countOf(image.beyond, "logged page")} beyond its size`);
-  if (result.certainty === "exact") return beyond;
-  const limits = result.limits.filter((limit) => limit.effect !== null);
+  const { certainty, limits: all } = result.machines[0]!;
+  if (certainty === "exact") return beyond;
+  const limits = all.filter((limit) => limit.effect !== null);
   return [...beyond, ...limits.map((limit) => printable(limit.text))];
 }

@@ -1,14 +1,18 @@
 /** Migrations for people: the sentence that a report begins with, the time line, the counts. */
 import { countPages } from "../../model/page-runs.ts";
-import type { MigrationResult, MigrationVerdict, ReplayResult } from "../../model/result.ts";
-import { countOf, seconds } from "./number-text.ts";
+import type { MachineResult, MigrationResult, MigrationVerdict } from "../../model/result.ts";
+import { countOf, numberText, seconds } from "./number-text.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** Which pages are stale at the destination, in one sentence. */
-export function staleSentence(migration: MigrationResult, result: ReplayResult): string {
+export function staleSentence(migration: MigrationResult, result: MachineResult): string {
   if (migration.outcome === "cancelled" || migration.outcome === "failed") {
     const word = migration.outcome === "failed" ? "failed" : "was cancelled";
     return `The migration ${word}: the guest goes on at the source, and no page is stale.`;
+  }
+  if (!result.verdict) {
+    const why = result.limits.find(({ code }) => code === "no-verdict")?.text;
+    return `It is not known which pages are stale at the destination.${why === undefined ? "" : ` ${why}`}`;
   }
   const clauses = migration.verdicts.map((verdict, i) => {
     const policy = result.policies.find(({ name }) => name === verdict.policy);
@@ -24,6 +28,7 @@ export function staleSentence(migration: MigrationResult, result: ReplayResult):
 
 function amount(verdict: MigrationVerdict): string {
   const possible = countPages(verdict.possiblyStale);
+  if (verdict.best === null || verdict.likely === null) return "not known";
   if (verdict.worst === 0) return "no page";
   if (verdict.best === 0) {
     const likely = verdict.likely > 0 ? `, ${verdict.likely} likely` : "";
@@ -65,9 +70,12 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
   if (migration.verdicts.length === 0) return lines;
   const rows = migration.verdicts.map((verdict) => [
     verdict.policy,
-    `${verdict.best}`,
-    `${countPages(verdict.possiblyStale)}`,
-    `${verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0)}`,
+    numberText(verdict.best),
+    knownText(verdict, countPages(verdict.possiblyStale)),
+    knownText(
+      verdict,
+      verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0),
+    ),
     verdict.healed.map(({ by, runs }) => `${HEALED[by]} ${countPages(runs)}`).join(", "),
     verdict.whatIf ? "what-if" : "",
   ]);
@@ -77,6 +85,11 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
     ...alignColumns([["policy", "stale", "possibly", "healed", "by", ""], ...rows], "lrrrll"),
     ...whatIfNote(migration, style),
   ];
+}
+
+/** A count beside `best`, which is known where that one is. */
+function knownText({ best }: MigrationVerdict, count: number): string {
+  return numberText(best === null ? null : count);
 }
 
 const HEALED: Record<MigrationVerdict["healed"][number]["by"], string> = {

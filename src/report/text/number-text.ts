@@ -10,6 +10,11 @@ export function countOf(count: number, noun: string, plural = `${noun}s`): strin
   return `${count} ${count === 1 ? noun : plural}`;
 }
 
+/** A number, or that it is not known. */
+export function numberText(value: number | null): string {
+  return value === null ? "not known" : `${value}`;
+}
+
 /** `0x7f3a0000`: a guest-physical address or a page number, at most 53 bits. */
 export function hex(value: number): string {
   return `0x${value.toString(16)}`;

@@ -4,18 +4,22 @@ import { printable } from "./text-layout.ts";
 
 /**
  * `control`, `event`, `io 3` for vhost-scsi (VHOST_SCSI_VQ_*, drivers/vhost/scsi.c), `queue 1` for
- * the others; the device's number goes before it where there are several.
+ * the others; the device's number goes before it where it is not the only one of a recording.
  */
 export function queueLabel(
   devices: readonly DeviceSummary[],
   device: number,
   queue: number | null,
 ): string {
-  const prefix = devices.length > 1 ? `dev ${device} ` : "";
-  if (queue === null) return `${prefix}unknown`;
-  const { driver } = devices[device] ?? {};
-  if (driver !== "vhost-scsi" && driver !== "vhost-user-scsi") return `${prefix}queue ${queue}`;
-  return `${prefix}${queue === 0 ? "control" : queue === 1 ? "event" : `io ${queue}`}`;
+  const prefix = devices.length > 1 || device > 0 ? `dev ${device} ` : "";
+  return `${prefix}${queueName(devices.find(({ number }) => number === device)?.driver, queue)}`;
+}
+
+/** The same without the device. */
+export function queueName(driver: string | undefined, queue: number | null): string {
+  if (queue === null) return "unknown";
+  if (driver !== "vhost-scsi" && driver !== "vhost-user-scsi") return `queue ${queue}`;
+  return queue === 0 ? "control" : queue === 1 ? "event" : `io ${queue}`;
 }
 
 /** `linux-6.1 (unpatched)`. */

@@ -2,7 +2,7 @@
 
 import type { GpaRange } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { RequestRecord } from "../../model/result.ts";
+import type { RequestRecord } from "../../model/told.ts";
 import { seconds } from "./number-text.ts";
 import { printable } from "./text-layout.ts";
 
@@ -36,6 +36,7 @@ export function requestText(request: RequestRecord): string {
     request.cdb === null ? "" : `cdb ${printable(request.cdb)}`,
     request.element === null ? "" : `elem ${request.element}`,
     request.addressed ? "" : "no addresses",
+    request.machine > 1 ? `machine ${request.machine}` : "",
   ].filter((part) => part !== "");
   return `${[...cells, ...scsi].join("  ")}\n`;
 }

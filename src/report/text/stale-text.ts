@@ -4,14 +4,16 @@ import { type Answer, mainMigration, type VerdictOwners } from "../../answers/st
 import { type Owner, ownerText } from "../../memory/owners/owners.ts";
 import { countPages, eachPage } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
-import type { Doubt, MigrationVerdict, ReplayResult, StalePage } from "../../model/result.ts";
+import type { Doubt, MachineResult, MigrationVerdict, StalePage } from "../../model/result.ts";
 import { limitsText } from "./limits-text.ts";
+import { machinesText } from "./machine-text.ts";
 import { migrationText, staleSentence } from "./migration-text.ts";
 import { countOf, hex, seconds } from "./number-text.ts";
 import { ownersText } from "./owners-text.ts";
 import { queueLabel } from "./queue-text.ts";
-import { inputLine } from "./report-text.ts";
-import { alignColumns, printable, sectionsText, type TextStyle } from "./text-layout.ts";
+import { alignColumns, printable, type TextStyle } from "./text-layout.ts";
+
+const NO_MIGRATION = "No migration in this recording.";
 
 /** Why a page is only possibly stale, in a few words. */
 const DOUBTS: Record<Doubt, string> = {
@@ -27,24 +29,33 @@ const DOUBTS: Record<Doubt, string> = {
 
 /** The whole answer, ending in a line feed. `limit`: pages of each policy, at most. */
 export function staleText({ result, owners }: Answer, style: TextStyle, limit: number): string {
-  const migration = mainMigration(result);
-  const sections: string[][] =
-    migration === null
-      ? [[style.bold("No migration in this recording.")], result.inputs.flatMap(inputLine)]
-      : [
-          [style.bold(staleSentence(migration, result))],
-          migrationText(migration, style),
-          result.inputs.flatMap(inputLine),
-          ...migration.verdicts.map((verdict, i) =>
-            pagesText(result, verdict, owners?.[i] ?? null, style, limit),
-          ),
-          limitsText(result.limits, style),
-        ];
-  return sectionsText(sections);
+  return machinesText(result, style, {
+    headline: staleHeadline,
+    sections(machine, facts) {
+      const migration = mainMigration(machine);
+      const headline = [style.bold(staleHeadline(machine))];
+      if (migration === null) return [headline, ...facts];
+      return [
+        headline,
+        migrationText(migration, style),
+        ...facts,
+        ...migration.verdicts.map((verdict, i) =>
+          pagesText(machine, verdict, owners?.[i] ?? null, style, limit),
+        ),
+        limitsText(machine.limits, style),
+      ];
+    },
+  });
+}
+
+/** The answer in one sentence. */
+export function staleHeadline(machine: MachineResult): string {
+  const migration = mainMigration(machine);
+  return migration === null ? NO_MIGRATION : staleSentence(migration, machine);
 }
 
 function pagesText(
-  result: ReplayResult,
+  result: MachineResult,
   verdict: MigrationVerdict,
   owners: VerdictOwners | null,
   style: TextStyle,
@@ -74,7 +85,7 @@ function pagesText(
   return lines;
 }
 
-function pageRow(result: ReplayResult, page: StalePage, owner: Owner | null): string[] {
+function pageRow(result: MachineResult, page: StalePage, owner: Owner | null): string[] {
   const { write } = page;
   const by = [
     queueLabel(result.devices, write.device, write.queue),

@@ -1,6 +1,6 @@
 /** The verdict about lost pages in one sentence. */
 import { driverOf } from "../../answers/lost.ts";
-import type { Certainty, PolicyResult, ReplayResult } from "../../model/result.ts";
+import type { Certainty, MachineResult, PolicyResult } from "../../model/result.ts";
 import { countOf } from "./number-text.ts";
 
 /** What stands before a number that is not exact: `at least `, `at most `, `about `. */
@@ -12,7 +12,7 @@ export function certaintyPrefix(certainty: Certainty): string {
  * One sentence that answers "which pages would have been left out of the dirty log". Policies
  * that were asked for by one alias and have the same answer share a clause.
  */
-export function verdictSentence(result: ReplayResult): string {
+export function verdictSentence(result: MachineResult): string {
   if (!result.verdict) return "No verdict: this recording cannot tell which guest pages were lost.";
   if (result.written === 0) return nothingWritten(result);
   const clauses = policyGroups(result.policies).map((group, index) =>
@@ -23,7 +23,7 @@ export function verdictSentence(result: ReplayResult): string {
   return `${clauses.join("; ")}${assumption(result)}.`;
 }
 
-function nothingWritten(result: ReplayResult): string {
+function nothingWritten(result: MachineResult): string {
   const who = driverOf(result.devices);
   const when = result.window === "assumed" ? "in this recording" : "while logging was on";
   return certainAboutNone(result.certainty)
@@ -57,6 +57,7 @@ function firstClause(group: PolicyResult[], driver: string, certainty: Certainty
     alias === null
       ? ownWords(group, driver)
       : `${alias.charAt(0).toUpperCase()}${alias.slice(1)} ${driver} (${names(group)})`;
+  if (lost === null) return `${who} would have left a number of guest pages that is not known`;
   if (lost > 0) {
     const pages = `${certaintyPrefix(certainty)}${countOf(lost, "guest page")}`;
     return `${who} would have left ${pages} out of the dirty log`;
@@ -77,6 +78,7 @@ function laterClause(group: PolicyResult[], certainty: Certainty): string {
   const { alias, lost } = group[0]!;
   const other = group[0]!.whatIf ? `${names(group)} (what-if)` : `that of ${names(group)}`;
   const who = alias === null ? other : `${alias} (${names(group)})`;
+  if (lost === null) return `${who} a number that is not known`;
   if (lost > 0) return `${who} would have left ${certaintyPrefix(certainty)}${lost}`;
   return certainAboutNone(certainty)
     ? `${who} would have left none`
@@ -88,7 +90,7 @@ function certainAboutNone(certainty: Certainty): boolean {
   return certainty === "exact" || certainty === "upper";
 }
 
-function assumption(result: ReplayResult): string {
+function assumption(result: MachineResult): string {
   if (result.window !== "assumed") return "";
   return result.windowWhy === "never-on"
     ? ", had logging been on (the recording never switches it on)"

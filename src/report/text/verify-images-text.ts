@@ -44,7 +44,7 @@ export function verifyImagesText(images: Answer, style: TextStyle): string {
     wrapText(imagesSentence(images), "", "  ").map(style.bold),
     ...images.policies.map((policy) => policyText(policy, images, style)),
     imagesText(images),
-    statusOf(images) === 0 ? [] : limitsText(images.result.limits, style),
+    statusOf(images) === 0 ? [] : limitsText(images.result.machines[0]!.limits, style),
   ];
   return sectionsText(sections);
 }

@@ -1,6 +1,7 @@
 /** Predicted dirty logs against observed ones: what `verify` says. */
 
 import {
+  type Answer,
   type Comparison,
   type ExplainedPage,
   isEqual,
@@ -8,7 +9,7 @@ import {
   statusOf,
 } from "../../answers/log-comparison.ts";
 import type { OneSided } from "../../answers/log-difference.ts";
-import type { ReplayResult } from "../../model/result.ts";
+import type { MachineResult } from "../../model/result.ts";
 import { writeLines } from "./explain-text.ts";
 import { pageText, runsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
@@ -40,14 +41,15 @@ export function comparisonSentence(comparison: Comparison): string {
 }
 
 /** For people; the first line is the answer. Ends in a line feed. */
-export function verifyText(comparison: Comparison, result: ReplayResult, style: TextStyle): string {
+export function verifyText({ comparison, result }: Answer, style: TextStyle): string {
+  const machine = result.machines[0]!;
   const sections = [
     [style.bold(comparisonSentence(comparison))],
     uncomparedText(comparison),
     ...comparison.policies
       .filter((policy) => !isEqual(policy))
-      .map((policy) => policyText(policy, result, style)),
-    statusOf({ comparison }) === 0 ? [] : limitsText(result.limits, style),
+      .map((policy) => policyText(policy, machine, style)),
+    statusOf({ comparison }) === 0 ? [] : limitsText(machine.limits, style),
   ];
   return sectionsText(sections);
 }
@@ -70,7 +72,7 @@ function uncomparedText({ withoutImage, withoutSync }: Comparison): string[] {
 
 const SHOWN_SYNCS = 12;
 
-function policyText(policy: PolicyComparison, result: ReplayResult, style: TextStyle): string[] {
+function policyText(policy: PolicyComparison, result: MachineResult, style: TextStyle): string[] {
   const bad = policy.syncs.filter((sync) => sync.missing.pages > 0 || sync.extra.pages > 0);
   const some = bad.slice(0, SHOWN_SYNCS);
   const rows = some.map((sync) => [
@@ -124,7 +126,7 @@ function sideText(what: string, number: number, side: OneSided): string[] {
   return wrapText(`${what} at sync ${number}: ${runsText(side.runs, side.moreRuns)}`, "  ", "    ");
 }
 
-function firstText(first: ExplainedPage, result: ReplayResult): string[] {
+function firstText(first: ExplainedPage, result: MachineResult): string[] {
   const side = first.side === "missing" ? "observed, not predicted" : "predicted, not observed";
   const lines = [`  first: ${pageText(first.gfn)}, ${side} at sync ${first.number}`];
   if (first.unexplained !== null) lines.push(...wrapText(first.unexplained, "    ", "    "));

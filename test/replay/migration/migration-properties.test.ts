@@ -6,11 +6,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { NormalisedEvent } from "../../../src/model/event.ts";
 import type { MigrationResult } from "../../../src/model/result.ts";
-import { type Recording, replay } from "../../../src/replay/replay.ts";
+import type { Recording } from "../../../src/replay/replay.ts";
 import { findPolicy } from "../../../src/vhost/policy.ts";
 import { qemuLog, type TraceLine } from "../../support/make-qemu-log.ts";
 import { simpletrace } from "../../support/make-simpletrace.ts";
-import { memorySource, recordingOf } from "../../support/memory-source.ts";
+import { memorySource, recordingOf, replayOne } from "../../support/memory-source.ts";
 import { type Verdict, verdictOf } from "../../support/migration-guest.ts";
 import {
   lastZero,
@@ -35,7 +35,7 @@ async function migrationOf(
   { ran = "linux-6.1", ...more }: Partial<Recording> & { ran?: string } = {},
 ): Promise<MigrationResult> {
   const vhost = POLICIES.find(({ name }) => name === ran) ?? findPolicy(ran);
-  const { migrations: found } = await replay(
+  const { migrations: found } = await replayOne(
     { ...(await recordingOf(...sources)), ...more },
     {
       policies: POLICIES.map((policy) => ({ policy, alias: null })),

@@ -9,9 +9,9 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Source } from "../../../src/bytes/source.ts";
 import type { NormalisedEvent } from "../../../src/model/event.ts";
 import type { MigrationResult } from "../../../src/model/result.ts";
-import { dump, type Recording, replay } from "../../../src/replay/replay.ts";
+import { dump, type Recording } from "../../../src/replay/replay.ts";
 import { findPolicy } from "../../../src/vhost/policy.ts";
-import { memorySource, recordingOf } from "../../support/memory-source.ts";
+import { memorySource, recordingOf, replayOne } from "../../support/memory-source.ts";
 import { type Verdict, verdictOf } from "../../support/migration-guest.ts";
 
 const SHARED = join(import.meta.dirname, "../../../../shared/recordings");
@@ -35,7 +35,7 @@ function differing(run: string): number[] {
 async function migrationOf(run: string, ...sources: Source[]): Promise<MigrationResult> {
   const recording: Recording = await recordingOf(...sources);
   const list = bytesOf(SHARED, "qemu/10.0-all-forms/trace-events-all.gz");
-  const { migrations } = await replay(
+  const { migrations } = await replayOne(
     { ...recording, traceEvents: memorySource("trace-events-all", list) },
     {
       policies: ["linux-6.1", "linux-6.16"].map((name) => ({

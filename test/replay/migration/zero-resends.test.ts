@@ -5,12 +5,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { NormalisedEvent } from "../../../src/model/event.ts";
-import type { MigrationResult, ReplayResult } from "../../../src/model/result.ts";
+import type { MigrationResult } from "../../../src/model/result.ts";
 import { NewlyDirty } from "../../../src/replay/migration/newly-dirty.ts";
-import { replay } from "../../../src/replay/replay.ts";
 import { findPolicy } from "../../../src/vhost/policy.ts";
 import { simpletrace } from "../../support/make-simpletrace.ts";
-import { memorySource, recordingOf } from "../../support/memory-source.ts";
+import {
+  memorySource,
+  type OneMachine,
+  recordingOf,
+  replayOne,
+} from "../../support/memory-source.ts";
 import { HVA, MigrationGuest, SOURCE_TID } from "../../support/migration-guest.ts";
 
 const MS = 1_000_000n;
@@ -130,7 +134,7 @@ const SOURCES = {
 async function migrate(
   act: (guest: MigrationGuest) => unknown,
   { arrivals, edit }: { arrivals?: Uint8Array; edit?: (events: NormalisedEvent[]) => void } = {},
-): Promise<{ migration: MigrationResult; result: ReplayResult; limit: string | undefined }> {
+): Promise<{ migration: MigrationResult; result: OneMachine; limit: string | undefined }> {
   const guest = new MigrationGuest().slot();
   act(guest);
   const events = guest.timed().map((event, i) => ({ ...event, ts: `${BOOT + BigInt(i) * MS}` }));
@@ -138,7 +142,7 @@ async function migrate(
   const text = events.map((event) => `${JSON.stringify(event)}\n`).join("");
   const sources = [memorySource("src", text)];
   if (arrivals) sources.push(memorySource("dst", arrivals));
-  const result = await replay(await recordingOf(...sources), SOURCES);
+  const result = await replayOne(await recordingOf(...sources), SOURCES);
   const limit = result.limits.find(({ code }) => code === "zero-pages-unseen")?.text;
   return { migration: result.migrations[0]!, result, limit };
 }

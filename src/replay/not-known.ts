@@ -1,0 +1,38 @@
+/** "Not known" is not 0: a result without a verdict has no numbers of pages. */
+import type { MachineResult, MigrationVerdict, PolicyRound } from "../model/result.ts";
+
+const NO_COUNTS: PolicyRound = {
+  ...{ logged: null, lost: null, extra: null, newlyLost: null, stale: null },
+};
+
+/**
+ * The same machine with null for every number of a set of pages that the recording does not tell.
+ * What is known stays: devices, rounds and their times, findings about what was seen, limits.
+ */
+export function withoutNumbers(machine: MachineResult): MachineResult {
+  return {
+    ...machine,
+    written: null,
+    policies: machine.policies.map((policy) => ({
+      ...policy,
+      ...{ logged: null, lost: null, stale: null, lostRuns: [], moreLostRuns: 0 },
+    })),
+    rounds: machine.rounds.map((round) => ({
+      ...round,
+      written: null,
+      policies: round.policies.map(() => ({ ...NO_COUNTS })),
+    })),
+    migrations: machine.migrations.map((migration) => ({
+      ...migration,
+      verdicts: migration.verdicts.map(unknownVerdict),
+    })),
+  };
+}
+
+function unknownVerdict(verdict: MigrationVerdict): MigrationVerdict {
+  return {
+    ...verdict,
+    ...{ best: null, likely: null, worst: null, loggedNotSent: null },
+    ...{ stale: [], possiblyStale: [], healed: [], pages: [], pagesWithoutEvidence: 0 },
+  };
+}
