@@ -33,7 +33,7 @@ import { machine } from "./known/machine";
 import { pages } from "./pages/page-state";
 import { popsWithoutQueue } from "./device/vhost";
 
-export { setParts } from "./device/used";
+export { setParts } from "./device/completion";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
 export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./known/drain";

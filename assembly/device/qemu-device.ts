@@ -69,7 +69,7 @@ import { atStream } from "../known/moment";
 import { popped, usedNow } from "./request";
 import { streamAt } from "../decode/stream";
 import { Thread, threadOf } from "../known/thread";
-import { markParts, tellLengths } from "./used";
+import { markParts, tellLengths } from "./completion";
 import { finish, noMemory, write, writePrefix } from "./write";
 import { pages } from "../pages/page-state";
 import { addressKey, qemuLogs, qemuQueue, threadKey } from "./qemu-queue";

@@ -39,7 +39,7 @@ import { LOG_ALL, noBase, ringCause } from "../known/log-state";
 import { addCount, hasFlag, setFlag, setInFlight } from "../known/queue";
 import { complete } from "./net";
 import { pages } from "../pages/page-state";
-import { descriptorCause, markPart, markParts, noteUnknownHead, tellLengths } from "./used";
+import { descriptorCause, markPart, markParts, noteUnknownHead, tellLengths } from "./completion";
 import { write } from "./write";
 
 const NET_F_MRG_RXBUF: u64 = 1 << 15;

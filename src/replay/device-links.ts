@@ -57,12 +57,14 @@ export class DeviceLinks {
     tie: Tie,
     driver?: string | null,
   ): Device | null {
-    const fits = near.filter((device) => {
-      const offset = offsetOf(device);
-      if (offset % 8n !== 0n) return false;
-      if (inFront(driver ?? device.driver)) return offset === 0n;
-      return this.#offset === null || offset === this.#offset;
-    });
+    const aligned = near.filter((device) => offsetOf(device) % 8n === 0n);
+    const exact = aligned.filter((device) =>
+      inFront(driver ?? device.driver)
+        ? offsetOf(device) === 0n
+        : this.#offset === null || offsetOf(device) === this.#offset,
+    );
+    // A user-space back end may be recorded in the words of a driver whose layout it does not have.
+    const fits = exact.length > 0 || this.#offset !== null ? exact : aligned;
     const same = fits.filter((device) => tie(device) === "same");
     if (same.length === 1) return same[0]!;
     const possible = same.length > 1 ? same : fits.filter((device) => tie(device) === "unknown");

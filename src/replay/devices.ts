@@ -274,10 +274,10 @@ export class Devices {
    * takes effect as an ioctl that succeeds.
    */
   backEnd(head: RecordHead, at: number, place: Place): IoctlEffect | null {
-    const { exports, view } = this.#core;
+    const { exports } = this.#core;
     if (head.kind !== EventKind.Message) {
       const found = this.ofSession(at);
-      const queue = exports.queueNumber(view.getBigUint64(at + EVENT_VQ, true));
+      const queue = exports.queueNumber(this.#core.view.getBigUint64(at + EVENT_VQ, true));
       if (found && queue >= 0) {
         this.#ofQueue.set(queue, found);
         if (found.vs === null) exports.linkQueue(queue, found.number);
@@ -287,11 +287,10 @@ export class Devices {
       if (head.kind === EventKind.SpdkUsed) exports.onSpdkUsed(at);
       return null;
     }
-    const found = this.#ofMessages(
-      Number(BigInt.asIntN(32, view.getBigUint64(at + EVENT_VS, true))),
-    );
+    const vid = BigInt.asIntN(32, this.#core.view.getBigUint64(at + EVENT_VS, true));
+    const found = this.#ofMessages(Number(vid));
     const words = this.#words(at);
-    const name = messageName(view.getUint32(at + EVENT_CMD, true));
+    const name = messageName(this.#core.view.getUint32(at + EVENT_CMD, true));
     const regions = name === "SET_MEM_TABLE" ? onlyRegion(words) : [];
     return this.#ioctls.apply({
       name,

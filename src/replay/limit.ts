@@ -222,8 +222,8 @@ function machineLimits(
     add(
       "idle-devices",
       null,
-      `${counted(idleDevices.size, "device")} of another process are named by ioctls, and no request of ` +
-        "them is in the recording: they are of none of its machines.",
+      `Ioctls name ${counted(idleDevices.size, "device")} of other processes, and no request of ` +
+        "such a process is in the recording: it is none of its machines.",
     );
   }
   if (run.notTold) {

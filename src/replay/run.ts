@@ -219,7 +219,7 @@ export class Replay implements Shared {
 
   /** Says of which machine the record is that the core has not replayed. */
   async #place(stream: number, at: number): Promise<void> {
-    const { exports, view } = this.core;
+    const { exports } = this.core;
     const { space } = feedOfStream(this.inputs, stream);
     const head = readHead(this.core, at);
     if (head.kind > EventKind.Other) {
@@ -231,7 +231,8 @@ export class Replay implements Shared {
     }
     if (inUserSpace(head.kind)) return this.#placeSession(at);
     this.whose.meetThread(head.pid);
-    const dev = head.kind === EventKind.Drain ? view.getBigUint64(at + EVENT_DEV, true) : null;
+    const drains = head.kind === EventKind.Drain;
+    const dev = drains ? this.core.view.getBigUint64(at + EVENT_DEV, true) : null;
     const device =
       dev === null ? this.devices.expected(head.pid) : this.devices.ofDev(dev, head.pid, null);
     if (device) this.whose.evidence.join(ofDevice(device.number), thread(head.pid));
@@ -253,6 +254,7 @@ export class Replay implements Shared {
   /** A drain told the struct vhost_dev of a queue. */
   #drain(head: RecordHead, at: number): void {
     const { exports, view } = this.core;
+    this.whose.meetThread(head.pid);
     const queue = exports.queueNumber(view.getBigUint64(at + EVENT_VQ, true));
     this.devices.drained(queue, view.getBigUint64(at + EVENT_DEV, true), head.pid);
   }

@@ -115,8 +115,9 @@ export class MigrationFollower {
     if (effect?.what === "logging") {
       // Within the tolerance LOG_ALL may go on after QEMU's events of the same migration are over.
       if (this.#ended && !this.#core.exports.migrationIsOver(ts)) return;
-      await this.timeline.logging(effect.on, effect, ts);
-    } else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
+      await this.timeline.logging(effect.on, { ns: effect.ns, place: effect.place }, ts);
+    } else if (effect?.what === "endpoint-cleared")
+      this.timeline.deviceStopped({ ns: effect.ns, place: effect.place });
     else if (effect?.what === "ring-stopped") {
       this.#core.exports.stopRings(effect.device.number, effect.index);
     }
