@@ -94,7 +94,7 @@ export {
 export { noteLoss, setLogEnd } from "./known/back-end";
 export { setVring } from "./known/vring";
 export { endChains, onSpdkUsed } from "./device/user-chain";
-export { setLogBase } from "./known/log-state";
+export { noteLogAll, setLogBase } from "./known/log-state";
 export { elementBytesInFlight, endElements } from "./device/qemu-device";
 export { setQemuLogging, setQemuRing } from "./device/qemu-queue";
 export { dropDone, dropWatched, observe, watch } from "./device/write";

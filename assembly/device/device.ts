@@ -19,7 +19,7 @@ import {
   REQUEST_FREED,
   RequestState,
 } from "../abi";
-import { LOG_ALL, noteLogAll } from "../known/log-state";
+import { LOG_ALL } from "../known/log-state";
 import { stopRing } from "../migration/trackers";
 import { firstOfDevice, nextOfDevice } from "../known/device";
 import { enterMachine, machine } from "../known/machine";
@@ -40,7 +40,6 @@ export function stopRings(device: u32, index: i32): void {
  * every command in flight on the I/O queues (vhost_scsi_set_features(), 6.16).
  */
 export function setFeatures(device: u32, features: u64): void {
-  if (features & LOG_ALL) noteLogAll();
   for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
     store<u64>(q + QUEUE_FEAT, features);
     setFlag(q, QUEUE_FEAT_KNOWN, true);

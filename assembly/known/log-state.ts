@@ -17,12 +17,7 @@ import { hasFlag, setFlag } from "./queue";
 /** VHOST_F_LOG_ALL. */
 export const LOG_ALL: u64 = 1 << 26;
 
-/** A message that sets the ring's log flag counts as well. */
-export function noteLogUsed(): void {
-  machine.sawLogUsed = true;
-}
-
-/** SET_FEATURES with LOG_ALL counts as well. */
+/** A SET_FEATURES with LOG_ALL of a device of this machine counts as well. */
 export function noteLogAll(): void {
   machine.sawLogAll = true;
 }

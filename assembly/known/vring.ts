@@ -4,10 +4,11 @@ import {
   QUEUE_DEVICE,
   QUEUE_INDEX,
   QUEUE_LOGADDR,
+  QUEUE_MACHINE,
 } from "../abi";
 import { QUEUE_EVENT, QUEUE_RING, QUEUE_RING_LOG } from "./fields";
 import { reserve } from "../base/memory";
-import { noteLogUsed } from "./log-state";
+import { Machine } from "./machine";
 import { adoptLogBase } from "./back-end";
 import { adoptLogEnd, firstOfDevice, linkQueue, nextOfDevice } from "./device";
 import { setFlag } from "./queue";
@@ -22,7 +23,6 @@ let entries: u32 = 0;
 export function setVring(device: u32, index: u32, log: bool, logAddress: u64, ring: u64, event: u64): void {
   if (!table) table = reserve(MAX_VRINGS * ENTRY);
   if (!table) return;
-  if (log) noteLogUsed();
   let at = find(device, index);
   if (!at) {
     if (entries == MAX_VRINGS) return;
@@ -51,7 +51,9 @@ function take(q: usize, at: usize): void {
   store<u64>(q + QUEUE_LOGADDR, load<u64>(at + 16));
   store<u64>(q + QUEUE_RING, load<u64>(at + 24));
   store<u64>(q + QUEUE_EVENT, load<u64>(at + 32));
-  setFlag(q, QUEUE_RING_LOG, load<u32>(at, 8) != 0);
+  let logged = load<u32>(at, 8) != 0;
+  setFlag(q, QUEUE_RING_LOG, logged);
+  if (logged) changetype<Machine>(load<u32>(q + QUEUE_MACHINE)).sawLogUsed = true;
 }
 
 /** A queue that is met after its device's SET_VRING_ADDR. */

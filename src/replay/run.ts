@@ -44,6 +44,13 @@ import { firstNs, lastNs } from "./span.ts";
 /** Gaps that a result lists one by one. */
 const MAX_GAPS = 1000;
 
+interface Marker {
+  text: string;
+  ns: bigint;
+  place: Place;
+}
+type Common = Marker | { lostAt: bigint };
+
 /** State of one replay. */
 export class Replay implements Shared {
   readonly core: Core;
@@ -61,8 +68,8 @@ export class Replay implements Shared {
   readonly #marker: RegExp;
   readonly #recording: Recording;
   readonly #told: Observers;
-  /** Markers of syncs so far: they end a round of every machine, of one that comes later too. */
-  readonly #markers: { text: string; ns: bigint; place: Place }[] = [];
+  /** What happened to all machines so far, and so to one that comes later: syncs by markers, losses. */
+  readonly #common: Common[] = [];
 
   constructor(
     core: Core,
@@ -214,7 +221,11 @@ export class Replay implements Shared {
   async #addMachine(): Promise<void> {
     const machine = new MachineReplay(this.machines.length, this, this.#recording.memoryMap ?? []);
     this.machines.push(machine);
-    for (const marker of this.#markers) await this.#markerSync(machine, marker);
+    for (const one of this.#common) {
+      if ("text" in one) await this.#markerSync(machine, one);
+      else machine.use().gap(one.lostAt);
+    }
+    machine.use();
   }
 
   /** Says of which machine the record is that the core has not replayed. */
@@ -269,19 +280,18 @@ export class Replay implements Shared {
 
   async #effect(effect: IoctlEffect | null, ts: bigint): Promise<void> {
     if (effect === null) return;
-    await (await this.#machine(ofDevice(effect.device.number))).follower.ioctl(effect, ts);
+    const machine = await this.#machine(ofDevice(effect.device.number));
+    if (effect.what === "logging" && effect.on) this.core.exports.noteLogAll();
+    await machine.follower.ioctl(effect, ts);
   }
 
   /** A marker in the recording ends the round of every machine. */
-  async #syncAll(marker: { text: string; ns: bigint; place: Place }): Promise<void> {
-    this.#markers.push(marker);
+  async #syncAll(marker: Marker): Promise<void> {
+    this.#common.push(marker);
     for (const machine of this.machines) await this.#markerSync(machine, marker);
   }
 
-  async #markerSync(
-    machine: MachineReplay,
-    { text, ns, place }: { text: string; ns: bigint; place: Place },
-  ): Promise<void> {
+  async #markerSync(machine: MachineReplay, { text, ns, place }: Marker): Promise<void> {
     const sync = matchSync(this.#marker, text, machine.syncs);
     if (!sync) return;
     machine.follower.timeline.markerSync({ ns: ns.toString(), place });
@@ -322,6 +332,10 @@ export class Replay implements Shared {
     this.gapCount++;
     this.lostEvents += lost ?? 0;
     this.core.exports.noteLoss();
+    // One of several losses in a row says the same for a machine of which nothing was seen.
+    const last = this.#common.at(-1);
+    if (last && "lostAt" in last) last.lostAt = ts;
+    else this.#common.push({ lostAt: ts });
     for (const machine of this.machines) machine.use().gap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
