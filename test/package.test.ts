@@ -57,6 +57,7 @@ describe("the package", () => {
       "build/core.wasm",
       "build/core.js",
       "dist/cli/cli.js",
+      "dist/vhost-replay.html",
       "dist/src/index.js",
       "dist/src/index.d.ts",
       "dist/src/node/index.d.ts",

@@ -106,6 +106,11 @@ function buildProgram(environment: Environment, run: Run): Command {
 function addReplayCommands(program: Command, run: Run): void {
   withPolicies(question(program, "report", "verdict, findings, limits", { isDefault: true }))
     .option("--all", "show every finding")
+    .option("--html <file>", "write the answer as a page too, with pictures; it needs nothing else")
+    .option(
+      "--html-budget <MiB>",
+      "above it the page has rounds only, no single events (default: 16)",
+    )
     .action((names: string[], options) =>
       run(() => import("./report.ts"), { ...options, recordings: names }),
     );
@@ -185,6 +190,13 @@ function addQueryCommands(program: Command, run: Run): void {
     .option("--ran <name>", "policy of the vhost that ran, where it is known")
     .action((names: string[], options) =>
       run(() => import("./history.ts"), { ...options, recordings: names }),
+    );
+  withPolicies(recordings(program, "view", "the page of a recording, opened in a browser"))
+    .option("-o, --output <file>", "where it is written (default: the recording's name with .html)")
+    .option("--no-open", "write it only")
+    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .action((names: string[], options) =>
+      run(() => import("./view.ts"), { ...options, recordings: names }),
     );
   recordings(program, "dump", "normalised events as NDJSON, in time order").action(
     (names: string[], options) => run(() => import("./dump.ts"), { ...options, recordings: names }),

@@ -9,12 +9,13 @@ import { caseListText, caseText } from "../report/text/case-text.ts";
 import { reportText, SHOWN_FINDINGS } from "../report/text/report-text.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import type { OpenedCase } from "./shared/case.ts";
+import { type HtmlArguments, htmlBudget, withHtml } from "./shared/html-report.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
-export interface ReportArguments extends CommonArguments {
+export interface ReportArguments extends CommonArguments, HtmlArguments {
   policy?: string[];
   assumeLogging?: boolean;
   all?: boolean;
@@ -29,8 +30,9 @@ export async function run(api: ReplayApi, io: Io, args: ReportArguments): Promis
     ...commonOptions(io, args),
   };
   const shown = args.all ? Number.POSITIVE_INFINITY : SHOWN_FINDINGS;
+  const budget = htmlBudget(args);
   const answer = await openSession(api, io, args).ask((recording) =>
-    ask(recording, options, api.replay),
+    withHtml(api, io, args, budget, (replay) => ask(recording, options, replay)),
   );
   await say(io, args, {
     text: (style) => reportText(answer.result, style, shown, args.case ? caseText(args.case) : []),

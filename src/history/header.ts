@@ -41,8 +41,6 @@ export interface HistoryMachine {
   /** The whole answer, without the lists of pages: these are columns. */
   result: HistoryResult;
   window: LogWindow;
-  /** Numbers of the causes that count as written in the window. */
-  windowCauses: number[];
   policies: HistoryPolicy[];
   queues: HistoryQueue[];
   logging: LogInterval[];
@@ -53,12 +51,15 @@ export interface HistoryPolicy {
   name: string;
   alias: string | null;
   title: string;
+  /** Numbers of the causes whose writes count for it, in this window. */
+  counts: number[];
   /** Numbers of the causes that it logs, in this window. */
   logs: number[];
   /** Its bit in the column `rows` of `states`. */
   row: number;
-  /** Its rows of `rounds`: policies that log the same share them. */
-  roundRow: number;
+  /** Its rows of `rounds`, logged and written: policies with the same causes share them. */
+  loggedRow: number;
+  writtenRow: number;
 }
 
 /** By number, as in columns. */

@@ -71,10 +71,8 @@ export class HistoryWriter implements ReplaySink {
         rounds.pages.put(pages);
       });
     rows.forEach((row, i) => {
-      if (rows.findIndex(({ window }) => window === row.window) === i) {
-        take(WRITTEN, i, RowSet.Written);
-      }
-      if (sameLog(rows, row) === i) take(LOGGED, i, RowSet.Logged);
+      if (same(rows, row, "windowMask") === i) take(WRITTEN, i, RowSet.Written);
+      if (same(rows, row, "logsMask") === i) take(LOGGED, i, RowSet.Logged);
     });
   }
 
@@ -141,16 +139,17 @@ export class HistoryWriter implements ReplaySink {
       ...{ number: result.number, pid: result.pid, name: result.name },
       result: withoutPages(result),
       window: result.window,
-      windowCauses: causesIn(own[0]?.windowMask ?? 0n),
       policies: own.map((row) => {
         const { policy, alias } = policies[row.policy]!;
         return {
           name: policy.name,
           alias,
           title: policy.title,
+          counts: causesIn(row.windowMask),
           logs: causesIn(row.logsMask),
           row: this.#rows.indexOf(row),
-          roundRow: sameLog(this.#rows, row),
+          loggedRow: same(this.#rows, row, "logsMask"),
+          writtenRow: same(this.#rows, row, "windowMask"),
         };
       }),
       queues: this.#queues,
@@ -183,11 +182,9 @@ function causesIn(mask: CauseMask): number[] {
   return CAUSE_LIST.filter((cause) => hasCause(mask, cause));
 }
 
-/** The first row that logs what `row` logs, in the same window. */
-function sameLog(rows: readonly Row[], row: Row): number {
-  return rows.findIndex(
-    ({ window, logsMask }) => window === row.window && logsMask === row.logsMask,
-  );
+/** The first row of the same window that has the same mask. */
+function same(rows: readonly Row[], row: Row, mask: "windowMask" | "logsMask"): number {
+  return rows.findIndex((other) => other.window === row.window && other[mask] === row[mask]);
 }
 
 /** How a stream's places are written, from what it makes of one. */

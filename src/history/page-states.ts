@@ -221,12 +221,12 @@ function followEvents(
   changes: Changes,
   settle: boolean,
 ): void {
-  const { row, logs } = machine.policies[policy]!;
+  const { row, logs, counts } = machine.policies[policy]!;
   const writes = machine.table("writes");
   const sends = machine.table("sends");
   const states = machine.table("states");
   const bit = 2 ** row;
-  const logged = causeTable(logs.filter((cause) => machine.windowCauses.includes(cause)));
+  const logged = causeTable(logs.filter((cause) => counts.includes(cause)));
   let migration = -1;
   let settled = -1;
   let round = 0;
@@ -349,9 +349,8 @@ function followRounds(
   const own = machine.policies[policy]!;
   const rounds = machine.table("rounds");
   const writes = machine.table("writes");
-  const written = causeTable(machine.windowCauses.filter((cause) => !own.logs.includes(cause)));
-  const logged = causeTable(machine.windowCauses.filter((cause) => own.logs.includes(cause)));
-  const windowRow = Math.min(...machine.policies.map(({ row }) => row));
+  const written = causeTable(own.counts.filter((cause) => !own.logs.includes(cause)));
+  const logged = causeTable(own.counts.filter((cause) => own.logs.includes(cause)));
   let w = 0;
   let from = 0;
   for (let round = 0, i = 0; i < rounds.length || round < roundEnds.length; round++) {
@@ -377,8 +376,8 @@ function followRounds(
     };
     // A round is known as a whole: its pages are written when it begins.
     if (writes.length === 0)
-      each(WRITTEN_SET, windowRow, (lane) => changes.set(lane, from, Lane.Possible));
-    each(LOGGED_SET, own.roundRow, (lane) => {
+      each(WRITTEN_SET, own.writtenRow, (lane) => changes.set(lane, from, Lane.Possible));
+    each(LOGGED_SET, own.loggedRow, (lane) => {
       const covered = changes.now[lane] === Lane.Possible;
       changes.set(lane, ns, covered ? Lane.Healed : Lane.None);
     });

@@ -155,10 +155,10 @@ describe.each(CASES)("%s", (_, files) => {
           ),
         );
       for (const round of result.rounds) {
-        const logged = setOf(round.index, 1, policy.roundRow);
+        const logged = setOf(round.index, 1, policy.loggedRow);
         expect(logged.length, `${policy.name} ${round.index}`).toBe(round.policies[i]!.logged);
-        const written = new Set(setOf(round.index, 0, machine.policies[0]!.row));
-        expect(written.size).toBe(round.written);
+        const written = new Set(setOf(round.index, 0, policy.writtenRow));
+        if (i === machine.policies.length - 1) expect(written.size).toBe(round.written);
         const lost = [...written].filter((page) => !logged.includes(page));
         expect(lost.length).toBe(round.policies[i]!.lost);
       }

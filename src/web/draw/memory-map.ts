@@ -1,0 +1,172 @@
+/**
+ * Guest memory over time, as pixels: rows are pages (lanes), columns are time. The state that is worst
+ * decides the hue of a pixel, the share of its pages that are in it the strength.
+ */
+import { BLOCK_PAGES, Lane, type PageStates } from "../../history/page-states.ts";
+import { type Palette, type Rgb, SEVERITY } from "./palette.ts";
+import type { View } from "./view.ts";
+
+const CLASSES = 6;
+/** A pixel in which only one of many pages is something still shows it so strongly. */
+const LEAST = 0.45;
+
+/** Pixels of a picture, 4 bytes each. */
+export interface Pixels {
+  readonly data: Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Lanes of pixel row `y`: [first, end). At least one. */
+export function lanesOfRow(view: View, height: number, y: number): [number, number] {
+  const lanes = (view.last - view.first) / height;
+  const first = Math.floor(view.first + y * lanes);
+  return [first, Math.max(first + 1, Math.floor(view.first + (y + 1) * lanes))];
+}
+
+/** States of pages. One pass over the visible segments, then one over the pixels. */
+export function paintStates(states: PageStates, view: View, into: Pixels, palette: Palette): void {
+  const { width, height } = into;
+  const scale = width / (view.to - view.from);
+  const all = states.blocks.length * BLOCK_PAGES;
+  const steps = new Int32Array((width + 1) * CLASSES);
+  let before = -1;
+  let beforeEnd = -1;
+  for (let y = 0; y < height; y++) {
+    const [first, end] = lanesOfRow(view, height, y);
+    if (first === before && end === beforeEnd) {
+      copyRow(into, y - 1, y);
+      continue;
+    }
+    before = first;
+    beforeEnd = end;
+    steps.fill(0);
+    const last = Math.min(end, all);
+    for (let lane = Math.max(0, first); lane < last; lane++) {
+      const stop = states.first[lane + 1]!;
+      for (let i = states.first[lane]!; i < stop; i++) {
+        const state = states.state[i]!;
+        if (state === Lane.None) continue;
+        const until = i + 1 < stop ? states.ns[i + 1]! : Number.POSITIVE_INFINITY;
+        if (until < view.from || states.ns[i]! > view.to) continue;
+        const from = Math.max(0, Math.floor((states.ns[i]! - view.from) * scale));
+        const to = Math.min(width, Math.max(from + 1, Math.floor((until - view.from) * scale)));
+        steps[from * CLASSES + state]!++;
+        steps[to * CLASSES + state]!--;
+      }
+    }
+    paintRow(into, y, steps, end - first, palette);
+  }
+  thicken(into, palette.lanes[Lane.None]);
+}
+
+function paintRow(
+  { data, width }: Pixels,
+  y: number,
+  steps: Int32Array,
+  lanes: number,
+  palette: Palette,
+) {
+  const counts = new Int32Array(CLASSES);
+  const ground = palette.lanes[Lane.None];
+  const most = Math.log1p(lanes);
+  for (let x = 0; x < width; x++) {
+    for (let state = 1; state < CLASSES; state++) counts[state]! += steps[x * CLASSES + state]!;
+    const worst = SEVERITY.find((state) => counts[state]! > 0) ?? Lane.None;
+    const share = Math.min(1, Math.log1p(counts[worst]!) / most);
+    const strength = worst === Lane.None ? 0 : LEAST + (1 - LEAST) * share;
+    put(data, (y * width + x) * 4, ground, palette.lanes[worst], strength);
+  }
+}
+
+/** How often a device wrote, per pixel. */
+export function paintActivity(
+  blocks: Uint32Array,
+  writes: { length: number; ns: Float64Array; page: Uint32Array; pages: Uint32Array },
+  view: View,
+  into: Pixels,
+  palette: Palette,
+): void {
+  const { data, width, height } = into;
+  const counts = new Float32Array(width * height);
+  const scale = width / (view.to - view.from);
+  const rows = height / (view.last - view.first);
+  const lanes = laneTable(blocks);
+  let most = 0;
+  for (let i = lowerBound(writes.ns, view.from); i < writes.length; i++) {
+    if (writes.ns[i]! >= view.to) break;
+    const x = Math.floor((writes.ns[i]! - view.from) * scale);
+    for (let page = writes.page[i]!, end = page + writes.pages[i]!; page < end; page++) {
+      const block = lanes.get(Math.floor(page / BLOCK_PAGES));
+      if (block === undefined) continue;
+      const lane = block * BLOCK_PAGES + (page % BLOCK_PAGES);
+      const top = Math.floor((lane - view.first) * rows);
+      const bottom = Math.max(top + 1, Math.floor((lane + 1 - view.first) * rows));
+      for (let y = Math.max(0, top); y < Math.min(height, bottom); y++) {
+        const count = ++counts[y * width + x]!;
+        if (count > most) most = count;
+      }
+    }
+  }
+  const ground = palette.lanes[Lane.None];
+  const strongest = Math.log1p(most);
+  for (let i = 0; i < counts.length; i++) {
+    const count = counts[i]!;
+    const strength = count === 0 ? 0 : LEAST + (1 - LEAST) * (Math.log1p(count) / strongest);
+    put(data, i * 4, ground, palette.activity, strength);
+  }
+  thicken(into, ground);
+}
+
+/** Position of each block among those that have lanes. */
+export function laneTable(blocks: Uint32Array): Map<number, number> {
+  const table = new Map<number, number>();
+  blocks.forEach((block, i) => {
+    table.set(block, i);
+  });
+  return table;
+}
+
+/** The first position whose number is at least `value`, in ascending numbers. */
+export function lowerBound(numbers: Float64Array, value: number): number {
+  let low = 0;
+  let high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (numbers[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** A row that stands alone gets a second one: one pale line of pixels is not seen. */
+function thicken({ data, width, height }: Pixels, ground: Rgb): void {
+  const words = new Uint32Array(data.buffer, data.byteOffset, width * height);
+  const none = (255 << 24) | (ground[2] << 16) | (ground[1] << 8) | ground[0];
+  const empty = none >>> 0;
+  for (let y = height - 2; y >= 0; y--) {
+    for (let x = 0; x < width; x++) {
+      const at = y * width + x;
+      if (words[at] === empty || words[at + width] !== empty) continue;
+      if (y > 0 && words[at - width] !== empty) continue;
+      words[at + width] = words[at]!;
+    }
+  }
+}
+
+function copyRow({ data, width }: Pixels, from: number, to: number): void {
+  data.copyWithin(to * width * 4, from * width * 4, (from + 1) * width * 4);
+}
+
+function put(
+  data: Uint8ClampedArray,
+  at: number,
+  ground: Rgb,
+  colour: Rgb,
+  strength: number,
+): void {
+  data[at] = ground[0] + (colour[0] - ground[0]) * strength;
+  data[at + 1] = ground[1] + (colour[1] - ground[1]) * strength;
+  data[at + 2] = ground[2] + (colour[2] - ground[2]) * strength;
+  data[at + 3] = 255;
+}

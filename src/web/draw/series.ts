@@ -1,0 +1,85 @@
+/** What the strips above the map show, made once from a history: the fate of writes, depth of the queues. */
+import { type MachineHistory, REQUEST_STATES } from "../../history/index.ts";
+import { BLOCK_PAGES, Lane, type PageStates } from "../../history/page-states.ts";
+import { laneTable } from "./memory-map.ts";
+
+/** What became of a write: `Lane` of the page at the end, or outside the logging window. */
+export const OUTSIDE = 6;
+export const FATES = 7;
+
+/**
+ * For each write what became of it under a policy: `Stale`, `Possible` or `Healed` when it was left out
+ * (by what its pages are at the end, the worst of them), `Logged`, or OUTSIDE. `None`: no write, only
+ * what another vhost logs.
+ */
+export function fatesOfWrites(
+  machine: MachineHistory,
+  policy: number,
+  states: PageStates,
+): Uint8Array {
+  const writes = machine.table("writes");
+  const fates = new Uint8Array(writes.length);
+  const inside = new Uint8Array(256);
+  for (const cause of machine.policies[policy]!.counts) inside[cause] = 1;
+  const logs = new Uint8Array(256);
+  for (const cause of machine.policies[policy]!.logs) logs[cause] = 1;
+  const lanes = laneTable(states.blocks);
+  const final = finalStates(states);
+  for (let i = 0; i < writes.length; i++) {
+    const cause = writes.cause[i]!;
+    if (!inside[cause]) fates[i] = logs[cause] ? Lane.None : OUTSIDE;
+    else if (logs[cause]) fates[i] = Lane.Logged;
+    else {
+      let worst = Lane.Healed;
+      for (let page = writes.page[i]!, end = page + writes.pages[i]!; page < end; page++) {
+        const block = lanes.get(Math.floor(page / BLOCK_PAGES));
+        if (block === undefined) continue;
+        const state = final[block * BLOCK_PAGES + (page % BLOCK_PAGES)]!;
+        if (state === Lane.Stale) worst = Lane.Stale;
+        else if ((state === Lane.Possible || state === Lane.Unsent) && worst !== Lane.Stale) {
+          worst = Lane.Possible;
+        }
+      }
+      fates[i] = worst;
+    }
+  }
+  return fates;
+}
+
+/** The last state of each lane. */
+export function finalStates({ first, state }: PageStates): Uint8Array {
+  const final = new Uint8Array(first.length - 1);
+  for (let lane = 0; lane < final.length; lane++) {
+    if (first[lane + 1]! > first[lane]!) final[lane] = state[first[lane + 1]! - 1]!;
+  }
+  return final;
+}
+
+/** Requests in flight: from `ns[i]` on there are `depth[i]`. */
+export interface Depth {
+  ns: Float64Array;
+  depth: Int32Array;
+}
+
+const DROPPED = REQUEST_STATES.indexOf("dropped");
+
+/**
+ * Depth from pops and completions, sorted. Requests whose pop was not seen are left out, and those that
+ * were dropped: nothing tells when.
+ */
+export function depthOf(machine: MachineHistory): Depth {
+  const { popNs, popStream, usedNs, usedStream, state } = machine.table("requests");
+  const counts = (i: number) => popStream[i]! >= 0 && state[i] !== DROPPED;
+  const pops = popNs.filter((_, i) => counts(i)).sort();
+  const ends = usedNs.filter((_, i) => counts(i) && usedStream[i]! >= 0).sort();
+  const ns = new Float64Array(pops.length + ends.length);
+  const depth = new Int32Array(ns.length);
+  let now = 0;
+  for (let i = 0, p = 0, e = 0; i < ns.length; i++) {
+    const pop = p < pops.length && (e === ends.length || pops[p]! <= ends[e]!);
+    ns[i] = pop ? pops[p++]! : ends[e++]!;
+    now += pop ? 1 : -1;
+    depth[i] = now;
+  }
+  return { ns, depth };
+}

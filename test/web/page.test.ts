@@ -1,0 +1,268 @@
+/**
+ * The page in a real browser. Skipped where there is none; `.ci/run` installs one. Pictures of it are
+ * written to build/screenshots for a person to look at.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { mainMigration } from "../../src/answers/stale.ts";
+import type { ReplayResult } from "../../src/model/result.ts";
+import { fileSource } from "../../src/node/file-source.ts";
+import { replay } from "../../src/replay/replay.ts";
+import { staleSentence } from "../../src/report/text/migration-text.ts";
+import { verdictSentence } from "../../src/report/text/verdict.ts";
+import { choosePolicies } from "../../src/vhost/chosen-policy.ts";
+import { recordingOf } from "../support/memory-source.ts";
+import { rawZstd } from "../support/raw-zstd.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const TRACES = join(ROOT, "traces");
+const SCREENSHOTS = join(ROOT, "build/screenshots");
+const CHROMIUM = "/usr/bin/chromium";
+const PAGE = `file://${join(ROOT, "dist/vhost-replay.html")}`;
+const CLI = join(ROOT, "dist/cli/cli.js");
+const ARGUMENTS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const MIGRATION = ["migration/6.1/trace.txt.gz", "migration/6.1/dst.simpletrace.gz"].map((file) =>
+  join(TRACES, file),
+);
+const SMOKE = join(TRACES, "vhost-scsi/6.1.0-50-amd64/02-read-direct/trace.txt.gz");
+
+let folder = "";
+let context: BrowserContext;
+let page: Page;
+let requests: string[] = [];
+let complaints: string[] = [];
+
+async function launch(): Promise<void> {
+  const { chromium } = await import("playwright-core");
+  context = await chromium.launchPersistentContext(join(folder, "profile"), {
+    executablePath: CHROMIUM,
+    headless: true,
+    args: ARGUMENTS,
+    viewport: { width: 1280, height: 1000 },
+  });
+}
+
+async function newPage(): Promise<void> {
+  page = await context.newPage();
+  requests = [];
+  complaints = [];
+  page.on("request", (request) => requests.push(request.url()));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+}
+
+/** Opens recordings as a user does, and waits for pictures or for an error. */
+async function open(files: string[], address = PAGE): Promise<void> {
+  await page.goto(address);
+  if (files.length > 0) await page.setInputFiles("input[type=file]", files);
+  await page.waitForSelector(".pictures, .failure", { timeout: 60_000 });
+}
+
+/** When the worker has drawn and counted. */
+async function settled(): Promise<void> {
+  await page.waitForSelector(".legend .at:not(:empty)", { state: "attached", timeout: 60_000 });
+}
+
+async function resultOf(files: string[]): Promise<ReplayResult> {
+  const recording = await recordingOf(...files.map((file) => fileSource(file)));
+  return replay(recording, { policies: choosePolicies(), window: "auto" });
+}
+
+const numbers = (row: string[]) => row.map((cell) => Number(cell.replaceAll(",", "")));
+
+describe.skipIf(!existsSync(CHROMIUM))(`the page in a browser, which needs ${CHROMIUM}`, () => {
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "vhost-replay-page-"));
+    mkdirSync(SCREENSHOTS, { recursive: true });
+    await launch();
+  });
+  afterAll(async () => {
+    await context.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  beforeEach(() => newPage());
+  afterEach(async () => {
+    await page.close();
+    expect(complaints).toEqual([]);
+    for (const url of requests) expect(url).toMatch(/^(?:file:\/\/.*\.html(?:#.*)?|blob:null\/)/);
+    expect(requests.length).toBeLessThanOrEqual(2);
+  });
+
+  const text = () => gunzipSync(readFileSync(SMOKE));
+  const cases: [string, () => string[]][] = [
+    ["ftrace text in gzip", () => [SMOKE]],
+    ["ftrace text in zstd", () => [written("a.txt.zst", rawZstd(text()))]],
+    ["trace.dat with zstd inside", () => [join(TRACES, "vhost-scsi-variants/6.1-long/trace.dat")]],
+    [
+      "trace.dat in zstd, which is spooled",
+      () => {
+        const dat = readFileSync(join(TRACES, "vhost-scsi-variants/6.1-long/trace.dat"));
+        return [written("b.dat.zst", rawZstd(dat))];
+      },
+    ],
+    ["vhost-net", () => [join(TRACES, "vhost-net/6.1.0-50-amd64/n04-mrg/trace.txt.gz")]],
+    ["source and destination", () => MIGRATION],
+  ];
+
+  function written(name: string, bytes: Uint8Array): string {
+    const path = join(folder, name);
+    writeFileSync(path, bytes);
+    return path;
+  }
+
+  test.each(cases)("has the command line's numbers: %s", async (_, filesOf) => {
+    const files = filesOf();
+    await open(files);
+    const result = await resultOf(files);
+    const migration = mainMigration(result);
+    const told = migration?.from === "qemu" ? migration : null;
+    const lead = told ? staleSentence(told, result) : verdictSentence(result);
+    expect((await page.textContent("h1"))?.replace(/\s+/g, " ")).toBe(lead);
+    const rows = await page.locator("section:has(#policies) tbody tr").all();
+    expect(rows.length).toBe(result.policies.length);
+    for (const [i, row] of rows.entries()) {
+      const cells = numbers(await row.locator("td").allTextContents());
+      const { logged, lost, stale } = result.policies[i]!;
+      expect(cells.slice(0, 3)).toEqual([logged, lost, stale]);
+    }
+    const listed = await page.locator("section:has(#rounds) tbody tr").count();
+    expect(listed).toBe(result.rounds.length);
+  });
+
+  test("red is counted as the verdict counts it, under each policy", async () => {
+    await open(MIGRATION);
+    await settled();
+    const result = await resultOf(MIGRATION);
+    for (const [i, verdict] of mainMigration(result)!.verdicts.entries()) {
+      await page.locator("section:has(#policies) tbody button").nth(i).click();
+      const red = page.locator(".legend li").first().locator("b");
+      await expect.poll(() => red.textContent()).toBe(verdict.best.toLocaleString("en"));
+    }
+  });
+
+  test("the picture of a stale page is red at the end and has the ground's colour before", async () => {
+    await open(MIGRATION);
+    await settled();
+    const map = page.locator(".panel.main canvas.map");
+    const shot = await map.screenshot();
+    const colours = await page.evaluate(async (base64) => {
+      const image = new Image();
+      image.src = `data:image/png;base64,${base64}`;
+      await image.decode();
+      const canvas = new OffscreenCanvas(image.width, image.height);
+      const context = canvas.getContext("2d", { willReadFrequently: true })!;
+      context.drawImage(image, 0, 0);
+      const at = (x: number, y: number) => [
+        ...context.getImageData(x * image.width, y * 440, 1, 1).data,
+      ];
+      return { end: at(0.98, 0.15), before: at(0.02, 0.15) };
+    }, shot.toString("base64"));
+    expect(colours.end.slice(0, 3)).toEqual([200, 32, 40]);
+    expect(colours.before.slice(0, 3)).toEqual([246, 248, 250]);
+  });
+
+  test("a page's life, its requests and the map go together; the hash has no address", async () => {
+    await open(MIGRATION);
+    await settled();
+    await page.fill("#address", "0x400000");
+    await page.press("#address", "Enter");
+    await page.waitForSelector(".inspector tbody tr.write");
+    const life = (await page.textContent(".inspector"))!;
+    expect(life).toContain("the destination has old bytes");
+    expect(life).toContain("sent with data");
+    expect(life).toMatch(/request 1399\s*trace\.txt\.gz:21349/);
+    await page.getByText("its requests").click();
+    await expect.poll(() => page.textContent(".requests .rows")).toContain("1399");
+    await page.getByText("show it on the map").click();
+    await expect.poll(() => page.evaluate(() => location.hash)).toMatch(/^#[\d.]+,[\d.]+,[\d.]+,/);
+    expect(await page.evaluate(() => location.hash)).not.toMatch(/0x|400|trace/);
+    await page.screenshot({ path: join(SCREENSHOTS, "page-life.png"), fullPage: true });
+    const before = await page.evaluate(() => location.hash);
+    await page.focus(".pictures");
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(() => page.evaluate(() => location.hash)).not.toBe(before);
+    await page.keyboard.press("0");
+    await expect.poll(() => page.locator(".address").first().textContent()).toBe("0x200000");
+    await page.keyboard.press("/");
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("address");
+  });
+
+  test("the table of requests reaches its last row", async () => {
+    await open([join(TRACES, "vhost-scsi-variants/6.1-long/trace.dat")]);
+    await settled();
+    await page.getByLabel("only in the time").uncheck();
+    const requestsTable = page.locator(".requests");
+    await expect.poll(() => requestsTable.getAttribute("aria-rowcount")).toBe("20003");
+    await requestsTable.evaluate((element) => {
+      element.scrollTop = element.scrollHeight;
+    });
+    const last = requestsTable.locator('.row[aria-rowindex="20003"]');
+    await expect.poll(() => last.textContent()).toMatch(/^\s*\d+io/);
+  });
+
+  test("errors name no option of a command line, and a form can mend them", async () => {
+    const inflight = (file: string) => join(TRACES, "migration/6.1-inflight", file);
+    const files = ["trace.txt.gz", "src.log.gz", "dst.log.gz"].map(inflight);
+    await open(files);
+    const failure = (await page.textContent(".failure"))!;
+    expect(failure).toMatch(/clock/);
+    expect(failure).not.toMatch(/--|SECONDS|FILE/);
+    await page.setInputFiles("input[type=file]", [inflight("clock.txt")]);
+    await page.waitForSelector(".pictures", { timeout: 60_000 });
+    expect(await page.textContent("h1")).toMatch(/^Stale at the destination/);
+  });
+
+  test("what is no recording is refused in words", async () => {
+    await open([join(ROOT, "package.json")]);
+    expect(await page.textContent(".failure")).toMatch(/^package\.json: expected a recording/);
+  });
+
+  test("a history, and the page of `report --html`, need no recording", async () => {
+    const [file, html] = [join(folder, "h.vhist"), join(folder, "r.html")];
+    const run = (...words: string[]) => spawnSync(process.execPath, [CLI, ...words]).status;
+    expect(run("history", ...MIGRATION, "-o", file)).toBe(1);
+    await open([file]);
+    const sentence = await page.textContent("h1");
+    expect(sentence).toContain("1929 pages");
+    expect(run("report", ...MIGRATION, "--html", html)).toBe(1);
+    await page.close();
+    await newPage();
+    const bytes = readFileSync(html, "latin1");
+    expect(bytes).not.toContain(TRACES);
+    await open([], `file://${html}`);
+    await settled();
+    expect(await page.textContent("h1")).toBe(sentence);
+    expect(await page.textContent(".legend li b")).toBe("1,929");
+  });
+
+  test.each([
+    [1280, false],
+    [1280, true],
+    [1920, false],
+    [1920, true],
+  ])("pictures to look at, %s wide, dark %s", async (width, dark) => {
+    await page.setViewportSize({ width, height: 1000 });
+    await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
+    await open(MIGRATION);
+    await settled();
+    const name = `migration-${width}-${dark ? "dark" : "light"}.png`;
+    await page.screenshot({ path: join(SCREENSHOTS, name), fullPage: true });
+    const overflow = await page.evaluate(() => document.body.scrollWidth - innerWidth);
+    expect(overflow).toBeLessThanOrEqual(0);
+  });
+});
