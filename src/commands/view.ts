@@ -8,7 +8,7 @@ import type { Io } from "./shared/io.ts";
 import { type MigrationArguments, ranOption } from "./shared/migration-options.ts";
 import { packed, pageWith, writeWhole } from "./shared/page-file.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
-import { stoppedBy } from "./shared/say.ts";
+import { commonOptions } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
 export interface ViewArguments extends CommonArguments, Pick<MigrationArguments, "ran"> {
@@ -25,7 +25,7 @@ export async function run(api: ReplayApi, io: Io, args: ViewArguments): Promise<
     policies: replayablePolicies(api, io, args, args.policy),
     window: windowOf(args.assumeLogging, "auto"),
     ...ranOption(api, args),
-    ...stoppedBy(io),
+    ...commonOptions(io, args),
   };
   const { result, bytes } = await openSession(api, io, args).read((recording) =>
     api.history(recording, options, "events"),

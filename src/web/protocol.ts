@@ -79,25 +79,30 @@ export type ToWorker =
   | { type: "filter"; filter: RequestFilter }
   | { type: "rows"; from: number; count: number };
 
-/** A policy's numbers. */
+/** A policy's numbers; null: not known. */
 export interface PolicySummary {
   name: string;
   alias: string | null;
   title: string;
-  logged: number;
-  lost: number;
-  stale: number;
+  logged: number | null;
+  lost: number | null;
+  stale: number | null;
   /** Of the migration, where there is one. */
-  verdict: { best: number; possibly: number; healed: number; whatIf: boolean } | null;
+  verdict: {
+    best: number | null;
+    possibly: number | null;
+    healed: number | null;
+    whatIf: boolean;
+  } | null;
 }
 
 export interface RoundSummary {
   index: number;
   sync: string;
   seconds: string;
-  written: number;
+  written: number | null;
   sent: number | null;
-  policies: { logged: number; lost: number }[];
+  policies: { logged: number | null; lost: number | null }[];
 }
 
 /** Everything that is shown in words, and how pictures begin. */

@@ -2,7 +2,7 @@
 import { mainMigration } from "../answers/stale.ts";
 import { hasStates } from "../history/page-states.ts";
 import { countPages } from "../model/page-runs.ts";
-import type { Limit, ReplayResult, Round } from "../model/result.ts";
+import type { InputSummary, Limit, MachineResult, Round } from "../model/result.ts";
 import { findingsText } from "../report/text/finding-text.ts";
 import { migrationText, staleSentence } from "../report/text/migration-text.ts";
 import { byteSize, countOf, seconds } from "../report/text/number-text.ts";
@@ -71,14 +71,7 @@ const EFFECTS: Record<NonNullable<Limit["effect"]> | "none", string> = {
   none: "",
 };
 
-function aboutInput({
-  format,
-  compression,
-  size,
-  firstNs,
-  lastNs,
-  events,
-}: ReplayResult["inputs"][number]): string {
+function aboutInput({ format, compression, size, firstNs, lastNs, events }: InputSummary): string {
   const total = events.reduce((sum, { count }) => sum + count, 0);
   return [
     format,
@@ -90,10 +83,11 @@ function aboutInput({
 }
 
 function policySummary(
-  policy: ReplayResult["policies"][number],
-  result: ReplayResult,
+  policy: MachineResult["policies"][number],
+  result: MachineResult,
 ): PolicySummary {
   const verdict = mainMigration(result)?.verdicts.find((one) => one.policy === policy.name);
+  const known = verdict !== undefined && verdict.best !== null;
   return {
     name: policy.name,
     alias: policy.alias,
@@ -104,8 +98,10 @@ function policySummary(
     verdict: verdict
       ? {
           best: verdict.best,
-          possibly: countPages(verdict.possiblyStale),
-          healed: verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0),
+          possibly: known ? countPages(verdict.possiblyStale) : null,
+          healed: known
+            ? verdict.healed.reduce((sum, { runs }) => sum + countPages(runs), 0)
+            : null,
           whatIf: verdict.whatIf,
         }
       : null,

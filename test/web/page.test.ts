@@ -10,13 +10,12 @@ import { gunzipSync } from "node:zlib";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { mainMigration } from "../../src/answers/stale.ts";
-import type { ReplayResult } from "../../src/model/result.ts";
 import { fileSource } from "../../src/node/file-source.ts";
-import { replay } from "../../src/replay/replay.ts";
+
 import { staleSentence } from "../../src/report/text/migration-text.ts";
 import { verdictSentence } from "../../src/report/text/verdict.ts";
 import { choosePolicies } from "../../src/vhost/chosen-policy.ts";
-import { recordingOf } from "../support/memory-source.ts";
+import { type OneMachine, recordingOf, replayOne } from "../support/memory-source.ts";
 import { rawZstd } from "../support/raw-zstd.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -78,9 +77,9 @@ async function settled(): Promise<void> {
   await page.waitForSelector(".legend .at:not(:empty)", { state: "attached", timeout: 60_000 });
 }
 
-async function resultOf(files: string[]): Promise<ReplayResult> {
+async function resultOf(files: string[]): Promise<OneMachine> {
   const recording = await recordingOf(...files.map((file) => fileSource(file)));
-  return replay(recording, { policies: choosePolicies(), window: "auto" });
+  return replayOne(recording, { policies: choosePolicies(), window: "auto" });
 }
 
 const numbers = (row: string[]) => row.map((cell) => Number(cell.replaceAll(",", "")));
@@ -151,7 +150,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the page in a browser, which needs ${CHR
     for (const [i, verdict] of mainMigration(result)!.verdicts.entries()) {
       await page.locator("section:has(#policies) tbody button").nth(i).click();
       const red = page.locator(".legend li").first().locator("b");
-      await expect.poll(() => red.textContent()).toBe(verdict.best.toLocaleString("en"));
+      await expect.poll(() => red.textContent()).toBe(verdict.best!.toLocaleString("en"));
     }
   });
 

@@ -1,5 +1,5 @@
 /** `report --html`: the answer as a page, with the history that its pictures are drawn from. */
-import type { Replayer } from "../../answers/asked.ts";
+import type { Replayer } from "../../answers/replayer.ts";
 import type { HistoryLevel } from "../../history/index.ts";
 import { byteSize } from "../../report/text/number-text.ts";
 import { wholeNumber } from "./arguments.ts";

@@ -5,7 +5,7 @@ import type { Summary } from "../protocol.ts";
 import { MEANINGS } from "./legend.ts";
 import type { State, Store } from "./store.ts";
 
-const count = (n: number): string => n.toLocaleString("en");
+const count = (n: number | null): string => (n === null ? "not known" : n.toLocaleString("en"));
 
 /** Numbers of a sentence stand out. */
 function emphasised(sentence: string): TemplateResult[] {
@@ -45,7 +45,7 @@ export function policyMatrix(store: Store, state: State): TemplateResult {
               <td>${count(logged)}</td><td>${count(lost)}</td><td>${count(stale)}</td>
               ${
                 migrated
-                  ? html`<td class=${verdict && verdict.best > 0 ? "red" : ""}>${verdict ? count(verdict.best) : ""}</td>
+                  ? html`<td class=${(verdict?.best ?? 0) > 0 ? "red" : ""}>${verdict ? count(verdict.best) : ""}</td>
                   <td>${verdict ? count(verdict.possibly) : ""}</td><td>${verdict ? count(verdict.healed) : ""}</td>`
                   : ""
               }
@@ -126,8 +126,8 @@ export function roundsTable({ summary, policy }: State): TemplateResult {
           (
             round,
           ) => html`<tr><th scope="row">${round.index}</th><td>${round.sync}</td><td>${round.seconds}</td>
-            <td>${count(round.written)}</td><td>${count(round.policies[policy]?.logged ?? 0)}</td>
-            <td class=${(round.policies[policy]?.lost ?? 0) > 0 ? "red" : ""}>${count(round.policies[policy]?.lost ?? 0)}</td>
+            <td>${count(round.written)}</td><td>${count(round.policies[policy]?.logged ?? null)}</td>
+            <td class=${(round.policies[policy]?.lost ?? 0) > 0 ? "red" : ""}>${count(round.policies[policy]?.lost ?? null)}</td>
             ${sent ? html`<td>${round.sent === null ? "" : count(round.sent)}</td>` : ""}</tr>`,
         )}</tbody></table></div>
       ${moreRounds > 0 ? html`<p class="hint">and ${count(moreRounds)} more rounds, which count in all totals</p>` : ""}
