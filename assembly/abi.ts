@@ -613,7 +613,6 @@ export const QUEUE_UNKNOWN_STREAM = 208;
 /** u64 place of the last completion with an unknown head; u16 stream. */
 export const QUEUE_LAST_UNKNOWN_PLACE = 216;
 export const QUEUE_LAST_UNKNOWN_STREAM = 224;
-
 /** u64: vqs[0] of the device and the distance of its virtqueues; 0 before a drain. */
 export const QUEUE_Q0 = 232;
 export const QUEUE_STEP = 240;
@@ -635,13 +634,14 @@ export const QUEUE_MISFIT = 276;
 export const QUEUE_BEYOND_LOG = 304;
 /** u32: chains with an indirect table behind another descriptor. */
 export const QUEUE_LATE_TABLES = 308;
-/** u32: used descriptors of a packed ring whose slot is not known; split virtio-net headers. */
+/** u32: used descriptors of a packed ring, slot not known; split virtio-net headers; impossible ring sizes. */
 export const QUEUE_SLOT_UNKNOWN = 312;
 export const QUEUE_SPLIT_HEADERS = 316;
+export const QUEUE_BAD_RING = 320;
 /** u32: its machine's structure; its device's number plus 1, 0 before it is known; the next queue of that. */
-export const QUEUE_MACHINE = 320;
-export const QUEUE_DEVICE = 324;
-export const QUEUE_DEVICE_NEXT = 328;
+export const QUEUE_MACHINE = 324;
+export const QUEUE_DEVICE = 328;
+export const QUEUE_DEVICE_NEXT = 332;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {

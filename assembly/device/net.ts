@@ -18,7 +18,6 @@ import {
   EVENT_NH0,
   EVENT_NH1,
   EVENT_NHEADS,
-  EVENT_NUM,
   EVENT_PID,
   EVENT_RET,
   EVENT_VQ,
@@ -44,6 +43,7 @@ import { learnDriver } from "../known/device";
 import { noBase, ringCause, ringState } from "../known/log-state";
 import { take } from "../base/memory";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setInFlight } from "../known/queue";
+import { ringSlots } from "./used-ring";
 import { atEvent } from "../known/moment";
 import { HELD_SIZE, Thread, threadOf } from "../known/thread";
 import { usedNow } from "./request";
@@ -216,20 +216,26 @@ export function inOrder(feat: u64, event: usize): bool {
  * first: [U+4+8s, 8(num-f)), and [U, 8(f+n-num)) when f+n passes the end. Returns by how much the
  * used index moves.
  */
-export function inOrderRing(q: usize, event: usize, idx: u32): u32 {
+export function inOrderRing(q: usize, event: usize, num: u32, idx: u32): u32 {
   let base = load<u64>(event + EVENT_LOGADDR);
-  let num = load<u32>(event + EVENT_NUM);
   let n = load<u32>(event + EVENT_N);
   let state = ringState(q, load<u8>(event + EVENT_LOGUSED));
   let known = load<u32>(q + QUEUE_FIFO_COUNT) >= n;
   let moved: u32 = 0;
   let slot = idx;
   if (n > num) n = num;
+  let elements = <u32>Cause.ElemLogged + state;
   for (let j: u32 = 0; j < n; ++j) {
-    if (base != NO_ADDRESS && num) {
-      let at = base + 4 + 8 * <u64>(slot & (num - 1));
-      write(<u32>Cause.ElemLogged + state, at, 8, q, 0);
+    if (!known && j == 2) {
+      // Nothing is known of the rest: one chain each, slot after slot.
+      let rest = n - j;
+      if (base != NO_ADDRESS) ringSlots(q, elements, base, num, slot, rest);
+      store<u32>(q + QUEUE_UNPLACED, load<u32>(q + QUEUE_UNPLACED) + rest);
+      slot += rest;
+      moved += rest;
+      break;
     }
+    if (base != NO_ADDRESS) ringSlots(q, elements, base, num, slot, 1);
     let chains = known ? popFifo(q) : 0;
     // The two that are recorded serve where the pops were not seen: TX batches, a late start.
     if (!known && j == 0) chains = load<u16>(event + EVENT_NH0);

@@ -20,7 +20,7 @@ import { slotOf } from "../base/event-slot";
 import { noteLogAll } from "../known/log-state";
 import { reserve } from "../base/memory";
 import { learnDriver } from "../known/device";
-import { addQueue, firstQueue, knownQueue, noRoom, roomForQueue } from "../known/queue";
+import { addQueue, firstQueue, isRingSize, knownQueue, noRoom, roomForQueue } from "../known/queue";
 import { machineOfSpace } from "../known/space";
 import { atStream } from "../known/moment";
 import { streamAt } from "../decode/stream";
@@ -104,7 +104,7 @@ export function setQemuRing(space: u32, vdev: u64, index: u32, size: u32, used: 
   store<u64>(at, dev);
   store<u64>(at + 8, used);
   store<u32>(at + 16, index);
-  store<u32>(at + 20, size);
+  store<u32>(at + 20, isRingSize(size) ? size : 0);
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
     if (load<u64>(q + QUEUE_DEV) == dev && load<i32>(q + QUEUE_INDEX) == <i32>index) adoptRing(q);
   }

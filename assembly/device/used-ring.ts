@@ -4,7 +4,6 @@ import {
   EVENT_FEAT,
   EVENT_LOGADDR,
   EVENT_LOGUSED,
-  EVENT_NUM,
   EVENT_UFLAGS,
   EVENT_VQ,
   NO_ADDRESS,
@@ -13,25 +12,29 @@ import {
   QUEUE_NUM,
 } from "../abi";
 import { QUEUE_EVENT } from "../known/fields";
-import { F_RING_PACKED } from "../known/back-end";
+import { F_RING_PACKED } from "../known/fields";
 import { learn, ringCause, ringState } from "../known/log-state";
-import { hasFlag, queueOf } from "../known/queue";
+import { hasFlag, queueOf, ringSize } from "../known/queue";
 import { write } from "./write";
 
 /** VIRTIO_RING_F_EVENT_IDX. */
 const RING_F_EVENT_IDX: u64 = 1 << 29;
 
 /** The used ring's part of vhost_add_used_n(): elements from `idx` on, then the index word. */
-export function usedRing(q: usize, event: usize, idx: u32, n: u32, index: bool): void {
+export function usedRing(q: usize, event: usize, num: u32, idx: u32, n: u32, index: bool): void {
   let base = load<u64>(event + EVENT_LOGADDR);
-  let num = load<u32>(event + EVENT_NUM);
   if (base == NO_ADDRESS || !num) return;
   let cause = ringCause(q, load<u8>(event + EVENT_LOGUSED), load<u64>(event + EVENT_FEAT));
-  let slot = idx & (num - 1);
-  let first = min<u32>(n, num - slot);
-  write(cause, base + 4 + 8 * <u64>slot, 8 * <u64>first, q, 0);
-  if (n > first) write(cause, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0);
+  ringSlots(q, cause, base, num, idx, n);
   if (index) write(cause, base + 2, 2, q, 0);
+}
+
+/** Writes `n` used elements from `slot` on, at most a whole ring of `num`, which is not 0. */
+export function ringSlots(q: usize, cause: u32, base: u64, num: u32, slot: u32, n: u32): void {
+  let at = slot & (num - 1);
+  let first = min<u32>(n, num - at);
+  write(cause, base + 4 + 8 * <u64>at, 8 * <u64>first, q, 0);
+  if (n > first) write(cause, base + 4, 8 * <u64>min<u32>(n - first, num), q, 0);
 }
 
 /** The device event suppression area of a packed ring, 4 bytes (virtio 1.2, 2.8.10); nobody logs it. */
@@ -47,16 +50,18 @@ export function onRearm(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, true);
-  store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  let num = ringSize(q, event);
+  store<u32>(q + QUEUE_NUM, num);
   let base = load<u64>(event + EVENT_LOGADDR);
   if (base == NO_ADDRESS) return;
   if (load<u64>(event + EVENT_FEAT) & F_RING_PACKED) {
     eventArea(q, event);
     return;
   }
+  if (!num) return;
   if (!(load<u16>(event + EVENT_UFLAGS) & 1) || !(load<u64>(event + EVENT_FEAT) & RING_F_EVENT_IDX)) return;
   let cause = <u32>Cause.NotifyLogged + ringState(q, load<u8>(event + EVENT_LOGUSED));
-  write(cause, base + 4 + 8 * <u64>load<u32>(event + EVENT_NUM), 2, q, 0);
+  write(cause, base + 4 + 8 * <u64>num, 2, q, 0);
 }
 
 /** vhost_update_used_flags(): writes used->flags. */

@@ -14,7 +14,6 @@ import {
   EVENT_IDX,
   EVENT_LEN,
   EVENT_N,
-  EVENT_NUM,
   EVENT_VQ,
   QUEUE_CAPTURE_ON,
   QUEUE_COMPLETED,
@@ -35,7 +34,8 @@ import {
   REQUEST_USED_IDX,
   RequestState,
 } from "../abi";
-import { decide, F_RING_PACKED, inUserSpace } from "../known/back-end";
+import { decide, inUserSpace } from "../known/back-end";
+import { F_RING_PACKED } from "../known/fields";
 import { LOG_ALL, learn } from "../known/log-state";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
 import {
@@ -43,6 +43,7 @@ import {
   countLostCompletions,
   inFlight,
   queueOf,
+  ringSize,
   setFlag,
   setInFlight,
 } from "../known/queue";
@@ -65,7 +66,7 @@ export function onUsed(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, true);
-  let num = load<u32>(event + EVENT_NUM);
+  let num = ringSize(q, event);
   let idx = <u32>load<u16>(event + EVENT_IDX);
   let n = load<u32>(event + EVENT_N);
   store<u32>(q + QUEUE_NUM, num);
@@ -81,22 +82,22 @@ export function onUsed(event: usize): void {
     if (missing && missing <= num) {
       countLostCompletions(q, missing);
       if (packed) loseSlots(q);
-      else if (user) splitRing(q, event, expected, missing, false);
-      else usedRing(q, event, expected, missing, false);
+      else if (user) splitRing(q, event, num, expected, missing, false);
+      else usedRing(q, event, num, expected, missing, false);
     }
   }
   if (user) {
     store<i32>(q + QUEUE_NEXT_USED, (idx + n) & 0xffff);
-    if (packed) packedRing(q, event, request);
-    else splitRing(q, event, idx, n, true);
+    if (packed) packedRing(q, event, num, request);
+    else splitRing(q, event, num, idx, n, true);
     userCompletion(q, event, request, n);
     return;
   }
   let ordered = inOrder(load<u64>(event + EVENT_FEAT), event);
-  let moved = ordered ? inOrderRing(q, event, idx) : n;
+  let moved = ordered ? inOrderRing(q, event, num, idx) : n;
   store<i32>(q + QUEUE_NEXT_USED, (idx + moved) & 0xffff);
   if (!ordered) {
-    usedRing(q, event, idx, n, true);
+    usedRing(q, event, num, idx, n, true);
     dropFifo(q);
   }
   // Only the first of several elements is recorded; vhost-scsi and vhost-vsock return one.

@@ -51,7 +51,7 @@ import {
 import { QUEUE_RING_LOG, REQUEST_AGAIN } from "../known/fields";
 import { capacityOf, takeDirty } from "../base/memory";
 import { LOG_ALL, learn, noteLogAll } from "../known/log-state";
-import { addCount, freeRequest, hasFlag, inFlight, queueOf, setFlag, setInFlight } from "../known/queue";
+import { addCount, freeRequest, hasFlag, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
 import { atStream } from "../known/moment";
 import { addDesc, orphan, Thread, THREAD_SLOTS, threadAt, threadOf } from "../known/thread";
 import { popped } from "./request";
@@ -137,7 +137,7 @@ function meet(q: usize, event: usize): bool {
     store<i32>(q + QUEUE_INDEX, load<i32>(event + EVENT_N));
     store<i32>(q + QUEUE_NEXT_USED, load<u16>(event + EVENT_IDX));
   }
-  store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  store<u32>(q + QUEUE_NUM, ringSize(q, event));
   return fresh;
 }
 
@@ -215,7 +215,7 @@ function vuQueue(event: usize): usize {
     store<u64>(q + QUEUE_Q0, q0);
     if (q0 == vq) store<i32>(q + QUEUE_INDEX, 0);
   }
-  if (load<u32>(event + EVENT_NUM)) store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  if (load<u32>(event + EVENT_NUM)) store<u32>(q + QUEUE_NUM, ringSize(q, event));
   store<u8>(event + EVENT_LOGUSED, <u8>(load<u16>(event + EVENT_UFLAGS) & 1));
   return q;
 }

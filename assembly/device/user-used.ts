@@ -70,9 +70,8 @@ function writeWithin(
 }
 
 /** The element and the index of a split ring. */
-export function splitRing(q: usize, event: usize, idx: u32, n: u32, index: bool): void {
+export function splitRing(q: usize, event: usize, num: u32, idx: u32, n: u32, index: bool): void {
   let base = load<u64>(event + EVENT_LOGADDR);
-  let num = load<u32>(event + EVENT_NUM);
   if (base == NO_ADDRESS || !num) return;
   let cause = ringCause(q, load<u8>(event + EVENT_LOGUSED), load<u64>(event + EVENT_FEAT));
   let beyond: u32 = cause == Cause.RingLogged ? Cause.RingBeyond : 0;
@@ -90,9 +89,8 @@ export function splitRing(q: usize, event: usize, idx: u32, n: u32, index: bool)
  * the chain takes in the ring, 1 where they stand in an indirect table (virtio 1.2, 2.8.7). What is
  * logged is that slot behind the log address, which QEMU sets to the device event area.
  */
-export function packedRing(q: usize, event: usize, request: usize): void {
+export function packedRing(q: usize, event: usize, num: u32, request: usize): void {
   let base = load<u64>(event + EVENT_LOGADDR);
-  let num = load<u32>(event + EVENT_NUM);
   if (!num) return;
   let idx = <u32>load<u16>(event + EVENT_IDX);
   let slot = load<i32>(q + QUEUE_SLOT);

@@ -19,7 +19,6 @@ import {
   EVENT_LEN,
   EVENT_LOGBASE,
   EVENT_LUN,
-  EVENT_NUM,
   EVENT_PID,
   EVENT_Q0,
   EVENT_Q1,
@@ -57,7 +56,8 @@ import {
   RequestState,
 } from "../abi";
 import { QUEUE_RING, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
-import { F_RING_PACKED, inUserSpace } from "../known/back-end";
+import { inUserSpace } from "../known/back-end";
+import { F_RING_PACKED } from "../known/fields";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete } from "./net";
@@ -67,6 +67,7 @@ import {
   hasFlag,
   inFlight,
   queueOf,
+  ringSize,
   setFlag,
   setInFlight,
 } from "../known/queue";
@@ -99,7 +100,7 @@ export function onDrain(event: usize): bool {
   learn(q, event, true);
   let feat = load<u64>(event + EVENT_FEAT);
   store<u64>(q + QUEUE_DEV, load<u64>(event + EVENT_DEV));
-  store<u32>(q + QUEUE_NUM, load<u32>(event + EVENT_NUM));
+  store<u32>(q + QUEUE_NUM, ringSize(q, event));
   store<u64>(q + QUEUE_LOGBASE, load<u64>(event + EVENT_LOGBASE));
   setFlag(q, QUEUE_LOGBASE_KNOWN | QUEUE_DRAINED, true);
   setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);

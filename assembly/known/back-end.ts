@@ -10,7 +10,7 @@ import {
   QUEUE_LOGBASE,
   QUEUE_LOGBASE_KNOWN,
 } from "../abi";
-import { QUEUE_DECIDED, QUEUE_LENGTHS, QUEUE_LOG_END, QUEUE_LOG_TOLD } from "./fields";
+import { F_RING_PACKED, QUEUE_DECIDED, QUEUE_LENGTHS, QUEUE_LOG_END, QUEUE_LOG_TOLD } from "./fields";
 import {
   adoptLogEnd,
   DEVICE_LOG_TOLD,
@@ -21,8 +21,6 @@ import {
 } from "./device";
 import { hasFlag, setFlag } from "./queue";
 
-/** VIRTIO_F_RING_PACKED: no driver of drivers/vhost offers it. */
-export const F_RING_PACKED: u64 = 1 << 34;
 /** VHOST_USER_F_PROTOCOL_FEATURES: of the vhost-user protocol only. */
 const F_PROTOCOL: u64 = 1 << 30;
 

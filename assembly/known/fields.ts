@@ -30,3 +30,6 @@ export const REQUEST_AGAIN = 84;
 export const REQUEST_LATE_TABLE = 256;
 /** The chain begins with an indirect table. */
 export const REQUEST_INDIRECT = 512;
+
+/** VIRTIO_F_RING_PACKED: no driver of drivers/vhost offers it. */
+export const F_RING_PACKED: u64 = 1 << 34;

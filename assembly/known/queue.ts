@@ -1,9 +1,12 @@
 /** What is known of each virtqueue, and the requests in flight on it. Fields: abi.ts, QUEUE_*. */
 import {
   DESC_SIZE,
+  EVENT_FEAT,
+  EVENT_NUM,
   MAX_HEADS,
   MAX_QUEUES,
   NO_ADDRESS,
+  QUEUE_BAD_RING,
   QUEUE_FLAGS,
   QUEUE_HEADS,
   QUEUE_HEADS_CAP,
@@ -23,6 +26,7 @@ import {
   REQUEST_SIZE,
 } from "../abi";
 import { QUEUE_EVENT, QUEUE_RING, QUEUE_SLOT } from "./fields";
+import { F_RING_PACKED } from "./fields";
 import { enlarge, give, reserve } from "../base/memory";
 import { enterMachine, machine } from "./machine";
 
@@ -59,6 +63,27 @@ export function queueOf(vq: u64): usize {
 @inline
 export function knownQueue(vq: u64): usize {
   return vq == cachedVq && cached ? cached : findQueue(vq);
+}
+
+/** Largest size of a virtqueue, virtio 1.3, 2.7 and 2.8.10.1. */
+const MAX_RING: u32 = 32768;
+
+/** Whether a split virtqueue can have this size; 0 is that of one which is not set up. */
+export function isRingSize(num: u32): bool {
+  return num <= MAX_RING && (num & (num - 1)) == 0;
+}
+
+/**
+ * The size of the ring that an event tells; 0, counted, where no virtqueue has it. What is written to a
+ * ring is bounded by it, and so is the work that one event can ask for.
+ */
+export function ringSize(q: usize, event: usize): u32 {
+  let num = load<u32>(event + EVENT_NUM);
+  if (isRingSize(num)) return num;
+  // That of a packed one need be no power of two.
+  if (num <= MAX_RING && (load<u64>(event + EVENT_FEAT) & F_RING_PACKED) != 0) return num;
+  store<u32>(q + QUEUE_BAD_RING, load<u32>(q + QUEUE_BAD_RING) + 1);
+  return 0;
 }
 
 /** The slot of a kernel address: that of its queue, or the free one where it belongs. */

@@ -93,7 +93,11 @@ async function imageOf(
 
 function bitsSet(image: Uint8Array): number {
   let bits = 0;
-  for (const byte of image) for (let rest = byte; rest !== 0; rest &= rest - 1) bits += 1;
+  // Four bytes at a time, of which an image is a multiple: mostly nothing is in it.
+  const words = new Int32Array(image.buffer, image.byteOffset, image.length / 4);
+  for (let at = 0; at < words.length; at++) {
+    for (let rest = words[at]!; rest !== 0; rest &= rest - 1) bits += 1;
+  }
   return bits;
 }
 

@@ -61,7 +61,7 @@ const TEXTS: readonly TextKind[] = [
     what: "a memory map (info mtree -f, info ramblock)",
     matches: (head, text) =>
       /^FlatView #\d+/m.test(text) ||
-      /^\s*Block Name\s+PSize\s+Offset/m.test(text) ||
+      /^[ \t]{0,64}Block Name[ \t]{1,16}PSize[ \t]{1,32}Offset/m.test(text) ||
       /"command-line":\s*"info (?:mtree|ramblock)/.test(text) ||
       (some(/^\s*\{.*"(?:execute|return|QMP)"/)(head) && /FlatView #\d+/.test(text)),
   },

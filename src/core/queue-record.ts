@@ -19,6 +19,7 @@ import {
   EVIDENCE_ROUND,
   EVIDENCE_STREAM,
   EVIDENCE_TS,
+  QUEUE_BAD_RING,
   QUEUE_BEYOND_LOG,
   QUEUE_CAPTURE_UNKNOWN,
   QUEUE_COMPLETED,
@@ -125,6 +126,8 @@ export interface Queue {
   /** Device of QEMU: elements whose addresses are not known; of these, the mappings did not fit. */
   unmapped: number;
   misfit: number;
+  /** Events with a size of the ring that no virtqueue has. */
+  badRing: number;
   /** User-space back ends: ranges that end behind the log while logging is on. */
   beyondLog: number;
   /** Chains with an indirect table behind another descriptor. */
@@ -200,6 +203,7 @@ export function readQueues(core: Core): Queue[] {
       unplaced: view.getUint32(at + QUEUE_UNPLACED, true),
       noBuffer: view.getUint32(at + QUEUE_NO_BUFFER, true),
       unmapped: view.getUint32(at + QUEUE_UNMAPPED, true),
+      badRing: view.getUint32(at + QUEUE_BAD_RING, true),
       misfit: view.getUint32(at + QUEUE_MISFIT, true),
       beyondLog: view.getUint32(at + QUEUE_BEYOND_LOG, true),
       lateTables: view.getUint32(at + QUEUE_LATE_TABLES, true),

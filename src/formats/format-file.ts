@@ -59,6 +59,8 @@ const HEAD = /^name:([^\n]*)\nID:[ \t]*(\d+)[ \t]*\n/;
 /** The field that a kprobe's or return probe's format has before its own. */
 const PROBE_FIELD = /__probe_(?:ip|func)/;
 
+/** Longer than any declaration: what follows takes the square of it. */
+const LONGEST_FIELD = 1024;
 const FIELD =
   /^\s*field:\s*([^;]*);\s*offset:\s*(\d+);\s*size:\s*(\d+);(?:\s*signed:\s*(\d+);)?\s*$/;
 
@@ -145,7 +147,7 @@ export function eventFormatOf(
 export function parseHeaderPage(text: string, place: Place): HeaderPage {
   const member = (name: string): { offset: number; size: number } => {
     for (const line of text.split("\n")) {
-      const match = FIELD.exec(line);
+      const match = line.length > LONGEST_FIELD ? null : FIELD.exec(line);
       if (match?.[1]?.trim().split(/\s+/).at(-1) === name) {
         return { offset: Number(match[2]), size: Number(match[3]) };
       }

@@ -9,6 +9,7 @@
  * lines, losses, and lines that are no event. Formats: kernel/trace/trace_output.c
  * trace_print_context(), tracecmd/trace-read.c.
  */
+
 import {
   EVENT_CPU,
   EVENT_KIND,
@@ -26,6 +27,7 @@ import { OutOfMemory } from "../core/core.ts";
 import { classifyEvent, isMarker, type ProbeKind } from "../core/probe-fields.ts";
 import { atLine, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
+import { lastWord } from "../model/text-ends.ts";
 import { dialectOf } from "./dialects.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import type { Format } from "./format.ts";
@@ -55,7 +57,7 @@ const NO_CPU = 0xffff;
 
 const LOST = /^CPU:(\d+) \[(?:LOST )?(?:(\d+) )?EVENTS(?: DROPPED)?\]/;
 const BUFFER_STARTED = /^##### CPU (\d+) buffer started ####/;
-const PERF_LOST = /PERF_RECORD_LOST\b.*?\blost (\d+)/;
+const PERF_LOST = "PERF_RECORD_LOST";
 const ENTRIES = /^# entries-in-buffer\/entries-written: (\d+)\/(\d+)/;
 const LATENCY_ENTRIES = /^# latency: .*#(\d+)\/(\d+),/;
 const HEADER = /^(#|cpus=\d+$|version = |CPU \d+ is empty$|\s*$)/;
@@ -188,7 +190,7 @@ class FtraceText implements Feed {
     }
     if (problem === Problem.Value) {
       const token = /^\S*/.exec(line.slice(column))?.[0] ?? "";
-      const field = /([A-Za-z_]\w*)=$/.exec(line.slice(0, column))?.[1] ?? "the field";
+      const field = lastWord(line.slice(0, Math.max(0, column - 1))) || "the field";
       throw new RecordingError(
         { file: this.#file, at: atLine(number, column + 1) },
         `a number that fits ${field}`,
@@ -221,9 +223,9 @@ class FtraceText implements Feed {
       this.#gap(stream, Number(started[1]), null, number);
       return;
     }
-    const perf = PERF_LOST.exec(line);
-    if (perf) {
-      this.#gap(stream, NO_CPU, Number(perf[1]), number);
+    const perf = perfLost(line);
+    if (perf !== null) {
+      this.#gap(stream, NO_CPU, perf, number);
       return;
     }
     const entries = ENTRIES.exec(line) ?? LATENCY_ENTRIES.exec(line);
@@ -335,4 +337,11 @@ class FtraceText implements Feed {
   close(): void {
     this.#bytes.close();
   }
+}
+
+/** How many events a line of `perf script --show-lost-events` says are lost; null for another line. */
+function perfLost(line: string): number | null {
+  const at = line.indexOf(PERF_LOST);
+  const lost = at < 0 ? null : /\blost (\d{1,15})/.exec(line.slice(at + PERF_LOST.length));
+  return lost === null ? null : Number(lost[1]);
 }

@@ -19,6 +19,9 @@ const MAX_PAIRS = 10_000;
 /** A number of nanoseconds in a bundle's manifest: schema/bundle. */
 const MANIFEST = /"realtimeNs":\s*"(\d{1,20})",\s*"monotonicNs":\s*"(\d{1,20})"/g;
 
+/** A longer line is none of ours, and takes the square of it to be told apart. */
+const LONGEST_PAIR = 1024;
+
 /**
  * Readings of both clocks: lines `realtime=SEC monotonic=SEC [spread_ns=N]`, others are passed over; or
  * the manifest of a bundle. Throws RecordingError for a line that cannot be read, and without any.
@@ -29,7 +32,8 @@ export function parseClockPairs(text: string, file: string): ClockPair[] {
     pairs.push({ realtime: BigInt(realtime!), monotonic: BigInt(monotonic!), spread: 0n });
   }
   text.split("\n").forEach((line, i) => {
-    if (!line.includes("realtime=") || pairs.length >= MAX_PAIRS) return;
+    if (line.length > LONGEST_PAIR || !line.includes("realtime=") || pairs.length >= MAX_PAIRS)
+      return;
     const match =
       /realtime=(\d{1,12}\.\d{1,9})\s.*?monotonic=(\d{1,12}\.\d{1,9})(?:.*?spread_ns=(\d{1,18}))?/.exec(
         line,

@@ -10,7 +10,9 @@
  * The last number is the offset in the region, left out when it is 0. Behind it may stand the
  * accelerator (` KVM`) and the owner (`-o`).
  */
+
 import { atLine, type Place, quoteFound, RecordingError } from "../model/place.ts";
+import { withoutReturns } from "../model/text-ends.ts";
 
 /** `ramd` is a device's memory mapped as RAM (a BAR), `romd` a flash in read mode. */
 export type RangeKind = "ram" | "rom" | "ramd" | "romd";
@@ -47,7 +49,7 @@ export function parseFlatViews(text: string, placeOf: PlaceOfLine): FlatRange[][
   let number = 0;
   for (const raw of text.split("\n")) {
     number += 1;
-    const line = raw.replace(/\r+$/, "");
+    const line = withoutReturns(raw);
     if (/^FlatView #\d+$/.test(line)) {
       view = [];
       inMemory = false;

@@ -6,7 +6,9 @@
  *
  * The last two columns came with QEMU 8. `Offset` is QEMU's own ram_addr_t, no guest address.
  */
+
 import { quoteFound, RecordingError } from "../model/place.ts";
+import { withoutReturns } from "../model/text-ends.ts";
 import { LONGEST_LINE, type PlaceOfLine } from "./mtree-text.ts";
 
 /** One RAM block. Bytes. */
@@ -40,7 +42,7 @@ export function parseRamBlocks(text: string, placeOf: PlaceOfLine): RamBlock[][]
   let number = 0;
   for (const raw of text.split("\n")) {
     number += 1;
-    const line = raw.replace(/\r+$/, "");
+    const line = withoutReturns(raw);
     if (HEAD.test(line)) {
       table = [];
       tables.push(table);

@@ -1,4 +1,5 @@
 /** Writes a probe as a line for kprobe_events (Documentation/trace/kprobetrace.rst). */
+import { checked, checkedAll } from "./outside-value.ts";
 import type { PlacedField, PlacedProbe } from "./resolve.ts";
 
 /** The group of the events; recordings and the replay know them by their names alone. */
@@ -31,14 +32,19 @@ export function definition(probe: PlacedProbe, form: Form, abilities: Abilities)
   const fields = probe.fields
     .filter(({ field }) => !field.onlyNamed || (form === "btf" && abilities.entryInReturn))
     .map((field) => (form === "btf" ? named(field) : raw(field)));
-  return [`${type}:${GROUP}/${event}`, target(probe, form), ...fields].join(" ");
+  return [
+    `${type}:${GROUP}/${checked("event", event)}`,
+    target(probe, form),
+    ...checkedAll("fetch argument", fields),
+  ].join(" ");
 }
 
 function target(probe: PlacedProbe, form: Form): string {
   // With a module in front the kernel does not find the function's BTF; `%return` makes it look
   // for the parameters of a return probe.
-  if (form === "btf") return probe.function + (probe.probe.kind === "entry" ? "" : "%return");
-  return probe.module === null ? probe.function : `${probe.module}:${probe.function}`;
+  const name = checked("function", probe.function);
+  if (form === "btf") return name + (probe.probe.kind === "entry" ? "" : "%return");
+  return probe.module === null ? name : `${checked("module", probe.module)}:${name}`;
 }
 
 function raw({ field, register, offset }: PlacedField): string {

@@ -56,7 +56,7 @@ prepare() {
 has() { echo "$symbols" | grep -q -E " $1([[:space:]]|\$)"; }
 
 read_symbols() {
-	symbols=$(grep -E " ($functions)([[:space:]]|\$)" /proc/kallsyms)
+	symbols=$(grep -E " ($functions)(\.(isra|constprop|part|llvm)\.[0-9]+)*([[:space:]]|\$)" /proc/kallsyms)
 }
 
 # The offsets of the register form hold for one build only.
@@ -93,7 +93,12 @@ add() {
 }
 
 missing() {
-	note "without $1: $3 ($2 is not in this kernel, or its module is not loaded)"
+	other=$(echo "$symbols" | grep -o -E " $2\.[a-z]+\.[0-9.a-z]+" | head -n 1)
+	if [ -n "$other" ]; then
+		note "without $1: $3 (the compiler made$other of $2: its arguments are not where the source has them)"
+	else
+		note "without $1: $3 ($2 is not in this kernel, or its module is not loaded)"
+	fi
 }
 
 # Defines what can be defined; 1 when the kernel refuses a definition.

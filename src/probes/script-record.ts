@@ -77,7 +77,7 @@ prologue() {
 about() {
 	echo "kernel $(uname -s -r -v -m)"
 	echo "clock mono"
-	echo "form \${used_form:-not known, the probes were defined before}"
+	echo "form ${"$"}{used_form:-not known, the probes were defined before}"
 	echo "buffer_kb $buffer"
 	[ -n "$pid" ] && echo "filter one process and its vhost workers"
 	[ -n "$writes_only" ] && echo "filter acc==2"
@@ -195,6 +195,14 @@ status() {
 	echo "entries $(sum entries), lost $(sum overrun), read $(sum 'read events')"
 }
 
+# Everything that is made here is for root alone.
+umask 077
+newline='
+'
+one_line() {
+	case $2 in *"$newline"*) die "$1: one line, please" ;; esac
+}
+
 command=$1
 [ $# -gt 0 ] && shift
 out='' buffer=65536 pid='' writes_only='' form='' seconds='' used_form=''
@@ -206,6 +214,7 @@ run)
 	;;
 mark)
 	[ $# -gt 0 ] || die "mark: a text"
+	one_line mark "$*"
 	prepare
 	[ -d "$I" ] || die "nothing is being recorded"
 	put "$*" "$I/trace_marker" || die "the kernel refused the marker"
@@ -224,6 +233,7 @@ while getopts o:b:p:wf: option; do
 done
 shift $((OPTIND - 1))
 [ $# = 0 ] || die "unexpected: $*"
+one_line -o "$out"
 case $buffer in '' | *[!0-9]*) die "-b: kilobytes, not '$buffer'" ;; esac
 case $pid in *[!0-9]*) die "-p: a process id, not '$pid'" ;; esac
 case $form in '' | btf | regs) ;; *) die "-f: btf or regs, not '$form'" ;; esac

@@ -1,5 +1,6 @@
 /** Renders `probes --script`: a shell script that needs nothing else on the host. */
 import { type Abilities, definition, type Form } from "./definition.ts";
+import { checked, checkedAll, oneLine } from "./outside-value.ts";
 import { DRIVER_MODULES, type DriverName, probesFor } from "./recipe.ts";
 import type { Placement } from "./resolve.ts";
 import { SCRIPT_DEFINE } from "./script-define.ts";
@@ -32,21 +33,28 @@ export function renderScript(input: ScriptInput): string {
   const { placement, drivers, forms } = input;
   const functions = new Set(placement.placed.map((probe) => probe.function));
   const entries = drivers.map((driver) => `${DRIVER_MODULES[driver]}`);
+  const release = input.release === null ? null : checked("kernel release", input.release);
+  const machine = checked("machine", input.machine);
   const ioctls = placement.placed.filter(({ probe }) => probe.event === "ioctl");
   const lines = [
     "#!/bin/sh",
-    `# Records virtqueues for vhost-replay. Made by ${input.tool}: probes --script`,
-    `# for kernel ${input.release ?? "(not named)"}, ${input.machine}, drivers ${drivers.join(", ")}.`,
+    `# Records virtqueues for vhost-replay. Made by ${checked("tool and version", input.tool)}: probes --script`,
+    `# for kernel ${release ?? "(not named)"}, ${machine}, drivers ${drivers.join(", ")}.`,
     "# Runs in any POSIX shell, also that of busybox. record.sh --help shows the commands.",
     "",
-    `made_for_machine=${quoted(input.machine)}`,
-    `made_for_release=${quoted(input.release ?? "")}`,
+    `made_for_machine=${quoted(machine)}`,
+    `made_for_release=${quoted(release ?? "")}`,
     `forms=${quoted(forms.join(" "))}`,
-    `functions=${quoted([...functions].join("|"))}`,
-    `drivers=${quoted(ioctls.map((probe) => probe.function).join(" "))}`,
+    `functions=${quoted(checkedAll("function", functions).map(asPattern).join("|"))}`,
+    `drivers=${quoted(
+      checkedAll(
+        "function",
+        ioctls.map((probe) => probe.function),
+      ).join(" "),
+    )}`,
     `no_driver=${quoted(`module ${entries.join(" or ")} is not loaded; load it first: modprobe ${entries[0]}`)}`,
-    `blobs=${quoted(input.fingerprints.map((each) => `${each.name} ${each.cksum} ${each.size}`).join("\n"))}`,
-    `unplaced=${quoted(placement.missing.map((each) => `${each.event}|${each.function}|${each.why}`).join("\n"))}`,
+    `blobs=${quoted(input.fingerprints.map((each) => `${checked("name of BTF", each.name)} ${each.cksum} ${each.size}`).join("\n"))}`,
+    `unplaced=${quoted(placement.missing.map((each) => `${checked("event", each.event)}|${checked("function", each.function)}|${oneLine(each.why)}`).join("\n"))}`,
     "",
     "# What the verdict loses without an event.",
     "without() {",
@@ -61,7 +69,7 @@ export function renderScript(input: ScriptInput): string {
       ...(forms.includes(form)
         ? placement.placed.map(
             (probe) =>
-              `${probe.probe.event}|${probe.function}|${definition(probe, form, input.abilities)}`,
+              `${checked("event", probe.probe.event)}|${probe.function}|${definition(probe, form, input.abilities)}`,
           )
         : []),
       "EOF",
@@ -78,6 +86,11 @@ function withoutCases({ drivers, requests }: ScriptInput): string[] {
     if (!texts.has(event)) texts.set(event, without);
   }
   return [...texts].map(([event, text]) => `\t${event}) echo ${quoted(text)} ;;`);
+}
+
+/** A function's name in `grep -E`: the dots of `.isra.0` are meant. */
+function asPattern(name: string): string {
+  return name.replaceAll(".", "\\.");
 }
 
 function quoted(text: string): string {

@@ -4,7 +4,9 @@
  *
  *   ram_save_page(const char *rbname, uint64_t offset, void *host) "%s: offset: 0x%" PRIx64 …
  */
+
 import { atLine, quoteFound, RecordingError } from "../model/place.ts";
+import { lastWord } from "../model/text-ends.ts";
 
 /** Arguments of one event: `s` a string, `u` anything else (8 bytes in a record). */
 export interface SchemaArgument {
@@ -44,7 +46,7 @@ export function readTraceEvents(text: string, file: string): TraceEvents {
 }
 
 function argument(declaration: string): SchemaArgument {
-  const name = /(\w+)\s*$/.exec(declaration)?.[1] ?? "";
+  const name = lastWord(declaration.trimEnd());
   return { name, type: /\bchar\s*\*/.test(declaration) ? "s" : "u" };
 }
 

@@ -123,6 +123,14 @@ export function findLimits(
       `${counted(total(queues, "outOfRange"), "write")} lie beyond 16 TiB of guest memory and count nowhere.`,
     );
   }
+  if (total(queues, "badRing") > 0) {
+    add(
+      "bad-ring",
+      "both",
+      `No virtqueue has the ring size of ${counted(total(queues, "badRing"), "event")} (a power of two, at most ` +
+        "32768): what was written to that ring counts nowhere.",
+    );
+  }
   if (run.unattributed > 0) {
     add(
       "unattributed",

@@ -96,6 +96,14 @@ function mapLimits(run: MachineReplay, add: Add): void {
         "the same number, others for none (give `info mtree -f` with --mtree).",
     );
   }
+  if (run.follower.ram.refused > 0) {
+    add(
+      "memory-pieces",
+      "both",
+      `${counted(run.follower.ram.refused, "event")} of QEMU placed more pieces of memory than are kept (512 of each ` +
+        "QEMU): which guest pages those are is not known.",
+    );
+  }
   const outside = run.follower.ram.outside(
     run.core.runs(0, RowSet.EverWritten, 100_000).runs,
     run.devices.map((device) => device.memory),

@@ -1,20 +1,18 @@
 /** What is told while a replay runs: requests, watched writes, and whose the queues are. */
 import { evidenceSize } from "../core/core.ts";
-import {
-  type Queue,
-  type QueueName,
-  readEvidence,
-  readQueues,
-  readRequest,
-} from "../core/queue-record.ts";
+import { type QueueName, readEvidence, readRequest } from "../core/queue-record.ts";
 import { causeMask } from "../vhost/causes.ts";
 import type { Shared } from "./machine-replay.ts";
+import { QueueNames } from "./queue-names.ts";
 
 export class Observers {
   readonly #run: Pick<Shared, "core" | "options" | "placeOf" | "rows" | "devices">;
 
+  readonly #names: QueueNames;
+
   constructor(run: Pick<Shared, "core" | "options" | "placeOf" | "rows" | "devices">) {
     this.#run = run;
+    this.#names = new QueueNames(run.core, run.devices);
   }
 
   /** Requests that left their queues. */
@@ -69,25 +67,7 @@ export class Observers {
     return [...names];
   }
 
-  #queues: Queue[] = [];
-
-  /** Device and index of a queue by its number, with a look at the core only for a new one. */
   queueOf(): (id: number) => QueueName {
-    let fresh = false;
-    return (id) => {
-      if (!fresh && (this.#queues[id]?.index ?? null) === null) {
-        this.#queues = readQueues(this.#run.core);
-        fresh = true;
-      }
-      const queue = this.#queues[id];
-      if (!queue) throw new Error(`bug: no queue ${id}`);
-      return { ...this.#whose(queue), index: queue.index, vq: queue.vq };
-    };
-  }
-
-  /** Number of the machine, from 1, and of the device of a queue. */
-  #whose(queue: Queue): { machine: number; device: number } {
-    const device = this.#run.devices.ofQueue(queue);
-    return { machine: queue.machine + 1, device: device?.number ?? this.#run.devices.all.length };
+    return this.#names.queueOf();
   }
 }

@@ -65,7 +65,9 @@ function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSu
   const owns = new Map<Device | null, Queue[]>();
   for (const queue of queues) {
     const device = devices.ofQueue(queue);
-    owns.set(device, [...(owns.get(device) ?? []), queue]);
+    const own = owns.get(device);
+    if (own) own.push(queue);
+    else owns.set(device, [queue]);
   }
   return run.devices.map((device) => {
     const own = owns.get(device) ?? [];

@@ -196,7 +196,7 @@ describe("what is asked for wrongly is one clear line:", () => {
     [["--btf", btfOf(SID), "--driver", ""], "--driver: scsi, net, vsock, not nothing"],
     [["--btf", btfOf(SID), "--arch", "riscv"], "--arch: x86_64 or arm64, not riscv"],
     [["--btf", btfOf(SID), "--arch", "arm64"], "is one for x86_64"],
-    [["--btf", btfOf(SID), "--kernel", "next"], "--kernel: a release such as"],
+    [["--btf", btfOf(SID), "--kernel", "next"], "expected a kernel release such as"],
     [["--btf", btfOf(SID), "--form", "both"], "--form: btf or regs, not both"],
     [["--kernel", "1.2.3"], "for kernel 1.2.3 name the folder of its BTF with --btf"],
   ])("%s", async (args, message) => {

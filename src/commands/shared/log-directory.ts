@@ -2,13 +2,22 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "../../model/place.ts";
+import { writeSparse } from "../../node/sparse-file.ts";
 import { LOG_INDEX_SCHEMA } from "../../report/json/log-index.ts";
 
 const INDEX = "index.json";
 /** A folder of an earlier version of ours is ours as well. */
 const ANY_NUMBER = LOG_INDEX_SCHEMA.replace(/\d+$/, "");
-/** New files wait here until all of them are complete. */
-const STAGE = ".vhost-replay-part";
+/**
+ * New files wait here until all of them are complete. While it stands in a folder, what else is there
+ * may be of two runs: readers refuse it (observed.ts), and the next run of `log` takes it away.
+ */
+export const STAGE = ".vhost-replay-part";
+/**
+ * Bytes of all images together, holes included: so much has to be looked at, and whoever copies the
+ * folder may make it dense.
+ */
+const MOST_IN_ALL = 2 ** 36;
 
 /** Files on their way into a folder. */
 export interface LogDirectory {
@@ -29,13 +38,22 @@ export async function openLogDirectory(path: string): Promise<LogDirectory> {
   await rm(stage, { recursive: true, force: true });
   await mkdir(stage, { recursive: true });
   const added: string[] = [];
+  let bytes = 0;
   return {
     async add(name, content) {
-      await writeFile(join(stage, name), content);
+      bytes += content.length;
+      if (bytes > MOST_IN_ALL) {
+        throw new UsageError(
+          `${path}: the images have more than ${MOST_IN_ALL / 2 ** 30} GiB in all; give a smaller --log-size`,
+        );
+      }
+      await writeSparse(join(stage, name), content);
       added.push(name);
     },
     async commit(index) {
       await writeFile(join(stage, INDEX), index);
+      // Without its index the folder is nobody's answer, until the new one is there.
+      await rm(join(path, INDEX), { force: true });
       for (const name of previous) {
         if (!added.includes(name)) await rm(join(path, name), { force: true });
       }
@@ -50,8 +68,11 @@ export async function openLogDirectory(path: string): Promise<LogDirectory> {
 /** Names of the images an earlier run left. Throws UsageError when the folder is someone else's. */
 async function ownFiles(path: string): Promise<string[]> {
   let names: string[];
+  let unfinished = false;
   try {
-    names = (await readdir(path)).filter((name) => name !== STAGE);
+    const all = await readdir(path);
+    names = all.filter((name) => name !== STAGE);
+    unfinished = names.length < all.length;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOENT") return [];
@@ -61,6 +82,8 @@ async function ownFiles(path: string): Promise<string[]> {
   if (names.length === 0) return [];
   const images = names.filter((name) => /^\d{3,}\.bin$/.test(name));
   if (images.length + 1 === names.length && (await isOwnIndex(join(path, INDEX)))) return images;
+  // Cut off while its files took their places: the index goes first and comes last.
+  if (unfinished && images.length === names.length) return images;
   throw new UsageError(`${path}: not empty, and not a folder that log wrote; name another one`);
 }
 

@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import type { ObservedImages } from "../../answers/observed.ts";
 import { readFully, type Source } from "../../bytes/source.ts";
 import { atByte, RecordingError, UsageError } from "../../model/place.ts";
+import { STAGE } from "./log-directory.ts";
 
 /** One bit a page, 16 TiB of guest memory. */
 const MOST_BYTES = 2 ** 29;
@@ -56,6 +57,11 @@ function imagesNamed(
   read: (name: string) => Promise<Uint8Array>,
 ): ObservedImages {
   const files = new Map<number, string>();
+  if (names.includes(STAGE)) {
+    throw new UsageError(
+      `${folder}: log was cut off while it wrote here, and its images may be of two runs; run it again`,
+    );
+  }
   for (const name of names.sort()) {
     const match = /^(\d{1,9})\.bin$/.exec(name);
     if (!match) continue;

@@ -67,6 +67,8 @@ export async function openRedactedFiles(
   return {
     files,
     async commit() {
+      // Those of an earlier run go first: a cut here leaves too few files, and never some of each.
+      if (files.length > 1) for (const { name } of files) await rm(name, { force: true });
       for (const { temporary, name } of files) await rename(temporary, name);
     },
     discard,

@@ -2,7 +2,9 @@
  * The options of a trace.dat (trace-cmd.dat.v7(5), "OPTIONS"); version 6 has the same ids up to
  * 14. Options that point to a section are only noted here, with the offset.
  */
+
 import { quoteFound } from "../../model/place.ts";
+import { bracketed } from "../../model/text-ends.ts";
 import { type Cursor, decodeText } from "./cursor.ts";
 import type { CpuStat, GuestPeer, TimeShift, Tsc2Nsec } from "./trace-dat.ts";
 
@@ -96,7 +98,7 @@ export async function takeOption(
     case 4: {
       const text = await textOf(data);
       facts.hasTraceClock = true;
-      facts.clock = /\[([^\]]+)\]/.exec(text)?.[1] ?? null;
+      facts.clock = bracketed(text);
       if (facts.clock === null)
         addNote(notes, `option TRACECLOCK ${quoteFound(text)} names no clock`);
       return;
@@ -165,7 +167,7 @@ async function offsetOf(data: Cursor, name: string, notes: string[]): Promise<bi
 }
 
 function takeCpuStat(text: string, facts: OptionFacts, notes: string[]): void {
-  const buffer = /^\s*Buffer: (.*)$/m.exec(text);
+  const buffer = /^[ \t]*Buffer: (.*)$/m.exec(text);
   if (buffer !== null) facts.statBuffer = buffer[1]!.trim();
   const counter = (name: string): number => {
     const match = new RegExp(`^${name}: (\\d{1,15})$`, "m").exec(text);

@@ -2,8 +2,10 @@
  * Version 6: the pieces follow each other, so all but the CPU data can be read from a pipe.
  * Follows trace-cmd.dat.v6(5).
  */
+
 import { rangeStream } from "../../bytes/range.ts";
 import { atByte, quoteFound, RecordingError } from "../../model/place.ts";
+import { bracketed } from "../../model/text-ends.ts";
 import type { EventFormat, HeaderPage } from "../format-file.ts";
 import { type Contents, checkSubBufferSize, noteTornPages } from "./contents.ts";
 import { CPU_LIMIT, type CpuRange, cpuDataAt, exactStream, readCpuRange } from "./cpu-data.ts";
@@ -140,7 +142,7 @@ async function readTable(cursor: Cursor, cpuCount: number, options: OptionFacts)
     const length = await cursor.u64("the size of the clock's name");
     if (length > 0n && length <= 4096n && Number(length) <= room - 8) {
       const text = decodeText(await cursor.take(Number(length), "the clock's name"));
-      clock = /\[([^\]]+)\]/.exec(text)?.[1] ?? clock;
+      clock = bracketed(text) ?? clock;
     }
   }
   return { ranges, clock };

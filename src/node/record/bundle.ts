@@ -130,7 +130,7 @@ function hasZstd(): boolean {
 }
 
 async function pack(folder: string, name: string, archive: string): Promise<void> {
-  const tar = spawn("tar", ["-cf", "-", name], {
+  const tar = spawn("tar", ["-cf", "-", "--", name], {
     cwd: folder,
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { gunzipSync } from "node:zlib";
 
+import { checked } from "../../probes/outside-value.ts";
+
 /** Configuration bits that decide what can be recorded, and how vhost is built. */
 const CONFIG =
   /^(?:# )?(CONFIG_(?:VHOST\w*|TCM_VHOST|TARGET_CORE|KPROBES|KPROBE_EVENTS|KRETPROBES|RETHOOK|FTRACE|TRACING|DEBUG_INFO_BTF|DEBUG_INFO_BTF_MODULES|PROBE_EVENTS_BTF_ARGS|HAVE_FUNCTION_ARG_ACCESS_API|SECURITY_LOCKDOWN_LSM|PREEMPT\w*|X86_64|ARM64|CC_VERSION_TEXT|CC_IS_GCC|CC_IS_CLANG|LTO_\w+|RANDSTRUCT_\w+))(?:=| is not set)/;
@@ -11,7 +13,8 @@ const CONFIG =
 const MODULES = ["vhost", "vhost_iotlb", "vhost_scsi", "vhost_net", "vhost_vsock", "tun", "tap"];
 
 /** The lines of the kernel's configuration that matter; empty where it does not show it. */
-export function configLines(release: string): string[] {
+export function configLines(ownRelease: string): string[] {
+  const release = checked("kernel release", ownRelease);
   const text =
     readOptional(() => gunzipSync(readFileSync("/proc/config.gz")).toString()) ??
     readOptional(() => readFileSync(`/boot/config-${release}`, "utf8")) ??

@@ -10,6 +10,7 @@ import {
 } from "../../probes/btf/calling-convention.ts";
 import { cksum } from "../../probes/cksum.ts";
 import { type Abilities, abilitiesOf, type Form } from "../../probes/definition.ts";
+import { checked } from "../../probes/outside-value.ts";
 import { DRIVER_MODULES, type DriverName, MODULES, probesFor } from "../../probes/recipe.ts";
 import { type Placement, placeProbes } from "../../probes/resolve.ts";
 import type { Fingerprint } from "../../probes/script.ts";
@@ -70,11 +71,9 @@ export async function kernelProbes(request: ProbeRequest): Promise<KernelProbes>
     throw error;
   });
   const architecture = architectureFor(request.architecture, kernel.vmlinux);
-  const known = request.kernel ?? (ofHost ? release() : kernel.version);
+  const named = request.kernel ?? (ofHost ? release() : kernel.version);
+  const known = named === null ? null : checked("kernel release", named);
   const abilities = known === null ? null : abilitiesOf(known);
-  if (known !== null && abilities === null) {
-    throw new UsageError(`--kernel: a release such as 6.12.57+deb13-amd64, not ${known}`);
-  }
   const placement = placeProbes(probesFor(request.drivers, request.requests), kernel, architecture);
   if (ofHost && !placement.placed.some(({ probe }) => probe.event === "ioctl")) {
     throw new UsageError(noDriver(request.drivers));

@@ -1,4 +1,6 @@
 /** Switches QEMU's trace events on for a recording, and back; saves what makes them readable. */
+
+import { checkedAll } from "../../probes/outside-value.ts";
 import { QEMU_EVENTS } from "../../qemu/events.ts";
 import type { MonitorLine, Qmp } from "./qmp.ts";
 
@@ -31,7 +33,7 @@ export async function switchEvents(
   names: readonly string[],
   enable: boolean,
 ): Promise<void> {
-  for (const name of names) {
+  for (const name of checkedAll("event of QEMU", names)) {
     await qmp.execute("trace-event-set-state", { name, enable, "ignore-unavailable": true });
   }
 }

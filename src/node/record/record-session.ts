@@ -1,6 +1,7 @@
 /** One recording on this host, from the definition of the probes to the finished bundle. */
 import process from "node:process";
 import { UsageError } from "../../model/place.ts";
+import { checked } from "../../probes/outside-value.ts";
 import { type BundleFile, findProgram, PartialBundle } from "./bundle.ts";
 import { defineProbes } from "./define-probes.ts";
 import { errorCode, type Host } from "./host.ts";
@@ -233,7 +234,8 @@ function applyFilters(tracefs: TraceFs, { pid, writesOnly }: RecordOptions): voi
   if (pid === null) return;
   const threads = threadsOf(pid);
   tracefs.set("options/event-fork", "1");
-  for (const thread of threads) tracefs.add("set_event_pid", `${thread} `);
+  for (const thread of threads)
+    tracefs.add("set_event_pid", `${checked("number of a process", thread)} `);
 }
 
 async function untilEnd(

@@ -5,6 +5,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { UsageError } from "../../model/place.ts";
+import { checked, checkedAll } from "../../probes/outside-value.ts";
 import { errorCode, type Host } from "./host.ts";
 
 /** A process, told apart from a later one with the same number. */
@@ -62,11 +63,27 @@ export function readState(file: string): RecordState | null {
     if (errorCode(error) === "ENOENT") return null;
     throw new UsageError(`${file}: cannot be read (${errorCode(error)})`);
   }
+  let state: RecordState;
   try {
-    return JSON.parse(text);
+    state = JSON.parse(text);
   } catch {
     // Cut off while it was written: nothing had been done yet that it would name.
     return null;
+  }
+  if (isState(state)) return state;
+  throw new UsageError(`${file}: not the state of a recording; remove it`);
+}
+
+/** Signals are sent to what it names, and QEMU's events switched off: a number of 0 or -1 is everybody. */
+function isState(state: RecordState | null): state is RecordState {
+  try {
+    for (const each of [state!.recorder, state!.child]) {
+      if (each !== null) checked("number of a process", each.pid);
+    }
+    if (state!.qemu) checkedAll("event of QEMU", state!.qemu.events);
+    return typeof state!.partial === "string";
+  } catch {
+    return false;
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { UsageError } from "../../model/place.ts";
 import { GROUP } from "../../probes/definition.ts";
+import { checked } from "../../probes/outside-value.ts";
 import { errorCode, type Host } from "./host.ts";
 import { identify, type ProcessId } from "./record-state.ts";
 import type { TraceFs } from "./tracefs.ts";
@@ -116,7 +117,7 @@ export function tracefsRecorder(host: Host, tracefs: TraceFs, folder: string): R
  * standard input, whose other side we hold. (POSIX: a job in the background ignores SIGINT, but
  * trace-cmd installs a handler of its own.)
  */
-const WRAPPER = '"$@" </dev/null & p=$!; read x; kill -INT $p 2>/dev/null; wait $p';
+const WRAPPER = 'umask 077; "$@" </dev/null & p=$!; read x; kill -INT $p 2>/dev/null; wait $p';
 const START_TIMEOUT = 60_000;
 
 /** Runs `trace-cmd record` on our instance. Throws UsageError when it does not start. */
@@ -132,7 +133,7 @@ export async function traceCmdRecorder(
     "sh",
     [
       ...["-c", WRAPPER, "sh", traceCmd, "record", "-q", "-k", "-o", file],
-      ...["-B", instance, "-C", "mono", "-b", `${bufferKib}`, "-e", GROUP],
+      ...["-B", instance, "-C", "mono", "-b", checked("number of KiB", bufferKib), "-e", GROUP],
     ],
     { cwd: folder, detached: true, stdio: ["pipe", "pipe", "pipe"] },
   );

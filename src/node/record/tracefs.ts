@@ -4,6 +4,7 @@
  */
 import { UsageError } from "../../model/place.ts";
 import { GROUP } from "../../probes/definition.ts";
+import { checked, checkedAll } from "../../probes/outside-value.ts";
 import { errorCode, type Host } from "./host.ts";
 
 const PLACES = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] as const;
@@ -116,7 +117,10 @@ export class TraceFs {
 
   #events(): string[] {
     const entries = this.hasProbes ? this.#host.list(this.#group) : [];
-    return entries.filter((name) => name !== "enable" && name !== "filter");
+    return checkedAll(
+      "event",
+      entries.filter((name) => name !== "enable" && name !== "filter"),
+    );
   }
 
   #try(act: () => void): void {
@@ -142,7 +146,7 @@ export class TraceFs {
       ["this kernel has no trace clock mono", () => this.set("trace_clock", "mono")],
       [
         `no memory for a ring buffer of ${bufferKib} KiB for each CPU (--buffer-size)`,
-        () => this.set("buffer_size_kb", `${bufferKib}`),
+        () => this.set("buffer_size_kb", checked("number of KiB", bufferKib)),
       ],
     ];
     for (const [complaint, act] of steps) {
@@ -172,7 +176,7 @@ export class TraceFs {
 
   /** Writes a line into the recording. */
   mark(text: string): void {
-    this.set("trace_marker", text);
+    this.set("trace_marker", checked("line of text", text));
   }
 
   /** Removes our instance. Returns whether it is gone: somebody may have its files open. */

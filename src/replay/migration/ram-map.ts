@@ -27,7 +27,11 @@ interface Range {
 export type Placed = "events" | "mtree" | "mem-table" | "assumed" | "nowhere";
 
 const PAGE = BigInt(PAGE_BYTES);
-const MAX_RANGES = 4096;
+/**
+ * Of each QEMU. KVM had 509 slots and vhost has as many regions; every event that places memory is
+ * compared with all of them.
+ */
+const MAX_RANGES = 512;
 /**
  * Without any map the RAM of a PC below this offset lies at the same address: pc_q35_init() and
  * pc_init1() split it at 2 GiB at the lowest (hw/i386).
@@ -41,6 +45,8 @@ export class RamMap {
   readonly #ranges = new Map<number, Range[]>();
   /** The map that the user gave. */
   readonly mtree: readonly BlockRange[];
+  /** Events that placed more memory than is kept. */
+  refused = 0;
   /** By input and block. */
   readonly placed = new Map<string, Placed>();
 
@@ -87,7 +93,10 @@ export class RamMap {
     );
     const touching = ranges.filter((other) => touches(range, other));
     const apart = ranges.filter((other) => !touches(range, other));
-    if (apart.length >= MAX_RANGES) return;
+    if (apart.length >= MAX_RANGES) {
+      this.refused++;
+      return;
+    }
     const known = touching.some((other) => inside(range, other));
     const joined = [...apart, joinAll([range, ...touching])];
     this.#ranges.set(space, joined);
