@@ -13,6 +13,7 @@ import { seriesPolicy } from "../vhost/policy-row.ts";
 import { NO_PATCHES, PATCHES, patchChoices, patchList, type Series } from "../vhost/series.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { type MachineOptions, selectMachines, worstStatus } from "./machines.ts";
+import { leavesOpen } from "./open.ts";
 import type { Replayer } from "./replayer.ts";
 
 export type Options = Pick<CommonOptions, "window" | "signal" | keyof MachineOptions>;
@@ -35,10 +36,20 @@ export async function ask(
   return { asked, result, attributions: result.machines.map(attributePages) };
 }
 
-/** 0: nothing is lost, or the series saves all of it. 1: pages stay lost. 3: no verdict. */
-export function statusOf({ attributions }: Pick<Answer, "attributions">): 0 | 1 | 3 {
+/**
+ * 0: nothing is lost, or the series saves all of it. 1: pages stay lost. 3: no verdict, or devices
+ * whose writes are not recorded leave it open.
+ */
+export function statusOf({
+  attributions,
+  result,
+}: Pick<Answer, "attributions" | "result">): 0 | 1 | 3 {
   return worstStatus(
-    attributions.map(({ lost, prefix }) => (lost === null ? 3 : prefix === null ? 1 : 0)),
+    attributions.map(({ lost, prefix }, i) => {
+      if (lost === null) return 3;
+      if (prefix === null) return 1;
+      return leavesOpen(result.machines[i]!.limits) ? 3 : 0;
+    }),
   );
 }
 

@@ -3,6 +3,7 @@ import type { DeviceSummary, MachineResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { selectMachines, worstStatus } from "./machines.ts";
+import { leavesOpen } from "./open.ts";
 import type { Replayer } from "./replayer.ts";
 
 export type Options = CommonOptions;
@@ -18,15 +19,19 @@ export async function ask(
   return { asked, result: selectMachines(await run(recording, base), options) };
 }
 
-/** 0: nothing lost. 1: pages lost by at least one policy. 3: no verdict, of a machine at least. */
+/**
+ * 0: nothing lost. 1: pages lost by at least one policy. 3: of a machine at least there is no verdict, or
+ * devices whose writes are not recorded leave it open.
+ */
 export function statusOf({ result }: Pick<Answer, "result">): 0 | 1 | 3 {
   return worstStatus(result.machines.map(machineStatus));
 }
 
 /** The same of one machine. */
-export function machineStatus({ verdict, policies }: MachineResult): 0 | 1 | 3 {
+export function machineStatus({ verdict, policies, limits }: MachineResult): 0 | 1 | 3 {
   if (!verdict) return 3;
-  return policies.some(({ lost }) => lost !== null && lost > 0) ? 1 : 0;
+  if (policies.some(({ lost }) => lost !== null && lost > 0)) return 1;
+  return leavesOpen(limits) ? 3 : 0;
 }
 
 /** The driver's name when all devices that did something have the same, otherwise `vhost`. */

@@ -6,6 +6,7 @@ import type { MachineResult, MigrationResult, MigrationVerdict } from "../model/
 import { type Recording, replay } from "../replay/replay.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { oneMachine, selectMachines, worstStatus } from "./machines.ts";
+import { leavesOpen } from "./open.ts";
 import type { Replayer } from "./replayer.ts";
 
 export interface Options extends CommonOptions {
@@ -71,7 +72,8 @@ export function statusOf({ result }: Pick<Answer, "result">): 0 | 1 | 3 {
 export function machineStatus(machine: MachineResult): 0 | 1 | 3 {
   const migration = mainMigration(machine);
   if (migration === null || !machine.verdict) return 3;
-  return migration.verdicts.some(({ worst }) => worst !== null && worst > 0) ? 1 : 0;
+  if (migration.verdicts.some(({ worst }) => worst !== null && worst > 0)) return 1;
+  return migration.verdicts.length > 0 && leavesOpen(machine.limits) ? 3 : 0;
 }
 
 /** The migration that a report speaks of: the last one that has a verdict, else the last one. */

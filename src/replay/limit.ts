@@ -8,6 +8,7 @@ import type { Queue } from "../core/queue-record.ts";
 import { counted } from "../model/counted.ts";
 import type { Certainty, InputSummary, Limit, LogWindow } from "../model/result.ts";
 import { backEndLimits } from "./back-end-limit.ts";
+import { clockLimit } from "./clock-limit.ts";
 import type { MachineReplay } from "./machine-replay.ts";
 import { migrationLimits } from "./migration-limit.ts";
 
@@ -35,6 +36,9 @@ export function findLimits(
   const limits: Limit[] = [];
   const add = (code: string, effect: Limit["effect"], text: string, places: Limit["places"] = []) =>
     limits.push({ code, text, effect, places });
+  const clock = clockLimit(inputs);
+  if (clock) limits.push(clock);
+  const unsure = clock ? " Or they only stand in another order, by the clock." : "";
 
   const headerGaps = inputs.flatMap((input) => input.gaps);
   const losses = [...run.shared.gaps, ...headerGaps];
@@ -58,7 +62,7 @@ export function findLimits(
       "completions-lost",
       "more",
       `${counted(lostCompletions, "completion")} of requests are not in the recording (gaps in the used ` +
-        "index): their used-ring writes are known, their descriptors are not.",
+        `index): their used-ring writes are known, their descriptors are not.${unsure}`,
     );
   }
   const unknown = queues.filter((queue) => queue.unknownHead > 0);
@@ -67,7 +71,7 @@ export function findLimits(
       "attached-late",
       "more",
       `${counted(total(unknown, "unknownHead"), "request")} completed whose pop is not in the recording ` +
-        "(it began later, or events were lost): their descriptors are not known.",
+        `(it began later, or events were lost): their descriptors are not known.${unsure}`,
       unknown
         .slice(0, 8)
         .map((queue) => run.placeOf(queue.firstUnknown.stream, queue.firstUnknown.place)),

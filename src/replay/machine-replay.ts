@@ -16,7 +16,6 @@ import type {
   SyncMark,
   ToldBy,
 } from "../model/result.ts";
-import { BASE_ASSUMED } from "./back-end-limit.ts";
 import type { Device } from "./device.ts";
 import type { Devices } from "./devices.ts";
 import type { Machines } from "./machines.ts";
@@ -24,6 +23,7 @@ import { qemuLogPages } from "./memory-table.ts";
 import { MigrationFollower } from "./migration/follower.ts";
 import type { ReplayOptions, ReplayTables } from "./replay-options.ts";
 import type { ReplayState } from "./replay-state.ts";
+import { RoundCaveats } from "./round-caveats.ts";
 import { syncView } from "./sync-view.ts";
 
 /** Rounds that a result lists one by one. */
@@ -62,17 +62,15 @@ export class MachineReplay implements ReplayState {
   unattributed = 0;
   /** Highest page logged behind the end of QEMU's log, by policy. */
   readonly beyondLog = new Map<string, number>();
+  readonly #caveats: RoundCaveats;
   #syncs = 0;
   #round = 0;
-  #roundGaps = 0;
-  #unknownBefore = 0;
-  #lostBefore = 0;
-  #assumedBefore = 0;
 
   constructor(index: number, shared: Shared, map: readonly BlockRange[]) {
     this.#index = index;
     this.number = index + 1;
     this.shared = shared;
+    this.#caveats = new RoundCaveats(shared.core, shared.inputs);
     this.follower = new MigrationFollower(this, map, (moment, told) =>
       this.sync({ name: "bitmap sync", ...moment }, BigInt(moment.ns), told),
     );
@@ -130,31 +128,8 @@ export class MachineReplay implements ReplayState {
 
   /** Events were lost. */
   gap(ts: bigint): void {
-    this.#roundGaps++;
+    this.#caveats.gap();
     this.follower.gap(ts);
-  }
-
-  /** Why this round's log may be incomplete. */
-  #caveats(): string[] {
-    const unknown = this.core.exports.unknownHeadsTotal();
-    const lost = this.core.exports.lostCompletionsTotal();
-    const caveats: string[] = [];
-    if (this.#roundGaps > 0) caveats.push("events were lost in this round");
-    if (lost > this.#lostBefore) {
-      caveats.push(`${lost - this.#lostBefore} completions of this round are lost`);
-    }
-    if (unknown > this.#unknownBefore) {
-      const n = unknown - this.#unknownBefore;
-      const requests = n === 1 ? "request that was" : "requests that were";
-      caveats.push(`${n} ${requests} popped before the recording, or in a gap, completed`);
-    }
-    const assumed = this.core.exports.basesAssumedTotal();
-    if (assumed > this.#assumedBefore) caveats.push(BASE_ASSUMED);
-    this.#assumedBefore = assumed;
-    this.#roundGaps = 0;
-    this.#unknownBefore = unknown;
-    this.#lostBefore = lost;
-    return caveats;
   }
 
   /** Ends the round: the dirty log is fetched, or (`mark` null) the recording is at its end. */
@@ -174,7 +149,7 @@ export class MachineReplay implements ReplayState {
     exports.attribute();
     this.unattributed += exports.refusedEvidence();
     this.#checkLogEnd();
-    const rounds = readRound(this.core, this.rows, this.#round, mark, this.#caveats());
+    const rounds = readRound(this.core, this.rows, this.#round, mark, this.#caveats.take());
     for (const round of rounds) round.bitmapSync = bitmapSync;
     // What follows the last sync is a round only when something happened in it.
     if (mark !== null || this.#round === 0 || rounds.some((round) => !isEmpty(round))) {

@@ -12,6 +12,7 @@ import type {
   ReplayResult,
 } from "../model/result.ts";
 import { fitsDrivers } from "../vhost/policy-row.ts";
+import { UNORDERED } from "./clock-limit.ts";
 import type { Device } from "./device.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
@@ -19,6 +20,7 @@ import type { MachineReplay } from "./machine-replay.ts";
 import { withoutNumbers } from "./not-known.ts";
 import type { Replay } from "./run.ts";
 import { answerable } from "./sufficiency.ts";
+import { unseenLimit } from "./unseen-devices.ts";
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
@@ -141,6 +143,8 @@ function summariseMachine(run: MachineReplay, inputs: InputSummary[]): MachineRe
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];
   const limits = findLimits(run, inputs, queues, window);
+  const unseen = unseenLimit(run.follower.started.all, inputs, devices);
+  if (unseen) limits.splice(limits[0]?.code === UNORDERED ? 1 : 0, 0, unseen);
   const sufficiency = answerable(
     [...inputs, ...run.plan.destinations],
     rounds,

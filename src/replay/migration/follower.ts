@@ -13,6 +13,7 @@ import type { MigrationResult, Round } from "../../model/result.ts";
 import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
 import type { IoctlEffect } from "../device-ioctls.ts";
 import type { ReplayState } from "../replay-state.ts";
+import { StartedDevices } from "../unseen-devices.ts";
 import { RamMap } from "./ram-map.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
 import { readMigration } from "./verdicts.ts";
@@ -30,6 +31,8 @@ export class MigrationFollower {
   readonly timeline: Timeline;
   readonly ram: RamMap;
   readonly migrations: MigrationResult[] = [];
+  /** Devices that QEMU hands to a vhost. */
+  readonly started = new StartedDevices();
   /** Migrations that are counted and not listed. */
   more = 0;
   readonly #run: ReplayState;
@@ -69,6 +72,11 @@ export class MigrationFollower {
       case EventKind.QConfigWrite:
         this.#configWrite(head, at, space);
         break;
+      case EventKind.QDevStart: {
+        const args = new EventArguments(this.#core, at);
+        this.started.note(space, args.bits("dev"), args.text("name"), place);
+        break;
+      }
       case EventKind.QStatus:
         this.#config(space).status(head.pid, new EventArguments(this.#core, at).bits("vdev"));
         break;

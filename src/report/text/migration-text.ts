@@ -1,4 +1,5 @@
 /** Migrations for people: the sentence that a report begins with, the time line, the counts. */
+import { leavesOpen } from "../../answers/open.ts";
 import { countPages } from "../../model/page-runs.ts";
 import type { MachineResult, MigrationResult, MigrationVerdict } from "../../model/result.ts";
 import { countOf, numberText, seconds } from "./number-text.ts";
@@ -18,18 +19,19 @@ export function staleSentence(migration: MigrationResult, result: MachineResult)
     const policy = result.policies.find(({ name }) => name === verdict.policy);
     const alias = policy?.alias ? `${policy.alias} (${verdict.policy})` : verdict.policy;
     return i === 0
-      ? `Stale at the destination under ${alias}: ${amount(verdict)}`
-      : `under ${alias}: ${amount(verdict)}`;
+      ? `Stale at the destination under ${alias}: ${amount(verdict, result)}`
+      : `under ${alias}: ${amount(verdict, result)}`;
   });
   const open =
     migration.outcome === "unfinished" ? " The recording ends before the migration." : "";
   return `${clauses.join("; ")}.${open}`;
 }
 
-function amount(verdict: MigrationVerdict): string {
+function amount(verdict: MigrationVerdict, machine: MachineResult): string {
   const possible = countPages(verdict.possiblyStale);
   if (verdict.best === null || verdict.likely === null) return "not known";
-  if (verdict.worst === 0) return "no page";
+  if (verdict.worst === 0)
+    return leavesOpen(machine.limits) ? "no page as far as recorded" : "no page";
   if (verdict.best === 0) {
     const likely = verdict.likely > 0 ? `, ${verdict.likely} likely` : "";
     return `possibly ${countOf(possible, "page")}${likely}`;
