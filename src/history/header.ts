@@ -44,6 +44,8 @@ export interface HistoryMachine {
   policies: HistoryPolicy[];
   queues: HistoryQueue[];
   logging: LogInterval[];
+  /** When events were lost: nanoseconds on the recording's clock, decimal. */
+  gaps: string[];
   tables: Record<TableName, { rows: number; columns: Record<string, Extent> }>;
 }
 

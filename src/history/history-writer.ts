@@ -27,6 +27,9 @@ import type { ColumnWriter } from "./varint.ts";
 const WRITTEN = ROUND_SETS.indexOf("written");
 const LOGGED = ROUND_SETS.indexOf("logged");
 
+/** Gaps that a header lists: a picture has no room for more. */
+const MOST_GAPS = 10_000;
+
 /** Give it to a replay as its sink; afterwards `finish` makes the document. */
 export class HistoryWriter implements ReplaySink {
   readonly level: HistoryLevel;
@@ -42,6 +45,7 @@ export class HistoryWriter implements ReplaySink {
   #rows: readonly Row[] = [];
   #streams: HistoryStream[] = [];
   #queues: HistoryQueue[] = [];
+  readonly #gaps: string[] = [];
 
   constructor(level: HistoryLevel) {
     this.level = level;
@@ -58,6 +62,10 @@ export class HistoryWriter implements ReplaySink {
     appendRows(DrainTable.Requests, DRAINED.requests, tables.requests, rows, this.#origin);
     appendRows(DrainTable.Sends, DRAINED.sends, tables.sends, rows, this.#origin);
     appendRows(DrainTable.States, DRAINED.states, tables.states, rows, this.#origin);
+  }
+
+  gap(ns: bigint): void {
+    if (this.#gaps.length < MOST_GAPS) this.#gaps.push(ns.toString());
   }
 
   round({ core, rows }: ReplayTables, index: number): void {
@@ -153,6 +161,7 @@ export class HistoryWriter implements ReplaySink {
         };
       }),
       queues: this.#queues,
+      gaps: this.#gaps,
       logging: result.devices.flatMap((device: DeviceSummary) =>
         logIntervals(device.logging, device.number),
       ),

@@ -146,7 +146,8 @@ function checkHeader(name: string, header: unknown, size: number): asserts heade
   if (!Array.isArray(machines) || machines.length === 0) refuse("a machine in the history");
   if (!Array.isArray(streams)) refuse("streams in the history's header");
   for (const machine of machines as Partial<HistoryMachine>[]) {
-    if (!Array.isArray(machine?.policies) || typeof machine.result !== "object") {
+    const lists = [machine?.policies, machine?.queues, machine?.logging, machine?.gaps];
+    if (!lists.every(Array.isArray) || typeof machine.result !== "object") {
       refuse("policies and a result in the history's header");
     }
     for (const table of TABLE_NAMES) {

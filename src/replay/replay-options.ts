@@ -52,6 +52,8 @@ export interface ReplaySink {
    * `firstNs`: time of the first event so far.
    */
   rows(rows: DrainedRows, firstNs: bigint): void;
+  /** Events were lost before this moment. */
+  gap(ns: bigint): void;
   /** A round ends; its sets are still there. */
   round(tables: ReplayTables, index: number): void;
   /** Everything was replayed. */

@@ -337,6 +337,7 @@ export class Replay implements Shared {
     if (last && "lostAt" in last) last.lostAt = ts;
     else this.#common.push({ lostAt: ts });
     for (const machine of this.machines) machine.use().gap(ts);
+    this.options.sink?.gap(ts);
     if (this.gaps.length < MAX_GAPS)
       this.gaps.push({ cpu: cpu === 0xffff ? null : cpu, lost, place });
   }

@@ -120,7 +120,7 @@ export class Case {
       syncs: result.rounds.flatMap(({ sync }) =>
         sync === null ? [] : [{ ns: this.ns(sync.ns), number: sync.number }],
       ),
-      gaps: [],
+      gaps: this.machine.gaps.map((ns) => ({ from: this.ns(ns), to: this.ns(ns) })),
       begin,
       end: Math.max(end, begin + 1),
     };

@@ -1,9 +1,14 @@
 /** From files that were dropped to a history: replayed here, or read. */
 import { unwrap } from "../bytes/decompress.ts";
-import { readFully } from "../bytes/source.ts";
+import { readFully, type Source } from "../bytes/source.ts";
+import { wholeText } from "../bytes/whole-text.ts";
+import { fileOrMembers } from "../case/archive-members.ts";
+import type { CaseFile } from "../case/case.ts";
+import { classify } from "../case/classify.ts";
+import { openCases } from "../case/open-cases.ts";
 import type { CoreModule } from "../core/core.ts";
 import { type History, hasMagic, makeHistory, readHistory } from "../history/index.ts";
-import type { ClockPair, GivenOffset } from "../join/clock-pair.ts";
+import { parseClockPairs } from "../join/clock-pair.ts";
 import type { Recording } from "../join/recording.ts";
 import { readMemoryMap } from "../memory/read-memory-map.ts";
 import { RecordingError, UsageError } from "../model/place.ts";
@@ -51,30 +56,36 @@ export async function historyBytes(name: string, file: Blob): Promise<Uint8Array
   return bytes;
 }
 
-/** Replays recordings with what the form says. Throws RecordingError, UsageError, OutOfMemory. */
+/** Text beside a recording. */
+const MOST_TEXT = 1 << 26;
+
+/**
+ * Replays what was dropped, with what the form says: recordings, and archives and other files that tell
+ * about them, of one case. `onFiles` hears what each file is. Throws RecordingError, UsageError,
+ * OutOfMemory.
+ */
 export async function replayFiles(
   module: CoreModule,
   files: readonly ChosenFile[],
   form: Form,
   tool: { name: string; version: string },
+  onFiles: (files: readonly CaseFile[]) => void,
   onProgress: (bytes: number, total: number, events: number) => void,
 ): Promise<History> {
-  const of = (role: ChosenFile["role"]) => files.filter((file) => file.role === role);
-  const recordings = of("recording");
-  if (recordings.length === 0) throw new UsageError("none of these files is taken as a recording");
-  const sources = recordings.map(({ name, file }) => blobSource(name, file));
-  const total = recordings.reduce((sum, { file }) => sum + file.size, 0);
+  const surroundings = webSurroundings(files.map(({ name, file }) => blobSource(name, file)));
+  const sources: Source[] = [];
+  for (const { name, file } of files) {
+    sources.push(...(await fileOrMembers(blobSource(name, file), surroundings)));
+  }
   const recording: Recording = {
-    sources,
-    surroundings: webSurroundings(files.map(({ name, file }) => blobSource(name, file))),
-    module,
-    onProgress: (bytes, events) => onProgress(bytes, total, events),
-    ...(await clocksOf(files, form)),
+    ...(await recordingOf(sources, { module, surroundings }, form, onFiles)),
+    ...offsetsOf(form),
   };
-  const [traceEvents] = of("trace-events");
-  if (traceEvents) recording.traceEvents = blobSource(traceEvents.name, traceEvents.file);
-  const maps = of("memory-map").map(({ name, file }) => blobSource(name, file));
-  if (maps.length > 0) recording.memoryMap = (await readMemoryMap(maps)).ranges;
+  if (form.clockPairs.trim() !== "") {
+    recording.clockPairs = parseClockPairs(form.clockPairs, "the clock pairs of the form");
+  }
+  const total = recording.sources.reduce((sum, { size }) => sum + (size ?? 0), 0);
+  recording.onProgress = (bytes, events) => onProgress(bytes, total, events);
   const policies = choosePolicies(form.policies.length > 0 ? form.policies : undefined);
   refuseFatal(policies);
   const options: ReplayOptions = { policies, window: form.window };
@@ -83,42 +94,61 @@ export async function replayFiles(
   return readHistory("history", bytes);
 }
 
-/** Clock pairs of the form and of files, and offsets. */
-async function clocksOf(
-  files: readonly ChosenFile[],
+/** Recordings as they are, or the one case that the files make. */
+async function recordingOf(
+  sources: readonly Source[],
+  by: Pick<Recording, "module" | "surroundings">,
   form: Form,
-): Promise<Pick<Recording, "clockPairs" | "clockOffsets">> {
-  const texts = [form.clockPairs];
-  for (const { role, file } of files) if (role === "clock-pairs") texts.push(await file.text());
-  const clockPairs = texts.flatMap(readPairs);
-  const offsets = Object.entries(form.offsets).filter(([, text]) => text.trim() !== "");
-  const clockOffsets = new Map<string, GivenOffset>(
-    offsets.map(([name, text]) => [name, { offset: offsetOf(name, text), tolerance: null }]),
-  );
+  onFiles: (files: readonly CaseFile[]) => void,
+): Promise<Recording> {
+  const roles = [];
+  for (const source of sources) roles.push((await classify(source)).role);
+  const plain = roles.every((role) => role === "recording") || sources.length === 1;
+  if (plain) return { ...by, sources };
+  const { cases, files } = await openCases("the files", sources, by);
+  const [opened, other] = cases;
+  onFiles(opened && !other ? opened.files : files);
+  if (!opened) throw new UsageError("none of these files is a recording");
+  if (other) {
+    const groups = cases.map(({ recordings }) => recordings.join(" + ")).join("; or ");
+    throw new UsageError(`these are ${cases.length} different cases; open one of them: ${groups}`);
+  }
+  const [question] = opened.questions;
+  const answered = form.clockPairs.trim() !== "" || Object.keys(form.offsets).length > 0;
+  if (question !== undefined && !answered) throw new UsageError(question);
+  const named = (name: string): Source => sources.find((source) => source.name === name)!;
+  const { clockPairs, mtree, traceEvents } = opened.options;
   return {
-    ...(clockPairs.length > 0 ? { clockPairs } : {}),
-    ...(clockOffsets.size > 0 ? { clockOffsets } : {}),
+    ...by,
+    sources: opened.recordings.map(named),
+    looks: opened.looks,
+    ...(clockPairs === undefined
+      ? {}
+      : {
+          clockPairs: parseClockPairs(
+            await wholeText(named(clockPairs), MOST_TEXT, "clock readings"),
+            clockPairs,
+          ),
+        }),
+    ...(mtree === undefined ? {} : { memoryMap: (await readMemoryMap(mtree.map(named))).ranges }),
+    ...(traceEvents === undefined ? {} : { traceEvents: named(traceEvents) }),
   };
 }
 
-const PAIR = /realtime=(\d+)\.(\d+)\s.*?monotonic=(\d+)\.(\d+)(?:.*?spread_ns=(\d+))?/g;
-
-/** Pairs of both clocks, a line each: `realtime=SECONDS monotonic=SECONDS`. */
-export function readPairs(text: string): ClockPair[] {
-  return [...text.matchAll(PAIR)].map((match) => ({
-    realtime: nanoseconds(match[1]!, match[2]!),
-    monotonic: nanoseconds(match[3]!, match[4]!),
-    spread: BigInt(match[5] ?? "0"),
-  }));
-}
-
-function nanoseconds(seconds: string, fraction: string): bigint {
-  return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0").slice(0, 9));
+/** Offsets of the form, by the file's name. */
+function offsetsOf({ offsets }: Form): Pick<Recording, "clockOffsets"> {
+  const given = Object.entries(offsets).filter(([, text]) => text.trim() !== "");
+  if (given.length === 0) return {};
+  return {
+    clockOffsets: new Map(
+      given.map(([name, text]) => [name, { offset: offsetOf(name, text), tolerance: null }]),
+    ),
+  };
 }
 
 function offsetOf(name: string, text: string): bigint {
   const match = /^([+-]?)(\d{1,12})(?:\.(\d{1,9}))?$/.exec(text.trim());
   if (!match) throw new UsageError(`the clock offset of ${name}: expected seconds, found ${text}`);
-  const ns = nanoseconds(match[2]!, match[3] ?? "");
+  const ns = BigInt(match[2]!) * 1_000_000_000n + BigInt((match[3] ?? "").padEnd(9, "0"));
   return match[1] === "-" ? -ns : ns;
 }

@@ -85,7 +85,7 @@ function addWrites({ history, machine }: Case, page: number, policy: number, add
     const logged = logs.includes(cause) ? "logged" : "not logged";
     add(writes.ns[i]!, 0, {
       kind: "write",
-      what: `written: ${causeText(name)}${inside ? `, ${logged}` : ", while the log was off"}`,
+      what: `written: ${causeText(name)}${inside ? `, ${logged}` : ""}`,
       who: `${label} ${request}`.trim(),
       place: placeText(history.streams, writes.stream[i]!, writes.place[i]!) ?? "",
       state: inside ? (logs.includes(cause) ? Lane.Logged : Lane.Stale) : Lane.None,

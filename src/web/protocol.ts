@@ -14,13 +14,9 @@ export interface Form {
   offsets: Record<string, string>;
 }
 
-/** What a file that was dropped is; `recording` also stands for what nothing else fits. */
-export type FileRole = "recording" | "clock-pairs" | "memory-map" | "trace-events";
-
 export interface ChosenFile {
   name: string;
   file: Blob;
-  role: FileRole;
 }
 
 /** Where a panel's pictures are drawn: `last` is the one of the last rounds. */
@@ -175,6 +171,7 @@ export interface RequestRow {
 
 export type FromWorker =
   | { type: "progress"; words: string; share: number | null }
+  | { type: "files"; files: { name: string; said: string; used: boolean }[] }
   | { type: "opened"; summary: Summary }
   | { type: "failed"; message: string }
   | {

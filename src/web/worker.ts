@@ -89,7 +89,9 @@ async function open({ files, form }: Extract<ToWorker, { type: "open" }>): Promi
   }
   if (!core) throw new Error("the core is missing");
   const module = await core;
-  const history = await replayFiles(module, files, form, tool, (bytes, total, events) => {
+  const onFiles: Parameters<typeof replayFiles>[4] = (told) =>
+    scope.postMessage({ type: "files", files: [...told] });
+  const history = await replayFiles(module, files, form, tool, onFiles, (bytes, total, events) => {
     const share = total > 0 ? Math.min(bytes / total, 1) : null;
     scope.postMessage({ type: "progress", words: `${byteSize(bytes)}, ${events} events`, share });
   });

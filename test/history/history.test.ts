@@ -240,6 +240,17 @@ describe("the document", () => {
     );
   });
 
+  test("tells when events were lost", async () => {
+    const { history, result } = await historyOf(["vhost-scsi/6.1.0-50-amd64/18-lost/trace.txt.gz"]);
+    const { gaps } = history.machines[0]!;
+    expect(gaps.length).toBe(result.inputs.flatMap((input) => input.gaps).length);
+    expect(gaps.length).toBeGreaterThan(0);
+    const { firstNs, lastNs } = result.inputs[0]!;
+    for (const ns of gaps) {
+      expect(BigInt(ns) >= BigInt(firstNs!) && BigInt(ns) <= BigInt(lastNs!)).toBe(true);
+    }
+  });
+
   test("tells when the log was on", async () => {
     const { history } = await historyOf(["vhost-scsi/6.1.0-50-amd64/12-toggle/trace.txt.gz"]);
     const [machine] = history.machines;

@@ -8,7 +8,7 @@ import { Lane, pageOfLane, pageStates } from "../../src/history/page-states.ts";
 import type { Recording } from "../../src/join/recording.ts";
 import type { PageRun } from "../../src/model/result.ts";
 import { fileSource } from "../../src/node/file-source.ts";
-import { POLICIES, refusal } from "../../src/vhost/policy.ts";
+import { findPolicy, POLICIES, refusal } from "../../src/vhost/policy.ts";
 import { recordingOf } from "../support/memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "../../traces");
@@ -92,6 +92,24 @@ describe.each(MIGRATIONS)("migration %s, %j", (folder, files) => {
       }
     },
   );
+});
+
+test("every page that a kernel without gaps logged was blue for a while, and none anything else", async () => {
+  const chosen = [{ policy: findPolicy("linux-6.16"), alias: null }];
+  const options = { policies: chosen, window: "auto" } as const;
+  const own = await recording("migration/6.1", ["trace.txt.gz", "dst.simpletrace.gz"]);
+  const made = await makeHistory(own, options, "events", TOOL);
+  const history = readHistory("h", made.bytes);
+  const states = pageStates(history.machines[0]!, history.originNs, 0);
+  const lanes = Array.from(
+    states.first.subarray(0, -1),
+    (from, lane) => new Set(states.state.subarray(from, states.first[lane + 1])),
+  );
+  const blue = lanes.filter((seen) => seen.has(Lane.Logged));
+  expect(blue.length).toBe(made.result.policies[0]!.logged);
+  expect(
+    blue.every((seen) => [...seen].every((state) => state === Lane.Logged || state === Lane.None)),
+  ).toBe(true);
 });
 
 describe.each([

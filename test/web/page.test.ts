@@ -72,9 +72,10 @@ async function open(files: string[], address = PAGE): Promise<void> {
   await page.waitForSelector(".pictures, .failure", { timeout: 60_000 });
 }
 
-/** When the worker has drawn and counted. */
+/** When the worker has drawn, and the view has come to rest. */
 async function settled(): Promise<void> {
-  await page.waitForSelector(".legend .at:not(:empty)", { state: "attached", timeout: 60_000 });
+  await page.waitForSelector("#app[data-drawn]", { state: "attached", timeout: 60_000 });
+  await page.waitForFunction(() => location.hash.length > 1);
 }
 
 async function resultOf(files: string[]): Promise<OneMachine> {
@@ -226,6 +227,14 @@ describe.skipIf(!existsSync(CHROMIUM))(`the page in a browser, which needs ${CHR
     expect(await page.textContent("h1")).toMatch(/^Stale at the destination/);
   });
 
+  test("a bundle is opened with what is known beside its recordings", async () => {
+    const tar = join(folder, "case.tar");
+    const parts = ["trace.txt.gz", "src.log.gz", "dst.log.gz", "clock.txt"];
+    spawnSync("tar", ["-cf", tar, "-C", join(TRACES, "migration/6.1-inflight"), ...parts]);
+    await open([tar]);
+    expect(await page.textContent("h1")).toMatch(/^Stale at the destination/);
+  });
+
   test("what is no recording is refused in words", async () => {
     await open([join(ROOT, "package.json")]);
     expect(await page.textContent(".failure")).toMatch(/^package\.json: expected a recording/);
@@ -246,7 +255,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the page in a browser, which needs ${CHR
     await open([], `file://${html}`);
     await settled();
     expect(await page.textContent("h1")).toBe(sentence);
-    expect(await page.textContent(".legend li b")).toBe("1,929");
+    await expect.poll(() => page.textContent(".legend li b")).toBe("1,929");
   });
 
   test.each([

@@ -4,12 +4,13 @@
  */
 
 import type { Source } from "../../bytes/source.ts";
+import { fileOrMembers } from "../../case/archive-members.ts";
 import type { Case, CaseFile } from "../../case/case.ts";
 import { classify } from "../../case/classify.ts";
 import { openCases } from "../../case/open-cases.ts";
 import { counted } from "../../model/counted.ts";
 import { UsageError } from "../../model/place.ts";
-import { fileOrMembers, folderSources, isFolder } from "../../node/case-files.ts";
+import { folderSources, isFolder } from "../../node/case-files.ts";
 import { caseText } from "../../report/text/case-text.ts";
 import { printable } from "../../report/text/text-layout.ts";
 import { type CommonArguments, jobsOf } from "./arguments.ts";

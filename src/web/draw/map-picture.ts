@@ -1,7 +1,7 @@
 /** The map with what lies over its pixels: breaks between blocks, single events, axes, the cursor. */
 import type { MachineHistory } from "../../history/index.ts";
 import { BLOCK_PAGES, type PageStates, pageOfLane } from "../../history/page-states.ts";
-import { laneTable, lowerBound, paintActivity, paintStates } from "./memory-map.ts";
+import { laneFinder, lowerBound, paintActivity, paintStates } from "./memory-map.ts";
 import type { Palette } from "./palette.ts";
 import { type Context, drawGaps, type StripData } from "./strips.ts";
 import { timeTicks, type View, xOf } from "./view.ts";
@@ -101,7 +101,7 @@ function drawEvents(
 ) {
   const { view, width, height } = request;
   const tall = height / (view.last - view.first);
-  const lanes = laneTable(blocks);
+  const laneOf = laneFinder(blocks);
   const each = (
     table: { length: number; ns: Float64Array; page: Uint32Array; pages: Uint32Array },
     draw: (x: number, y: number, i: number) => void,
@@ -112,10 +112,8 @@ function drawEvents(
       i++
     ) {
       for (let page = table.page[i]!, end = page + table.pages[i]!; page < end; page++) {
-        const block = lanes.get(Math.floor(page / BLOCK_PAGES));
-        if (block === undefined) continue;
-        const lane = block * BLOCK_PAGES + (page % BLOCK_PAGES);
-        if (lane + 1 <= view.first || lane >= view.last) continue;
+        const lane = laneOf(page);
+        if (lane < 0 || lane + 1 <= view.first || lane >= view.last) continue;
         draw(xOf(view, width, table.ns[i]!), (lane - view.first) * tall, i);
       }
     }

@@ -91,15 +91,14 @@ export function paintActivity(
   const counts = new Float32Array(width * height);
   const scale = width / (view.to - view.from);
   const rows = height / (view.last - view.first);
-  const lanes = laneTable(blocks);
+  const laneOf = laneFinder(blocks);
   let most = 0;
   for (let i = lowerBound(writes.ns, view.from); i < writes.length; i++) {
     if (writes.ns[i]! >= view.to) break;
     const x = Math.floor((writes.ns[i]! - view.from) * scale);
     for (let page = writes.page[i]!, end = page + writes.pages[i]!; page < end; page++) {
-      const block = lanes.get(Math.floor(page / BLOCK_PAGES));
-      if (block === undefined) continue;
-      const lane = block * BLOCK_PAGES + (page % BLOCK_PAGES);
+      const lane = laneOf(page);
+      if (lane < view.first || lane >= view.last) continue;
       const top = Math.floor((lane - view.first) * rows);
       const bottom = Math.max(top + 1, Math.floor((lane + 1 - view.first) * rows));
       for (let y = Math.max(0, top); y < Math.min(height, bottom); y++) {
@@ -118,13 +117,23 @@ export function paintActivity(
   thicken(into, ground);
 }
 
-/** Position of each block among those that have lanes. */
-export function laneTable(blocks: Uint32Array): Map<number, number> {
+/** Finds the lane of a page, -1 when its block has none; pages that follow each other mostly share one. */
+export function laneFinder(blocks: Uint32Array): (page: number) => number {
   const table = new Map<number, number>();
   blocks.forEach((block, i) => {
-    table.set(block, i);
+    table.set(block, i * BLOCK_PAGES);
   });
-  return table;
+  let before = -1;
+  let base = -1;
+  return (page) => {
+    // Page numbers have 32 bits.
+    const block = page >>> 9;
+    if (block !== before) {
+      before = block;
+      base = table.get(block) ?? -1;
+    }
+    return base < 0 ? -1 : base + (page & 511);
+  };
 }
 
 /** The first position whose number is at least `value`, in ascending numbers. */

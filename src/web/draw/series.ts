@@ -1,7 +1,7 @@
 /** What the strips above the map show, made once from a history: the fate of writes, depth of the queues. */
 import { type MachineHistory, REQUEST_STATES } from "../../history/index.ts";
-import { BLOCK_PAGES, Lane, type PageStates } from "../../history/page-states.ts";
-import { laneTable } from "./memory-map.ts";
+import { Lane, type PageStates } from "../../history/page-states.ts";
+import { laneFinder } from "./memory-map.ts";
 
 /** What became of a write: `Lane` of the page at the end, or outside the logging window. */
 export const OUTSIDE = 6;
@@ -23,7 +23,7 @@ export function fatesOfWrites(
   for (const cause of machine.policies[policy]!.counts) inside[cause] = 1;
   const logs = new Uint8Array(256);
   for (const cause of machine.policies[policy]!.logs) logs[cause] = 1;
-  const lanes = laneTable(states.blocks);
+  const laneOf = laneFinder(states.blocks);
   const final = finalStates(states);
   for (let i = 0; i < writes.length; i++) {
     const cause = writes.cause[i]!;
@@ -32,9 +32,9 @@ export function fatesOfWrites(
     else {
       let worst = Lane.Healed;
       for (let page = writes.page[i]!, end = page + writes.pages[i]!; page < end; page++) {
-        const block = lanes.get(Math.floor(page / BLOCK_PAGES));
-        if (block === undefined) continue;
-        const state = final[block * BLOCK_PAGES + (page % BLOCK_PAGES)]!;
+        const lane = laneOf(page);
+        if (lane < 0) continue;
+        const state = final[lane]!;
         if (state === Lane.Stale) worst = Lane.Stale;
         else if ((state === Lane.Possible || state === Lane.Unsent) && worst !== Lane.Stale) {
           worst = Lane.Possible;

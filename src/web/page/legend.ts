@@ -15,7 +15,8 @@ export const MEANINGS: readonly [Lane, string, string][] = [
 export function legend(store: Store, state: State): TemplateResult {
   const { summary, counts, mode, policy } = state;
   if (!summary) return html``;
-  const number = (lane: Lane) => counts?.counts[lane]?.toLocaleString("en") ?? "";
+  const number = (lane: Lane) =>
+    mode === "states" ? (counts?.counts[lane]?.toLocaleString("en") ?? "") : "";
   return html`
     <div class="controls">
       <label>policy
@@ -54,15 +55,16 @@ export function legend(store: Store, state: State): TemplateResult {
           })}>whole recording</button>
       </span>
     </div>
-    <ul class="legend" ?hidden=${mode === "activity"}>
+    <ul class="legend">
+      ${mode === "activity" ? html`<li>strip of writes:</li>` : ""}
       ${MEANINGS.map(
         ([lane, name, words]) =>
           html`<li><span class="swatch ${name}"></span>${words} <b>${number(lane)}</b></li>`,
       )}
-      <li class="at">${counts ? `pages in view at ${counts.at} s` : ""}</li>
+      <li class="at">${counts && mode === "states" ? `pages in view at ${counts.at} s` : ""}</li>
     </ul>
-    <p class="legend" ?hidden=${mode === "states"}>
-      Darker: written more often. ${
+    <p class="hint" ?hidden=${mode === "states"}>
+      On the map, darker: written more often. ${
         summary.hasSends
           ? ""
           : "No page sends are recorded, so nobody can say which pages were sent after a write; every page that was left out of the log is possibly stale."

@@ -69,13 +69,18 @@ function busy({ busy: { words, share } }: State) {
     <progress max="1" .value=${share ?? 0} ?hidden=${share === null}></progress><p>${words}</p></section>`;
 }
 
+/** How long the last pictures took the worker, milliseconds: for whoever measures. */
+store.onDrawn = (millis) => {
+  root.dataset.drawn = millis.toFixed(1);
+};
+
 // ---------------------------------------------------------------- files
 
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   const files = [...(event.dataTransfer?.files ?? [])];
-  if (files.length > 0) addFiles(store, files).catch(() => {});
+  if (files.length > 0) addFiles(store, files);
 });
 
 // ---------------------------------------------------------------- keys

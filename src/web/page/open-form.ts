@@ -1,37 +1,23 @@
 /** Files, and what is said about them: what the command line has options for. */
 import { html, type TemplateResult } from "lit";
 import { POLICIES, refusal } from "../../vhost/policy.ts";
-import type { ChosenFile, FileRole, Form } from "../protocol.ts";
+import type { ChosenFile, Form } from "../protocol.ts";
 import type { State, Store } from "./store.ts";
 
-const ROLES: readonly [FileRole, string][] = [
-  ["recording", "a recording, or a history"],
-  ["clock-pairs", "clock pairs (realtime= monotonic=)"],
-  ["memory-map", "memory map (info mtree -f)"],
-  ["trace-events", "trace-events-all of QEMU"],
-];
 const NAMES = [
   "unpatched",
   "patched",
   ...POLICIES.filter((p) => refusal(p) === null).map((p) => p.name),
 ];
 
-/** What a file is, as its beginning says. */
-export async function roleOf(file: Blob): Promise<FileRole> {
-  const text = await file.slice(0, 4096).text();
-  if (/^\s*(#.*\n)*.*realtime=\d+\.\d+\s.*monotonic=/m.test(text)) return "clock-pairs";
-  if (/FlatView|address-space: memory|"human-monitor-command"/.test(text)) return "memory-map";
-  if (/^# See docs\/devel\/tracing/m.test(text)) return "trace-events";
-  return "recording";
-}
-
-/** Adds files; a recording or a history that stands alone is opened at once. */
-export async function addFiles(store: Store, list: readonly File[]): Promise<void> {
-  const chosen: ChosenFile[] = [];
-  for (const file of list) chosen.push({ name: file.name, file, role: await roleOf(file) });
-  const fresh = store.state.formOpen ? [...store.state.files, ...chosen] : chosen;
-  store.set({ files: fresh, failure: null });
-  if (fresh.some(({ role }) => role === "recording")) open(store);
+/** Adds files to those that wait for a mend, or opens them instead of what is open. */
+export function addFiles(store: Store, list: readonly File[]): void {
+  const chosen = list.map((file) => ({ name: file.name, file }));
+  const waiting = store.state.failure === null ? [] : store.state.files;
+  const names = new Set(chosen.map(({ name }) => name));
+  const others = waiting.filter(({ name }) => !names.has(name));
+  store.set({ files: [...others, ...chosen], told: [], failure: null });
+  open(store);
 }
 
 export function open(store: Store): void {
@@ -55,11 +41,11 @@ export function openForm(store: Store, state: State): TemplateResult {
       <label class="drop">
         <input type="file" multiple @change=${(event: Event) => {
           const input = event.target as HTMLInputElement;
-          addFiles(store, [...(input.files ?? [])]).catch(() => {});
+          addFiles(store, [...(input.files ?? [])]);
         }}>
         <b>Drop recordings here, or choose files.</b> Several at once: the host's trace, the source's and the
-        destination's log, clock pairs, a memory map; or a history. ftrace text, trace.dat, QEMU log,
-        simpletrace, NDJSON; gzip, zstd, xz.
+        destination's log, clock pairs, a memory map; a bundle; or a history. ftrace text, trace.dat, QEMU log,
+        simpletrace, NDJSON; gzip, zstd, xz, tar.
       </label>
       <p class="hint">Nothing leaves this page: it makes no connection, and works without one.</p>
       ${state.failure ? html`<p class="failure" role="alert">${state.failure}</p>` : ""}
@@ -116,26 +102,18 @@ export function openForm(store: Store, state: State): TemplateResult {
 
 function fileRow(
   store: Store,
-  { files, form }: State,
+  { files, form, told }: State,
   chosen: ChosenFile,
   change: (part: Partial<Form>) => void,
 ): TemplateResult {
-  const replace = (role: FileRole) =>
-    store.set({ files: files.map((file) => (file === chosen ? { ...file, role } : file)) });
+  const said = told.find(({ name }) => name === chosen.name)?.said ?? "";
   return html`<tr><td>${chosen.name}</td>
-    <td><select aria-label="what ${chosen.name} is" @change=${(event: Event) =>
-      replace((event.target as HTMLSelectElement).value as FileRole)}>
-      ${ROLES.map(([role, words]) => html`<option value=${role} ?selected=${chosen.role === role}>${words}</option>`)}
-    </select></td>
-    <td>${
-      chosen.role === "recording"
-        ? html`<input aria-label="clock offset of ${chosen.name}" size="20" .value=${form.offsets[chosen.name] ?? ""}
-          @input=${(event: Event) =>
-            change({
-              offsets: { ...form.offsets, [chosen.name]: (event.target as HTMLInputElement).value },
-            })}>`
-        : ""
-    }</td>
+    <td>${said}</td>
+    <td><input aria-label="clock offset of ${chosen.name}" size="20" .value=${form.offsets[chosen.name] ?? ""}
+      @input=${(event: Event) =>
+        change({
+          offsets: { ...form.offsets, [chosen.name]: (event.target as HTMLInputElement).value },
+        })}></td>
     <td><button type="button" aria-label="remove ${chosen.name}"
       @click=${() => store.set({ files: files.filter((file) => file !== chosen) })}>×</button></td></tr>`;
 }

@@ -19,6 +19,8 @@ export interface State {
   busy: { words: string; share: number | null };
   failure: string | null;
   files: ChosenFile[];
+  /** What each file of a case is, once it was looked at. */
+  told: { name: string; said: string; used: boolean }[];
   form: Form;
   formOpen: boolean;
   summary: Summary | null;
@@ -57,6 +59,7 @@ export class Store {
     busy: { words: "", share: null },
     failure: null,
     files: [],
+    told: [],
     form: FIRST_FORM,
     formOpen: false,
     summary: null,
@@ -164,6 +167,9 @@ export class Store {
       case "progress":
         this.set({ phase: "busy", busy: { words: message.words, share: message.share } });
         break;
+      case "files":
+        this.set({ told: message.files });
+        break;
       case "failed":
         this.set({
           phase: this.state.summary ? "ready" : "empty",
@@ -219,7 +225,7 @@ export class Store {
     }
   }
 
-  /** For tests and measurements: how long a picture took. */
+  /** Pictures were drawn: how long the worker took, milliseconds. */
   onDrawn: (millis: number) => void = () => {};
 
   /** A request to draw what is in view, for panels of these sizes. */
