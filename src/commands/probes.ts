@@ -4,6 +4,7 @@ import { UsageError } from "../model/place.ts";
 import { defineProbes } from "../node/record/define-probes.ts";
 import { thisHost } from "../node/record/host.ts";
 import { type KernelProbes, kernelProbes, MACHINES } from "../node/record/kernel-probes.ts";
+import { ownId, stateFile, writeState } from "../node/record/record-state.ts";
 import { TraceFs } from "../node/record/tracefs.ts";
 import { ARCHITECTURES, type Architecture } from "../probes/btf/calling-convention.ts";
 import { definition, FORMS, type Form } from "../probes/definition.ts";
@@ -62,10 +63,15 @@ export async function run(
 
 /** Defines them on this host, and prints them as the kernel lists them. */
 async function apply(io: Io, probes: KernelProbes, args: ProbesArguments): Promise<number> {
-  const tracefs = TraceFs.open(thisHost());
+  const host = thisHost();
+  const tracefs = TraceFs.open(host);
   await defineProbes(tracefs, probes, (line) => {
     if (!args.quiet) io.err(`${line}\n`);
   });
+  // `record --cleanup` removes what is known to be ours.
+  const own = { instance: false, probes: tracefs.events };
+  const none = { child: null, partial: "", qemu: null };
+  writeState(stateFile(host), { recorder: ownId(), own, ...none });
   await io.out(`${tracefs.probes().join("\n")}\n`);
   return EXIT.ok;
 }

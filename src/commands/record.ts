@@ -98,7 +98,26 @@ export async function finishBundle(api: ReplayApi, io: Io, finishing: Finishing)
     recorded.release();
   }
   for (const line of leftovers) io.err(`vhost-replay: ${printable(line)}\n`);
-  return leftovers.length === 0 ? EXIT.ok : EXIT.trouble;
+  const { switchedOff } = facts;
+  if (switchedOff) {
+    io.err(`vhost-replay: ${switchedOff.what} while it recorded: what came later is not in it\n`);
+  }
+  if (leftovers.length > 0 || switchedOff) return EXIT.trouble;
+  if (facts.recorded > 0) return EXIT.ok;
+  io.err(`vhost-replay: no vhost event was recorded: ${whyNothing(finishing)}\n`);
+  return EXIT.noVerdict;
+}
+
+/** What is likely when no probe fired. */
+function whyNothing({ options, drivers }: Finishing): string {
+  const reasons = [
+    `no device of vhost-${drivers.join(" or vhost-")} worked meanwhile (does its guest run, is it the driver that the guest uses?)`,
+    ...(options.pid === null
+      ? []
+      : [`process ${options.pid} is not the QEMU of that device (--pid)`]),
+    "its queues are served by another back end: QEMU itself, vhost-user or vDPA",
+  ];
+  return reasons.join("; or ");
 }
 
 /** What `info` says of the recording; trouble with that does not cost the recording. */

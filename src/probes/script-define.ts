@@ -107,6 +107,7 @@ place() {
 		[ -n "$event" ] || continue
 		if has "$func"; then
 			add "$def" || { refused=$def; return 1; }
+			echo "$event" >> "$S/own.probes"
 		else
 			missing "$event" "$func" "$(without "$event")"
 		fi
@@ -120,19 +121,22 @@ refusal() {
 	[ -r $T/error_log ] && tail -n 3 $T/error_log >&2
 }
 
+# Removes the probes that this script defined, and no others; 1 when some of the group are left.
 undefine() {
-	[ -d $T/events/$G ] || return 0
-	echo 0 > $T/events/$G/enable 2>/dev/null
-	for e in "$T/events/$G"/*/; do
-		e=$(basename "$e")
+	[ -d $T/events/$G ] || { rm -f "$S/own.probes"; return 0; }
+	[ -e "$S/own.probes" ] || return 1
+	while read -r e; do
+		[ -d "$T/events/$G/$e" ] || continue
+		echo 0 > "$T/events/$G/$e/enable" 2>/dev/null
 		n=0
 		until echo "-:$G/$e" >> $T/kprobe_events 2>/dev/null || [ ! -d "$T/events/$G/$e" ]; do
 			n=$((n + 1))
 			[ $n -lt 10 ] || break
 			sleep 1
 		done
-	done
-	[ ! -d $T/events/$G ]
+	done < "$S/own.probes"
+	[ ! -d $T/events/$G ] || return 1
+	rm -f "$S/own.probes"
 }
 
 define() {
@@ -145,6 +149,7 @@ define() {
 		[ -z "$form" ] || [ "$form" = "$try" ] || continue
 		check_build "$try"
 		refused=
+		mkdir -p -m 700 "$S" || die "cannot write $S"
 		if place "$try"; then
 			used_form=$try
 			echo "record.sh: $(count) probes defined, form $try"

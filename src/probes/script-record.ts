@@ -16,10 +16,17 @@ threads() {
 
 give_up() {
 	note "$1"
-	[ -d "$I" ] && { echo 0 > "$I/events/$G/enable"; rmdir "$I"; } 2>/dev/null
+	[ -e "$S/own.instance" ] && { echo 0 > "$I/events/$G/enable"; rmdir "$I"; } 2>/dev/null
 	[ "$defined_here" = 1 ] && undefine
-	rm -rf "$S" "$out.partial"
+	forget
+	rm -rf "$out.partial"
 	exit 2
+}
+
+# What was ours is gone: all of it but the probes, when they are defined still.
+forget() {
+	rm -f "$S/own.instance" "$S/reader.pid" "$S/reader.rc" "$S/out"
+	[ -e "$S/own.probes" ] || rm -rf "$S"
 }
 
 put() { (printf '%s\n' "$1" > "$2") 2>/dev/null; }
@@ -32,9 +39,10 @@ start() {
 	defined_here=0
 	[ -d $T/events/$G ] || { define; defined_here=1; }
 	mkdir "$out.partial" || give_up "cannot make the folder $out.partial"
-	rm -rf "$S"
-	mkdir -m 700 "$S" || give_up "cannot write $S"
+	forget
+	mkdir -p -m 700 "$S" || give_up "cannot write $S"
 	mkdir "$I" || give_up "this kernel does not give a trace instance ($I)"
+	: > "$S/own.instance"
 	put mono "$I/trace_clock" || give_up "this kernel has no clock mono"
 	put "$buffer" "$I/buffer_size_kb" || give_up "no memory for a ring buffer of $buffer KiB for each CPU; choose less with -b"
 	if [ -n "$pid" ]; then
@@ -139,7 +147,7 @@ EOF
 	bytes=$(wc -c < "$out.partial/trace.txt")
 	n=0
 	until rmdir "$I" 2>/dev/null || [ $n -ge 10 ]; do n=$((n + 1)); sleep 1; done
-	rm -rf "$S"
+	forget
 	# 143: ended by end_reader, with nothing left to read.
 	case $rc in 0 | 143) ;; *) left=$((left + 1)) ;; esac
 	if [ "$left" != 0 ]; then
@@ -166,7 +174,10 @@ epilogue() {
 
 remove() {
 	failed=0
-	if [ -d "$I" ]; then
+	if [ -d "$I" ] && [ ! -e "$S/own.instance" ]; then
+		failed=1
+		note "$I is not of this script, as far as is known, and stays"
+	elif [ -d "$I" ]; then
 		echo 0 > "$I/tracing_on"
 		[ -d "$I/events/$G" ] && echo 0 > "$I/events/$G/enable"
 		end_reader
@@ -178,8 +189,8 @@ remove() {
 		done
 		[ -r "$S/out" ] && note "an unfinished recording stays in $(cat "$S/out").partial"
 	fi
-	rm -rf "$S"
-	undefine || { failed=1; note "cannot remove the probes of group $G: something uses them"; }
+	undefine || { failed=1; note "probes of group $G stay: something uses them, or they are not of this script"; }
+	[ $failed = 1 ] || rm -rf "$S"
 	[ $failed = 0 ] || exit 2
 	echo "record.sh: no probe and no buffer of this script is left"
 }

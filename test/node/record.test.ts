@@ -231,6 +231,57 @@ describe("a recording", () => {
     expect(facts.loss.events).toBe(42);
   });
 
+  test.each<[string, (instance: string) => void, string]>([
+    ["tracing_on", (at) => writeFileSync(join(at, "tracing_on"), "0\n"), "tracing_on was set to 0"],
+    [
+      "one probe",
+      (at) => writeFileSync(join(at, "events/vl/desc/enable"), "0\n"),
+      "the probe desc was switched off",
+    ],
+    [
+      "a probe's definition",
+      (at) => rmSync(join(at, "events/vl/desc"), { recursive: true }),
+      "the probe desc was removed",
+    ],
+    [
+      "all kprobes",
+      () => {
+        execFileSync("mkdir", ["-p", join(host.root, "sys/kernel/debug/kprobes")]);
+        writeFileSync(join(host.root, "sys/kernel/debug/kprobes/enabled"), "0\n");
+      },
+      "all kprobes were switched off",
+    ],
+  ])("that is switched off from outside, by %s, says what and when", async (_, act, what) => {
+    const pause = host.pause;
+    let turns = 0;
+    host.pause = (milliseconds) => {
+      if (turns++ === 3) act(join(host.tracing, "instances/vhost-replay"));
+      return pause(milliseconds);
+    };
+    const given = options({ seconds: 0.2 });
+    const recorded = await record(given);
+    expect(recorded.facts.switchedOff?.what).toBe(what);
+    expect(said.join("\n")).toContain(`the recording is not whole: ${what}, noticed at `);
+    const io = fakeIo();
+    const rest = { host, probes, recorded, options: given, requests: false, say };
+    expect(await finishBundle(fakeApi(), io, { ...rest, drivers: ["scsi"] })).toBe(2);
+    expect(io.stderr).toContain(`${what} while it recorded`);
+  });
+
+  test("without any event of a probe is status 3, with likely reasons", async () => {
+    const mkdir = host.mkdir;
+    host.mkdir = (path) => {
+      mkdir(path);
+      writeFileSync(join(path, "per_cpu/cpu0/stats"), "entries: 0\noverrun: 0\nread events: 0\n");
+    };
+    const given = options();
+    const recorded = await record(given);
+    const io = fakeIo();
+    const rest = { host, probes, recorded, options: given, requests: false, say };
+    expect(await finishBundle(fakeApi(), io, { ...rest, drivers: ["scsi"] })).toBe(3);
+    expect(io.stderr).toMatch(/no vhost event was recorded: no device of vhost-scsi worked/);
+  });
+
   test("of writes only sets the filter", async () => {
     const filters: string[] = [];
     const write = host.write;
@@ -334,6 +385,7 @@ describe("what was cut off", () => {
       recorder: { pid: process.pid, started: "another" },
       child: null,
       partial,
+      own: { instance: true, probes: ["desc"] },
       qemu: null,
     });
     return partial;
@@ -351,11 +403,23 @@ describe("what was cut off", () => {
     expectNothingLeft("/nowhere");
   });
 
-  test("is removed without any state, too", async () => {
+  test("stays without any state: then nothing says that it is ours", async () => {
     await cutOff();
     rmSync(stateFile(host));
-    expect(await cleanUp(host, say)).toBe(true);
-    expectNothingLeft("/nowhere");
+    expect(await cleanUp(host, say)).toBe(false);
+    expect(said.join("\n")).toMatch(
+      /vhost-replay is not of a recording[\s\S]*probes of group vl are not of/,
+    );
+    expect(TraceFs.open(host).hasInstance).toBe(true);
+    expect(TraceFs.open(host).events).toEqual(["desc"]);
+  });
+
+  test("goes without a probe that somebody else put into the group", async () => {
+    await cutOff();
+    host.append(join(host.tracing, "kprobe_events"), "p:vl/foreign vhost:translate_desc\n");
+    expect(await cleanUp(host, say)).toBe(false);
+    expect(TraceFs.open(host).events).toEqual(["foreign"]);
+    expect(said.join("\n")).toContain("and stay: foreign");
   });
 
   test("stops the next recording, which says how to go on", async () => {
@@ -379,7 +443,8 @@ describe("what was cut off", () => {
   });
 
   test("is nothing while the recorder runs", async () => {
-    writeState(stateFile(host), { recorder: ownId(), child: null, partial: "", qemu: null });
+    const own = { instance: false, probes: [] };
+    writeState(stateFile(host), { recorder: ownId(), child: null, partial: "", own, qemu: null });
     await expect(cleanUp(host, say)).rejects.toThrow(`process ${process.pid} is recording`);
     await expect(record(options())).rejects.toThrow("is recording already");
   });

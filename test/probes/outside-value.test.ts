@@ -178,17 +178,21 @@ describe("other doors", () => {
   test.each([
     [
       "a number that is everybody",
-      '{"recorder":{"pid":0,"started":""},"child":null,"partial":"","qemu":null}',
+      '{"recorder":{"pid":0,"started":""},"child":null,"partial":"","own":{"instance":true,"probes":[]},"qemu":null}',
     ],
     [
       "a negative one",
-      '{"recorder":{"pid":7,"started":""},"child":{"pid":-1,"started":""},"partial":"","qemu":null}',
+      '{"recorder":{"pid":7,"started":""},"child":{"pid":-1,"started":""},"partial":"","own":{"instance":true,"probes":[]},"qemu":null}',
+    ],
+    [
+      "a probe that is none",
+      '{"recorder":{"pid":7,"started":""},"child":null,"partial":"","own":{"instance":true,"probes":["x\\n-:y"]},"qemu":null}',
     ],
     ["no state at all", "[]"],
     ["nothing", "null"],
     [
       "an event that is none",
-      '{"recorder":{"pid":7,"started":""},"child":null,"partial":"","qemu":{"socket":"s","events":["*"]}}',
+      '{"recorder":{"pid":7,"started":""},"child":null,"partial":"","own":{"instance":true,"probes":[]},"qemu":{"socket":"s","events":["*"]}}',
     ],
   ])("a state file with %s is refused", (_, text) => {
     const file = join(scratch, "state.json");

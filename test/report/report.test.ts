@@ -115,7 +115,11 @@ test("a report shows so many findings and says how many more there are", () => {
 });
 
 test("a control character in a recording's text does not reach the terminal", () => {
-  expect(printable("a\x1b[2Jb\nc\x9bd\x7f")).toBe("a?[2Jb?c?d?");
+  expect(printable("a\x1b[2Jb\nc\x9bd\x7f")).toBe("a\\x1b[2Jb\\x0ac\\x9bd\\x7f");
+  // What turns the direction of text, and what cannot be seen.
+  expect(printable("a\u202eb\u200bc\u2028d\u{e0041}é")).toBe(
+    "a\\u202eb\\u200bc\\u2028d\\u{e0041}é",
+  );
   const limits = [{ code: "x", text: "evil \x1b]0;t\x07", effect: null, places: [] }];
   expect(reportText(resultOf({ limits }), textStyle(false))).not.toContain("\x1b");
 });

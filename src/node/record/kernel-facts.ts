@@ -1,6 +1,6 @@
 /** What a bundle says of the kernel, beside its version: the configuration that decides, modules. */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import process from "node:process";
 import { gunzipSync } from "node:zlib";
 
@@ -31,6 +31,25 @@ export function loadedModules(): { name: string; srcversion: string | null }[] {
     const source = readOptional(() => readFileSync(`${folder}/srcversion`, "utf8").trim());
     return [{ name, srcversion: source }];
   });
+}
+
+/** What tells a loaded module from the same one loaded again: the number of its folder in sysfs. */
+export function moduleNumbers(): Map<string, number> {
+  const numbers = new Map<string, number>();
+  for (const name of MODULES) {
+    const stat = statSync(`/sys/module/${name}`, { throwIfNoEntry: false });
+    if (stat) numbers.set(name, stat.ino);
+  }
+  return numbers;
+}
+
+/** Which of these modules was unloaded, or loaded anew, since; null when none was. */
+export function reloaded(before: ReadonlyMap<string, number>): string | null {
+  const now = moduleNumbers();
+  for (const [name, number] of before) {
+    if (now.get(name) !== number) return `the module ${name} was unloaded`;
+  }
+  return null;
 }
 
 function readOptional<T>(read: () => T): T | null {

@@ -1,6 +1,7 @@
 /** Removes what a recording that was cut off has left behind. */
 import process from "node:process";
 import { UsageError } from "../../model/place.ts";
+import { GROUP } from "../../probes/definition.ts";
 import type { Host } from "./host.ts";
 import { switchEvents } from "./qemu-events.ts";
 import { withQemu } from "./record-session.ts";
@@ -8,9 +9,9 @@ import { type ProcessId, readState, removeState, runs, stateFile } from "./recor
 import { TraceFs } from "./tracefs.ts";
 
 /**
- * Ends a left-over trace-cmd, removes our instance and our group of probes, and switches QEMU's
- * events off again. `say` gets a line for each thing found. Returns false when something is in use
- * and had to stay. Throws UsageError while the recorder runs.
+ * Ends a left-over trace-cmd, removes the instance and the probes that the state says are ours, and
+ * switches QEMU's events off again. `say` gets a line for each thing found. Returns false when something
+ * is in use and had to stay, or is there and not known to be ours. Throws UsageError while the recorder runs.
  */
 export async function cleanUp(host: Host, say: (line: string) => void): Promise<boolean> {
   const tracefs = TraceFs.open(host);
@@ -19,21 +20,33 @@ export async function cleanUp(host: Host, say: (line: string) => void): Promise<
     const { pid } = state.recorder;
     throw new UsageError(`process ${pid} is recording; end it first: kill -INT ${pid}`);
   }
+  const own = state?.own ?? { instance: false, probes: [] };
   let clean = true;
   if (state?.child && runs(state.child)) {
     say(`ending trace-cmd, process ${state.child.pid}`);
     await end(host, state.child);
   }
-  if (tracefs.hasInstance) {
+  if (tracefs.hasInstance && !own.instance) {
+    say(`${tracefs.instance} is not of a recording of this tool, as far as is known, and stays`);
+    clean = false;
+  } else if (tracefs.hasInstance) {
     const gone = await tracefs.removeInstance();
     say(gone ? "removed the trace instance" : `${tracefs.instance} is in use and stays`);
     clean &&= gone;
   }
-  if (tracefs.hasProbes) {
-    const count = tracefs.probes().length;
-    const gone = await tracefs.removeProbes();
-    say(gone ? `removed ${count} probes` : "some probes are in use and stay");
+  const ours = tracefs.events.filter((name) => own.probes.includes(name));
+  const others = tracefs.events.filter((name) => !own.probes.includes(name));
+  if (ours.length > 0) {
+    const gone = await tracefs.removeProbes(ours);
+    say(gone ? `removed ${ours.length} probes` : "some probes are in use and stay");
     clean &&= gone;
+  }
+  if (others.length > 0) {
+    say(
+      `probes of group ${GROUP} are not of a recording of this tool, as far as is known, and stay: ` +
+        `${others.join(", ")}; a script of probes --script removes its own with: record.sh remove`,
+    );
+    clean = false;
   }
   if (state?.qemu) {
     const { socket, events } = state.qemu;

@@ -5,7 +5,14 @@ import { checked } from "../../probes/outside-value.ts";
 import { type BundleFile, findProgram, PartialBundle } from "./bundle.ts";
 import { defineProbes } from "./define-probes.ts";
 import { errorCode, type Host } from "./host.ts";
-import { type ClockPair, clockPair, configLines, loadedModules } from "./kernel-facts.ts";
+import {
+  type ClockPair,
+  clockPair,
+  configLines,
+  loadedModules,
+  moduleNumbers,
+  reloaded,
+} from "./kernel-facts.ts";
 import type { KernelProbes } from "./kernel-probes.ts";
 import { describeQemu, eventsToSwitch, switchEvents } from "./qemu-events.ts";
 import { Qmp } from "./qmp.ts";
@@ -56,11 +63,22 @@ export interface RecordFacts {
   endedBy: EndedBy;
   clocks: { begin: ClockPair; end: ClockPair };
   loss: Loss;
+  /** Events of ours in the ring buffer. */
+  recorded: number;
+  /** When somebody else was found to have switched it off, and what; null: nobody did. */
+  switchedOff: SwitchedOff | null;
   config: string[];
   modules: { name: string; srcversion: string | null }[];
   traceCmd: string | null;
   qemuEvents: string[] | null;
   files: BundleFile[];
+}
+
+/** That a recording was switched off from outside. */
+export interface SwitchedOff {
+  what: string;
+  /** Seconds of CLOCK_MONOTONIC at which it was noticed, at most one after it happened. */
+  monotonicNs: string;
 }
 
 /** Below so much free room a recording ends, so that the bundle can still be written. */
@@ -89,14 +107,20 @@ export async function recordBundle(
       recorder: ownId(),
       child: null,
       partial: bundle.partial,
+      own: { instance: false, probes: [] },
       qemu: null,
     };
     writeState(stateFile(host), state);
     undo.push(async () => removeState(stateFile(host)));
+    tracefs.refuseOthers();
+    state.own.instance = true;
+    state.own.probes = probes.placement.placed.map(({ probe }) => probe.event);
+    writeState(stateFile(host), state);
     await tracefs.makeInstance(options.bufferKib);
     undo.push(() => mustGo(tracefs.removeInstance(), "the trace instance", tracefs));
     const form = await defineProbes(tracefs, probes, say);
-    undo.push(() => mustGo(tracefs.removeProbes(), "a probe", tracefs));
+    const events = tracefs.events;
+    undo.push(() => mustGo(tracefs.removeProbes(events), "a probe", tracefs));
     if (options.qemuSocket !== null) {
       state.qemu = await openQemu(options.qemuSocket, bundle);
       writeState(stateFile(host), state);
@@ -115,7 +139,9 @@ export async function recordBundle(
     tracefs.enable(true);
     const begin = clockPair();
     say(`recording to ${bundle.partial}; Ctrl-C ends it`);
-    const endedBy = await untilEnd(host, recorder, bundle.folder, options, signal);
+    const guard = guardOf(tracefs, events, say);
+    const endedBy = await untilEnd(host, recorder, bundle.folder, options, signal, guard);
+    const switchedOff = guard();
     const end = clockPair();
     await recorder.stop();
     stopped = true;
@@ -123,6 +149,7 @@ export async function recordBundle(
     bundle.add("ringbuf-stats.txt", tracefs.stats());
     bundle.add("kprobe-profile.txt", tracefs.profile());
     const loss = tracefs.loss();
+    const recorded = tracefs.recorded();
     // The state stays until the bundle has its name: it tells where the unfinished one is.
     const leftovers = await unwind(undo.splice(1));
     return {
@@ -136,6 +163,8 @@ export async function recordBundle(
         endedBy,
         clocks: { begin, end },
         loss,
+        recorded,
+        switchedOff,
         config: configLines(host.release),
         modules: loadedModules(),
         traceCmd: recorder.version,
@@ -238,12 +267,39 @@ function applyFilters(tracefs: TraceFs, { pid, writesOnly }: RecordOptions): voi
     tracefs.add("set_event_pid", `${checked("number of a process", thread)} `);
 }
 
+/** Looks whether all is still on; the first time it is not, it says so. Returns what was found, ever. */
+function guardOf(
+  tracefs: TraceFs,
+  events: readonly string[],
+  say: (line: string) => void,
+): () => SwitchedOff | null {
+  const modules = moduleNumbers();
+  let found: SwitchedOff | null = null;
+  return () => {
+    const what = found ? null : (tracefs.switchedOff(events) ?? reloaded(modules));
+    if (what !== null) {
+      const { monotonicNs } = clockPair();
+      found = { what, monotonicNs };
+      say(
+        `the recording is not whole: ${what}, noticed at ${seconds(monotonicNs)} s (CLOCK_MONOTONIC)`,
+      );
+    }
+    return found;
+  };
+}
+
+/** Nanoseconds as seconds with three digits. */
+function seconds(ns: string): string {
+  return (Number(BigInt(ns) / 1_000_000n) / 1000).toFixed(3);
+}
+
 async function untilEnd(
   host: Host,
   recorder: Recorder,
   folder: string,
   { seconds, bytes }: RecordOptions,
   signal: AbortSignal,
+  guard: () => SwitchedOff | null,
 ): Promise<EndedBy> {
   const start = process.hrtime.bigint();
   for (let turn = 0; ; turn++) {
@@ -252,6 +308,7 @@ async function untilEnd(
     const elapsed = Number(process.hrtime.bigint() - start) / 1e9;
     if (seconds !== null && elapsed >= seconds) return "time";
     if (bytes !== null && recorder.bytes() >= bytes) return "size";
+    if (turn % 10 === 0) guard();
     if (turn % 10 === 0 && host.freeBytes(folder) < MIN_FREE) return "disk nearly full";
     await host.pause(100);
   }

@@ -21,6 +21,8 @@ export interface RecordState {
   child: ProcessId | null;
   /** The unfinished bundle. */
   partial: string;
+  /** What of tracefs is ours: nothing else is ever removed. */
+  own: { instance: boolean; probes: string[] };
   /** QEMU's trace events that were off. */
   qemu: { socket: string; events: string[] } | null;
 }
@@ -81,7 +83,8 @@ function isState(state: RecordState | null): state is RecordState {
       if (each !== null) checked("number of a process", each.pid);
     }
     if (state!.qemu) checkedAll("event of QEMU", state!.qemu.events);
-    return typeof state!.partial === "string";
+    checkedAll("event", state!.own.probes);
+    return typeof state!.own.instance === "boolean" && typeof state!.partial === "string";
   } catch {
     return false;
   }

@@ -9,6 +9,8 @@ import { errorCode, type Host } from "./host.ts";
 
 const PLACES = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] as const;
 const LOCKDOWN = "/sys/kernel/security/lockdown";
+/** debugfs: 0 while no kprobe fires. */
+const KPROBES = "/sys/kernel/debug/kprobes/enabled";
 const INSTANCE = "vhost-replay";
 const OURS = new RegExp(`^[pr]\\d*:${GROUP}/`);
 const TRIES = 20;
@@ -85,7 +87,7 @@ export class TraceFs {
       try {
         this.#host.append(`${this.root}/kprobe_events`, `${line}\n`);
       } catch (error) {
-        await this.removeProbes();
+        await this.removeProbes(this.#events());
         return `${line} (${this.#lastError() ?? errorCode(error)})`;
       }
     }
@@ -102,17 +104,23 @@ export class TraceFs {
     }
   }
 
-  /** Removes our group. Returns whether it is gone: something else may hold a probe. */
-  async removeProbes(): Promise<boolean> {
-    for (let tries = 0; this.hasProbes && tries < TRIES; tries++) {
+  /** Removes these probes of our group. Returns whether they are gone: something else may hold one. */
+  async removeProbes(own: readonly string[]): Promise<boolean> {
+    const left = (): string[] => this.#events().filter((name) => own.includes(name));
+    for (let tries = 0; left().length > 0 && tries < TRIES; tries++) {
       if (tries > 0) await this.#host.pause(250);
-      this.#try(() => this.#host.write(`${this.#group}/enable`, "0"));
-      if (this.hasInstance) this.#try(() => this.enable(false));
-      for (const name of this.#events()) {
+      for (const name of left()) {
+        this.#try(() => this.#host.write(`${this.#group}/${name}/enable`, "0"));
+        if (this.hasInstance) this.#try(() => this.set(`events/${GROUP}/${name}/enable`, "0"));
         this.#try(() => this.#host.append(`${this.root}/kprobe_events`, `-:${GROUP}/${name}\n`));
       }
     }
-    return !this.hasProbes;
+    return left().length === 0;
+  }
+
+  /** Names of the probes of our group. */
+  get events(): string[] {
+    return this.#events();
   }
 
   #events(): string[] {
@@ -128,6 +136,20 @@ export class TraceFs {
       act();
     } catch (error) {
       if (errorCode(error) === "") throw error;
+    }
+  }
+
+  /** Throws UsageError where an instance or probes of our names are somebody's already. */
+  refuseOthers(): void {
+    if (this.hasInstance) {
+      throw new UsageError(
+        `${this.instance} is there already: another recording, or the rest of one; a recording of this tool that was cut off is removed with: vhost-replay record --cleanup`,
+      );
+    }
+    if (this.hasProbes) {
+      throw new UsageError(
+        `probes of group ${GROUP} are defined already; remove them first: vhost-replay record --cleanup`,
+      );
     }
   }
 
@@ -167,6 +189,31 @@ export class TraceFs {
   /** Appends to a file of the instance. */
   add(file: string, text: string): void {
     this.#host.append(`${this.instance}/${file}`, text);
+  }
+
+  /**
+   * What was switched off, or taken away, by somebody else while we record; null while all is on.
+   * `events` are the probes that were switched on.
+   */
+  switchedOff(events: readonly string[]): string | null {
+    if (!this.hasInstance) return "the trace instance was removed";
+    if (this.#isOff(`${this.instance}/tracing_on`)) return "tracing_on was set to 0";
+    for (const event of events) {
+      const folder = `${this.instance}/events/${GROUP}/${event}`;
+      if (!this.#host.exists(folder)) return `the probe ${event} was removed`;
+      if (this.#isOff(`${folder}/enable`)) return `the probe ${event} was switched off`;
+    }
+    if (this.#isOff(`${this.#host.root}${KPROBES}`)) return "all kprobes were switched off";
+    return null;
+  }
+
+  /** Whether a switch stands at 0; one that cannot be read is taken to be on. */
+  #isOff(path: string): boolean {
+    try {
+      return this.#host.read(path).startsWith("0");
+    } catch {
+      return false;
+    }
   }
 
   /** Starts or stops the recording of our probes in our instance. */
@@ -215,6 +262,11 @@ export class TraceFs {
       .filter((line) => names.has(line.trim().split(/\s+/)[0] ?? ""))
       .map((line) => `${line}\n`)
       .join("");
+  }
+
+  /** Events that came into the ring buffer so far, read, waiting and overwritten ones. */
+  recorded(): number {
+    return sum(this.stats(), /^(?:entries|overrun|read events): (\d+)$/gm);
   }
 
   /** What was lost so far. */

@@ -19,6 +19,8 @@ export interface BundleFacts {
   endedBy: string;
   clocks: Record<"begin" | "end", { realtimeNs: string; monotonicNs: string }>;
   loss: { events: number; returns: number };
+  recorded: number;
+  switchedOff: { what: string; monotonicNs: string } | null;
   config: readonly string[];
   modules: readonly { name: string; srcversion: string | null }[];
   qemuEvents: readonly string[] | null;
@@ -49,6 +51,8 @@ export function bundleJson(facts: BundleFacts) {
     endedBy: facts.endedBy,
     clocks: facts.clocks,
     loss: facts.loss,
+    recorded: facts.recorded,
+    switchedOff: facts.switchedOff,
     qemuEvents: facts.qemuEvents,
     files: facts.files,
   };

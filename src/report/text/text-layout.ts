@@ -60,15 +60,17 @@ export function sectionsText(sections: readonly (readonly string[])[]): string {
   return `${full.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
 
+/** Control characters, what turns the direction of text or cannot be seen, and separators of lines. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /**
- * Text from a recording made safe to print: control characters, which could drive a terminal,
- * become `?`.
+ * Text from a recording made safe to print: characters that could drive a terminal, or make text look
+ * like another, are shown as escapes of JavaScript (`\x1b`, `\u202e`).
  */
 export function printable(text: string): string {
-  let safe = "";
-  for (const character of text) {
-    const code = character.codePointAt(0)!;
-    safe += code < 0x20 || (code >= 0x7f && code < 0xa0) ? "?" : character;
-  }
-  return safe;
+  return text.replaceAll(UNSEEN, (character) => {
+    const hex = character.codePointAt(0)!.toString(16);
+    if (hex.length <= 2) return `\\x${hex.padStart(2, "0")}`;
+    return hex.length <= 4 ? `\\u${hex.padStart(4, "0")}` : `\\u{${hex}}`;
+  });
 }
