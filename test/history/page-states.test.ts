@@ -106,7 +106,7 @@ test("every page that a kernel without gaps logged was blue for a while, and non
     (from, lane) => new Set(states.state.subarray(from, states.first[lane + 1])),
   );
   const blue = lanes.filter((seen) => seen.has(Lane.Logged));
-  expect(blue.length).toBe(made.result.policies[0]!.logged);
+  expect(blue.length).toBe(made.result.machines[0]!.policies[0]!.logged);
   expect(
     blue.every((seen) => [...seen].every((state) => state === Lane.Logged || state === Lane.None)),
   ).toBe(true);
