@@ -7,6 +7,7 @@
  * `statusOf(answer)`, the exit status of the command that asks it.
  */
 
+export * as affected from "./answers/affected.ts";
 export type { Asked, CommonAnswer, CommonOptions } from "./answers/asked.ts";
 export * as attribute from "./answers/attribute.ts";
 export * as identify from "./answers/identify-answer.ts";

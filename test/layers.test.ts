@@ -16,7 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["core", "memory"],
   ["formats"],
   ["join"],
-  ["replay", "case"],
+  ["replay", "case", "minimize"],
   ["answers", "fleet", "history", "redact"],
   ["report", "node", "index.ts"],
   ["commands", "web"],

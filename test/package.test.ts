@@ -83,7 +83,7 @@ describe("the package", () => {
     const cli = join(folder, "node_modules/vhost-replay", MANIFEST.bin["vhost-replay"]);
     const run = spawnSync(process.execPath, [cli, "report", RECORDING], { encoding: "utf8" });
     expect(run.stderr).toBe("");
-    expect(run.stdout).toMatch(/^Unpatched vhost-scsi .* 10 guest pages /);
+    expect(run.stdout).toMatch(/^Unpatched vhost-scsi .* 10 guest pages /m);
     expect(run.status).toBe(1);
   });
 

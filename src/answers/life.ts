@@ -1,14 +1,16 @@
 /** What happened to some guest pages? Every write, every sync, and who logged what: `explain`. */
 import { type GpaRange, PAGE_BYTES, wholePages } from "../model/pages.ts";
 import { UsageError } from "../model/place.ts";
-import type { SyncMark } from "../model/result.ts";
+import type { HealedBy, MachineResult, PageRun, SyncMark } from "../model/result.ts";
 import type { WatchedWrite } from "../model/told.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { assumeLogging, causesOf, WINDOW } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { machineNumber, selectMachines } from "./machines.ts";
+import { type Travel, travelOf } from "./page-travel.ts";
 import type { Replayer } from "./replayer.ts";
+import { toldByQemu } from "./stale.ts";
 
 /** Page sets are kept for the watched range, so it is bounded. */
 const MOST_BYTES = 2 ** 30;
@@ -21,9 +23,18 @@ export interface Options extends CommonOptions {
   keep?: number;
 }
 
+/** What a policy's dirty log makes of the pages at the destination. */
+export interface PageVerdict {
+  policy: string;
+  stale: number;
+  possibly: number;
+  /** Pages whose unlogged writes were covered later, by what. */
+  healed: { by: HealedBy; pages: number }[];
+}
+
 export interface Answer extends CommonAnswer {
   /** One a machine, in the order of `result.machines`. */
-  lives: Life[];
+  lives: PageLife[];
 }
 
 /** Throws what `replay` throws, and UsageError for a range that is too long. */
@@ -61,9 +72,16 @@ export async function ask(
     },
   });
   const selected = selectMachines(result, options);
-  const lives = selected.machines.map(({ number, window }) => {
-    const { recorded, assumed } = recorderOf(number);
-    return (window === "assumed" ? assumed : recorded).life();
+  const migrated = selected.machines.find((machine) => toldByQemu(machine) !== null);
+  const travel = migrated ? await travelOf(recording, range, keep, options.signal) : null;
+  const lives = selected.machines.map((machine): PageLife => {
+    const { recorded, assumed } = recorderOf(machine.number);
+    const life = (machine.window === "assumed" ? assumed : recorded).life();
+    return {
+      ...life,
+      travel: machine === migrated ? travel : null,
+      verdicts: pageVerdicts(machine, range),
+    };
   });
   return { asked, result: selected, lives };
 }
@@ -79,6 +97,31 @@ function readingsOf(range: GpaRange, policies: readonly ChosenPolicy[], keep: nu
     recorded: recordLife(range, policies, keep, false),
     assumed: recordLife(range, policies, keep, true),
   };
+}
+
+/** What the policies of the migration that QEMU tells of say of these pages. */
+function pageVerdicts(machine: MachineResult, range: GpaRange): PageVerdict[] {
+  return (toldByQemu(machine)?.verdicts ?? []).flatMap((verdict) =>
+    verdict.best === null
+      ? []
+      : {
+          policy: verdict.policy,
+          stale: within(verdict.stale, range),
+          possibly: within(verdict.possiblyStale, range),
+          healed: verdict.healed
+            .map(({ by, runs }) => ({ by, pages: within(runs, range) }))
+            .filter(({ pages }) => pages > 0),
+        },
+  );
+}
+
+/** Pages of these runs in a range of whole pages. */
+function within(runs: readonly PageRun[], { gpa, len }: GpaRange): number {
+  const [from, to] = [gpa / PAGE_BYTES, (gpa + len) / PAGE_BYTES];
+  return runs.reduce(
+    (sum, run) => sum + Math.max(0, Math.min(run.gfn + run.pages, to) - Math.max(run.gfn, from)),
+    0,
+  );
 }
 
 /** 0: a life is no verdict. */
@@ -114,6 +157,14 @@ export interface Life {
   /** Writes outside the logging window: no policy answers for them. */
   outside: number;
   policies: PolicyLife[];
+}
+
+/** The life of the pages in one machine, and how they came to the destination. */
+export interface PageLife extends Life {
+  /** How the pages travelled; null without a migration that QEMU's events tell. */
+  travel: Travel | null;
+  /** Of that migration, one a policy. */
+  verdicts: PageVerdict[];
 }
 
 /** Collects a life while a replay runs. */

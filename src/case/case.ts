@@ -16,8 +16,10 @@ export interface CaseOptions {
   owners?: string;
   /** The folder of the images. */
   observed?: string;
-  /** uname -r of the host whose kernel was recorded. */
+  /** `uname -a` of the host whose kernel was recorded, as far as it is told. */
   kernel?: string;
+  /** Version of QEMU, of both sides where they differ. */
+  qemu?: string;
 }
 
 export interface Case {

@@ -113,6 +113,7 @@ async function openCase(
   });
   takeObserved(taking, options);
   await takeKernel(taking, options);
+  takeQemu(taking, options);
   for (const { source, role, what } of beside) {
     const use = USES.get(role);
     if (use !== undefined) say(source.name, `${what}: ${use}`, false);
@@ -318,27 +319,39 @@ function takeObserved(taking: Taking, options: CaseOptions): void {
   }
 }
 
-/** The release of the host's kernel, where one file says it, or all say the same. */
+/** What the host says of its kernel, where one file says it, or all say the same. */
 async function takeKernel(taking: Taking, options: CaseOptions): Promise<void> {
-  const told: { file: Classified; release: string }[] = [];
+  const told: { file: Classified; release: string; uname: string }[] = [];
   for (const file of ofRole(taking, "kernel-release")) {
-    const release = /^Linux \S+ (\S+) #/m.exec(file.text)?.[1];
-    if (release !== undefined) told.push({ file, release });
+    const match = /^Linux \S+ (\S+) #.*$/m.exec(file.text);
+    if (match) told.push({ file, release: match[1]!, uname: match[0] });
   }
   for (const file of ofRole(taking, "bundle")) {
     const text = await wholeText(file.source, MOST_TEXT, "a manifest");
     const release = /"release":\s*"([^"]{1,200})"/.exec(text)?.[1];
-    if (release !== undefined) told.push({ file, release });
+    const version = /"version":\s*"(#[^"]{1,400})"/.exec(text)?.[1] ?? "#";
+    if (release !== undefined)
+      told.push({ file, release, uname: `Linux host ${release} ${version}` });
   }
   const releases = new Set(told.map(({ release }) => release));
-  const [release] = releases;
-  for (const { file, release: own } of told) {
-    const text = `${file.what}: ${own}`;
-    taking.say(
-      file.source.name,
-      releases.size === 1 ? text : `${text}; --ran chooses`,
-      releases.size === 1,
-    );
+  for (const { file, release } of told) {
+    const text = `${file.what}: ${release}`;
+    const only = releases.size === 1;
+    taking.say(file.source.name, only ? text : `${text}; --ran chooses`, only);
   }
-  if (releases.size === 1 && release !== undefined) options.kernel = release;
+  if (releases.size === 1) options.kernel = told[0]!.uname;
+}
+
+/** What QEMU says of its version: a text, or the greeting of QMP. */
+function takeQemu(taking: Taking, options: CaseOptions): void {
+  const versions = new Set<string>();
+  for (const { text } of taking.beside) {
+    const plain = /QEMU emulator version (\d+\.\d+\.\d+)/.exec(text)?.[1];
+    const greeting = /"qemu":\s*\{\s*"micro":\s*(\d+),\s*"minor":\s*(\d+),\s*"major":\s*(\d+)/.exec(
+      text,
+    );
+    if (plain !== undefined) versions.add(plain);
+    if (greeting) versions.add(`${greeting[3]}.${greeting[2]}.${greeting[1]}`);
+  }
+  if (versions.size > 0) options.qemu = [...versions].join(" and ");
 }

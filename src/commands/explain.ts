@@ -9,6 +9,7 @@ import {
   windowOf,
 } from "./shared/arguments.ts";
 import { parseGpaRange } from "./shared/gpa-range.ts";
+import { qemuAddress, rangeOf } from "./shared/guest-address.ts";
 import type { Io } from "./shared/io.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions, say } from "./shared/say.ts";
@@ -25,15 +26,16 @@ const MOST_KEPT_EVENTS = 1_000_000;
 
 /** Prints writes and syncs of the pages that the range touches; returns 0. */
 export async function run(api: ReplayApi, io: Io, args: ExplainArguments): Promise<number> {
-  const range = parseGpaRange(args.gpa);
+  if (qemuAddress(args.gpa) === null) parseGpaRange(args.gpa);
   const { limit } = args;
   const keep = limit === undefined ? {} : { keep: wholeNumber(limit, "--limit", MOST_KEPT_EVENTS) };
   const policies = replayablePolicies(api, io, args, args.policy);
   const window = windowOf(args.assumeLogging, "auto");
-  const options = { range, policies, window, ...keep, ...commonOptions(io, args) };
-  const answer = await openSession(api, io, args).ask((recording) =>
-    ask(recording, options, api.replay),
-  );
+  const options = { policies, window, ...keep, ...commonOptions(io, args) };
+  const answer = await openSession(api, io, args).ask(async (recording) => {
+    const range = await rangeOf(args.gpa, recording, io.signal);
+    return ask(recording, { ...options, range }, api.replay);
+  });
   await say(io, args, {
     text: (style) => explainText(answer, style),
     json: () => explainJson(api.tool, answer),

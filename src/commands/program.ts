@@ -104,7 +104,12 @@ function buildProgram(environment: Environment, run: Run): Command {
 }
 
 function addReplayCommands(program: Command, run: Run): void {
-  withPolicies(question(program, "report", "verdict, findings, limits", { isDefault: true }))
+  withPolicies(
+    question(program, "report", "is this host affected: verdict, patches, findings, limits", {
+      isDefault: true,
+    }),
+  )
+    .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--all", "show every finding")
     .option("--html <file>", "write the answer as a page too, with pictures; it needs nothing else")
     .option(
@@ -130,13 +135,13 @@ function addReplayCommands(program: Command, run: Run): void {
     .option("--destination-dump <file>", "memory of the destination, before it runs")
     .option("--dump-base <address>", "where raw memory begins (default: 0)")
     .option("--sent-pages <file>", "a mapped-ram migration file: which pages were sent")
-    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
     .action((names: string[], options) =>
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
   withPolicies(question(program, "stale", "which pages are stale after a live migration"))
-    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
     .option("--limit <n>", "show at most so many pages of each policy")
     .action((names: string[], options) =>
@@ -144,7 +149,10 @@ function addReplayCommands(program: Command, run: Run): void {
     );
   addForensicCommands(program, run);
   withPolicies(question(program, "explain", "the life of some guest pages"))
-    .requiredOption("--gpa <range>", "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1")
+    .requiredOption(
+      "--gpa <range>",
+      "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1, hva:0x7f…, pc.ram+0x1000",
+    )
     .option("--limit <n>", "show at most so many writes and syncs")
     .action((names: string[], options) =>
       run(() => import("./explain.ts"), { ...options, recordings: names }),
@@ -187,9 +195,39 @@ function addQueryCommands(program: Command, run: Run): void {
         .choices(["events", "rounds"])
         .default("events"),
     )
-    .option("--ran <name>", "policy of the vhost that ran, where it is known")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
     .action((names: string[], options) =>
       run(() => import("./history.ts"), { ...options, recordings: names }),
+    );
+  withPolicies(
+    recordings(program, "minimize", "the smallest recording that still shows a page"),
+    "whose verdicts are kept (default: those of report)",
+  )
+    .requiredOption("--page <page>", "0x400 as reports list pages, or gpa:0x400123")
+    .addOption(
+      new Option("--format <name>", "of the events")
+        .choices(["ndjson", "ftrace"])
+        .default("ndjson"),
+    )
+    .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
+    .action((names: string[], options) =>
+      run(() => import("./minimize.ts"), { ...options, recordings: names }),
+    );
+  withPolicies(
+    common(program.command("diff").description("what differs between two cases, or two policies")),
+    "of both; twice with one case (default: the kernel that ran on each, or unpatched)",
+  )
+    .argument("<a>", "a case, as the other commands take it: a file, a folder, an archive")
+    .argument("[b]", "the other case; without it two policies of the first are compared")
+    .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
+    .action((a: string, b: string | undefined, options) =>
+      run(() => import("./diff.ts"), b === undefined ? { ...options, a } : { ...options, a, b }),
+    );
+  recordings(program, "events", "what stands around a place of a recording")
+    .requiredOption("--around <place>", "as it is printed: trace.txt:399, trace.dat:cpu1+0x3f4")
+    .option("-n, --count <n>", "so many events before it and after it (default: 8)")
+    .action((names: string[], options) =>
+      run(() => import("./events.ts"), { ...options, recordings: names }),
     );
   withPolicies(recordings(program, "view", "the page of a recording, opened in a browser"))
     .option("-o, --output <file>", "where it is written (default: the recording's name with .html)")

@@ -1,7 +1,9 @@
-/** `report`: which pages each policy would have left out of the dirty log. */
-import { type Answer, ask, statusOf } from "../answers/lost.ts";
+/** `report`: is this host affected, which pages does each policy leave behind, and who wrote them? */
+import { type Answer, ask, type Options, statusOf } from "../answers/affected.ts";
 import { worstStatus } from "../answers/machines.ts";
 import type { Case } from "../case/case.ts";
+import { recordedUname } from "../formats/recorded-uname.ts";
+import type { Recording } from "../replay/replay.ts";
 import { casesJson } from "../report/json/case-json.ts";
 import { reportJson } from "../report/json/report-json.ts";
 import type { Tool } from "../report/json/result-json.ts";
@@ -11,34 +13,59 @@ import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arg
 import type { OpenedCase } from "./shared/case.ts";
 import { type HtmlArguments, htmlBudget, withHtml } from "./shared/html-report.ts";
 import type { Io } from "./shared/io.ts";
+import { kernelOf, type MigrationArguments, toldKernel } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
-export interface ReportArguments extends CommonArguments, HtmlArguments {
+export interface ReportArguments
+  extends CommonArguments,
+    HtmlArguments,
+    Pick<MigrationArguments, "ran"> {
   policy?: string[];
   assumeLogging?: boolean;
   all?: boolean;
 }
 
-/** Prints the report; returns 0, 1 or 3. */
+/** Prints the report; returns 0, 1 or 3 (`statusOf`). */
 export async function run(api: ReplayApi, io: Io, args: ReportArguments): Promise<number> {
-  const policies = replayablePolicies(api, io, args, args.policy);
-  const options = {
-    policies,
-    window: windowOf(args.assumeLogging, "auto"),
-    ...commonOptions(io, args),
-  };
+  const answer = await answerOf(api, io, args);
   const shown = args.all ? Number.POSITIVE_INFINITY : SHOWN_FINDINGS;
-  const budget = htmlBudget(args);
-  const answer = await openSession(api, io, args).ask((recording) =>
-    withHtml(api, io, args, budget, (replay) => ask(recording, options, replay)),
-  );
+  const about = {
+    // Policies that were chosen are what is asked about.
+    asksAffected: args.policy === undefined,
+    qemu: args.case?.options.qemu ?? null,
+    files: args.case ? caseText(args.case) : [],
+  };
   await say(io, args, {
-    text: (style) => reportText(answer.result, style, shown, args.case ? caseText(args.case) : []),
+    text: (style) => reportText(answer, style, shown, about),
     json: () => reportJson(api.tool, answer, args.case),
   });
   return statusOf(answer);
+}
+
+async function answerOf(api: ReplayApi, io: Io, args: ReportArguments): Promise<Answer> {
+  const told = toldKernel(api, args);
+  const options: Options = {
+    ...(args.policy ? { policies: replayablePolicies(api, io, args, args.policy) } : {}),
+    ...{ window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) },
+  };
+  const budget = htmlBudget(args);
+  return openSession(api, io, args).ask(async (recording) => {
+    const kernel = told ?? (await recordedKernel(recording));
+    const asked = { ...options, ...(kernel ? { kernel } : {}) };
+    return withHtml(api, io, args, budget, (replay) => ask(recording, asked, replay));
+  });
+}
+
+/** The kernel that a trace.dat names in its header. */
+async function recordedKernel(recording: Recording) {
+  for (const source of recording.sources) {
+    const uname = await recordedUname(source, recording.module, recording.surroundings);
+    const kernel = uname === null ? undefined : kernelOf(uname, "the recording's header");
+    if (kernel) return kernel;
+  }
+  return undefined;
 }
 
 /** A text names the files of the case itself. */
@@ -52,23 +79,12 @@ export async function runMany(
   const statuses: (0 | 1 | 3)[] = [];
   const answers: { opened: Case; answer: Answer; tool: Tool }[] = [];
   for (const { api, args, case: opened } of cases) {
-    const policies = replayablePolicies(api, io, args, args.policy);
-    const options = {
-      ...{ policies, window: windowOf(args.assumeLogging, "auto") },
-      ...commonOptions(io, args),
-    };
-    const answer = await openSession(api, io, args).ask((recording) =>
-      ask(recording, options, api.replay),
-    );
+    const answer = await answerOf(api, io, args);
     statuses.push(statusOf(answer));
     answers.push({ opened, answer, tool: api.tool });
   }
   await say(io, cases[0]!.args, {
-    text: (style) =>
-      caseListText(
-        answers.map(({ opened, answer }) => ({ opened, result: answer.result })),
-        style,
-      ),
+    text: (style) => caseListText(answers, style),
     json: () => casesJson(answers.map((one) => reportJson(one.tool, one.answer, one.opened))),
   });
   return worstStatus(statuses);

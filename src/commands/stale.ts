@@ -1,4 +1,5 @@
 /** `stale`: which guest pages are stale at the destination of a live migration, page by page. */
+import { reportPolicies } from "../answers/affected.ts";
 import { ask, statusOf } from "../answers/stale.ts";
 import { staleJson } from "../report/json/stale-json.ts";
 import { staleText } from "../report/text/stale-text.ts";
@@ -9,7 +10,7 @@ import {
   windowOf,
 } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
-import { type MigrationArguments, ranOption } from "./shared/migration-options.ts";
+import { type MigrationArguments, toldKernel } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
@@ -22,14 +23,18 @@ export interface StaleArguments extends CommonArguments, MigrationArguments {
 
 /** Prints the verdict; returns 0, 1 or 3 (`statusOf`). */
 export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise<number> {
-  const policies = replayablePolicies(api, io, args, args.policy);
+  const kernel = toldKernel(api, args);
+  const policies =
+    args.policy === undefined && args.case
+      ? reportPolicies(kernel)
+      : replayablePolicies(api, io, args, args.policy);
   const limit =
     args.limit === undefined ? Number.POSITIVE_INFINITY : wholeNumber(args.limit, "--limit");
   const session = openSession(api, io, args);
   const options = {
     ...{ policies, window: windowOf(args.assumeLogging, "auto") },
     ...(args.owners === undefined ? {} : { owners: session.source(args.owners) }),
-    ...ranOption(api, args),
+    ...(kernel ? { ran: kernel.policy } : {}),
     ...commonOptions(io, args),
   };
   const answer = await session.ask((recording) => ask(recording, options, api.replay));

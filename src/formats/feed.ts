@@ -35,7 +35,7 @@ export interface Feed {
 
 export type FeedSummary = Pick<
   InputSummary,
-  "format" | "clock" | "clockToleranceNs" | "cpus" | "events" | "foreignLines" | "notes"
+  "format" | "uname" | "clock" | "clockToleranceNs" | "cpus" | "events" | "foreignLines" | "notes"
 > & {
   /** Losses that stand in headers, not among the events. */
   gaps: GapSummary[];

@@ -153,6 +153,7 @@ export function summarise(input: OpenInput, core: Core, sha256: string | null): 
     compression,
     size: source.size ?? null,
     sha256,
+    ...(rest.uname === undefined ? {} : { uname: rest.uname }),
     clock: rest.clock,
     ...(rest.clockToleranceNs === undefined ? {} : { clockToleranceNs: rest.clockToleranceNs }),
     cpus: rest.cpus,

@@ -241,6 +241,7 @@ class RingFeed implements Feed {
     const used = new Set(this.#rings.map((ring) => ring.buffer.clock).filter((c) => c !== null));
     return {
       format: `trace.dat v${this.#dat.version} ${compressed}`,
+      ...(this.#dat.uname === null ? {} : { uname: this.#dat.uname }),
       clock: [...used][0] ?? this.#dat.clock,
       cpus: [...new Set(this.#rings.map((ring) => ring.cpu))].sort((a, b) => a - b),
       events: this.#events

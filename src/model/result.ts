@@ -27,6 +27,8 @@ export interface InputSummary {
   size: number | null;
   /** Of the bytes as given; null unless asked for. */
   sha256: string | null;
+  /** `uname -a` of the host, where the recording says it. */
+  uname?: string;
   /** `mono`, `local` …; null when the recording does not say. */
   clock: string | null;
   /** The times are already on the clock of the first input, known as well as this; decimal. */

@@ -3,7 +3,7 @@
  * devices whose writes they cannot tell. Their first line, their numbers and their status say so.
  */
 import { describe, expect, test } from "vitest";
-import { attribute, lost, stale } from "../../src/index.ts";
+import { affected, attribute, choosePolicies, lost, stale } from "../../src/index.ts";
 import { reportJson } from "../../src/report/json/report-json.ts";
 import { staleJson } from "../../src/report/json/stale-json.ts";
 import { reportText } from "../../src/report/text/report-text.ts";
@@ -55,14 +55,18 @@ const element = (mapped: boolean, elem: string): string[] => [
   "virtqueue_flush vq 0x6000 count 1",
 ];
 
+const reportOf = (answer: affected.Answer) =>
+  reportText(answer, PLAIN, 8, { asksAffected: false, qemu: null, files: [] });
+
 async function answersOf(log: string) {
   const recording = await recordingOf(memorySource("qemu.log", log));
   const [one, other] = [await lost.ask(recording), await stale.ask(recording)];
+  const report = await affected.ask(recording, { policies: choosePolicies() });
   return {
-    lost: one,
     stale: other,
     machine: one.result.machines[0]!,
-    report: reportText(one.result, PLAIN),
+    affected: report,
+    report: reportOf(report),
     staleText: staleText(other, PLAIN, 100),
     statuses: [lost.statusOf(one), stale.statusOf(other)],
   };
@@ -88,7 +92,7 @@ describe("a set of pages that is not known", () => {
   test.each(cases)(
     "%s: the first line says so, every number is null, status 3",
     async (_, log, why) => {
-      const { lost: one, stale: other, ...said } = await answersOf(log);
+      const { stale: other, ...said } = await answersOf(log);
       expect(said.statuses).toEqual([3, 3]);
       for (const text of [said.report, said.staleText]) {
         expect(text.replace(/\s+/g, " ")).toMatch(
@@ -98,7 +102,7 @@ describe("a set of pages that is not known", () => {
         expect(text).not.toMatch(/: no page/);
       }
       expect(said.machine.written).toBeNull();
-      const document = reportJson(TOOL, one);
+      const document = reportJson(TOOL, said.affected);
       expect(errorsOf("report", document)).toEqual([]);
       for (const { logged, lost: pages, stale: left } of document.machines[0]!.policies) {
         expect([logged, pages, left]).toEqual([null, null, null]);
@@ -124,7 +128,8 @@ describe("a set of pages that is not known", () => {
     const one = await lost.ask(await recordingOf(memorySource("late", text)));
     expect(lost.statusOf(one)).toBe(3);
     expect(one.result.machines[0]!.policies.map(({ lost: pages }) => pages)).toEqual([null, null]);
-    expect(reportText(one.result, PLAIN)).toMatch(/^No verdict: /);
+    const report = await affected.ask(await recordingOf(memorySource("late", text)));
+    expect(reportOf(report)).toMatch(/^No verdict: /);
   });
 });
 

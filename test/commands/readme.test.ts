@@ -1,4 +1,4 @@
-/** The README's output blocks are what the commands print. */
+/** The output blocks of the README and the tour are what the commands print. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,13 +6,16 @@ import { describe, expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "../..");
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
-const BLOCKS = [...README.matchAll(/```console\n\$ npx vhost-replay (.*)\n([\s\S]*?)\n```/g)].map(
-  (match) => ({ args: match[1]!, output: match[2]! }),
-);
+const TOUR = readFileSync(join(ROOT, "docs/tour.md"), "utf8");
+/** A block that ends in `…` is the beginning of what is printed. */
+const CUT = "\n…";
+const BLOCKS = [
+  ...`${README}${TOUR}`.matchAll(/```console\n\$ npx vhost-replay (.*)\n([\s\S]*?)\n```/g),
+].map((match) => ({ args: match[1]!, output: match[2]! }));
 
 describe("README", () => {
   test("has output blocks", () => {
-    expect(BLOCKS.length).toBeGreaterThanOrEqual(3);
+    expect(BLOCKS.length).toBeGreaterThanOrEqual(5);
   });
 
   test.each(BLOCKS)("vhost-replay $args prints what stands there", ({ args, output }) => {
@@ -21,7 +24,14 @@ describe("README", () => {
       encoding: "utf8",
     });
     expect(run.stderr).toBe("");
-    expect(run.stdout.trimEnd()).toBe(output);
+    if (output.endsWith(CUT)) {
+      const shown = output.slice(0, -CUT.length);
+      expect(run.stdout.slice(0, shown.length + 1)).toBe(`${shown}\n`);
+    } else expect(run.stdout.trimEnd()).toBe(output);
+  });
+
+  test("is short: long outputs are in the tour", () => {
+    expect(README.split("\n").length).toBeLessThanOrEqual(131);
   });
 
   test("its shell commands name scripts that exist", () => {

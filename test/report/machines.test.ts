@@ -42,7 +42,7 @@ async function cli(line: string, result = both()) {
 
 describe("the text of two machines", () => {
   test("has the answer of each first, then the recording, then each by itself", async () => {
-    const { status, stdout } = await cli("report m.txt");
+    const { status, stdout } = await cli("report m.txt --policy unpatched --policy patched");
     expect(status).toBe(1);
     const lines = stdout.split("\n");
     expect(lines[0]).toMatch(/^Machine 1, PID 4240: Unpatched vhost-scsi \(linux-6\.1\) would/);
@@ -69,7 +69,9 @@ describe("the text of two machines", () => {
   );
 
   test("one machine is spoken of as ever, with a line that names it where it is known", async () => {
-    const { stdout } = await cli("report m.txt --machine 4240 --machine-name 4240=web");
+    const { stdout } = await cli(
+      "report m.txt --policy unpatched --policy patched --machine 4240 --machine-name 4240=web",
+    );
     expect(stdout).toMatch(/^Unpatched vhost-scsi/);
     expect(stdout).toMatch(
       /\nMachine: PID 4240 \(web\), by the name of its vhost workers and the process of its\s+ioctls\n/,

@@ -1,13 +1,33 @@
 import { describe, expect, test } from "vitest";
+import { judge } from "../../src/answers/affected.ts";
 import { compareImages, firstDifference } from "../../src/answers/log-difference.ts";
 import { statusOf } from "../../src/answers/lost.ts";
+import type { ReplayResult } from "../../src/model/result.ts";
 import { eventJsonLine } from "../../src/report/json/event-json.ts";
 import { requestJsonLine } from "../../src/report/json/request-json.ts";
 import { seconds } from "../../src/report/text/number-text.ts";
-import { reportText } from "../../src/report/text/report-text.ts";
+import { reportText as fullText, SHOWN_FINDINGS } from "../../src/report/text/report-text.ts";
+import type { TextStyle } from "../../src/report/text/text-layout.ts";
 import { alignColumns, printable, textStyle, wrapText } from "../../src/report/text/text-layout.ts";
 import { verdictSentence } from "../../src/report/text/verdict.ts";
 import { event, machineOf, policyResult, request, resultOf } from "../support/report-fixture.ts";
+
+/** Without the first screen, which answers for the kernel that ran. */
+function reportText(result: ReplayResult, style: TextStyle, shown = SHOWN_FINDINGS): string {
+  const asked = {
+    policies: [],
+    window: "auto",
+    syncMarker: null,
+    ran: null,
+    machine: null,
+  } as const;
+  const answer = {
+    asked: { ...asked, policies: [] },
+    result,
+    affected: result.machines.map((machine) => judge(machine, null)),
+  };
+  return fullText(answer, style, shown, { asksAffected: false, qemu: null, files: [] });
+}
 
 const none = (name: string) => policyResult({ name, alias: "patched", lost: 0 });
 

@@ -35,7 +35,7 @@ export interface CommonArguments extends MachineArguments {
   /** The case that stands for the recordings, and first looks at them, by name. */
   case?: Case;
   looks?: ReadonlyMap<string, FirstLook>;
-  /** uname -r of the host that was recorded, as a file of the case says it. */
+  /** `uname -a` of the host that was recorded, as a file of the case says it. */
   kernel?: string;
 }
 

@@ -36,6 +36,25 @@ export function progressLine(io: Io, quiet: boolean, now = () => performance.now
   };
 }
 
+/** The same for work that counts in steps: one line of text at a time. */
+export function stepLine(io: Io, quiet: boolean, now = () => performance.now()) {
+  let last = now();
+  let shown = false;
+  const shows = !quiet && io.isTTY;
+  return {
+    update(line: string): void {
+      if (!shows || now() - last < INTERVAL) return;
+      last = now();
+      shown = true;
+      io.err(`\r${line.slice(0, Math.max(io.columns - 1, 1))}\x1b[K`);
+    },
+    clear(): void {
+      if (shown) io.err("\r\x1b[K");
+      shown = false;
+    },
+  };
+}
+
 /** `23.4 MiB of 1.0 GiB, 2%, 1200000 events/s, 0:41 left`; `elapsed` is seconds. */
 export function progressText(
   bytes: number,

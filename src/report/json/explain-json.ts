@@ -1,5 +1,6 @@
 /** The document of `explain --json`. Schema: schema/explain.schema.json. */
-import type { Answer, Life, LifeEvent } from "../../answers/life.ts";
+import type { Answer, Life, LifeEvent, PageLife } from "../../answers/life.ts";
+import type { Step } from "../../answers/page-travel.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { MachineResult } from "../../model/result.ts";
@@ -27,7 +28,7 @@ export function explainJson(tool: Tool, { asked, result, lives }: Answer) {
   };
 }
 
-function lifeJson(machine: MachineResult, life: Life) {
+function lifeJson(machine: MachineResult, life: PageLife) {
   return {
     ...machineJson(machine),
     writes: life.writes,
@@ -41,6 +42,12 @@ function lifeJson(machine: MachineResult, life: Life) {
     })),
     events: life.events.map((event) => lifeEventJson(event, life)),
     moreEvents: life.moreEvents,
+    travel: life.travel && {
+      source: life.travel.source.map(stepJson),
+      destination: life.travel.destination.map(stepJson),
+      more: life.travel.more,
+    },
+    verdicts: life.verdicts,
     limits: machine.limits.map(limitJson),
   };
 }
@@ -59,6 +66,10 @@ function lifeEventJson(event: LifeEvent, life: Life) {
       pages: event.lost[index] ?? 0,
     })),
   };
+}
+
+function stepJson({ kind, ns, place, gfn }: Step) {
+  return { kind, ns, place, gfn: gfn === null ? null : hex(gfn) };
 }
 
 /** A write of a watched range. */

@@ -1,9 +1,16 @@
 /** The documents of `report --json` and `info --json`. Schemas: schema/report, schema/info. */
+
+import {
+  type Affected,
+  machineStatus,
+  type Answer as Report,
+  statusOf,
+} from "../../answers/affected.ts";
 import type { Answer as Contents } from "../../answers/inspect.ts";
-import { type Answer as Lost, machineStatus, statusOf } from "../../answers/lost.ts";
 import type { Case } from "../../case/case.ts";
 import type { MachineResult } from "../../model/result.ts";
 import { verdictSentence } from "../text/verdict.ts";
+import { affectedJson } from "./affected-json.ts";
 import { caseJson } from "./case-json.ts";
 import {
   deviceJson,
@@ -24,25 +31,27 @@ import { migrationJson } from "./stale-json.ts";
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
 /** `vhost-replay/report/2`; `opened`: the case that was asked about, where it was one. */
-export function reportJson(tool: Tool, { asked, result }: Lost, opened: Case | null = null) {
+export function reportJson(tool: Tool, answer: Report, opened: Case | null = null) {
+  const { asked, result } = answer;
   return {
     schema: "vhost-replay/report/2",
     tool: toolJson(tool),
     options: optionsJson(asked),
     case: opened && caseJson(opened),
     inputs: result.inputs.map(inputJson),
-    answer: ANSWERS[statusOf({ result })],
-    machines: result.machines.map(reportMachineJson),
+    answer: ANSWERS[statusOf(answer)],
+    machines: result.machines.map((machine, i) => reportMachineJson(machine, answer.affected[i]!)),
     eventsReplayed: result.eventsReplayed,
   };
 }
 
-function reportMachineJson(machine: MachineResult) {
+function reportMachineJson(machine: MachineResult, affected: Affected) {
   const names = machine.policies.map((policy) => policy.name);
   return {
     ...machineJson(machine),
+    affected: affectedJson(affected, machine),
     verdict: {
-      answer: ANSWERS[machineStatus(machine)],
+      answer: ANSWERS[machineStatus(machine, affected)],
       sentence: verdictSentence(machine),
       certainty: machine.certainty,
       window: machine.window,

@@ -1,7 +1,8 @@
 /** The files of a case, and what each is. */
+import type { Answer } from "../../answers/affected.ts";
 import type { Case } from "../../case/case.ts";
 import { counted } from "../../model/counted.ts";
-import type { ReplayResult } from "../../model/result.ts";
+import { affectedSentences } from "./affected-text.ts";
 import { headlines } from "./report-text.ts";
 import { printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
@@ -42,14 +43,15 @@ function shortener(folder: string): (file: string) => string {
 
 /** Several cases: what each says first, and the files to give to ask more. */
 export function caseListText(
-  cases: readonly { opened: Case; result: ReplayResult }[],
+  cases: readonly { opened: Case; answer: Answer }[],
   style: TextStyle,
 ): string {
   return sectionsText(
-    cases.map(({ opened, result }) => [
-      ...headlines(result)
-        .flatMap((text) => wrapText(printable(text), "", "  "))
+    cases.map(({ opened, answer }) => [
+      ...affectedSentences(answer)
+        .flatMap((text) => wrapText(text, "", "  "))
         .map((line) => style.bold(line)),
+      ...headlines(answer.result).flatMap((text) => wrapText(printable(text), "  ", "  ")),
       ...opened.files
         .filter((file) => file.used)
         .flatMap((file) => wrapText(printable(`${file.name}: ${file.said}`), "  ", "    ")),

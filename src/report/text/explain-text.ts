@@ -1,6 +1,14 @@
 /** The life of some guest pages: every write, every sync, and who logged what. */
 
-import type { Answer, Life, LifeEvent, PolicyLife } from "../../answers/life.ts";
+import type {
+  Answer,
+  Life,
+  LifeEvent,
+  PageLife,
+  PageVerdict,
+  PolicyLife,
+} from "../../answers/life.ts";
+import type { Step } from "../../answers/page-travel.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { MachineResult } from "../../model/result.ts";
@@ -12,7 +20,7 @@ import { policyLabel, queueLabel } from "./queue-text.ts";
 import { printable, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** For people; the first line is the answer. Ends in a line feed. */
-export function explainText({ lives, result }: Answer, style: TextStyle): string {
+export function explainText({ lives, result }: Pick<Answer, "lives" | "result">, style: TextStyle) {
   return machinesText({ ...result, inputs: [] }, style, {
     headline: (_, index) => lifeSentence(lives[index]!),
     sections: (machine, facts, index) => lifeSections(lives[index]!, machine, facts, style),
@@ -27,22 +35,115 @@ function lifeSentence(life: Life): string {
 }
 
 function lifeSections(
-  life: Life,
+  life: PageLife,
   machine: MachineResult,
   facts: string[][],
   style: TextStyle,
 ): string[][] {
-  const policies = life.writes === 0 ? [] : life.policies;
-  const events = life.events.flatMap((event) => eventLines(event, life, machine));
+  const { travel, verdicts } = life;
+  const events = inOrder(life, machine, travel).flatMap(({ lines }) => lines);
   if (life.moreEvents > 0) events.push(`and ${countOf(life.moreEvents, "more event")} (--limit)`);
+  // Without a write or a verdict the events follow at once.
+  const bare = life.writes === 0 && verdicts.length === 0;
   return [
-    // Without a write the syncs follow at once.
-    [style.bold(lifeSentence(life)), ...(life.writes === 0 ? events : [])],
-    policies.flatMap((policy) => wrapText(policyText(policy), "  ", "    ")),
+    [style.bold(lifeSentence(life)), ...(bare ? events : [])],
+    life.writes === 0
+      ? []
+      : life.policies.flatMap((policy) => wrapText(policyText(policy), "  ", "    ")),
+    verdicts.flatMap((one) => wrapText(verdictText(one), "  ", "    ")),
     ...facts,
-    life.writes === 0 ? [] : events,
+    bare ? [] : events,
+    ...destinationText(travel),
     limitsText(machine.limits, style),
   ];
+}
+
+const HEALED: Record<PageVerdict["healed"][number]["by"], string> = {
+  "first-send": "its first send",
+  resend: "a later send",
+  log: "a later write that is logged",
+  cpu: "a vCPU's write",
+  stop: "the device's stop",
+};
+
+function verdictText({ policy, stale, possibly, healed }: PageVerdict): string {
+  const parts: string[] = [];
+  if (stale > 0) parts.push(`${countOf(stale, "page")} stale`);
+  if (possibly > 0) parts.push(`${countOf(possibly, "page")} possibly stale`);
+  for (const { by, pages } of healed)
+    parts.push(`${countOf(pages, "page")} healed by ${HEALED[by]}`);
+  return `at the destination under ${policy}: ${parts.join(", ") || "as at the source"}`;
+}
+
+interface Told {
+  ns: bigint;
+  lines: string[];
+  /** A sync at which nothing of these pages happened. */
+  quiet: boolean;
+}
+
+/** Writes, syncs and what QEMU did, by time. A read of the log that ends a round is that sync. */
+function inOrder(life: Life, result: MachineResult, travel: PageLife["travel"]): Told[] {
+  const own = life.events.map((event): Told => {
+    const ns = BigInt(event.kind === "sync" ? event.mark.ns : event.write.ns);
+    const quiet = event.kind === "sync" && event.lost.every((pages) => pages === 0);
+    return { ns, lines: eventLines(event, life, result), quiet };
+  });
+  const syncs = new Set(
+    life.events.flatMap((event) => (event.kind === "sync" ? [formatPlace(event.mark.place)] : [])),
+  );
+  const steps = (travel?.source ?? [])
+    .filter(({ kind, place }) => kind !== "log-read" || !syncs.has(place))
+    .map((step): Told => ({ ns: BigInt(step.ns), lines: stepLines(step), quiet: false }));
+  return shortened([...own, ...steps].sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0)));
+}
+
+/** Of many syncs in a row at which nothing happened the first and the last are shown. */
+const ROW = 4;
+
+function shortened(told: readonly Told[]): Told[] {
+  const short: Told[] = [];
+  for (let i = 0; i < told.length; ) {
+    let end = i;
+    while (end < told.length && told[end]!.quiet) end++;
+    if (end - i < ROW) {
+      const until = Math.max(end, i + 1);
+      short.push(...told.slice(i, until));
+      i = until;
+      continue;
+    }
+    const line = `${" ".repeat(16)}${end - i - 2} more syncs`;
+    short.push(told[i]!, { ...told[i]!, lines: [line] }, told[end - 1]!);
+    i = end;
+  }
+  return short;
+}
+
+const STEPS: Record<Step["kind"], string> = {
+  sent: "sent",
+  "marked-by-vcpu": "written by a vCPU (KVM's dirty ring)",
+  "log-read": "QEMU reads and clears vhost's log",
+  received: "received with data:",
+  "received-zero": "received as zeros:",
+};
+
+function stepLines({ kind, ns, place, gfn }: Step): string[] {
+  const page = gfn === null ? "" : ` page 0x${gfn.toString(16)}`;
+  return [
+    ...wrapText(`${STEPS[kind]}${page}`, `${seconds(ns).padStart(14)}  `, " ".repeat(16)),
+    `${" ".repeat(16)}${printable(place)}`,
+  ];
+}
+
+function destinationText(travel: PageLife["travel"]): string[][] {
+  if (!travel) return [];
+  const received =
+    travel.destination.length === 0
+      ? []
+      : ["The destination, on its own clock", "", ...travel.destination.flatMap(stepLines)];
+  const more =
+    travel.more > 0 ? [`and ${countOf(travel.more, "more step")} of QEMU (--limit)`] : [];
+  return [received, more];
 }
 
 function outsideText(life: Life): string {

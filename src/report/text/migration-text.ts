@@ -107,8 +107,8 @@ function whatIfNote(migration: MigrationResult, style: TextStyle): string[] {
   return [
     "",
     ...wrapText(
-      "what-if: the sends fit a vhost that logs more than this one. A page that was sent again " +
-        "because of that log would not have been, so it counts as possibly stale.",
+      "what-if: this vhost did not run. A page that was sent again because of what the one that ran " +
+        "logged would not have been, so it counts as possibly stale.",
       "",
       "",
     ).map((line) => style.dim(line)),

@@ -1,6 +1,8 @@
 /** The report for people: verdict, policies, findings, limits. */
+import type { Answer } from "../../answers/affected.ts";
 import { toldByQemu } from "../../answers/stale.ts";
 import type { MachineResult, ReplayResult } from "../../model/result.ts";
+import { affectedSentence, affectedText } from "./affected-text.ts";
 import { findingsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
 import { machineLabel, machinesText } from "./machine-text.ts";
@@ -24,20 +26,31 @@ export function headlines({ machines }: ReplayResult): string[] {
   return machines.map((machine) => `${machineLabel(machine)}: ${headline(machine)}`);
 }
 
-/**
- * The whole report, ending in a line feed. `shown`: findings a policy, at most; `files`: lines about the
- * files of a case.
- */
+/** What stands around the numbers of a report. */
+export interface ReportSurroundings {
+  /** Whether the first screen answers if the host is affected. */
+  asksAffected: boolean;
+  /** Version of QEMU, where it is told. */
+  qemu: string | null;
+  /** Lines about the files of a case. */
+  files: string[];
+}
+
+/** The whole report, ending in a line feed. `shown`: findings a policy, at most. */
 export function reportText(
-  result: ReplayResult,
+  answer: Answer,
   style: TextStyle,
-  shown = SHOWN_FINDINGS,
-  files: string[] = [],
+  shown: number,
+  { asksAffected, qemu, files }: ReportSurroundings,
 ): string {
+  const { affected, result } = answer;
   const speech = {
-    headline,
-    sections: (machine: MachineResult, facts: string[][]) =>
-      reportSections(machine, facts, style, shown),
+    headline: (machine: MachineResult, i: number) =>
+      asksAffected ? affectedSentence(affected[i]!, machine) : headline(machine),
+    sections: (machine: MachineResult, facts: string[][], i: number) => [
+      asksAffected ? affectedText(affected[i]!, machine, qemu, style) : [],
+      ...reportSections(machine, facts, style, shown),
+    ],
   };
   return machinesText(result, style, speech, files);
 }

@@ -1,0 +1,230 @@
+/**
+ * Am I affected? What the kernel that ran left stale or lost, which patches would have saved it, what none
+ * does: the first screen of `report`.
+ */
+import { countPages } from "../model/page-runs.ts";
+import type { MachineResult, MigrationVerdict } from "../model/result.ts";
+import { type Recording, replay } from "../replay/replay.ts";
+import { choosePolicies, DEFAULT_POLICIES } from "../vhost/chosen-policy.ts";
+import { KERNELS } from "../vhost/kernels.ts";
+import type { Policy } from "../vhost/policy.ts";
+import { PATCHES, type Patch } from "../vhost/series.ts";
+import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { patchesFor } from "./attribute.ts";
+import { selectMachines, worstStatus } from "./machines.ts";
+import { leavesOpen } from "./open.ts";
+import type { Replayer } from "./replayer.ts";
+import { toldByQemu } from "./stale.ts";
+
+/** The vhost that ran, as far as it is told. */
+export interface Ran {
+  policy: Policy;
+  /** What tells it: an option, a file, the recording's header. */
+  toldBy: string;
+  /** `uname -r`, or the name that was given. */
+  release: string;
+  /** Why this row; null where the row itself was named. */
+  reason: string | null;
+  /** false: it is the nearest row, and the kernel may have other changes. */
+  sure: boolean;
+}
+
+export interface Options extends CommonOptions {
+  /** The kernel that ran; its policy counts as `ran`. */
+  kernel?: Ran;
+}
+
+/** Pages that these patches would have saved. */
+export interface SavedPages {
+  patches: number[];
+  pages: number;
+}
+
+/** Pages that no patch saves, by why. */
+export interface UnsavedPages {
+  cause: string;
+  pages: number;
+}
+
+export interface Affected {
+  /** unknown: no verdict, or it is not told which kernel ran and kernels differ. */
+  answer: "affected" | "not-affected" | "unknown";
+  kernel: Ran | null;
+  /** Policy that is judged; null where it is not known which ran. */
+  policy: string | null;
+  /** The devices are QEMU's own: no vhost is involved. */
+  ownDevices: boolean;
+  /** stale: at the destination of a migration; lost: left out of the dirty log in some round. */
+  measure: "stale" | "lost";
+  /** Certainly, and possibly more. */
+  pages: number;
+  possibly: number;
+  /** Fewest patches first; with `lost` and several writers a page may count more than once. */
+  saved: SavedPages[];
+  unsaved: UnsavedPages[];
+  /** The patches in `saved`, each once. */
+  patches: (Patch & { stable: string[] })[];
+  /** Pages whose writer is not known. */
+  unattributed: number;
+}
+
+export interface Answer extends CommonAnswer {
+  /** One a machine, in the order of `result.machines`. */
+  affected: Affected[];
+}
+
+/** Newest mainline kernel that was read, and the last one that logs no descriptor. */
+const MAINLINE = KERNELS.filter(({ mainline }) => mainline !== null);
+const NEWEST = MAINLINE.at(-1)!;
+const LAST_UNPATCHED = MAINLINE.findLast(({ logs }) => logs === MAINLINE[0]!.logs)!;
+const OWN_DEVICE = "qemu-device";
+
+/**
+ * The policies of a report: the kernel that ran, the last unpatched and the newest, as far as they
+ * differ in what they log; unpatched and patched where it is not known which ran.
+ */
+export function reportPolicies(kernel?: Ran) {
+  if (!kernel) return choosePolicies(DEFAULT_POLICIES);
+  const rows: Policy[] = [kernel.policy];
+  for (const row of [LAST_UNPATCHED, NEWEST]) {
+    if (!rows.some(({ logs }) => logs === row.logs)) rows.push(row);
+  }
+  return rows.map((policy) => ({ policy, alias: null }));
+}
+
+/** Throws what `replay` throws. Devices that are QEMU's own are answered under `qemu-device`. */
+export async function ask(
+  recording: Recording,
+  options: Options = {},
+  run: Replayer = replay,
+): Promise<Answer> {
+  const { kernel, policies: chosen, ...rest } = options;
+  const own = kernel ? { ran: kernel.policy } : {};
+  const policies = chosen ?? reportPolicies(kernel);
+  const { asked, base } = prepare(recording, { ...own, ...rest, policies }, "auto");
+  const result = await run(recording, { ...base, stalePages: true });
+  if (!chosen && result.machines.every(onlyOwnDevices)) {
+    const again = prepare(recording, { ...rest, policies: choosePolicies([OWN_DEVICE]) }, "auto");
+    const found = await run(recording, { ...again.base, stalePages: true });
+    const instead = selectMachines(found, options);
+    const affected = instead.machines.map((machine) => judge(machine, null));
+    return { asked: again.asked, result: instead, affected };
+  }
+  const selected = selectMachines(result, options);
+  const affected = selected.machines.map((machine) => judge(machine, kernel ?? null));
+  return { asked, result: selected, affected };
+}
+
+/**
+ * 0: the kernel that ran left nothing behind; where it is not told, no policy does. 1: pages are stale
+ * or lost. 3: of a machine at least there is no verdict, or devices whose writes are not recorded leave
+ * it open.
+ */
+export function statusOf({ affected, result }: Pick<Answer, "affected" | "result">): 0 | 1 | 3 {
+  return worstStatus(result.machines.map((machine, i) => machineStatus(machine, affected[i]!)));
+}
+
+/** The same of one machine. */
+export function machineStatus(machine: MachineResult, affected: Affected): 0 | 1 | 3 {
+  if (!machine.verdict) return 3;
+  const some =
+    affected.policy !== null
+      ? affected.answer === "affected"
+      : machine.policies.some(({ lost }) => lost !== null && lost > 0);
+  if (some) return 1;
+  return leavesOpen(machine.limits) ? 3 : 0;
+}
+
+function onlyOwnDevices({ devices }: MachineResult): boolean {
+  const used = devices.filter(({ queues }) => queues.length > 0);
+  return used.length > 0 && used.every(({ driver }) => driver.endsWith("(QEMU)"));
+}
+
+/** The judgement over a replay against `reportPolicies(kernel)`, or other policies. */
+export function judge(result: MachineResult, kernel: Ran | null): Affected {
+  const ownDevices = onlyOwnDevices(result);
+  const name = kernel?.policy.name ?? (ownDevices ? OWN_DEVICE : null);
+  const policy = result.policies.find((row) => row.name === name) ? name : null;
+  const migration = toldByQemu(result);
+  // Without a kernel the first policy is spoken of: the unpatched one.
+  const judged = policy ?? result.policies[0]?.name ?? null;
+  const verdict = migration?.verdicts.find((one) => one.policy === judged) ?? null;
+  const measure = migration ? "stale" : "lost";
+  const lost = result.policies.find((row) => row.name === judged)?.lost ?? 0;
+  const pages = migration ? (verdict?.best ?? 0) : lost;
+  const possibly = verdict ? countPages(verdict.possiblyStale) : 0;
+  const counts = verdict ? staleByCause(verdict) : lostByCause(result, judged);
+  const saved = new Map<string, SavedPages>();
+  const unsaved: UnsavedPages[] = [];
+  for (const [cause, count] of counts) {
+    const patches = patchesFor(cause, result.window);
+    if (patches === null) {
+      unsaved.push({ cause, pages: count });
+      continue;
+    }
+    const key = patches.join();
+    saved.set(key, { patches, pages: (saved.get(key)?.pages ?? 0) + count });
+  }
+  const sets = [...saved.values()].sort((a, b) => b.pages - a.pages);
+  const used = new Set(sets.flatMap(({ patches }) => patches));
+  const any = pages + possibly > 0;
+  return {
+    answer: answerOf(result, policy, any),
+    ...{ kernel, policy, ownDevices, measure, pages, possibly },
+    saved: sets,
+    unsaved,
+    patches: PATCHES.filter(({ number }) => used.has(number)).map((patch) => ({
+      ...patch,
+      stable: stableTrees(patch.number),
+    })),
+    unattributed: verdict?.pagesWithoutEvidence ?? 0,
+  };
+}
+
+function answerOf(result: MachineResult, policy: string | null, any: boolean): Affected["answer"] {
+  if (!result.verdict || policy === null) return "unknown";
+  if (any) return "affected";
+  if (leavesOpen(result.limits)) return "unknown";
+  const bound = result.certainty === "exact" || result.certainty === "upper";
+  return bound || toldByQemu(result) !== null ? "not-affected" : "unknown";
+}
+
+/** Pages by the write that the policy left out last: what logs it would have had them sent again. */
+function staleByCause(verdict: MigrationVerdict): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { write } of verdict.pages)
+    counts.set(write.cause, (counts.get(write.cause) ?? 0) + 1);
+  return counts;
+}
+
+function lostByCause(result: MachineResult, policy: string | null): Map<string, number> {
+  const counts = new Map<string, number>();
+  const own = result.findings.filter((finding) => finding.policy === policy);
+  for (const { cause, pages } of own) counts.set(cause, (counts.get(cause) ?? 0) + pages);
+  // Sums over rounds; of a single cause the distinct pages are known.
+  const [only] = counts.keys();
+  const lost = result.policies.find(({ name }) => name === policy)?.lost;
+  if (counts.size === 1 && lost !== undefined && lost !== null) counts.set(only!, lost);
+  return counts;
+}
+
+/** Stable trees that took a patch, with the first release that has it: `6.1.146`. */
+function stableTrees(patch: number): string[] {
+  const first = new Map<string, number>();
+  for (const { series, trees } of KERNELS) {
+    if (!series.patches.includes(patch)) continue;
+    for (const [tree, from] of trees) first.set(tree, Math.min(first.get(tree) ?? from, from));
+  }
+  // A tree whose release has it already took nothing.
+  const had = (tree: string): boolean => {
+    const [major, minor] = tree.split(".").map(Number) as [number, number];
+    const row = MAINLINE.findLast(
+      ({ mainline }) => mainline![0] < major || (mainline![0] === major && mainline![1] <= minor),
+    );
+    return row?.series.patches.includes(patch) === true;
+  };
+  return [...first]
+    .filter(([tree]) => !had(tree))
+    .map(([tree, from]) => `${tree}.${from}`)
+    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+}

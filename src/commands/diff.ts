@@ -1,0 +1,62 @@
+/** `diff`: what differs between two cases, or between two policies of one. */
+import { reportPolicies } from "../answers/affected.ts";
+import { ask, type Side, statusOf } from "../answers/difference.ts";
+import { UsageError } from "../model/place.ts";
+import { differenceJson } from "../report/json/difference-json.ts";
+import { differenceText } from "../report/text/difference-text.ts";
+import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
+import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
+import { casesOf, oneOf } from "./shared/case.ts";
+import type { Io } from "./shared/io.ts";
+import { toldKernel } from "./shared/migration-options.ts";
+import type { ReplayApi } from "./shared/replay-api.ts";
+import { commonOptions, say } from "./shared/say.ts";
+import { openSession } from "./shared/session.ts";
+
+export interface DiffArguments extends Omit<CommonArguments, "recordings"> {
+  a: string;
+  /** Absent: two policies of `a`. */
+  b?: string;
+  policy?: string[];
+  assumeLogging?: boolean;
+}
+
+/** Prints what differs; returns 0, 1 or 3 (`statusOf`). */
+export async function run(api: ReplayApi, io: Io, args: DiffArguments): Promise<number> {
+  const chosen = args.policy && replayablePolicies(api, io, args, args.policy);
+  if (args.b === undefined && chosen?.length !== 2) {
+    throw new UsageError("diff: give two cases, or one and two policies (--policy A --policy B)");
+  }
+  const [first, second = first] = chosen ?? [];
+  const options = { window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) };
+  const answer = await openSide(api, io, args, args.a, first, (a) =>
+    openSide(api, io, args, args.b ?? args.a, second, (b) => {
+      const named = args.b === undefined;
+      const own = (side: Side): Side => (named ? { ...side, name: side.policy.policy.name } : side);
+      return ask(own(a), own(b), options);
+    }),
+  );
+  await say(io, args, {
+    text: (style) => differenceText(answer, style),
+    json: () => differenceJson(api.tool, answer),
+  });
+  return statusOf(answer);
+}
+
+/** Opens a case, with the policy that was chosen or that of the kernel that ran there. */
+async function openSide<T>(
+  api: ReplayApi,
+  io: Io,
+  args: DiffArguments,
+  name: string,
+  policy: ChosenPolicy | undefined,
+  use: (side: Side) => Promise<T>,
+): Promise<T> {
+  const plain = { ...args, recordings: [name] };
+  const cases = await casesOf(api, io, plain);
+  const opened = cases === null ? { api, args: plain } : oneOf(cases, io);
+  const own = policy ?? reportPolicies(toldKernel(opened.api, opened.args))[0]!;
+  return openSession(opened.api, io, opened.args).read((recording) =>
+    use({ name, recording, policy: own }),
+  );
+}

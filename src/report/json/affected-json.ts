@@ -1,0 +1,33 @@
+/** `affected` of schema/report: is the host affected, and what would have helped. */
+import type { Affected } from "../../answers/affected.ts";
+import type { MachineResult } from "../../model/result.ts";
+import { affectedSentence } from "../text/affected-text.ts";
+
+export function affectedJson(affected: Affected, machine: MachineResult) {
+  const { kernel, saved, unsaved, patches, ...rest } = affected;
+  return {
+    answer: rest.answer,
+    sentence: affectedSentence(affected, machine),
+    kernel: kernel && {
+      release: kernel.release,
+      policy: kernel.policy.name,
+      toldBy: kernel.toldBy,
+      sure: kernel.sure,
+      reason: kernel.reason,
+    },
+    policy: rest.policy,
+    ownDevices: rest.ownDevices,
+    measure: rest.measure,
+    pages: rest.pages,
+    possibly: rest.possibly,
+    saved,
+    unsaved,
+    unattributed: rest.unattributed,
+    patches: patches.map(({ number, title, merged, stable }) => ({
+      number,
+      title,
+      merged,
+      stable,
+    })),
+  };
+}

@@ -1,0 +1,114 @@
+/** Is this host affected: the kernel that ran, what would have saved the pages, and what nothing does. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import {
+  type Answer,
+  ask,
+  type Options,
+  reportPolicies,
+  statusOf,
+} from "../../src/answers/affected.ts";
+import type { Source } from "../../src/bytes/source.ts";
+import { kernelOf } from "../../src/commands/shared/migration-options.ts";
+import { affectedText } from "../../src/report/text/affected-text.ts";
+import { textStyle } from "../../src/report/text/text-layout.ts";
+import { QemuGuest } from "../support/make-elements.ts";
+import { qemuLog } from "../support/make-qemu-log.ts";
+import { memorySource, recordingOf } from "../support/memory-source.ts";
+
+const TRACES = join(import.meta.dirname, "../../traces");
+const trace = (...path: string[]): Source =>
+  memorySource(path.at(-1)!, readFileSync(join(TRACES, ...path)));
+const migration = [
+  trace("migration", "6.1", "trace.txt.gz"),
+  trace("migration", "6.1", "dst.simpletrace.gz"),
+];
+const DEBIAN = "Linux h 6.1.0-50-amd64 #1 SMP Debian 6.1.176-1 (2026-07-02) x86_64 GNU/Linux";
+
+async function asked(sources: Source[], uname?: string, more: Options = {}): Promise<Answer> {
+  const kernel = uname === undefined ? undefined : kernelOf(uname, "uname.txt");
+  return ask(await recordingOf(...sources), { ...(kernel ? { kernel } : {}), ...more });
+}
+const textOf = (answer: Answer): string =>
+  affectedText(answer.affected[0]!, answer.result.machines[0]!, "10.0.13", textStyle(false))
+    .join("\n")
+    .replaceAll(/\s+/g, " ");
+
+describe("a real migration", () => {
+  test("of the kernel that ran: affected, by these pages, saved by these patches", async () => {
+    const answer = await asked(migration, DEBIAN);
+    expect(answer.affected[0]).toMatchObject({
+      ...{ answer: "affected", policy: "linux-6.1.146", measure: "stale" },
+      ...{ pages: 1929, possibly: 12, unsaved: [], unattributed: 0 },
+      saved: [{ patches: [4, 5, 6, 7], pages: 1941 }],
+    });
+    expect(answer.result.machines[0]!.policies.map(({ name }) => name)).toEqual([
+      "linux-6.1.146",
+      "linux-7.3",
+    ]);
+    expect(statusOf(answer)).toBe(1);
+    const text = textOf(answer);
+    expect(text).toContain("Affected: under Linux 6.1.0-50-amd64 (6.1.176) 1929 pages are stale");
+    expect(text).toContain(
+      "told by uname.txt; it counts as linux-6.1.146: the 6.1 tree is so since 6.1.146",
+    );
+    expect(text).toContain("QEMU 10.0.13.");
+    expect(text).toContain("7 I/O queue is logged c2c5c259aad6 v6.16");
+  });
+
+  test("of a patched kernel, had it run: not affected, status 0", async () => {
+    const answer = await asked(migration, "6.16.12+deb13-amd64");
+    expect(answer.affected[0]).toMatchObject({ answer: "not-affected", pages: 0, saved: [] });
+    expect(statusOf(answer)).toBe(0);
+    expect(textOf(answer)).toMatch(
+      /^Not affected: under Linux 6\.16\.12\+deb13-amd64 no page is stale/,
+    );
+  });
+
+  test("without a kernel: affected if it is older than the patches", async () => {
+    const answer = await asked(migration);
+    expect(answer.affected[0]).toMatchObject({ answer: "unknown", kernel: null, policy: null });
+    expect(answer.result.machines[0]!.policies.map(({ alias }) => alias)).toEqual([
+      "unpatched",
+      "patched",
+    ]);
+    expect(textOf(answer)).toContain("Affected if the host's kernel is older than Linux 6.16");
+    expect(statusOf(answer)).toBe(1);
+  });
+
+  test("a vendor's kernel is the nearest row, and that is said", async () => {
+    const text = textOf(await asked(migration, "5.14.0-427.13.1.el9_4.x86_64"));
+    expect(text).toContain(
+      "it counts as linux-6.1 (the nearest row): Red Hat takes changes into 5.14",
+    );
+  });
+});
+
+test("what no patch saves is said, by why", async () => {
+  const answer = await asked(
+    [trace("vhost-scsi/7.2.13+deb14-amd64/12-toggle/trace.txt.gz")],
+    "7.2.13",
+  );
+  expect(answer.affected[0]).toMatchObject({ answer: "affected", measure: "lost", saved: [] });
+  expect(answer.affected[0]!.unsaved.map(({ cause }) => cause)).toContain("io-late");
+  expect(textOf(answer)).toMatch(/No patch saves .*popped before LOG_ALL was set/);
+  expect(textOf(answer)).not.toContain("Linux 6.16 or later");
+});
+
+test("devices that are QEMU's own are answered under qemu-device", async () => {
+  const guest = new QemuGuest().read(0x7f0000001000n, [0x379e000, 0x8000]);
+  const source = memorySource("qemu.log", qemuLog(guest.lines, "tid@time"));
+  const answer = await asked([source]);
+  expect(answer.result.machines[0]!.policies.map(({ name }) => name)).toEqual(["qemu-device"]);
+  expect(answer.affected[0]).toMatchObject({ ownDevices: true, policy: "qemu-device" });
+  expect(statusOf(answer)).toBe(0);
+});
+
+test("policies of a report: the one that ran, the last unpatched, the newest, where they differ", () => {
+  const names = (uname: string): string[] =>
+    reportPolicies(kernelOf(uname, "")).map(({ policy }) => policy.name);
+  expect(names("6.12.40")).toEqual(["linux-6.12.31", "linux-7.3"]);
+  expect(names("6.16.3")).toEqual(["linux-6.16", "linux-6.15", "linux-7.3"]);
+  expect(names("7.3.1")).toEqual(["linux-7.3", "linux-6.15"]);
+});

@@ -1,0 +1,77 @@
+/** What differs between two recordings, and between two policies of one. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { ask, type Side, statusOf } from "../../src/answers/difference.ts";
+import { countPages } from "../../src/model/page-runs.ts";
+import { differenceJson } from "../../src/report/json/difference-json.ts";
+import { differenceText } from "../../src/report/text/difference-text.ts";
+import { textStyle } from "../../src/report/text/text-layout.ts";
+import { choosePolicies } from "../../src/vhost/chosen-policy.ts";
+import { memorySource, recordingOf } from "../support/memory-source.ts";
+import { errorsOf } from "../support/schemas.ts";
+
+const TRACES = join(import.meta.dirname, "../../traces");
+const textOf = (path: string): string =>
+  gunzipSync(readFileSync(join(TRACES, path, "trace.txt.gz"))).toString("latin1");
+
+async function side(name: string, text: string, policy: string): Promise<Side> {
+  const recording = await recordingOf(memorySource(name, text));
+  return { name, recording, policy: choosePolicies([policy])[0]! };
+}
+
+const SCENARIO = "12-toggle";
+const OLD = textOf(`vhost-scsi/6.1.0-50-amd64/${SCENARIO}`);
+const NEW = textOf(`vhost-scsi/6.16.12+deb13-amd64/${SCENARIO}`);
+
+describe("two kernels' runs of one scenario", () => {
+  test("differ in nothing but what the kernels do", async () => {
+    const same = await ask(await side("a", OLD, "linux-6.1"), await side("b", NEW, "linux-6.1"));
+    expect(statusOf(same)).toBe(0);
+    expect(differenceText(same, textStyle(false))).toMatch(/^Nothing differs\./);
+    const own = await ask(await side("a", OLD, "linux-6.1"), await side("b", NEW, "linux-6.16"));
+    expect(statusOf(own)).toBe(1);
+    const { pages, requests, findings, rounds } = own.difference;
+    // 19 lost under 6.1, 17 under 6.16.
+    expect([countPages(pages.onlyA), countPages(pages.onlyB), countPages(pages.both)]).toEqual([
+      2, 0, 17,
+    ]);
+    expect([requests.equal, requests.onlyA, requests.onlyB]).toEqual([11, 0, 0]);
+    expect(findings.onlyA.map(({ cause }) => cause)).toEqual(["io-logged"]);
+    expect(findings.onlyB).toEqual([]);
+    for (const { a, b } of rounds) {
+      expect(a!.written).toBe(b!.written);
+      expect(b!.logged).toBeGreaterThan(a!.logged!);
+    }
+    expect(errorsOf("diff", JSON.parse(JSON.stringify(differenceJson(TOOL, own))))).toEqual([]);
+  });
+
+  test("a request that only one has is shown", async () => {
+    const lines = OLD.split("\n");
+    const used = lines.findIndex((line) => line.includes(" used: "));
+    const fewer = lines.filter((_, i) => i !== used).join("\n");
+    const answer = await ask(
+      await side("a", OLD, "linux-6.1"),
+      await side("b", fewer, "linux-6.1"),
+    );
+    const { requests } = answer.difference;
+    expect([requests.onlyA, requests.onlyB]).toEqual([1, 1]);
+    expect(requests.examples.map((one) => [one.side, one.request.state])).toEqual([
+      ["a", "completed"],
+      ["b", expect.stringMatching(/dropped|in-flight/)],
+    ]);
+    expect(differenceText(answer, textStyle(false))).toContain("Different: ");
+  });
+});
+
+const TOOL = { name: "vhost-replay", version: "0.0.0", wasmSha256: "ab".repeat(32) };
+
+test("two policies of one migration differ in the pages that only one leaves stale", async () => {
+  const text = textOf("migration/6.1");
+  const answer = await ask(await side("a", text, "linux-6.1"), await side("b", text, "linux-6.16"));
+  const { measure, pages, requests } = answer.difference;
+  expect(measure).toBe("stale");
+  expect(countPages(pages.onlyA)).toBeGreaterThan(1900);
+  expect([pages.onlyB, pages.both, requests.onlyA, requests.onlyB]).toEqual([[], [], 0, 0]);
+});
