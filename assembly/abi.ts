@@ -450,7 +450,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 328;
+export const QUEUE_SIZE = 336;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -515,6 +515,10 @@ export const QUEUE_LATE_TABLES = 308;
 export const QUEUE_SLOT_UNKNOWN = 312;
 export const QUEUE_SPLIT_HEADERS = 316;
 export const QUEUE_BAD_RING = 320;
+/** u32: its machine's structure; its device's number plus 1, 0 before it is known; the next queue of that. */
+export const QUEUE_MACHINE = 324;
+export const QUEUE_DEVICE = 328;
+export const QUEUE_DEVICE_NEXT = 332;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {
@@ -542,6 +546,12 @@ export const QUEUE_INDEX_KNOWN = 16;
 
 /** A write into the watched range: an EVIDENCE record. */
 export const MAX_QUEUES = 16384;
+/** Devices that are told apart; queues of others are of none. */
+export const MAX_DEVICES = 16384;
+/** QEMU's recordings, by the number of their input, that have a machine of their own. */
+export const MAX_SPACES = 128;
+/** Machines beyond it share the last one. */
+export const MAX_MACHINES = 1024;
 /** VIRTQUEUE_MAX_SIZE of virtio: a head is below it. */
 export const MAX_HEADS = 32768;
 /** Descriptors of one chain; vhost's own limit is 65536 in an indirect table. */
@@ -573,4 +583,9 @@ export enum Status {
   Damaged,
   /** A table of rows has a batch: `drainPtr()` (only when the host drains). */
   Drained,
+  /**
+   * The record at `eventPtr()` is of a queue, or of a QEMU, of which the machine is not known: the host
+   * says which with `placeQueue()` or `placeSpace()`, and it is replayed.
+   */
+  Unplaced,
 }

@@ -1,9 +1,6 @@
 /** The exports of the core, and nothing else. Words in, words out: addresses, numbers, statuses. */
-import { ABI, EVENT_SIZE } from "./abi";
-import { StreamKind } from "./decode-abi";
-import { evidenceRefused, firstFinding } from "./pages/evidence";
+import { ABI } from "./abi";
 import { current, currentEvent, replayed } from "./merge";
-import { blockCount, roundEnd } from "./pages/planes";
 import {
   hashCount,
   hashes,
@@ -29,18 +26,17 @@ import {
   samples,
 } from "./decode/sample";
 import { take as takeMemory } from "./base/memory";
-import { firstQueue, lostCompletions, queueCount, queuesRefused, unknownHeads } from "./known/queue";
-import { passPageDamage } from "./decode/ring";
-import { passRecordDamage } from "./decode/simpletrace";
-import { compact as compactStream, cpuSet, makeRoom, noteTime, recordAt, streamAt } from "./decode/stream";
+import { firstQueue, queueCount, queuesRefused } from "./known/queue";
+import { cpuSet, streamAt } from "./decode/stream";
 import { orphanDescs, threadsRefused } from "./known/thread";
-import { sawLogAll, sawLogUsed } from "./known/log-state";
+import { machine } from "./known/machine";
+import { pages } from "./pages/page-state";
 import { popsWithoutQueue } from "./device/vhost";
 
-export { setParts } from "./device/used";
+export { setParts } from "./device/completion";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
-export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./drain";
+export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./known/drain";
 export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
@@ -56,8 +52,21 @@ export {
   setRingField,
   setTextField,
 } from "./decode/plan";
-export { prepare } from "./machine";
-export { mark, useRows } from "./pages/planes";
+export {
+  adoptQueue,
+  linkQueue,
+  machineOfQueue,
+  newMachine,
+  placeQueue,
+  placeSpace,
+  queueNumber,
+  prepare,
+  useMachine,
+} from "./machine";
+export { noteDeviceState, setDeviceLogEnd, setDriver } from "./known/device";
+export { noteThread, ownerOf, processOf } from "./known/worker";
+export { mark } from "./pages/planes";
+export { useRows } from "./pages/rows";
 export { addStream, skipStream } from "./decode/stream";
 export { setSlack } from "./migration/flight";
 export {
@@ -86,69 +95,69 @@ export {
   inFlightWriteBytes,
   setFeatures,
 } from "./device/device";
-export { noteDeviceState, noteLoss, setDeviceLogEnd, setDriver, setLogEnd } from "./known/back-end";
-export { adoptQueue, setVring } from "./known/vring";
+export { noteLoss, setLogEnd } from "./known/back-end";
+export { setVring } from "./known/vring";
 export { endChains, onSpdkUsed } from "./device/user-chain";
-import { basesAssumed } from "./device/user-used";
-export { setLogBase } from "./known/log-state";
-export { elementBytesInFlight, endElements, setQemuLogging, setQemuRing } from "./device/qemu-device";
+export { noteLogAll, setLogBase } from "./known/log-state";
+export { elementBytesInFlight, endElements } from "./device/qemu-device";
+export { setQemuLogging, setQemuRing } from "./device/qemu-queue";
 export { dropDone, dropWatched, observe, watch } from "./device/write";
+export { queueOfEvent } from "./device/apply";
+export { addressKey } from "./device/qemu-queue";
+export * from "./stream-exports";
 import { counts } from "./sync";
-import { rowTable } from "./pages/planes";
-import { EventPlan, Plan } from "./decode/plan";
-import { addForeign, functionOf } from "./decode/shapes";
-import { appendGap as appendGapOf } from "./decode/text-lines";
+import { rowTable } from "./pages/rows";
 
 export function pagesSaved(): f64 {
-  return <f64>migration.saves;
+  return <f64>migration().saves;
 }
 export function pagesResent(): f64 {
-  return <f64>migration.resends;
+  return <f64>migration().resends;
 }
 /** Time of the first send since markSends(); 0: none. */
 export function firstSendTs(): u64 {
-  return migration.markedSend;
+  return migration().markedSend;
 }
 export function zerosSent(): f64 {
-  return <f64>migration.zeroSends;
+  return <f64>migration().zeroSends;
 }
 export function pagesUnplaced(): f64 {
-  return <f64>migration.unplacedSends;
+  return <f64>migration().unplacedSends;
 }
 export function pagesLoaded(): f64 {
-  return <f64>migration.loads;
+  return <f64>migration().loads;
 }
 export function zerosLoaded(): f64 {
-  return <f64>migration.zeroLoads;
+  return <f64>migration().zeroLoads;
 }
 export function pagesDirtiedByCpu(): f64 {
-  return <f64>migration.cpuDirtied;
+  return <f64>migration().cpuDirtied;
 }
 /** Of multifd: whether it sent; whether each packet is kept; the packets, and pages that arrived as zeros. */
 export function sentUnseen(): bool {
-  return migration.unseenData;
+  return migration().unseenData;
 }
 export function packetsWhole(): bool {
-  return !migration.packetsBroken;
+  return !migration().packetsBroken;
 }
 export function packetsPtr(): usize {
-  return migration.packets;
+  return migration().packets;
 }
 export function packetsLength(): u32 {
-  return migration.packetCount;
+  return migration().packetCount;
 }
 export function zeroArrivalsPtr(): usize {
-  return migration.zeroArrivals;
+  return migration().zeroArrivals;
 }
 export function zeroArrivalsLength(): u32 {
-  return migration.zeroArrivalCount;
+  return migration().zeroArrivalCount;
 }
 /** Number of the QEMU that sends. */
 export function migrationSource(): u32 {
-  return migration.source;
+  return migration().source;
 }
 export function refusedEntries(): f64 {
-  return <f64>migration.entriesRefused;
+  return <f64>migration().entriesRefused;
 }
 
 // ---------------------------------------------------------------- a first look
@@ -225,7 +234,7 @@ export function receivedOrderPtr(): usize {
 }
 /** The recorded destination received other pages than the source sent. */
 export function destinationDiffers(): bool {
-  return migration.misaligned;
+  return migration().misaligned;
 }
 
 export function abi(): u32 {
@@ -240,168 +249,6 @@ export function rowTablePtr(): usize {
 }
 export function countsPtr(): usize {
   return counts;
-}
-
-// ---------------------------------------------------------------- streams
-
-/** Moves the rest of the bytes to the front; returns where the host may put more. */
-export function fillPtr(stream: u32): usize {
-  let s = streamAt(stream);
-  let before = s.pos;
-  compactStream(s);
-  if (s.kind == StreamKind.Simpletrace) s.place += before;
-  if (s.kind == StreamKind.Ring) {
-    s.place += before;
-    if (s.pageEnd) {
-      s.pageEnd -= before;
-      s.pageStart -= before;
-    }
-  }
-  return s.buf + s.len;
-}
-export function fillRoom(stream: u32): u32 {
-  let s = streamAt(stream);
-  return s.cap - s.len;
-}
-/** The host put `bytes` at fillPtr(). */
-export function filled(stream: u32, bytes: u32): void {
-  streamAt(stream).len += bytes;
-}
-export function ended(stream: u32): void {
-  streamAt(stream).ended = 1;
-}
-export function setRing(stream: u32, subBuffer: u32, mult: u32, shift: u32, offset: i64): void {
-  let s = streamAt(stream);
-  s.subBuffer = subBuffer;
-  s.mult = mult;
-  s.shift = shift;
-  s.offset = offset;
-}
-/** Time shift of a stream's records; a QEMU stream's shape and input; the plan of its markers. */
-export function setQemu(stream: u32, shape: u32, space: u32, markers: usize, offset: i64): void {
-  let s = streamAt(stream);
-  s.shape = shape;
-  s.space = space;
-  s.markers = markers;
-  s.offset += offset;
-}
-/** Adds to the times of a stream, before its first record. */
-export function shiftStream(stream: u32, offset: i64): void {
-  let s = streamAt(stream);
-  s.offset += offset;
-  s.shifted += offset;
-}
-/** What shiftStream() added: without it the times are those in the user's file. */
-export function streamShift(stream: u32): i64 {
-  return streamAt(stream).shifted;
-}
-/** What is added to the times of a stream: for records that the host makes. */
-export function streamOffset(stream: u32): i64 {
-  return streamAt(stream).offset;
-}
-export function foreignLines(stream: u32): f64 {
-  return <f64>streamAt(stream).foreignLines;
-}
-export function firstForeign(stream: u32): f64 {
-  return <f64>streamAt(stream).firstForeign;
-}
-/** simpletrace: bytes at the end that are no whole record. */
-export function tornBytes(stream: u32): u32 {
-  return streamAt(stream).torn;
-}
-/** The line that the host must look at. */
-export function linePtr(stream: u32): usize {
-  let s = streamAt(stream);
-  return s.buf + s.pos;
-}
-export function lineLength(stream: u32): u32 {
-  return streamAt(stream).lineLength;
-}
-export function lineNumber(stream: u32): f64 {
-  return <f64>streamAt(stream).place;
-}
-export function problem(stream: u32): u32 {
-  return streamAt(stream).problem;
-}
-export function problemAt(stream: u32): u32 {
-  return streamAt(stream).problemAt;
-}
-/** What becomes of the line: LineVerdict. */
-export function lineVerdict(stream: u32, verdict: u32): void {
-  let s = streamAt(stream);
-  s.verdict = verdict;
-  s.problem = 0;
-}
-export function atEndOfInput(stream: u32): bool {
-  let s = streamAt(stream);
-  return s.ended != 0 && s.pos + s.lineLength >= s.len;
-}
-/** The EventPlan of the name in that line, where the name is known. */
-export function lineEvent(stream: u32): usize {
-  return streamAt(stream).lineEvent;
-}
-/** Lines with these fields and this function are another's event of the same name. */
-export function judgeForeign(stream: u32): void {
-  let s = streamAt(stream);
-  addForeign(changetype<EventPlan>(s.lineEvent), s.signature);
-}
-/** A hash of the function that the line names in brackets, from its byte `at` on. */
-export function lineFunction(stream: u32, at: u32): u64 {
-  let line = linePtr(stream);
-  return functionOf(line + at, line + lineLength(stream));
-}
-/** A gap at the line that the host looks at: appendGap() of text-lines.ts. */
-export function appendGap(stream: u32, cpu: u32, lost: i64): bool {
-  return appendGapOf(streamAt(stream), cpu, lost);
-}
-/** Room for a record made by the host, zeroed; 0 when the stream is full. */
-export function appendRecord(stream: u32): usize {
-  let s = streamAt(stream);
-  if (s.kind == StreamKind.Records) {
-    makeRoom(s);
-    s.ready = s.tail;
-  }
-  if (s.tail >= s.recordCap) return 0;
-  let at = recordAt(s, s.tail++);
-  memory.fill(at, 0, EVENT_SIZE);
-  if (s.kind == StreamKind.Records) s.ready = s.tail;
-  return at;
-}
-/** Takes the last record back that the host appended. */
-export function dropRecord(stream: u32): void {
-  let s = streamAt(stream);
-  s.tail--;
-  if (s.kind == StreamKind.Records) s.ready = s.tail;
-}
-export function rawClock(stream: u32): bool {
-  return streamAt(stream).rawClock != 0;
-}
-export function decoded(stream: u32): f64 {
-  return <f64>streamAt(stream).decoded;
-}
-export function outOfOrder(stream: u32): f64 {
-  return <f64>streamAt(stream).outOfOrder;
-}
-/** After Damaged: goes on behind what cannot be read, with a gap in its place. */
-export function passDamage(stream: u32): void {
-  let s = streamAt(stream);
-  if (s.kind == StreamKind.Ring) passPageDamage(s);
-  else passRecordDamage(s);
-}
-/** simpletrace without a header, as SystemTap writes it. */
-export function beginRecords(stream: u32): void {
-  streamAt(stream).begun = 1;
-}
-/** The time of a record that the host made: for the span of the stream. */
-export function noteTs(stream: u32, ts: u64): void {
-  noteTime(streamAt(stream), ts);
-}
-/** Bytes of this CPU's data before the stream's buffer. */
-export function ringBase(stream: u32): f64 {
-  return <f64>streamAt(stream).place;
-}
-export function unknownIds(plan: usize): f64 {
-  return <f64>changetype<Plan>(plan).unknownIds;
 }
 
 // ---------------------------------------------------------------- what run() left
@@ -434,10 +281,10 @@ export function queues(): u32 {
   return queueCount;
 }
 export function firstFindingPtr(): usize {
-  return firstFinding;
+  return pages().firstFinding;
 }
 export function refusedEvidence(): f64 {
-  return <f64>evidenceRefused;
+  return <f64>pages().evidenceRefused;
 }
 export function refusedQueues(): f64 {
   return <f64>queuesRefused;
@@ -452,14 +299,14 @@ export function popsWithoutAQueue(): f64 {
   return <f64>popsWithoutQueue;
 }
 export function loggingSeen(): u32 {
-  return (sawLogAll ? 1 : 0) | (sawLogUsed ? 2 : 0);
+  return (machine.sawLogAll ? 1 : 0) | (machine.sawLogUsed ? 2 : 0);
 }
 /** Page after the last one that may have been touched in this round. */
 export function roundEndPage(): f64 {
-  return <f64>roundEnd * 512;
+  return <f64>pages().roundEnd * 512;
 }
 export function blocks(): u32 {
-  return blockCount;
+  return pages().blockCount;
 }
 /** 4096 bits: the CPUs that text lines named. */
 export function cpuSetPtr(): usize {
@@ -485,12 +332,12 @@ export function taken(stream: u32): f64 {
 }
 /** Sums over all queues: completions with an unknown head, completions that are lost. */
 export function unknownHeadsTotal(): f64 {
-  return <f64>unknownHeads;
+  return <f64>machine.unknownHeads;
 }
 /** Completions of user-space back ends that are taken to be logged: no message tells of the log. */
 export function basesAssumedTotal(): f64 {
-  return <f64>basesAssumed;
+  return <f64>machine.basesAssumed;
 }
 export function lostCompletionsTotal(): f64 {
-  return <f64>lostCompletions;
+  return <f64>machine.lostCompletions;
 }

@@ -5,7 +5,7 @@
 import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
 import { StreamKind } from "./decode-abi";
 import { give } from "./base/memory";
-import { drainFull, draining, drainTime } from "./drain";
+import { drainFull, draining, drainTime } from "./known/drain";
 import { profile, profiling } from "./migration/profile";
 import { scanQemuLog } from "./decode/qemu-log";
 import { scanRing } from "./decode/ring";
@@ -13,7 +13,7 @@ import { scanSimple } from "./decode/simpletrace";
 import { sample } from "./decode/sample";
 import { recordAt, Stream, streamAt } from "./decode/stream";
 import { scanText } from "./decode/text";
-import { apply } from "./device/vhost";
+import { apply, isUnplaced } from "./device/apply";
 import { doneCount, outOfMemory, watchedCount } from "./device/write";
 import { endTurn, endWait, findTurnEnd, nextWaiting, turnEnd, turnEndsBefore, turnOf } from "./turn";
 
@@ -136,7 +136,16 @@ function runBurst(): u32 {
     else if (profiling) {
       sample(event, s);
       host = profile(event);
-    } else host = apply(event, best);
+    } else {
+      if (isUnplaced(event, best)) {
+        // Taken again once the host has said where it belongs.
+        --head;
+        if (ts < takenTs) s.outOfOrder--;
+        status = Status.Unplaced;
+        break;
+      }
+      host = apply(event, best);
+    }
     if (outOfMemory) status = Status.NoMemory;
     else if (host) status = Status.HostEvent;
     else if (doneCount) status = Status.RequestDone;
@@ -149,6 +158,7 @@ function runBurst(): u32 {
   s.takenTs = takenTs;
   endTurn(s);
   replayed += head - from;
+  if (status == Status.Unplaced) currentEvent = event;
   if (status == Status.HostEvent) {
     currentEvent = event;
     if (<u32>load<u8>(event + EVENT_KIND) == EventKind.Marker) {

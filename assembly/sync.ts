@@ -30,34 +30,29 @@ import { migrationHarvest } from "./migration/migration-write";
 import { findLeftOut, takeBlock } from "./migration/migration-round";
 import { migrationWord } from "./migration/migration-set";
 import {
-  activeRows,
-  clearBlock,
-  endBlock,
   entryOf,
-  everSummary,
   exists,
-  firstBlock,
   keptLine,
   nextTouched,
   NO_BLOCK,
-  orLine,
-  orPlanes,
   planesIn,
-  planesOf,
-  roundEnd,
-  roundFirst,
-  roundSummary,
-  rowLogs,
-  rows,
-  rowWindow,
   startRound,
-} from "./pages/planes";
+  clearBits,
+  nextKnown,
+  Which,
+} from "./pages/blocks";
+import { clearBlock, orLine, orPlanes } from "./pages/planes";
+import { planesOf, rowLogs, rows, rowWindow, activeRows } from "./pages/rows";
+import { pages } from "./pages/page-state";
 
 /** Counts of every row after `sync()`. */
 export const counts: usize = memory.data(MAX_ROWS * COUNTS_SIZE);
-/** Running totals, kept from round to round: stale, ever lost. */
-const staleTotal: usize = memory.data(MAX_ROWS * 8);
-const everLostTotal: usize = memory.data(MAX_ROWS * 8);
+/** Running totals of a row, kept from round to round: u64 stale, u64 ever lost. */
+// @ts-ignore: decorator
+@inline
+function totalsOf(row: u32): usize {
+  return pages().totals + (<usize>row << 4);
+}
 
 /** The masks of every row as planes: {u64 written, u64 logged}; see takePlanes(). */
 const masks: usize = memory.data(MAX_ROWS * 16);
@@ -81,10 +76,10 @@ function popcntPair(bits: v128): u64 {
 /** One block, 128 pages at a time. */
 function syncBlock(block: u32, entry: usize): void {
   let present = planesIn(entry);
-  if (migration.byRound) takeBlock(block, entry);
+  if (migration().byRound) takeBlock(block, entry);
   let inWindow: u64 = 0;
   let known = false;
-  for (let row: u32 = 0; row < activeRows; ++row) {
+  for (let row: u32 = 0; row < activeRows(); ++row) {
     let windowMask = load<u64>(masks + (row << 4)) & present;
     let logsMask = load<u64>(masks + (row << 4), 8) & present;
     if (!(windowMask | logsMask)) continue;
@@ -109,7 +104,7 @@ function syncBlock(block: u32, entry: usize): void {
       loggedN += popcntPair(logged);
       v128.store(line, v128.or(v128.load(line), written));
       v128.store(line, v128.or(v128.load(line, BLOCK_BYTES), logged), BLOCK_BYTES);
-      if (migration.underWay) harvestPair(block, row, w, logged);
+      if (migration().underWay) harvestPair(block, row, w, logged);
       let lost = v128.andnot(written, logged);
       if (v128.any_true(lost)) {
         lostN += popcntPair(lost);
@@ -134,8 +129,8 @@ function syncBlock(block: u32, entry: usize): void {
     add(count + COUNT_LOST, lostN);
     add(count + COUNT_EXTRA, extraN);
     add(count + COUNT_NEWLY_LOST, newlyN);
-    add(staleTotal + row * 8, <u64>staleDelta);
-    add(everLostTotal + row * 8, newlyN);
+    add(totalsOf(row), <u64>staleDelta);
+    add(totalsOf(row) + 8, newlyN);
   }
 }
 
@@ -157,40 +152,27 @@ function add(at: usize, n: u64): void {
 export function sync(): void {
   beginFetch(migrationEnded());
   memory.fill(counts, 0, MAX_ROWS * COUNTS_SIZE);
-  for (let row: u32 = 0; row < activeRows; ++row) takePlanes(row);
-  if (migration.byRound) findLeftOut();
+  for (let row: u32 = 0; row < activeRows(); ++row) takePlanes(row);
+  if (migration().byRound) findLeftOut();
   orderKept();
-  let endWord = (roundEnd + 63) >> 6;
-  for (let word = roundFirst >> 6; word < endWord; ++word) {
-    let bits = load<u64>(roundSummary + (<usize>word << 3));
-    while (bits) {
-      let block = (word << 6) + <u32>ctz<u64>(bits);
-      bits &= bits - 1;
-      syncBlock(block, entryOf(block));
-    }
+  for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
+    syncBlock(block, entryOf(block));
   }
   migrationRoundEnd();
   for (let row: u32 = 0; row < rows; ++row) {
     let count = counts + row * COUNTS_SIZE;
-    store<u64>(count + COUNT_STALE, load<u64>(staleTotal + row * 8));
-    store<u64>(count + COUNT_EVER_LOST, load<u64>(everLostTotal + row * 8));
+    store<u64>(count + COUNT_STALE, load<u64>(totalsOf(row)));
+    store<u64>(count + COUNT_EVER_LOST, load<u64>(totalsOf(row) + 8));
   }
   endFetch();
 }
 
 /** Leaves the planes of this round empty. */
 export function clearRound(): void {
-  let endWord = (roundEnd + 63) >> 6;
-  for (let word = roundFirst >> 6; word < endWord; ++word) {
-    let at = roundSummary + (<usize>word << 3);
-    let bits = load<u64>(at);
-    if (!bits) continue;
-    store<u64>(at, 0);
-    while (bits) {
-      clearBlock((word << 6) + <u32>ctz<u64>(bits));
-      bits &= bits - 1;
-    }
+  for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
+    clearBlock(block);
   }
+  clearBits(Which.Round);
   orderLines();
   startRound();
 }
@@ -223,14 +205,7 @@ export function exportSet(row: u32, set: u32, from: u32, blocks: u32, into: usiz
 
 /** The first touched block at or after `from`, NO_BLOCK when there is none. */
 export function nextBlock(from: u32, ever: bool): u32 {
-  if (!ever) return nextTouched(from);
-  from = max<u32>(from, firstBlock);
-  while (from < endBlock) {
-    let bits = load<u64>(everSummary + ((from >> 6) << 3)) >> (from & 63);
-    if (bits) return from + <u32>ctz<u64>(bits);
-    from = (from | 63) + 1;
-  }
-  return NO_BLOCK;
+  return ever ? nextKnown(from) : nextTouched(from);
 }
 
 /**

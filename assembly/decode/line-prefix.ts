@@ -3,6 +3,7 @@
  * hold anything, so the anchor is `[cpu]` with a pid in front of it and a time behind it.
  */
 import { EVENT_CPU, EVENT_PID } from "../abi";
+import { noteThread } from "../known/worker";
 import { isDigit, parseTime, SPACE } from "./number";
 import { Stream } from "./stream";
 
@@ -87,6 +88,49 @@ function pidBefore(line: usize, anchor: usize): i32 {
   return c == 0x2d || c == SPACE || c == 0x2f ? <i32>value : -1;
 }
 
+/** Reads the digits that end before `p`; `digitsFrom` is where they begin. */
+function digitsBefore(line: usize, p: usize): i32 {
+  let value: u32 = 0;
+  let scale: u32 = 1;
+  digitsFrom = p;
+  while (digitsFrom > line && isDigit(load<u8>(digitsFrom - 1)) && p - digitsFrom < 9) {
+    value += (load<u8>(--digitsFrom) - 0x30) * scale;
+    scale *= 10;
+  }
+  return <i32>value;
+}
+let digitsFrom: usize = 0;
+
+/** `vhost-`, as the last of the eight bytes before its number. */
+const WORKER: u64 = 0x2d74736f68760000;
+
+/**
+ * What the columns before the CPU say of the thread: `vhost-4240-4242` is a worker that 4240 made,
+ * `(4240)` its process. A thread's lines are read like one of its first ones (fast-line.ts), so this
+ * is done once for a thread and CPU, not for a line.
+ */
+function noteName(line: usize, anchor: usize, pid: i32): void {
+  let process: i32 = 0;
+  let p = anchor;
+  while (p > line && load<u8>(p - 1) == SPACE) --p;
+  if (load<u8>(p - 1) == 0x29) {
+    process = digitsBefore(line, p - 1);
+    p = digitsFrom;
+    while (p > line && load<u8>(p) != 0x28) --p;
+    while (p > line && load<u8>(p - 1) == SPACE) --p;
+  }
+  digitsBefore(line, p);
+  // perf prints "comm pid/tid", all others the thread alone.
+  if (digitsFrom > line && load<u8>(digitsFrom - 1) == 0x2f) process = digitsBefore(line, digitsFrom - 1);
+  let end = digitsFrom - 1;
+  while (end > line && load<u8>(end - 1) == SPACE) --end;
+  let owner = end > line + 6 ? digitsBefore(line, end) : 0;
+  if (owner && (digitsFrom < line + 8 || (load<u64>(digitsFrom - 8) & 0xffffffffffff0000) != WORKER)) {
+    owner = 0;
+  }
+  noteThread(pid, owner, process);
+}
+
 /**
  * Latency format has no brackets: `comm-pid` cut to 8 columns of comm, then CPU and flags glued, then
  * the time in microseconds. The command may have a console's time in front of it. Returns where the
@@ -161,7 +205,9 @@ export function linePrefix(s: Stream, line: usize, end: usize, record: usize): u
     } else s.anchor = <u32>(anchor - line);
   }
   if (anchor) {
-    store<i32>(record + EVENT_PID, pidBefore(line, anchor));
+    let pid = pidBefore(line, anchor);
+    store<i32>(record + EVENT_PID, pid);
+    noteName(line, anchor, pid);
     let q = anchor + 1;
     let cpu: u32 = 0;
     while (isDigit(load<u8>(q))) cpu = cpu * 10 + (load<u8>(q++) - 0x30);

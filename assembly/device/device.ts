@@ -9,6 +9,7 @@ import {
   QUEUE_HEADS,
   QUEUE_HEADS_CAP,
   QUEUE_INDEX,
+  QUEUE_MACHINE,
   QUEUE_NEXT,
   QUEUE_NEXT_USED,
   REQUEST_CAPTURED,
@@ -18,15 +19,18 @@ import {
   REQUEST_FREED,
   RequestState,
 } from "../abi";
-import { LOG_ALL, noteLogAll } from "../known/log-state";
+import { LOG_ALL } from "../known/log-state";
 import { stopRing } from "../migration/trackers";
-import { addCount, firstQueue, ofDevice, setFlag, setInFlight } from "../known/queue";
+import { firstOfDevice, nextOfDevice } from "../known/device";
+import { enterMachine, machine } from "../known/machine";
+import { addCount, firstQueue, setFlag, setInFlight } from "../known/queue";
 import { finish } from "./write";
 
 /** QEMU stops a device: the used ring of this queue, or of all queues (index -1), is sent again. */
-export function stopRings(vs: u64, index: i32): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs) || (index >= 0 && load<i32>(q + QUEUE_INDEX) != index)) continue;
+export function stopRings(device: u32, index: i32): void {
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
+    if (index >= 0 && load<i32>(q + QUEUE_INDEX) != index) continue;
+    enterMachine(load<u32>(q + QUEUE_MACHINE));
     stopRing(q);
   }
 }
@@ -35,10 +39,8 @@ export function stopRings(vs: u64, index: i32): void {
  * A SET_FEATURES of this device succeeded. Without LOG_ALL it frees the captured log entries of
  * every command in flight on the I/O queues (vhost_scsi_set_features(), 6.16).
  */
-export function setFeatures(vs: u64, features: u64): void {
-  if (features & LOG_ALL) noteLogAll();
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs)) continue;
+export function setFeatures(device: u32, features: u64): void {
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
     store<u64>(q + QUEUE_FEAT, features);
     setFlag(q, QUEUE_FEAT_KNOWN, true);
     if (features & LOG_ALL || load<i32>(q + QUEUE_INDEX) < 2) continue;
@@ -53,9 +55,8 @@ export function setFeatures(vs: u64, features: u64): void {
 }
 
 /** CLEAR_ENDPOINT succeeded: it waits for every command, so what is still here was dropped. */
-export function clearEndpoint(vs: u64): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs)) continue;
+export function clearEndpoint(device: u32): void {
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
     store<i32>(q + QUEUE_NEXT_USED, -1);
     endQueue(q, RequestState.Dropped, true);
   }
@@ -77,10 +78,11 @@ export function endInFlight(): void {
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) endQueue(q, RequestState.InFlight, false);
 }
 
-/** Pages that requests in flight may write: for the bounds in the report. */
+/** Bytes that requests in flight of this machine may write: for the bounds in the report. */
 export function inFlightWriteBytes(): f64 {
   let bytes: f64 = 0;
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
+    if (<usize>load<u32>(q + QUEUE_MACHINE) != changetype<usize>(machine)) continue;
     let heads = <usize>load<u32>(q + QUEUE_HEADS);
     for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
       let request = <usize>load<u32>(heads + (i << 2));

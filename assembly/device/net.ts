@@ -39,7 +39,7 @@ import {
   REQUEST_SERIAL,
   RequestState,
 } from "../abi";
-import { learnDriver } from "../known/back-end";
+import { learnDriver } from "../known/device";
 import { noBase, ringCause, ringState } from "../known/log-state";
 import { take } from "../base/memory";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setInFlight } from "../known/queue";

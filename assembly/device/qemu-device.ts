@@ -14,18 +14,16 @@ import {
   DESC_LEN,
   DESC_SIZE,
   Driver,
-  EVENT_PID,
   EVENT_PLACE,
   QUEUE_COMPLETED,
-  QUEUE_DEV,
   QUEUE_DRIVER,
   QUEUE_DROPPED,
   QUEUE_INDEX,
   QUEUE_IN_FLIGHT,
   QUEUE_LATE,
   QUEUE_LOGADDR,
+  QUEUE_MACHINE,
   QUEUE_MISFIT,
-  QUEUE_NEXT,
   QUEUE_NEXT_USED,
   QUEUE_NUM,
   QUEUE_POPPED,
@@ -67,41 +65,21 @@ import {
 } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { addElement, dropElement, elementAt, elementOf, elementSlots } from "../known/element-table";
-import { noteLogAll } from "../known/log-state";
-import { capacityOf, enlarge, reserve, take } from "../base/memory";
-import { lengthSeen } from "../pages/planes";
-import { addCount, countUnknownHead, firstQueue, freeRequest, isRingSize, queueById, queueOf } from "../known/queue";
+import { capacityOf, enlarge, take } from "../base/memory";
+import { addCount, countUnknownHead, freeRequest, queueById } from "../known/queue";
+import { learnDriver } from "../known/device";
+import { enterMachine, machine } from "../known/machine";
 import { atStream } from "../known/moment";
 import { popped, usedNow } from "./request";
 import { streamAt } from "../decode/stream";
 import { Thread, threadOf } from "../known/thread";
-import { markParts, tellLengths } from "./used";
+import { markParts, tellLengths } from "./completion";
 import { finish, noMemory, write, writePrefix } from "./write";
+import { pages } from "../pages/page-state";
+import { addressKey, qemuLogs, qemuQueue, threadKey } from "./qemu-queue";
 
 /** VIRTQUEUE_MAX_SIZE; each mapping may be cut in two by a border of memory regions. */
 const MAX_MAPS: u32 = 4096;
-
-/** Whether dirty logging is on in the QEMU of an input: global_dirty_changed. */
-const logging: usize = memory.data(128);
-
-export function setQemuLogging(space: u32, on: bool): void {
-  if (space < 128) store<u8>(logging + space, on ? 1 : 0);
-  if (on) noteLogAll();
-}
-
-/** An address of this input's process, apart from equal ones of another process and of the kernel. */
-// @ts-ignore: decorator
-@inline
-export function addressKey(space: u32, address: u64): u64 {
-  return (address & 0x00ffffffffffffff) | (<u64>(min<u32>(space, 125) + 1) << 56);
-}
-
-/** A thread of this input. */
-// @ts-ignore: decorator
-@inline
-function threadKey(space: u32, event: usize): i32 {
-  return (load<i32>(event + EVENT_PID) & 0xffffff) | <i32>((min<u32>(space, 125) + 1) << 24);
-}
 
 /** address_space_map(as, addr, len, is_write, attrs) */
 export function onMap(event: usize): void {
@@ -129,47 +107,6 @@ export function onMap(event: usize): void {
   store<u64>(desc + DESC_GPA, slotOf(event, MapSlot.addr));
   store<u32>(desc + DESC_LEN, <u32>min<u64>(slotOf(event, MapSlot.len), 0xffffffff));
   store<u32>(desc + DESC_ACC, slotOf(event, MapSlot.is_write) ? 2 : 1);
-}
-
-function qemuQueue(event: usize, space: u32, pointer: u64): usize {
-  let q = queueOf(addressKey(space, pointer));
-  if (q && load<u32>(q + QUEUE_DRIVER) == Driver.Unknown) store<u32>(q + QUEUE_DRIVER, Driver.Qemu);
-  return q;
-}
-
-/** virtio_queue_notify(vdev, n, vq) */
-export function onNotify(event: usize): void {
-  let space = streamAt(atStream).space;
-  let q = qemuQueue(event, space, slotOf(event, NotifySlot.vq));
-  if (!q) return;
-  let dev = addressKey(space, slotOf(event, NotifySlot.vdev));
-  store<i32>(q + QUEUE_INDEX, <i32>slotOf(event, NotifySlot.n));
-  if (load<u64>(q + QUEUE_DEV) == dev) return;
-  store<u64>(q + QUEUE_DEV, dev);
-  if (load<u64>(q + QUEUE_LOGADDR) == NO_ADDRESS) adoptRing(q);
-  // Another queue of the device may have told what it is.
-  for (let other = firstQueue; other; other = load<u32>(other + QUEUE_NEXT)) {
-    if (load<u64>(other + QUEUE_DEV) != dev || load<u32>(other + QUEUE_DRIVER) <= <u32>Driver.Qemu) continue;
-    store<u32>(q + QUEUE_DRIVER, load<u32>(other + QUEUE_DRIVER));
-    return;
-  }
-}
-
-/** All queues of a device have its driver. */
-function learnDevice(dev: u64, driver: u32): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (load<u64>(q + QUEUE_DEV) == dev) store<u32>(q + QUEUE_DRIVER, driver);
-  }
-}
-
-/** virtio_blk_handle_read(vdev, …), _write */
-export function onBlk(event: usize): void {
-  let dev = addressKey(streamAt(atStream).space, slotOf(event, BlkSlot.vdev));
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (load<u64>(q + QUEUE_DEV) != dev) continue;
-    if (load<u32>(q + QUEUE_DRIVER) == Driver.Qemu) learnDevice(dev, Driver.QemuBlk);
-    return;
-  }
 }
 
 /**
@@ -216,7 +153,7 @@ export function onElementPop(event: usize): void {
   let request = popped(q, -1);
   if (!request) return;
   store<u64>(request + REQUEST_ELEMENT, slotOf(event, PopSlot.elem));
-  let flags: u32 = space < 128 && load<u8>(logging + space) ? REQUEST_CAPTURED : 0;
+  let flags: u32 = qemuLogs(space) ? REQUEST_CAPTURED : 0;
   let count = inNum + outNum;
   let at = threadOf(threadKey(space, event), true);
   let thread = changetype<Thread>(at);
@@ -270,10 +207,8 @@ export function onScsiRequest(event: usize, command: bool): void {
   store<i32>(request + REQUEST_OPCODE, command ? <i32>slotOf(event, CmdReqSlot.cmd) : -1);
   store<u32>(request + REQUEST_FLAGS, load<u32>(request + REQUEST_FLAGS) | REQUEST_NAMED);
   let q = queueById(load<u32>(request + REQUEST_QUEUE));
-  let dev = load<u64>(q + QUEUE_DEV);
   if (load<u32>(q + QUEUE_DRIVER) != Driver.Qemu) return;
-  store<u32>(q + QUEUE_DRIVER, Driver.QemuScsi);
-  if (dev) learnDevice(dev, Driver.QemuScsi);
+  learnDriver(q, Driver.QemuScsi);
 }
 
 /** virtio_scsi_cmd_resp(lun, tag, response, status): of the element that this thread fills next. */
@@ -284,43 +219,6 @@ export function onScsiResponse(event: usize, command: bool): void {
   thread.answer = 0x80000000 | (<u32>slotOf(event, CmdRespSlot.response) & 0xff) << 8;
   if (command) thread.answer |= <u32>slotOf(event, CmdRespSlot.status) & 0xff;
   thread.answerTag = <u32>slotOf(event, CmdRespSlot.tag);
-}
-
-/** Rings of enabled queues: {u64 device, u64 used ring, u32 queue, u32 size}. */
-const MAX_RINGS: u32 = 4096;
-const RING: u32 = 24;
-let rings: usize = 0;
-let ringCount: u32 = 0;
-
-/** The driver enabled queue `index` of a device, with this used ring; the used index starts at 0. */
-export function setQemuRing(space: u32, vdev: u64, index: u32, size: u32, used: u64): void {
-  if (!rings) rings = reserve(MAX_RINGS * RING);
-  if (!rings) return;
-  let dev = addressKey(space, vdev);
-  let i: u32 = 0;
-  while (i < ringCount && (load<u64>(rings + i * RING) != dev || load<u32>(rings + i * RING + 16) != index)) ++i;
-  if (i == MAX_RINGS) return;
-  if (i == ringCount) ++ringCount;
-  let at = rings + i * RING;
-  store<u64>(at, dev);
-  store<u64>(at + 8, used);
-  store<u32>(at + 16, index);
-  store<u32>(at + 20, isRingSize(size) ? size : 0);
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (load<u64>(q + QUEUE_DEV) == dev && load<i32>(q + QUEUE_INDEX) == <i32>index) adoptRing(q);
-  }
-}
-
-/** Gives a queue the ring that its driver set up. */
-function adoptRing(q: usize): void {
-  let dev = load<u64>(q + QUEUE_DEV);
-  for (let i: u32 = 0; i < ringCount; ++i) {
-    let at = rings + i * RING;
-    if (load<u64>(at) != dev || <i32>load<u32>(at + 16) != load<i32>(q + QUEUE_INDEX)) continue;
-    store<u64>(q + QUEUE_LOGADDR, load<u64>(at + 8));
-    store<u32>(q + QUEUE_NUM, load<u32>(at + 20));
-    store<i32>(q + QUEUE_NEXT_USED, 0);
-  }
 }
 
 /**
@@ -336,7 +234,7 @@ export function onElementFlush(event: usize): void {
   let idx = load<i32>(q + QUEUE_NEXT_USED);
   if (used == NO_ADDRESS || !num || idx < 0) return;
   let count = <u32>min<u64>(slotOf(event, FlushSlot.count), num);
-  let on = space < 128 && load<u8>(logging + space) != 0;
+  let on = qemuLogs(space);
   let cause = on ? Cause.RingLogged : Cause.RingOff;
   let at = <u32>idx % num;
   let first = min<u32>(count, num - at);
@@ -371,8 +269,9 @@ export function onElementFill(event: usize): void {
   }
   dropElement(key);
   let q = queueById(load<u32>(request + REQUEST_QUEUE));
+  enterMachine(load<u32>(q + QUEUE_MACHINE));
   let len = slotOf(event, FillSlot.len);
-  let on = space < 128 && load<u8>(logging + space) != 0;
+  let on = qemuLogs(space);
   let flags = load<u32>(request + REQUEST_FLAGS);
   let cause = causeOf(q, on, (flags & REQUEST_CAPTURED) != 0);
   if (cause == Cause.IoLate || cause == Cause.CtlLate) addCount(q + QUEUE_LATE, 1);
@@ -380,7 +279,7 @@ export function onElementFill(event: usize): void {
   answer(request, event, space);
   usedNow(request, <u32>len);
   store<u32>(request + REQUEST_CAUSE, cause);
-  if (markParts && !lengthSeen) tellLengths();
+  if (markParts && !pages().lengthSeen) tellLengths();
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
   for (; desc < end; desc += DESC_SIZE) {
@@ -418,12 +317,14 @@ export function endElements(): void {
   }
 }
 
-/** Bytes that elements in flight may have written. */
+/** Bytes that elements in flight of this machine may have written. */
 export function elementBytesInFlight(): f64 {
   let bytes: f64 = 0;
   for (let i: u32 = 0, n = elementSlots(); i < n; ++i) {
     let request = elementAt(i);
     if (!request) continue;
+    let q = queueById(load<u32>(request + REQUEST_QUEUE));
+    if (<usize>load<u32>(q + QUEUE_MACHINE) != changetype<usize>(machine)) continue;
     let desc = <usize>load<u32>(request + REQUEST_DESCS);
     let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
     for (; desc < end; desc += DESC_SIZE) {

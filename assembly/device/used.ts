@@ -14,110 +14,51 @@ import {
   EVENT_IDX,
   EVENT_LEN,
   EVENT_N,
-  EVENT_PLACE,
-  EVENT_TS,
   EVENT_VQ,
   QUEUE_CAPTURE_ON,
   QUEUE_COMPLETED,
-  QUEUE_DRIVER,
   QUEUE_FREED,
-  QUEUE_ID,
   QUEUE_INDEX,
-  QUEUE_LAST_UNKNOWN_PLACE,
-  QUEUE_LAST_UNKNOWN_STREAM,
   QUEUE_LATE,
   QUEUE_NEXT_USED,
   QUEUE_NO_BASE,
   QUEUE_NO_BUFFER,
   QUEUE_NUM,
-  QUEUE_UNKNOWN_HEAD,
-  QUEUE_UNKNOWN_PLACE,
-  QUEUE_UNKNOWN_STREAM,
-  QUEUE_UNKNOWN_TS,
   QUEUE_USED_LEN,
   QUEUE_WRITE_BYTES,
   QUEUE_WRITE_DESCS,
-  REQUEST_CAPTURED,
-  REQUEST_CAPTURE_UNKNOWN,
   REQUEST_CAUSE,
   REQUEST_DESCS,
   REQUEST_DESC_COUNT,
   REQUEST_FLAGS,
-  REQUEST_FREED,
-  REQUEST_HEAD,
-  REQUEST_POP_STREAM,
-  REQUEST_QUEUE,
-  REQUEST_SERIAL,
-  REQUEST_SIZE,
   REQUEST_USED_IDX,
   RequestState,
 } from "../abi";
-import { QUEUE_LENGTHS } from "../known/fields";
 import { decide, inUserSpace } from "../known/back-end";
 import { F_RING_PACKED } from "../known/fields";
-import { draining } from "../drain";
-import { LOG_ALL, learn, noBase } from "../known/log-state";
-import { take } from "../base/memory";
+import { LOG_ALL, learn } from "../known/log-state";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
-import { takeRound } from "../migration/migration-round";
-import { lengthSeen, startParts } from "../pages/planes";
-import { atStream } from "../known/moment";
-import { addCount, countLostCompletions, countUnknownHead, hasFlag, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
+import {
+  addCount,
+  countLostCompletions,
+  inFlight,
+  queueOf,
+  ringSize,
+  setFlag,
+  setInFlight,
+} from "../known/queue";
 import { usedNow } from "./request";
 import { usedRing } from "./used-ring";
 import { loseSlots, packedRing, splitRing, userCompletion } from "./user-used";
-import { finish, nextSerial, noMemory, observeRequests, write, writePrefix } from "./write";
-
-/** Cause of a completed request's descriptors: who wrote, and what state the log was in. */
-export function descriptorCause(q: usize, flags: u32, feat: u64): u32 {
-  let index = load<i32>(q + QUEUE_INDEX);
-  let logging = (feat & LOG_ALL) != 0;
-  let driver = load<u32>(q + QUEUE_DRIVER);
-  // Control and event queue are vhost-scsi's, in the kernel and outside of it.
-  if (inUserSpace(driver) && driver != Driver.VhostUserScsi) index = -1;
-  if (index == 1) {
-    if (!logging) return Cause.EvtOff;
-    return noBase(q) ? Cause.EvtNoBase : Cause.EvtLogged;
-  }
-  if (index == 0) {
-    if (!logging) return Cause.CtlOff;
-    if (noBase(q)) return Cause.CtlNoBase;
-    return flags & REQUEST_CAPTURED ? Cause.CtlLogged : Cause.CtlLate;
-  }
-  if (!logging) return Cause.IoOff;
-  if (noBase(q)) return Cause.IoNoBase;
-  if (flags & REQUEST_FREED) return Cause.IoFreed;
-  return flags & REQUEST_CAPTURED ? Cause.IoLogged : Cause.IoLate;
-}
+import { finish, write } from "./write";
+import { pages } from "../pages/page-state";
+import { descriptorCause, markParts, tellLengths, markPart, noteUnknownHead } from "./completion";
 
 /** vhost_transport_do_send_pkt(), vsock.c: header and payload, `len` bytes; never logged. */
 function fillVsock(q: usize, request: usize, len: u64, feat: u64): void {
   // LOG_ALL counts as it is now: nothing of this driver is in flight.
   setFlag(q, QUEUE_CAPTURE_ON, (feat & LOG_ALL) != 0);
   fillChain(q, request, len, Cause.VsockLogged);
-}
-
-/** Some row logs by the used length: its part is marked beside the whole. */
-export let markParts: bool = false;
-
-export function setParts(on: bool): void {
-  markParts = on;
-}
-
-/** The first used length: from here on a part is not the whole. */
-export function tellLengths(): void {
-  // What a policy left out so far goes by the planes as they are.
-  takeRound();
-  if (!startParts()) noMemory();
-}
-
-/** vu_queue_fill(), libvhost-user: descriptors up to the used length. */
-export function markPart(q: usize, request: usize, feat: u64, len: u64): void {
-  let cause: u32 = feat & LOG_ALL ? Cause.PartLogged : Cause.PartOff;
-  if (cause == Cause.PartLogged && noBase(q)) return;
-  // vhost-scsi tells no length; a queue that told one means it when it says 0.
-  let told = len != 0 || hasFlag(q, QUEUE_LENGTHS) || inUserSpace(load<u32>(q + QUEUE_DRIVER));
-  writePrefix(cause, told ? len : ~(<u64>0), q, request);
 }
 
 /** vhost_add_used_n(): the used ring first, then the descriptors of the request. */
@@ -192,7 +133,7 @@ export function onUsed(event: usize): void {
   usedNow(request, len);
   store<u32>(request + REQUEST_USED_IDX, idx);
   // Before this request's own marks: what is marked so far had no length.
-  if (markParts && len != 0 && !lengthSeen) tellLengths();
+  if (markParts && len != 0 && !pages().lengthSeen) tellLengths();
   store<u32>(request + REQUEST_CAUSE, cause);
   let desc = <usize>load<u32>(request + REQUEST_DESCS);
   let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
@@ -210,23 +151,10 @@ export function onUsed(event: usize): void {
   }
   addCount(q + QUEUE_WRITE_DESCS, writes);
   addCount(q + QUEUE_WRITE_BYTES, bytes);
-  if (markParts && lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len);
+  if (markParts && pages().lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len);
   addCount(q + QUEUE_COMPLETED, 1);
   setInFlight(q, head, 0);
   finish(request, RequestState.Completed);
-}
-
-/** A completion whose pop is not in the recording. */
-export function noteUnknownHead(q: usize, event: usize, head: u32): void {
-  if (!load<u64>(q + QUEUE_UNKNOWN_HEAD)) {
-    store<u64>(q + QUEUE_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
-    store<u64>(q + QUEUE_UNKNOWN_TS, load<u64>(event + EVENT_TS));
-    store<u16>(q + QUEUE_UNKNOWN_STREAM, <u16>atStream);
-  }
-  store<u64>(q + QUEUE_LAST_UNKNOWN_PLACE, load<u64>(event + EVENT_PLACE));
-  store<u16>(q + QUEUE_LAST_UNKNOWN_STREAM, <u16>atStream);
-  countUnknownHead(q);
-  if (observeRequests || draining) noteUnknown(q, event, head);
 }
 
 /** Whether a chain has a readable descriptor. */
@@ -235,20 +163,3 @@ function hasReads(request: usize): bool {
   return load<u32>(request + REQUEST_DESC_COUNT) != 0 && load<u32>(desc + DESC_ACC) == 1;
 }
 
-/** The same, as a request without descriptors. */
-function noteUnknown(q: usize, event: usize, head: u32): void {
-  let request = take(REQUEST_SIZE);
-  if (!request) {
-    noMemory();
-    return;
-  }
-  store<u64>(request + REQUEST_SERIAL, nextSerial());
-  store<u16>(request + REQUEST_POP_STREAM, 0xffff);
-  usedNow(request, load<u32>(event + EVENT_LEN));
-  store<u32>(request + REQUEST_USED_IDX, load<u16>(event + EVENT_IDX));
-  store<u32>(request + REQUEST_QUEUE, load<u32>(q + QUEUE_ID));
-  store<u32>(request + REQUEST_HEAD, head);
-  store<i32>(request + REQUEST_CAUSE, -1);
-  store<u32>(request + REQUEST_FLAGS, REQUEST_CAPTURE_UNKNOWN);
-  finish(request, RequestState.UnknownHead);
-}

@@ -20,7 +20,6 @@ import {
   NO_ADDRESS,
   QUEUE_BEYOND_LOG,
   QUEUE_DRIVER,
-  QUEUE_INDEX,
   QUEUE_LATE_TABLES,
   QUEUE_REJECTED,
   QUEUE_SLOT_UNKNOWN,
@@ -33,13 +32,14 @@ import {
   REQUEST_FLAGS,
 } from "../abi";
 import { QUEUE_PACKET_OPEN, QUEUE_RING, QUEUE_SLOT, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
-import { learnDriver, beyondLog, logTold } from "../known/back-end";
-import { F_RING_PACKED } from "../known/fields";
+import { beyondLog, logTold } from "../known/back-end";
+import { learnDriver } from "../known/device";
+import { machine } from "../known/machine";
 import { LOG_ALL, noBase, ringCause } from "../known/log-state";
-import { addCount, hasFlag, inFlight, setFlag, setInFlight } from "../known/queue";
+import { addCount, hasFlag, setFlag, setInFlight } from "../known/queue";
 import { complete } from "./net";
-import { lengthSeen } from "../pages/planes";
-import { descriptorCause, markPart, markParts, noteUnknownHead, tellLengths } from "./used";
+import { pages } from "../pages/page-state";
+import { descriptorCause, markPart, markParts, noteUnknownHead, tellLengths } from "./completion";
 import { write } from "./write";
 
 const NET_F_MRG_RXBUF: u64 = 1 << 15;
@@ -47,9 +47,6 @@ const F_VERSION_1: u64 = 1 << 32;
 
 /** Bytes of a used element of a packed ring: a whole descriptor (virtio 1.2, 2.8.13). */
 const PACKED_DESC: u64 = 16;
-
-/** Completions with LOG_ALL on of which nothing tells whether the log had been handed over. */
-export let basesAssumed: u64 = 0;
 
 function count(at: usize): void {
   store<u32>(at, load<u32>(at) + 1);
@@ -164,7 +161,7 @@ function classOf(request: usize): u32 {
 /** Every write descriptor with its full length: SPDK's vhost_log_req_desc(). */
 function userData(q: usize, request: usize, event: usize): void {
   // Before this request's own marks: what is marked so far had no length.
-  if (markParts && !lengthSeen) tellLengths();
+  if (markParts && !pages().lengthSeen) tellLengths();
   let feat = load<u64>(event + EVENT_FEAT);
   let flags = load<u32>(request + REQUEST_FLAGS);
   let cause = descriptorCause(q, flags, feat);
@@ -264,7 +261,7 @@ export function userCompletion(q: usize, event: usize, request: usize, n: u32): 
     else noteUnknownHead(q, event, head);
     return;
   }
-  if (load<u64>(event + EVENT_FEAT) & LOG_ALL && !noBase(q) && !logTold(q)) ++basesAssumed;
+  if (load<u64>(event + EVENT_FEAT) & LOG_ALL && !noBase(q) && !logTold(q)) ++machine.basesAssumed;
   let driver = load<u32>(q + QUEUE_DRIVER);
   if (driver == Driver.VhostUser) {
     let found = classOf(request);

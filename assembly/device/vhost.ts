@@ -16,16 +16,13 @@ import {
   EVENT_HEAD,
   EVENT_IDX,
   EVENT_IOV,
-  EVENT_KIND,
   EVENT_LEN,
   EVENT_LOGBASE,
   EVENT_LUN,
   EVENT_PID,
   EVENT_Q0,
   EVENT_Q1,
-  EVENT_TS,
   EVENT_VQ,
-  EventKind,
   MAX_HEADS,
   NO_ADDRESS,
   QUEUE_CAPTURE_ON,
@@ -66,40 +63,23 @@ import {
   REQUEST_INDIRECT,
   REQUEST_LATE_TABLE,
 } from "../known/fields";
-import { decideByStart, driverOf, inUserSpace } from "../known/back-end";
+import { decideByStart, inUserSpace } from "../known/back-end";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
-import { complete, onGiveback, onRx, onRxRet } from "./net";
-import { addCount, freeRequest, hasFlag, inFlight, queueOf, ringSize, setFlag, setInFlight } from "../known/queue";
-import { enterMoment } from "../known/moment";
+import { complete } from "./net";
+import {
+  addCount,
+  freeRequest,
+  hasFlag,
+  inFlight,
+  queueOf,
+  ringSize,
+  setFlag,
+  setInFlight,
+} from "../known/queue";
 import { popped } from "./request";
-import { onFlushed } from "../migration/migration";
-import { onPacket } from "../migration/packets";
-import { onLoad, onSave } from "../migration/sends";
-import { onDirtied } from "../migration/trackers";
-import {
-  onBlk,
-  onElementFill,
-  onElementFlush,
-  onElementPop,
-  onMap,
-  onNotify,
-  onScsiRequest,
-  onScsiResponse,
-} from "./qemu-device";
 import { addDesc, hold, orphan, Thread, threadOf } from "../known/thread";
-import { onUsed } from "./used";
-import {
-  onSpdkDesc,
-  onSpdkGet,
-  onSpdkUsed,
-  onVuAddress,
-  onVuFill,
-  onVuPop,
-  onVuPopEntry,
-} from "./user-chain";
 import { adoptVring } from "../known/vring";
-import { onRearm, onUflags } from "./used-ring";
 import { finish, noMemory } from "./write";
 
 /** Pops for which no queue is known. */
@@ -115,10 +95,14 @@ function noteExpected(q: usize, idx: u32): void {
   if (load<i32>(q + QUEUE_NEXT_USED) == -1) store<i32>(q + QUEUE_NEXT_USED, idx);
 }
 
-/** vhost_disable_notify(): the driver reads LOG_ALL once per drain, here. */
-function onDrain(event: usize): void {
+/**
+ * vhost_disable_notify(): the driver reads LOG_ALL once per drain, here. True: it tells the struct
+ * vhost_dev of its queue, so the host can say of which device it is.
+ */
+export function onDrain(event: usize): bool {
   let q = queueOf(load<u64>(event + EVENT_VQ));
-  if (!q) return;
+  if (!q) return false;
+  let told = load<u64>(q + QUEUE_DEV) != load<u64>(event + EVENT_DEV);
   learn(q, event, true);
   let feat = load<u64>(event + EVENT_FEAT);
   store<u64>(q + QUEUE_DEV, load<u64>(event + EVENT_DEV));
@@ -140,17 +124,17 @@ function onDrain(event: usize): void {
     }
   }
   noteExpected(q, load<u16>(event + EVENT_IDX));
-  if (!load<u32>(q + QUEUE_DRIVER)) store<u32>(q + QUEUE_DRIVER, driverOf(load<u64>(q + QUEUE_DEV)));
   if (load<u64>(q + QUEUE_RING) == NO_ADDRESS && feat & F_RING_PACKED) adoptVring(q);
   let at = threadOf(load<i32>(event + EVENT_PID), true);
-  if (!at) return;
+  if (!at) return told;
   let thread = changetype<Thread>(at);
   thread.drained = load<u64>(event + EVENT_VQ);
   thread.heldCount = 0;
   thread.backGpa = NO_ADDRESS;
+  return told;
 }
 
-function onDesc(event: usize): void {
+export function onDesc(event: usize): void {
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   if (!at) return;
   addDesc(
@@ -202,18 +186,28 @@ function copyDescs(to: usize, from: usize, bytes: u32): void {
   }
 }
 
+/** The queue of a pop: its own, or that of the descriptors its thread translated, or drains. 0: not known. */
+// @ts-ignore: decorator
+@inline
+export function poppedQueue(event: usize): u64 {
+  if (load<u8>(event + EVENT_FLAGS) & EVENT_HAS_VQ) return load<u64>(event + EVENT_VQ);
+  let at = threadOf(load<i32>(event + EVENT_PID), false);
+  if (!at) return 0;
+  let thread = changetype<Thread>(at);
+  return thread.count ? thread.vq : thread.drained;
+}
+
 /** Return of vhost_get_vq_desc(): a chain, an empty ring (head == num) or an error (negative). */
-function onPop(event: usize): void {
+export function onPop(event: usize): void {
   let head = load<i32>(event + EVENT_HEAD);
   let at = threadOf(load<i32>(event + EVENT_PID), false);
   let thread = changetype<Thread>(at);
-  let own = (load<u8>(event + EVENT_FLAGS) & EVENT_HAS_VQ) != 0;
   let pending = at ? thread.count : 0;
-  if (pending && own && thread.vq != load<u64>(event + EVENT_VQ)) {
+  let vq = poppedQueue(event);
+  if (pending && thread.vq != vq) {
     orphan(pending);
     pending = 0;
   }
-  let vq: u64 = own ? load<u64>(event + EVENT_VQ) : pending ? thread.vq : at ? thread.drained : 0;
   if (at) thread.count = 0;
   let q: usize = vq ? queueOf(vq) : 0;
   if (!q) {
@@ -294,7 +288,7 @@ function onPop(event: usize): void {
  * target_submit_prep(): vhost-scsi hands a CDB to the target core in the thread that popped its
  * request, before it pops another one (vhost_scsi_handle_vq()).
  */
-function onCdb(event: usize): void {
+export function onCdb(event: usize): void {
   let at = threadOf(load<i32>(event + EVENT_PID), false);
   if (!at) return;
   let thread = changetype<Thread>(at);
@@ -306,103 +300,4 @@ function onCdb(event: usize): void {
   store<u64>(request + REQUEST_CDB, load<u64>(event + EVENT_CDB));
   store<u64>(request + REQUEST_CDB + 8, load<u64>(event + EVENT_CDB_HIGH));
   store<u32>(request + REQUEST_FLAGS, load<u32>(request + REQUEST_FLAGS) | REQUEST_HAS_CDB);
-}
-
-/** Replays one record. True: the host must look at it. */
-export function apply(event: usize, stream: u32): bool {
-  enterMoment(event, stream);
-  switch (<u32>load<u8>(event + EVENT_KIND)) {
-    case EventKind.Desc:
-      onDesc(event);
-      return false;
-    case EventKind.Pop:
-      onPop(event);
-      return false;
-    case EventKind.Used:
-      onUsed(event);
-      return false;
-    case EventKind.Drain:
-      onDrain(event);
-      return false;
-    case EventKind.Rearm:
-      onRearm(event);
-      return false;
-    case EventKind.Uflags:
-      onUflags(event);
-      return false;
-    case EventKind.Giveback:
-      onGiveback(event);
-      return false;
-    case EventKind.Rx:
-      onRx(event);
-      return false;
-    case EventKind.RxRet:
-      onRxRet(event);
-      return false;
-    case EventKind.Cdb:
-      onCdb(event);
-      return false;
-    case EventKind.SpdkGet:
-      return onSpdkGet(event);
-    case EventKind.SpdkDesc:
-      onSpdkDesc(event);
-      return false;
-    case EventKind.SpdkUsed:
-      return onSpdkUsed(event);
-    case EventKind.VuPopEntry:
-      return onVuPopEntry(event);
-    case EventKind.VuAddress:
-      onVuAddress(event);
-      return false;
-    case EventKind.VuPop:
-      onVuPop(event);
-      return false;
-    case EventKind.VuFill:
-      return onVuFill(event);
-    case EventKind.QMap:
-      onMap(event);
-      return false;
-    case EventKind.QPop:
-      onElementPop(event);
-      return false;
-    case EventKind.QFill:
-      onElementFill(event);
-      return false;
-    case EventKind.QNotify:
-      onNotify(event);
-      return false;
-    case EventKind.QScsiReq:
-    case EventKind.QTmfReq:
-      onScsiRequest(event, load<u8>(event + EVENT_KIND) == EventKind.QScsiReq);
-      return false;
-    case EventKind.QScsiResp:
-    case EventKind.QTmfResp:
-      onScsiResponse(event, load<u8>(event + EVENT_KIND) == EventKind.QScsiResp);
-      return false;
-    case EventKind.QBlk:
-      onBlk(event);
-      return false;
-    case EventKind.QSave:
-      return onSave(event);
-    case EventKind.QLoad:
-      return onLoad(event);
-    case EventKind.QDirtied:
-      onDirtied(event);
-      return false;
-    case EventKind.QPacketPages:
-    case EventKind.QPacketFill:
-    case EventKind.QPacketSend:
-    case EventKind.QPacketUnfill:
-    case EventKind.QPacketRecv:
-      onPacket(event);
-      return false;
-    case EventKind.QFlushed:
-      onFlushed(load<u64>(event + EVENT_TS));
-      return false;
-    case EventKind.QFlush:
-      onElementFlush(event);
-      return false;
-    default:
-      return true;
-  }
 }

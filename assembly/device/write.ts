@@ -18,7 +18,7 @@ import {
 import { beforeMark } from "../migration/early";
 import { fillEvidence, newEvidence } from "../pages/evidence";
 import { enlarge } from "../base/memory";
-import { draining, drainRequest, drainWrite } from "../drain";
+import { draining, drainRequest, drainWrite } from "../known/drain";
 import { migration } from "../migration/migration-state";
 import { migrationWrite } from "../migration/migration-write";
 import { freshFirst, freshLast, mark, NO_MEMORY, OUT_OF_RANGE } from "../pages/planes";
@@ -130,7 +130,7 @@ export function write(cause: u32, gpa: u64, len: u64, q: usize, request: usize):
     return;
   }
   if (draining) drainWrite(cause, gpa, len);
-  if (migration.underWay && !migration.byRound) migrationWrite(cause, gpa, len);
+  if (migration().underWay && !migration().byRound) migrationWrite(cause, gpa, len);
   if (
     watching &&
     len != 0 &&

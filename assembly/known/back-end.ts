@@ -1,34 +1,28 @@
 /**
- * What tells a user-space back end from drivers/vhost, and what the host knows of each device: which
- * driver it is, whether it was started as the kernel's is, where its log ends.
+ * What tells a user-space back end from drivers/vhost, and what it means for the log of a queue.
  */
 import {
   Driver,
   EVENT_FEAT,
   EVENT_LEN,
-  QUEUE_DEV,
   QUEUE_DRIVER,
   QUEUE_INDEX,
   QUEUE_LOGBASE,
   QUEUE_LOGBASE_KNOWN,
-  QUEUE_NEXT,
 } from "../abi";
 import { F_RING_PACKED, QUEUE_DECIDED, QUEUE_LENGTHS, QUEUE_LOG_END, QUEUE_LOG_TOLD } from "./fields";
-import { firstQueue, hasFlag, ofDevice, setFlag } from "./queue";
+import {
+  adoptLogEnd,
+  DEVICE_LOG_TOLD,
+  DEVICE_OWNED,
+  DEVICE_STARTED,
+  deviceState,
+  learnDriver,
+} from "./device";
+import { hasFlag, setFlag } from "./queue";
 
 /** VHOST_USER_F_PROTOCOL_FEATURES: of the vhost-user protocol only. */
 const F_PROTOCOL: u64 = 1 << 30;
-
-/** Drivers by the `vs` of their ioctls: u64 vs, u32 driver, u32 state, u32 page at which the log ends. */
-const MAX_DEVICES: u32 = 1024;
-const DEVICE_SIZE: u32 = 24;
-const devices: usize = memory.data(1024 * 24, 8);
-let deviceCount: u32 = 0;
-
-/** SET_OWNER was recorded; the device was given to the kernel's worker after it; SET_LOG_BASE was. */
-const DEVICE_OWNED: u32 = 1;
-const DEVICE_STARTED: u32 = 2;
-const DEVICE_LOG_TOLD: u32 = 4;
 
 /** Events were lost: that a device was never started may be one of them. */
 let lossy: bool = false;
@@ -49,81 +43,20 @@ export function inUserSpace(driver: u32): bool {
   return driver >= <u32>Driver.VhostUser && driver <= <u32>Driver.VhostUserFs;
 }
 
-function deviceAt(vs: u64, make: bool): usize {
-  for (let i: u32 = 0; i < deviceCount; ++i) {
-    let at = devices + i * DEVICE_SIZE;
-    if (load<u64>(at) == vs) return at;
-  }
-  if (!make || deviceCount == MAX_DEVICES) return 0;
-  let at = devices + deviceCount++ * DEVICE_SIZE;
-  store<u64>(at, vs);
-  return at;
-}
-
-/** The device whose structure holds this struct vhost_dev; 0 when no ioctl named it. */
-function deviceOfDev(dev: u64): usize {
-  for (let i: u32 = 0; i < deviceCount; ++i) {
-    let at = devices + i * DEVICE_SIZE;
-    let vs = load<u64>(at);
-    if (dev >= vs && dev - vs < 4096) return at;
-  }
-  return 0;
-}
-
-/** The host knows which driver has this device. */
-export function setDriver(vs: u64, driver: u32): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (ofDevice(q, vs)) store<u32>(q + QUEUE_DRIVER, driver);
-  }
-  let at = deviceAt(vs, true);
-  if (at) store<u32>(at + 8, driver);
-}
-
-/** The events of a queue told its driver: it is that of its whole device. */
-export function learnDriver(q: usize, driver: u32): void {
-  store<u32>(q + QUEUE_DRIVER, driver);
-  let dev = load<u64>(q + QUEUE_DEV);
-  if (!dev) return;
-  let at = deviceOfDev(dev);
-  setDriver(at ? load<u64>(at) : dev, driver);
-}
-
-/** Driver of the device with this struct vhost_dev; Unknown when no ioctl named it. */
-export function driverOf(dev: u64): u32 {
-  let at = deviceOfDev(dev);
-  return at ? load<u32>(at + 8) : <u32>Driver.Unknown;
-}
-
-/** Some of DEVICE_*: an ioctl or a message of this device said so. */
-export function noteDeviceState(vs: u64, state: u32): void {
-  let at = deviceAt(vs, true);
-  if (at) store<u32>(at + 12, load<u32>(at + 12) | state);
-}
-
 /** Whether a SET_LOG_BASE of this queue's device was recorded. */
 export function logTold(q: usize): bool {
   if (hasFlag(q, QUEUE_LOG_TOLD)) return true;
-  let at = deviceOfDev(load<u64>(q + QUEUE_DEV));
-  let told = at != 0 && (load<u32>(at + 12) & DEVICE_LOG_TOLD) != 0;
+  let told = (deviceState(q) & DEVICE_LOG_TOLD) != 0;
   if (told) setFlag(q, QUEUE_LOG_TOLD, true);
   return told;
 }
 
 /** A queue of a session that is met behind its messages: whether it has a log. */
 export function adoptLogBase(q: usize): void {
-  let at = deviceOfDev(load<u64>(q + QUEUE_DEV));
-  if (!at || !(load<u32>(at + 12) & (DEVICE_OWNED | DEVICE_LOG_TOLD))) return;
-  store<u64>(q + QUEUE_LOGBASE, load<u32>(at + 12) & DEVICE_LOG_TOLD ? 1 : 0);
+  let state = deviceState(q);
+  if (!(state & (DEVICE_OWNED | DEVICE_LOG_TOLD))) return;
+  store<u64>(q + QUEUE_LOGBASE, state & DEVICE_LOG_TOLD ? 1 : 0);
   setFlag(q, QUEUE_LOGBASE_KNOWN, true);
-}
-
-/** Where the log of a device ends: a page, 0 when not known. */
-export function setDeviceLogEnd(vs: u64, page: u32): void {
-  let at = deviceAt(vs, true);
-  if (at) store<u32>(at + 16, page);
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (ofDevice(q, vs)) store<u32>(q + QUEUE_LOG_END, page);
-  }
 }
 
 /** Whether a range that is logged now ends beyond the log. */
@@ -183,14 +116,5 @@ export function decideByStart(q: usize): void {
   let driver = load<u32>(q + QUEUE_DRIVER);
   if (driver == Driver.Unknown || driver >= <u32>Driver.VhostUser || lossy) return;
   setFlag(q, QUEUE_DECIDED, true);
-  let at = deviceOfDev(load<u64>(q + QUEUE_DEV));
-  let state: u32 = at ? load<u32>(at + 12) & (DEVICE_OWNED | DEVICE_STARTED) : 0;
-  if (state == DEVICE_OWNED) moveToUserSpace(q);
-}
-
-/** A queue that came after its device's SET_LOG_BASE. */
-export function adoptLogEnd(q: usize): void {
-  if (load<u32>(q + QUEUE_LOG_END)) return;
-  let at = deviceOfDev(load<u64>(q + QUEUE_DEV));
-  if (at) store<u32>(q + QUEUE_LOG_END, load<u32>(at + 16));
+  if ((deviceState(q) & (DEVICE_OWNED | DEVICE_STARTED)) == DEVICE_OWNED) moveToUserSpace(q);
 }

@@ -9,25 +9,17 @@ import {
   QUEUE_LOGADDR,
   QUEUE_LOGBASE,
   QUEUE_LOGBASE_KNOWN,
-  QUEUE_NEXT,
 } from "../abi";
-import { firstQueue, hasFlag, ofDevice, setFlag } from "./queue";
+import { machine } from "./machine";
+import { firstOfDevice, nextOfDevice } from "./device";
+import { hasFlag, setFlag } from "./queue";
 
 /** VHOST_F_LOG_ALL. */
 export const LOG_ALL: u64 = 1 << 26;
 
-/** Some event had LOG_ALL, or the ring's log flag, on. */
-export let sawLogAll: bool = false;
-export let sawLogUsed: bool = false;
-
-/** A message that sets the ring's log flag counts as well. */
-export function noteLogUsed(): void {
-  sawLogUsed = true;
-}
-
-/** SET_FEATURES with LOG_ALL counts as well. */
+/** A SET_FEATURES with LOG_ALL of a device of this machine counts as well. */
 export function noteLogAll(): void {
-  sawLogAll = true;
+  machine.sawLogAll = true;
 }
 
 // @ts-ignore: decorator
@@ -62,19 +54,18 @@ export function ringCause(q: usize, logused: u32, feat: u64): u32 {
 @inline
 export function learn(q: usize, event: usize, features: bool): void {
   store<u64>(q + QUEUE_LOGADDR, load<u64>(event + EVENT_LOGADDR));
-  if (load<u8>(event + EVENT_LOGUSED)) sawLogUsed = true;
+  if (load<u8>(event + EVENT_LOGUSED)) machine.sawLogUsed = true;
   if (features) {
     let feat = load<u64>(event + EVENT_FEAT);
     store<u64>(q + QUEUE_FEAT, feat);
     setFlag(q, QUEUE_FEAT_KNOWN, true);
-    if (feat & LOG_ALL) sawLogAll = true;
+    if (feat & LOG_ALL) machine.sawLogAll = true;
   }
 }
 
 /** A SET_LOG_BASE of this device succeeded: VHOST_SET_LOG_BASE sets it on every queue. */
-export function setLogBase(vs: u64, base: u64): void {
-  for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
-    if (!ofDevice(q, vs)) continue;
+export function setLogBase(device: u32, base: u64): void {
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
     store<u64>(q + QUEUE_LOGBASE, base);
     setFlag(q, QUEUE_LOGBASE_KNOWN, true);
   }

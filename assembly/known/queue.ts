@@ -7,7 +7,6 @@ import {
   MAX_QUEUES,
   NO_ADDRESS,
   QUEUE_BAD_RING,
-  QUEUE_DEV,
   QUEUE_FLAGS,
   QUEUE_HEADS,
   QUEUE_HEADS_CAP,
@@ -16,6 +15,7 @@ import {
   QUEUE_IN_FLIGHT,
   QUEUE_LOGADDR,
   QUEUE_LOST_COMPLETIONS,
+  QUEUE_MACHINE,
   QUEUE_NEXT,
   QUEUE_NEXT_USED,
   QUEUE_SIZE,
@@ -28,6 +28,7 @@ import {
 import { QUEUE_EVENT, QUEUE_RING, QUEUE_SLOT } from "./fields";
 import { F_RING_PACKED } from "./fields";
 import { enlarge, give, reserve } from "../base/memory";
+import { enterMachine, machine } from "./machine";
 
 const SLOTS: u32 = 32768;
 let table: usize = 0;
@@ -38,17 +39,29 @@ export let queueCount: u32 = 0;
 export let queuesRefused: u64 = 0;
 /** Queues by their number. */
 let byId: usize = 0;
-/** Sums over all queues, so that a sync need not visit them. */
-export let unknownHeads: u64 = 0;
-export let lostCompletions: u64 = 0;
 /** One-entry cache: events of one drain follow each other. */
 let cachedVq: u64 = 0;
 let cached: usize = 0;
+/** There was no room for one. */
+let full: bool = false;
 
-/** The queue at this kernel address; a new one when it was not seen. 0: too many, or no memory. */
+/**
+ * The queue at this kernel address, whose machine is the one that is replayed from here on. 0: it is
+ * not known, as there are too many.
+ */
 // @ts-ignore: decorator
 @inline
 export function queueOf(vq: u64): usize {
+  let q = knownQueue(vq);
+  if (q) enterMachine(load<u32>(q + QUEUE_MACHINE));
+  else ++queuesRefused;
+  return q;
+}
+
+/** The queue at this kernel address, 0 when it was not met. */
+// @ts-ignore: decorator
+@inline
+export function knownQueue(vq: u64): usize {
   return vq == cachedVq && cached ? cached : findQueue(vq);
 }
 
@@ -73,29 +86,46 @@ export function ringSize(q: usize, event: usize): u32 {
   return 0;
 }
 
+/** The slot of a kernel address: that of its queue, or the free one where it belongs. */
+function slotOf(vq: u64): usize {
+  let slot = <u32>((vq * 0x9e3779b97f4a7c15) >> 49);
+  while (true) {
+    let at = table + (slot << 2);
+    let q = <usize>load<u32>(at);
+    if (!q || load<u64>(q + QUEUE_VQ) == vq) return at;
+    slot = (slot + 1) & (SLOTS - 1);
+  }
+}
+
 function findQueue(vq: u64): usize {
+  let q = table ? <usize>load<u32>(slotOf(vq)) : 0;
+  if (!q) return 0;
+  cachedVq = vq;
+  cached = q;
+  return q;
+}
+
+/** A queue found no room: its event is not replayed. */
+export function noRoom(): void {
+  ++queuesRefused;
+}
+
+/** Whether there is room for a queue that was not met. */
+export function roomForQueue(): bool {
+  return queueCount < <u32>MAX_QUEUES && !full;
+}
+
+/** A queue that was not met, of this machine. 0: too many, or no memory. */
+export function addQueue(vq: u64, machine: usize): usize {
   if (!table) {
     table = reserve(SLOTS * 4);
     byId = reserve(MAX_QUEUES * 4);
-    if (!table || !byId) return 0;
   }
-  let slot = <u32>((vq * 0x9e3779b97f4a7c15) >> 49);
-  while (true) {
-    let at = <usize>load<u32>(table + (slot << 2));
-    if (!at) break;
-    if (load<u64>(at + QUEUE_VQ) == vq) {
-      cachedVq = vq;
-      cached = at;
-      return at;
-    }
-    slot = (slot + 1) & (SLOTS - 1);
-  }
-  if (queueCount == <u32>MAX_QUEUES) {
-    ++queuesRefused;
+  let q = table && byId && roomForQueue() ? reserve(QUEUE_SIZE) : 0;
+  if (!q) {
+    full = true;
     return 0;
   }
-  let q = reserve(QUEUE_SIZE);
-  if (!q) return 0;
   store<u64>(q + QUEUE_VQ, vq);
   store<i32>(q + QUEUE_INDEX, -1);
   store<i32>(q + QUEUE_NEXT_USED, -1);
@@ -103,14 +133,13 @@ function findQueue(vq: u64): usize {
   store<u64>(q + QUEUE_RING, NO_ADDRESS);
   store<u64>(q + QUEUE_EVENT, NO_ADDRESS);
   store<i32>(q + QUEUE_SLOT, -1);
+  store<u32>(q + QUEUE_MACHINE, <u32>machine);
   store<u32>(byId + (queueCount << 2), <u32>q);
   store<u32>(q + QUEUE_ID, queueCount++);
   if (lastQueue) store<u32>(lastQueue + QUEUE_NEXT, <u32>q);
   else firstQueue = q;
   lastQueue = q;
-  store<u32>(table + (slot << 2), <u32>q);
-  cachedVq = vq;
-  cached = q;
+  store<u32>(slotOf(vq), <u32>q);
   return q;
 }
 
@@ -122,13 +151,13 @@ export function queueById(id: u32): usize {
 /** A completion with a head that is not in flight. */
 export function countUnknownHead(q: usize): void {
   addCount(q + QUEUE_UNKNOWN_HEAD, 1);
-  ++unknownHeads;
+  ++machine.unknownHeads;
 }
 
 /** Completions whose events are lost. */
 export function countLostCompletions(q: usize, n: u32): void {
   addCount(q + QUEUE_LOST_COMPLETIONS, n);
-  lostCompletions += n;
+  machine.lostCompletions += n;
 }
 
 /** The request in flight with this head, 0 when there is none. */
@@ -184,14 +213,4 @@ export function hasFlag(q: usize, flag: u32): bool {
 @inline
 export function addCount(at: usize, n: u64): void {
   store<u64>(at, load<u64>(at) + n);
-}
-
-/**
- * Whether a queue belongs to the device that an ioctl names by `vs`: struct vhost_dev is the first
- * member of vhost-net's and vhost-vsock's structure, and lies some hundred bytes inside struct
- * vhost_scsi.
- */
-export function ofDevice(q: usize, vs: u64): bool {
-  let dev = load<u64>(q + QUEUE_DEV);
-  return dev >= vs && dev - vs < 4096;
 }

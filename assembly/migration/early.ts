@@ -11,45 +11,36 @@
  * In both cases the page is possibly stale. semantics.md E.4, 2 to 4.
  */
 import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
-import { draining, drainState } from "../drain";
+import { draining, drainState } from "../known/drain";
 import { PageState } from "../drain-abi";
 import { earlyRound, keptAt, keptMake, Line, lineOf, makePossible, setEarlyRound } from "./migration-page";
 import { migration } from "./migration-state";
-import {
-  activeRows,
-  bitOf,
-  entryOf,
-  leftOutPlanes,
-  nextTouched,
-  NO_BLOCK,
-  orPlanes,
-  planesIn,
-  planesOf,
-  rowLogs,
-} from "../pages/planes";
+import { entryOf, nextTouched, NO_BLOCK, planesIn } from "../pages/blocks";
+import { orPlanes } from "../pages/planes";
+import { bitOf, leftOutPlanes, planesOf, rowLogs, activeRows } from "../pages/rows";
 
 /** A new migration: no fetch was before. */
 export function clearEarly(): void {
-  migration.fetchUntil = 0;
-  migration.nextFetchUntil = 0;
-  migration.inexact = false;
+  migration().fetchUntil = 0;
+  migration().nextFetchUntil = 0;
+  migration().inexact = false;
 }
 
 /** A fetch is under way; what follows it until `end` may have been before it. */
 export function fetchEndsBy(end: u64): void {
-  migration.nextFetchUntil = end;
+  migration().nextFetchUntil = end;
 }
 
 /** A write that is to be marked: once the time is over, what the round holds is of that time. */
 // @ts-ignore: decorator
 @inline
 export function beforeMark(cause: u32, gpa: u64, len: u64, ts: u64): void {
-  if (migration.inexact) lateWrite(cause, gpa, len, ts);
+  if (migration().inexact) lateWrite(cause, gpa, len, ts);
 }
 
 function lateWrite(cause: u32, gpa: u64, len: u64, ts: u64): void {
-  if (migration.fetchUntil) {
-    if (ts < migration.fetchUntil) return;
+  if (migration().fetchUntil) {
+    if (ts < migration().fetchUntil) return;
     settle();
   }
   let end = gpa + len - 1;
@@ -69,10 +60,10 @@ function lateWrite(cause: u32, gpa: u64, len: u64, ts: u64): void {
 /** The pages [page, wordEnd] of one word were logged again by the rows that log this cause. */
 function forgetEarly(cause: u32, page: u32, wordEnd: u32): void {
   let kept = keptAt(page >> 9);
-  if (!kept || earlyRound(kept) != migration.earlyRound) return;
+  if (!kept || earlyRound(kept) != migration().earlyRound) return;
   let mask = (~(<u64>0) >> (63 - (wordEnd - page))) << (page & 63);
   let offset: usize = ((page & 511) >> 6) << 3;
-  for (let row: u32 = 0; row < activeRows; ++row) {
+  for (let row: u32 = 0; row < activeRows(); ++row) {
     if (!(rowLogs(row) & bitOf(cause))) continue;
     let line = lineOf(kept, row, Line.Early) + offset;
     store<u64>(line, load<u64>(line) & ~mask);
@@ -80,9 +71,9 @@ function forgetEarly(cause: u32, page: u32, wordEnd: u32): void {
 }
 
 function settle(): void {
-  migration.fetchUntil = 0;
+  migration().fetchUntil = 0;
   for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
-    for (let row: u32 = 0; row < activeRows; ++row) {
+    for (let row: u32 = 0; row < activeRows(); ++row) {
       doubtQueued(block, row);
       noteEntries(block, row);
     }
@@ -95,10 +86,10 @@ function settle(): void {
  * the last one did.
  */
 export function beginFetch(ended: bool): void {
-  if (!migration.inexact) return;
-  let all = migration.fetchUntil != 0;
+  if (!migration().inexact) return;
+  let all = migration().fetchUntil != 0;
   for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
-    for (let row: u32 = 0; row < activeRows; ++row) {
+    for (let row: u32 = 0; row < activeRows(); ++row) {
       // No write came after that time: all of the round is of it.
       if (all) {
         doubtQueued(block, row);
@@ -111,15 +102,15 @@ export function beginFetch(ended: bool): void {
 
 /** After: they are as they were. A new round begins. */
 export function endFetch(): void {
-  if (migration.inexact) {
+  if (migration().inexact) {
     for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
-      for (let row: u32 = 0; row < activeRows; ++row) restoreUnsure(block, row);
+      for (let row: u32 = 0; row < activeRows(); ++row) restoreUnsure(block, row);
     }
   }
-  migration.fetchUntil = migration.nextFetchUntil;
-  migration.nextFetchUntil = 0;
-  migration.inexact = migration.fetchUntil != 0;
-  ++migration.earlyRound;
+  migration().fetchUntil = migration().nextFetchUntil;
+  migration().nextFetchUntil = 0;
+  migration().inexact = migration().fetchUntil != 0;
+  ++migration().earlyRound;
 }
 
 // @ts-ignore: decorator
@@ -158,15 +149,15 @@ function noteEntries(block: u32, row: u32): void {
 
 /** Line.Early becomes that of this round. */
 function ownLines(kept: usize): void {
-  if (earlyRound(kept) == migration.earlyRound) return;
-  for (let row: u32 = 0; row < activeRows; ++row) memory.fill(lineOf(kept, row, Line.Early), 0, BLOCK_BYTES);
-  setEarlyRound(kept, migration.earlyRound);
+  if (earlyRound(kept) == migration().earlyRound) return;
+  for (let row: u32 = 0; row < activeRows(); ++row) memory.fill(lineOf(kept, row, Line.Early), 0, BLOCK_BYTES);
+  setEarlyRound(kept, migration().earlyRound);
 }
 
 /** Leaves in Line.Early what restoreUnsure() is to put back. */
 function keepUnsure(block: u32, row: u32, ended: bool): void {
   let kept = keptAt(block);
-  if (!kept || earlyRound(kept) != migration.earlyRound) return;
+  if (!kept || earlyRound(kept) != migration().earlyRound) return;
   let entry = entryOf(block);
   let leftOut = leftOutPlanes(row) & planesIn(entry);
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
@@ -185,7 +176,7 @@ function keepUnsure(block: u32, row: u32, ended: bool): void {
 
 function restoreUnsure(block: u32, row: u32): void {
   let kept = keptAt(block);
-  if (!kept || earlyRound(kept) != migration.earlyRound) return;
+  if (!kept || earlyRound(kept) != migration().earlyRound) return;
   for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
     let unsure = load<u64>(lineOf(kept, row, Line.Early) + w);
     if (!unsure) continue;

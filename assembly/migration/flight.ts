@@ -32,7 +32,7 @@ export function afterSlack(ts: u64): u64 {
 
 /** The page, or one send of it, was read by `ts`. */
 function landed(page: u32, ts: u64): void {
-  let m = migration;
+  let m = migration();
   let at = sentAt(page >> 9);
   if (!at) return;
   if (slack) {
@@ -53,7 +53,7 @@ function landed(page: u32, ts: u64): void {
 }
 
 function delay(page: u32, until: u64): void {
-  let m = migration;
+  let m = migration();
   if (m.delayedCount == m.delayedCap) {
     let cap = m.delayedCap ? m.delayedCap << 1 : 256;
     let bigger = cap > MAX_DELAYED ? <usize>0 : enlarge(m.delayed, m.delayedCap << 4, cap << 4);
@@ -72,7 +72,7 @@ function delay(page: u32, until: u64): void {
 }
 
 function flushOne(ts: u64): void {
-  let m = migration;
+  let m = migration();
   let page = load<u32>(m.iovec + (m.iovecFirst << 2));
   m.iovecFirst = (m.iovecFirst + 1) & 31;
   --m.iovecCount;
@@ -82,7 +82,7 @@ function flushOne(ts: u64): void {
 
 /** A page takes off at `ts`. */
 export function takeOff(page: u32, ts: u64): void {
-  let m = migration;
+  let m = migration();
   if (m.iovecCount == IOVEC_PAGES) flushOne(ts);
   let at = sentAt(page >> 9);
   if (at && slack) {
@@ -116,7 +116,7 @@ export function readBy(sent: usize, page: u32, ts: u64): void {
 
 /** QEMUFile is flushed at `ts`. */
 export function flushed(ts: u64): void {
-  let m = migration;
+  let m = migration();
   while (m.iovecCount) flushOne(ts);
 }
 
@@ -124,7 +124,7 @@ export function flushed(ts: u64): void {
 // @ts-ignore: decorator
 @inline
 export function landUntil(ts: u64): void {
-  let m = migration;
+  let m = migration();
   while (m.delayedCount && load<u64>(m.delayed + (m.delayedFirst << 4)) <= ts) {
     let until = load<u64>(m.delayed + (m.delayedFirst << 4));
     let page = load<u32>(m.delayed + (m.delayedFirst << 4) + 8);
@@ -136,13 +136,13 @@ export function landUntil(ts: u64): void {
 
 /** Room for what is in flight; false: out of memory. */
 export function openFlight(): bool {
-  if (!migration.iovec) migration.iovec = take(IOVEC_PAGES * 4);
-  return migration.iovec != 0;
+  if (!migration().iovec) migration().iovec = take(IOVEC_PAGES * 4);
+  return migration().iovec != 0;
 }
 
 /** A new migration: nothing is in flight. */
 export function clearFlight(): void {
-  let m = migration;
+  let m = migration();
   m.iovecCount = 0;
   m.delayedCount = 0;
 }

@@ -6,12 +6,12 @@
  *
  * Both are found by a directory over the guest-physical space, as the planes are (planes.ts).
  */
-import { drainHealed, draining, drainState } from "../drain";
+import { drainHealed, draining, drainState } from "../known/drain";
 import { PageState } from "../drain-abi";
 import { BLOCK_BYTES } from "../abi";
 import { blockValue, newDirectory, setBlockValue } from "../pages/block-directory";
 import { reserve } from "../base/memory";
-import { activeRows, rows } from "../pages/planes";
+import { rows, activeRows } from "../pages/rows";
 import { migration } from "./migration-state";
 
 /** Lines of 512 bits that a row keeps of a block. */
@@ -63,7 +63,7 @@ let keptBytes: u32 = 0;
 
 /** Takes the directories of this machine; false: out of memory. Touched only where something lies. */
 export function openPages(): bool {
-  let m = migration;
+  let m = migration();
   if (m.sentDirectory) return true;
   m.sentDirectory = newDirectory();
   m.keptDirectory = newDirectory();
@@ -74,20 +74,20 @@ export function openPages(): bool {
 // @ts-ignore: decorator
 @inline
 export function keptAt(block: u32): usize {
-  let directory = migration.keptDirectory;
+  let directory = migration().keptDirectory;
   return directory ? <usize>blockValue(directory, block) : 0;
 }
 
 /** The kept block, made when there is none; 0: out of memory. */
 export function keptMake(block: u32): usize {
   let at = keptAt(block);
-  let directory = migration.keptDirectory;
+  let directory = migration().keptDirectory;
   if (at || !directory) return at;
   at = reserve(keptBytes);
   if (!at || !setBlockValue(directory, block, <u32>at)) return 0;
-  store<u32>(at, <u32>migration.firstKept);
+  store<u32>(at, <u32>migration().firstKept);
   store<u32>(at + 4, block);
-  migration.firstKept = at;
+  migration().firstKept = at;
   return at;
 }
 
@@ -132,18 +132,18 @@ export function lineOf(at: usize, row: u32, line: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function sentAt(block: u32): usize {
-  let directory = migration.sentDirectory;
+  let directory = migration().sentDirectory;
   return directory ? <usize>blockValue(directory, block) : 0;
 }
 
 export function sentMake(block: u32): usize {
   let at = sentAt(block);
-  let directory = migration.sentDirectory;
+  let directory = migration().sentDirectory;
   if (at || !directory) return at;
   at = reserve(SENT_BYTES);
   if (!at || !setBlockValue(directory, block, <u32>at)) return 0;
-  store<u32>(at + SENT_NEXT, <u32>migration.firstSent);
-  migration.firstSent = at;
+  store<u32>(at + SENT_NEXT, <u32>migration().firstSent);
+  migration().firstSent = at;
   return at;
 }
 
@@ -198,7 +198,7 @@ export function sendTime(sent: usize, page: u32): u32 {
 export function noteSendTime(sent: usize, page: u32, ts: u64): void {
   let times = sentTimes(sent, true);
   if (!times) return;
-  let us = (ts - migration.startTs) / 1000 + 1;
+  let us = (ts - migration().startTs) / 1000 + 1;
   store<u32>(times + ((page & 511) << 2), <u32>min<u64>(us, 0xffffffff));
 }
 
@@ -227,7 +227,7 @@ export function noteRead(sent: usize, page: u32, ts: u64): void {
     if (!lags) return;
     store<u32>(sent + SENT_LAGS, <u32>lags);
   }
-  let from = migration.startTs + <u64>(at - 1) * 1000;
+  let from = migration().startTs + <u64>(at - 1) * 1000;
   store<u16>(lags + ((page & 511) << 1), <u16>packLag(ts > from ? ts - from : 0));
 }
 
@@ -238,7 +238,7 @@ export function readAfter(sent: usize, page: u32, ts: u64): bool {
   let lag = lags ? <u32>load<u16>(lags + ((page & 511) << 1)) : 0;
   // Without a lag it was not seen to be read.
   if (!lag || !at || at == 0xffffffff) return true;
-  return ts < migration.startTs + <u64>(at - 1) * 1000 + unpackLag(lag);
+  return ts < migration().startTs + <u64>(at - 1) * 1000 + unpackLag(lag);
 }
 
 /** Times of the last writes of a block's 512 pages that a row left out, u32 each; 0: none, or no room. */
@@ -272,7 +272,7 @@ export function bitOfPage(page: u32): u64 {
 
 /** A new migration: nothing was sent, nothing is missing. */
 export function clearPages(): void {
-  for (let at = migration.firstKept; at; at = nextKept(at)) {
+  for (let at = migration().firstKept; at; at = nextKept(at)) {
     memory.fill(at + HEADER, 0, keptBytes - HEADER);
     store<u32>(at + 8, 0xffffffff);
     for (let row: u32 = 0; row < rows; ++row) {
@@ -280,7 +280,7 @@ export function clearPages(): void {
       if (times) memory.fill(times, 0, 512 * 4);
     }
   }
-  for (let at = migration.firstSent; at; at = load<u32>(at + SENT_NEXT)) {
+  for (let at = migration().firstSent; at; at = load<u32>(at + SENT_NEXT)) {
     memory.fill(at, 0, 2 * BLOCK_BYTES);
     let times = sentTimes(at, false);
     if (times) memory.fill(times, 0, 512 * 4);
@@ -348,7 +348,7 @@ export function coverMissing(page: u32, healer: u32, doubtful: u32, first: bool,
   if (!kept) return;
   let bit = bitOfPage(page);
   let offset = wordOf(page);
-  for (let row: u32 = 0; row < activeRows; ++row) {
+  for (let row: u32 = 0; row < activeRows(); ++row) {
     let line = lineOf(kept, row, Line.All) + offset;
     let missing = load<u64>(line) & bit;
     if ((doubtful >> row) & 1) {

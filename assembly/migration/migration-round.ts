@@ -10,15 +10,9 @@
 import { BLOCK_BYTES, MAX_ROWS } from "../abi";
 import { keptMake, Line, lineOf, missWord, pendingRound } from "./migration-page";
 import { migration } from "./migration-state";
-import {
-  activeRows,
-  entryOf,
-  leftOutPlanes,
-  nextTouched,
-  NO_BLOCK,
-  orPlanes,
-  planesIn,
-} from "../pages/planes";
+import { entryOf, nextTouched, NO_BLOCK, planesIn } from "../pages/blocks";
+import { orPlanes } from "../pages/planes";
+import { leftOutPlanes, activeRows } from "../pages/rows";
 
 /** Planes of the causes that each row leaves out. */
 const leftOut: usize = memory.data(MAX_ROWS * 8);
@@ -28,7 +22,7 @@ const leftOut: usize = memory.data(MAX_ROWS * 8);
  * that comes inside a round; the planes are empty.
  */
 export function beginRound(possible: bool, firstPass: bool, last: u32): void {
-  let m = migration;
+  let m = migration();
   m.byRound = possible;
   m.unsent = firstPass;
   m.harvest = last;
@@ -36,12 +30,12 @@ export function beginRound(possible: bool, firstPass: bool, last: u32): void {
 
 /** A migration begins in the middle of a round: its planes hold what was written before. */
 export function beginInside(possible: bool): void {
-  migration.byRound = false;
+  migration().byRound = false;
   if (!possible) return;
   findLeftOut();
   for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
     let present = planesIn(entryOf(block));
-    for (let row: u32 = 0; row < activeRows; ++row) {
+    for (let row: u32 = 0; row < activeRows(); ++row) {
       if (load<u64>(leftOut + (row << 3)) & present) return;
     }
   }
@@ -50,21 +44,21 @@ export function beginInside(possible: bool): void {
 
 /** Before a sync's masks are used: which planes each row leaves out. */
 export function findLeftOut(): void {
-  for (let row: u32 = 0; row < activeRows; ++row) {
+  for (let row: u32 = 0; row < activeRows(); ++row) {
     store<u64>(leftOut + (row << 3), leftOutPlanes(row));
   }
 }
 
 /** Takes what every row left out in a block in this round; nothing of the round is harvested yet. */
 export function takeBlock(block: u32, entry: usize): void {
-  let unsent = migration.unsent;
+  let unsent = migration().unsent;
   let present = planesIn(entry);
-  for (let row: u32 = 0; row < activeRows; ++row) {
+  for (let row: u32 = 0; row < activeRows(); ++row) {
     let mask = load<u64>(leftOut + (row << 3)) & present;
     if (!mask) continue;
     let kept = keptMake(block);
     if (!kept) return;
-    let pending = !unsent && pendingRound(kept) == migration.harvest;
+    let pending = !unsent && pendingRound(kept) == migration().harvest;
     for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
       let bits = orPlanes(entry, w, mask);
       if (!bits) continue;
@@ -79,8 +73,8 @@ export function takeBlock(block: u32, entry: usize): void {
 
 /** Something comes inside the round: takes its writes so far. */
 export function takeRound(): void {
-  if (!migration.byRound) return;
-  migration.byRound = false;
+  if (!migration().byRound) return;
+  migration().byRound = false;
   findLeftOut();
   for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
     takeBlock(block, entryOf(block));

@@ -1,11 +1,12 @@
 /**
  * The live migration of one machine: its time line, what was sent, and where its page sets lie. Each
- * machine has its own; `migration` is that of the machine which is replayed now.
+ * machine has its own: it is the last part of known/machine.ts Machine.
  */
-import { take } from "../base/memory";
+import { machine } from "../known/machine";
+import { Pages } from "../pages/page-state";
 
 @unmanaged
-export class Migration {
+export class Migration extends Pages {
   /** Its dirty log is on: writes count. */
   underWay: bool;
   /** Between the first sync and the second: no page was sent before. */
@@ -113,15 +114,8 @@ export class Migration {
 export const NO_SPACE: u32 = 0xffffffff;
 
 /** That of the machine which is replayed now. */
-export let migration: Migration = changetype<Migration>(0);
-
-/** State for one machine, without a migration. 0: out of memory. */
-export function newMigration(): usize {
-  let at = take(offsetof<Migration>());
-  if (at) changetype<Migration>(at).source = NO_SPACE;
-  return at;
-}
-
-export function useMigration(at: usize): void {
-  migration = changetype<Migration>(at);
+// @ts-ignore: decorator
+@inline
+export function migration(): Migration {
+  return changetype<Migration>(machine);
 }

@@ -14,9 +14,9 @@ import {
   PAGE_SHIFT,
   REQUEST_POP_TS,
 } from "../abi";
-import { drainHealed, draining, drainMissing } from "../drain";
+import { drainHealed, draining, drainMissing } from "../known/drain";
 import { atEvent, byRequest } from "../known/moment";
-import { activeRows, bitOf, rowLogs, rowWindow } from "../pages/planes";
+import { activeRows, bitOf, rowLogs, rowWindow } from "../pages/rows";
 import { landUntil } from "./flight";
 import {
   bitOfPage,
@@ -47,7 +47,7 @@ import { keepsEntries, noteEntry } from "./stale-entry";
 function leftOutBy(cause: u32): u32 {
   let bit = bitOf(cause);
   let out: u32 = 0;
-  for (let row: u32 = 0; row < activeRows; ++row) {
+  for (let row: u32 = 0; row < activeRows(); ++row) {
     if ((rowWindow(row) & bit) != 0 && (rowLogs(row) & bit) == 0) out |= 1 << row;
   }
   return out;
@@ -58,7 +58,7 @@ const MAX_NOTED: u32 = 4096;
 
 /** A device wrote [gpa, gpa+len), which lies inside the guest-physical space. */
 export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
-  let m = migration;
+  let m = migration();
   let out = leftOutBy(cause);
   if (!out || !len) return;
   let ts = load<u64>(atEvent + EVENT_TS);
@@ -120,7 +120,7 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
  * Without, nothing is certain.
  */
 function sendsRecorded(): bool {
-  let m = migration;
+  let m = migration();
   return !m.unseenData && (m.saves != 0 || (m.byArrival && m.loads != 0));
 }
 
@@ -153,7 +153,7 @@ function drainWord(
 function noteWriteTimes(kept: usize, row: u32, page: u32, last: u32, ts: u64): void {
   let times = writeTimes(kept, row, true);
   if (!times) return;
-  let us = <u32>min<u64>((ts - migration.startTs) / 1000 + 1, 0xffffffff);
+  let us = <u32>min<u64>((ts - migration().startTs) / 1000 + 1, 0xffffffff);
   for (let p = page, n = last - page + 1; n; --n, ++p) store<u32>(times + ((p & 511) << 2), us);
 }
 
@@ -161,7 +161,7 @@ function noteWriteTimes(kept: usize, row: u32, page: u32, last: u32, ts: u64): v
 // @ts-ignore: decorator
 @inline
 function pendingBits(kept: usize, row: u32, offset: usize): u64 {
-  return pendingRound(kept) == migration.syncs ? load<u64>(lineOf(kept, row, Line.Pending) + offset) : 0;
+  return pendingRound(kept) == migration().syncs ? load<u64>(lineOf(kept, row, Line.Pending) + offset) : 0;
 }
 
 /**
@@ -169,12 +169,12 @@ function pendingBits(kept: usize, row: u32, offset: usize): u64 {
  * harvest which found anything in the block, and only the last one of all counts.
  */
 export function pendingCounts(kept: usize): bool {
-  return migration.saves != 0 || pendingRound(kept) == migration.syncs;
+  return migration().saves != 0 || pendingRound(kept) == migration().syncs;
 }
 
 /** At a sync, for one word of a row: what its policy logged is sent again. */
 export function migrationHarvest(block: u32, row: u32, offset: usize, logged: u64): void {
-  let m = migration;
+  let m = migration();
   if (m.endTs) return;
   let kept = keptAt(block);
   if (!kept) {
@@ -184,7 +184,7 @@ export function migrationHarvest(block: u32, row: u32, offset: usize, logged: u6
   }
   // migrationSync() counted this sync already.
   if (!m.saves && pendingRound(kept) != m.syncs) {
-    for (let r: u32 = 0; r < activeRows; ++r) memory.fill(lineOf(kept, r, Line.Pending), 0, BLOCK_BYTES);
+    for (let r: u32 = 0; r < activeRows(); ++r) memory.fill(lineOf(kept, r, Line.Pending), 0, BLOCK_BYTES);
     setPendingRound(kept, m.syncs);
   }
   let line = lineOf(kept, row, Line.All) + offset;

@@ -11,7 +11,7 @@
  * possible, not as certain. docs/laws.md; QEMU migration/ram.c ram_save_iterate(),
  * migration_bitmap_sync(), ram_save_page(). Here: its time line.
  */
-import { drainBegin, draining } from "../drain";
+import { drainBegin, draining } from "../known/drain";
 import { PageState } from "../drain-abi";
 import { beginFetch, clearEarly, fetchEndsBy } from "./early";
 import { afterSlack, clearFlight, flushed, hasSlack, openFlight } from "./flight";
@@ -27,7 +27,7 @@ import { restartZeros, sendZeros } from "./zero-pages";
 /** The dirty log goes on: from here on an unlogged write may be lost. False: out of memory. */
 export function startMigration(ts: u64): bool {
   if (!openPages() || !openFlight() || !openRecent()) return false;
-  let m = migration;
+  let m = migration();
   clearPages();
   clearFlight();
   clearEarly();
@@ -59,7 +59,7 @@ export function startMigration(ts: u64): bool {
 
 /** Nothing was seen that decides inside a round, and nobody asks for the single writes or states. */
 function roundsSuffice(): bool {
-  let m = migration;
+  let m = migration();
   return (
     !m.saves && !m.byArrival && !m.unseenData && !keepsEntries && !draining && !hasSlack()
   );
@@ -67,7 +67,7 @@ function roundsSuffice(): bool {
 
 /** A sync has taken the planes: a new round begins. */
 export function migrationRoundEnd(): void {
-  let m = migration;
+  let m = migration();
   if (!m.underWay) return;
   beginRound(!m.endTs && roundsSuffice(), m.firstPass, m.syncs);
   forgetRecent();
@@ -79,7 +79,7 @@ export function migrationRoundEnd(): void {
  * verdict once that is past. True: it is past now.
  */
 export function endMigration(ts: u64): bool {
-  let m = migration;
+  let m = migration();
   if (!m.underWay || m.endTs) return !m.underWay;
   takeRound();
   sendZeros(~(<u64>0), ts);
@@ -92,23 +92,23 @@ export function endMigration(ts: u64): bool {
 
 /** Whether what happens at `ts` is no part of a migration. */
 export function migrationIsOver(ts: u64): bool {
-  return !migration.underWay || (migration.endTs != 0 && ts >= migration.endTs);
+  return !migration().underWay || (migration().endTs != 0 && ts >= migration().endTs);
 }
 
 export function migrationEnded(): bool {
-  return migration.endTs != 0;
+  return migration().endTs != 0;
 }
 
 /** Nothing follows that could be a part of it. */
 export function closeMigration(): void {
   takeRound();
-  if (migration.underWay) beginFetch(migration.endTs != 0);
-  migration.underWay = false;
+  if (migration().underWay) beginFetch(migration().endTs != 0);
+  migration().underWay = false;
 }
 
 /** QEMU fetches the dirty log (before: what it fetches is in the planes). */
 export function migrationSync(ts: u64): void {
-  let m = migration;
+  let m = migration();
   if (!m.underWay || m.endTs) return;
   flushed(ts);
   let end = afterSlack(ts);
@@ -120,5 +120,5 @@ export function migrationSync(ts: u64): void {
 
 /** The end of a pass over dirty memory: what was queued is read. */
 export function onFlushed(ts: u64): void {
-  if (migration.underWay && !migration.endTs) flushed(ts);
+  if (migration().underWay && !migration().endTs) flushed(ts);
 }

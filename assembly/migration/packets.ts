@@ -24,7 +24,7 @@ import { slotOf } from "../base/event-slot";
 import { enlarge, take } from "../base/memory";
 import { streamAt } from "../decode/stream";
 import { atStream } from "../known/moment";
-import { activeRows } from "../pages/planes";
+import { activeRows } from "../pages/rows";
 import { afterSlack } from "./flight";
 import { bitOfPage, heal, Healer, keptAt, Line, lineOf, makePossible, writeTimes, wordOf } from "./migration-page";
 import { takeRound } from "./migration-round";
@@ -36,7 +36,7 @@ const NEXT: u32 = 12;
 
 /** A new migration: no packet was sent. */
 export function clearPackets(): void {
-  let m = migration;
+  let m = migration();
   m.unseenData = false;
   m.packetsBroken = false;
   m.packetCount = 0;
@@ -46,14 +46,14 @@ export function clearPackets(): void {
 
 /** The next packet of a channel; 0: out of memory. */
 function nextOf(channel: u32): usize {
-  let m = migration;
+  let m = migration();
   if (!m.nextPackets) m.nextPackets = take(CHANNELS * NEXT);
   return m.nextPackets ? m.nextPackets + channel * NEXT : 0;
 }
 
 /** Takes an event of multifd: QPacketPages to QPacketRecv. */
 export function onPacket(event: usize): void {
-  let m = migration;
+  let m = migration();
   if (!m.underWay || m.endTs) return;
   // From here on the time of each write counts.
   takeRound();
@@ -85,7 +85,7 @@ export function onPacket(event: usize): void {
 }
 
 function keep(event: usize, number: u64, channel: u32, normal: u32, zero: u32, flags: u32): void {
-  let m = migration;
+  let m = migration();
   if (m.packetCount == m.packetCap) {
     let cap = m.packetCap ? m.packetCap << 1 : 1024;
     let bigger =
@@ -117,7 +117,7 @@ const MAX_ARRIVALS: u32 = 1 << 20;
  * pass, in which the pages of a block come in ascending order.
  */
 export function noteZeroArrival(name: u32, page: u32): bool {
-  let m = migration;
+  let m = migration();
   let last: usize = 0;
   if (m.zeroArrivalCount) {
     last = m.zeroArrivals + (m.zeroArrivalCount - 1) * ARRIVAL;
@@ -152,7 +152,7 @@ export function noteZeroArrival(name: u32, page: u32): bool {
 
 /** Whether the first pass went on from this block to another. Blocks are few, and looked at when they change. */
 function arrivedBefore(name: u32): bool {
-  let m = migration;
+  let m = migration();
   for (let at = m.zeroArrivals, end = at + m.zeroArrivalCount * ARRIVAL; at < end; at += ARRIVAL) {
     if (load<u32>(at) == name) return true;
   }
@@ -165,7 +165,7 @@ function arrivedBefore(name: u32): bool {
  * the first pass stays as it is. Times on the clock of the sends; `from` 0: not known.
  */
 export function judgeFirstPass(page: u32, count: u32, from: u64, until: u64): void {
-  let m = migration;
+  let m = migration();
   let firstPassEnd = m.firstPassEnd ? m.firstPassEnd : ~(<u64>0);
   // A bound that only says how late a page may have been sent is no better than the next sync.
   if (!from) until = min<u64>(until, firstPassEnd);
@@ -173,7 +173,7 @@ export function judgeFirstPass(page: u32, count: u32, from: u64, until: u64): vo
     let kept = keptAt(page >> 9);
     if (!kept) continue;
     let bit = bitOfPage(page);
-    for (let row: u32 = 0; row < activeRows; ++row) {
+    for (let row: u32 = 0; row < activeRows(); ++row) {
       let line = lineOf(kept, row, Line.All) + wordOf(page);
       if (!(load<u64>(line) & bit)) continue;
       let times = writeTimes(kept, row, false);

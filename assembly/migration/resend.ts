@@ -18,22 +18,22 @@ const MAX_SLOTS: u32 = 1 << 21;
 // @ts-ignore: decorator
 @inline
 function home(key: u64): u32 {
-  return <u32>((key * 0x9e3779b97f4a7c15) >> 32) & (migration.sentSlots - 1);
+  return <u32>((key * 0x9e3779b97f4a7c15) >> 32) & (migration().sentSlots - 1);
 }
 
 /** The entry of a key, or the free one where it belongs. */
 function entryOf(key: u64): usize {
   let slot = home(key);
   while (true) {
-    let entry = migration.sentTable + slot * ENTRY;
+    let entry = migration().sentTable + slot * ENTRY;
     let found = load<u64>(entry);
     if (!found || found == key) return entry;
-    slot = (slot + 1) & (migration.sentSlots - 1);
+    slot = (slot + 1) & (migration().sentSlots - 1);
   }
 }
 
 function grow(): bool {
-  let m = migration;
+  let m = migration();
   let wanted = m.sentSlots ? m.sentSlots << 1 : MIN_SLOTS;
   let bigger = wanted > MAX_SLOTS ? <usize>0 : take(wanted * ENTRY);
   if (!bigger) return false;
@@ -51,7 +51,7 @@ function grow(): bool {
 
 /** A new migration: nothing was sent. */
 export function clearSent(): void {
-  let m = migration;
+  let m = migration();
   m.sentLastKey = 0;
   m.sentUsed = 0;
   if (m.sentSlots) memory.fill(m.sentTable, 0, m.sentSlots * ENTRY);
@@ -59,7 +59,7 @@ export function clearSent(): void {
 
 /** Notes that the page at `host` of a QEMU is sent with data; true: it was before. */
 export function sendAgain(space: u32, host: u64): bool {
-  let m = migration;
+  let m = migration();
   let key = (<u64>(space + 1) << 43) | (host >> 21);
   if (key != m.sentLastKey) {
     let full = (m.sentUsed + 1) << 1 > m.sentSlots;

@@ -2,7 +2,7 @@
 import { EVENT_PID, EVENT_TS, NO_ADDRESS, PAGE_SHIFT } from "../abi";
 import { LoadSlot, SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
-import { draining, drainSend } from "../drain";
+import { draining, drainSend } from "../known/drain";
 import { DrainSend } from "../drain-abi";
 import { streamAt } from "../decode/stream";
 import { atStream } from "../known/moment";
@@ -27,7 +27,7 @@ import { checkPages, sendZeros } from "./zero-pages";
 
 /** From here on the first send is of interest: it follows a sync. */
 export function markSends(): void {
-  migration.markedSend = 0;
+  migration().markedSend = 0;
 }
 
 function sendPage(page: u32, ts: u64): void {
@@ -47,7 +47,7 @@ function sendPage(page: u32, ts: u64): void {
  * in the moment of this record.
  */
 export function onSave(event: usize): bool {
-  let m = migration;
+  let m = migration();
   if (!m.underWay || m.endTs) return false;
   let space = streamAt(atStream).space;
   let name = <u32>slotOf(event, SaveSlot.rbname);
@@ -86,7 +86,7 @@ const FLAG_ZERO: u64 = 0x02;
  * again in the moment of this record.
  */
 export function onLoad(event: usize): bool {
-  let m = migration;
+  let m = migration();
   // A thread that receives is a destination's: the host must know.
   let space = streamAt(atStream).space;
   let receiver = (<u64>space << 32) | <u32>load<i32>(event + EVENT_PID);

@@ -20,7 +20,7 @@ export function keepEntries(on: bool): void {
 }
 
 export function entryAt(i: u32): usize {
-  return <usize>load<u32>(migration.entryPieces + ((i / PIECE) << 2)) + (i % PIECE) * STALE_SIZE;
+  return <usize>load<u32>(migration().entryPieces + ((i / PIECE) << 2)) + (i % PIECE) * STALE_SIZE;
 }
 
 // @ts-ignore: decorator
@@ -30,16 +30,16 @@ function keyOf(page: u32, row: u32): u64 {
 }
 
 function slotOf(key: u64): u32 {
-  let slot = <u32>((key * 0x9e3779b97f4a7c15) >> 40) & (migration.entrySlots - 1);
+  let slot = <u32>((key * 0x9e3779b97f4a7c15) >> 40) & (migration().entrySlots - 1);
   while (true) {
-    let number = load<u32>(migration.entryTable + (slot << 2));
+    let number = load<u32>(migration().entryTable + (slot << 2));
     if (!number || load<u64>(entryAt(number - 1) + STALE_KEY) == key) return slot;
-    slot = (slot + 1) & (migration.entrySlots - 1);
+    slot = (slot + 1) & (migration().entrySlots - 1);
   }
 }
 
 function grow(): bool {
-  let m = migration;
+  let m = migration();
   let wanted = m.entrySlots ? m.entrySlots << 1 : 4096;
   if (wanted > MAX_ENTRIES << 1) return false;
   if (!m.entryPieces) m.entryPieces = reserve(PIECES * 4);
@@ -55,14 +55,14 @@ function grow(): bool {
 
 /** The entry of a page and row, 0 when there is none. */
 export function findEntry(page: u32, row: u32): usize {
-  if (!migration.entrySlots) return 0;
-  let number = load<u32>(migration.entryTable + (slotOf(keyOf(page, row)) << 2));
+  if (!migration().entrySlots) return 0;
+  let number = load<u32>(migration().entryTable + (slotOf(keyOf(page, row)) << 2));
   return number ? entryAt(number - 1) : 0;
 }
 
 /** A new entry of this key; 0: no room. */
 function newEntry(key: u64): usize {
-  let m = migration;
+  let m = migration();
   if (m.entryCount == MAX_ENTRIES) return 0;
   if ((m.entryCount + 1) << 1 > m.entrySlots && !grow()) return 0;
   let piece = m.entryPieces + ((m.entryCount / PIECE) << 2);
@@ -89,7 +89,7 @@ export function noteEntry(page: u32, row: u32, cause: u32, why: u32, fresh: bool
   if (!at) {
     at = newEntry(keyOf(page, row));
     if (!at) {
-      ++migration.entriesRefused;
+      ++migration().entriesRefused;
       return;
     }
     fresh = true;
@@ -101,7 +101,7 @@ export function noteEntry(page: u32, row: u32, cause: u32, why: u32, fresh: bool
 
 /** A new migration. */
 export function clearEntries(): void {
-  let m = migration;
+  let m = migration();
   m.entryCount = 0;
   m.entriesRefused = 0;
   if (m.entryTable) memory.fill(m.entryTable, 0, m.entrySlots << 2);

@@ -12,26 +12,26 @@ import {
 } from "../abi";
 import { DirtiedSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
-import { draining, drainLine, drainSend } from "../drain";
+import { draining, drainLine, drainSend } from "../known/drain";
 import { DrainSend, PageState } from "../drain-abi";
 import { streamAt } from "../decode/stream";
 import { F_RING_PACKED, QUEUE_EVENT } from "../known/fields";
 import { firstPage, nextPage, NO_PAGE, onePage } from "../known/kvm-slots";
 import { atStream } from "../known/moment";
-import { activeRows } from "../pages/planes";
 import { afterSlack, holdFlight } from "./flight";
 import { blockOf, coverMissing, Healer, Line, lineOf, nextKept, sentMake } from "./migration-page";
 import { takeRound } from "./migration-round";
 import { migration } from "./migration-state";
+import { activeRows } from "../pages/rows";
 
 /** Events were lost: a send may be among them, so nothing that is missing is certain. */
 export function migrationGap(ts: u64): void {
-  if (!migration.underWay) return;
+  if (!migration().underWay) return;
   takeRound();
-  migration.gapEnd = afterSlack(ts);
-  migration.packetsBroken = true;
-  for (let at = migration.firstKept; at; at = nextKept(at)) {
-    for (let row: u32 = 0; row < activeRows; ++row) {
+  migration().gapEnd = afterSlack(ts);
+  migration().packetsBroken = true;
+  for (let at = migration().firstKept; at; at = nextKept(at)) {
+    for (let row: u32 = 0; row < activeRows(); ++row) {
       let likely = lineOf(at, row, Line.Likely);
       if (draining) drainLine(blockOf(at), row, likely, PageState.Possible);
       memory.fill(likely, 0, BLOCK_BYTES);
@@ -60,7 +60,7 @@ function doubt(page: u32): void {
  * offset fits several slots it is one of their pages, so none of them is certainly missing.
  */
 export function onDirtied(event: usize): void {
-  let m = migration;
+  let m = migration();
   if (!m.underWay || m.endTs) return;
   ++m.cpuDirtied;
   let space = streamAt(atStream).space;
@@ -85,13 +85,13 @@ export function onDirtied(event: usize): void {
 export function stopRing(q: usize): void {
   let packed = (load<u64>(q + QUEUE_FEAT) & F_RING_PACKED) != 0;
   let used = load<u64>(q + (packed ? QUEUE_EVENT : QUEUE_LOGADDR));
-  if (!migration.underWay || used == NO_ADDRESS) return;
+  if (!migration().underWay || used == NO_ADDRESS) return;
   let num = min<u32>(load<u32>(q + QUEUE_NUM), MAX_HEADS);
   let last = used + (packed ? 3 : 4 + 8 * <u64>num + 1);
   if (last < used || last >> GPA_BITS) return;
   let lastPage = <u32>(last >> PAGE_SHIFT);
   let page = <u32>(used >> PAGE_SHIFT);
-  if (!migration.endTs) cover(page, lastPage, Healer.Stop);
+  if (!migration().endTs) cover(page, lastPage, Healer.Stop);
   // Within the tolerance it may have come after the end, when nothing is sent any more.
   else for (let n = lastPage - page + 1; n; --n) doubt(page++);
 }

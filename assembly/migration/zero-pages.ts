@@ -2,7 +2,7 @@
  * Pages of zeros, which the source does not trace. Where a destination was recorded too, it tells
  * which of them arrived between two pages with data; see profile.ts.
  */
-import { draining, drainSend } from "../drain";
+import { draining, drainSend } from "../known/drain";
 import { DrainSend } from "../drain-abi";
 import { EVENT_TS, NO_ADDRESS, PAGE_SHIFT } from "../abi";
 import { SaveSlot } from "../qemu-abi";
@@ -26,7 +26,7 @@ let baseCount: u32 = 0;
  * hashes of its pages.
  */
 export function setZeros(at: usize, count: u32, hashesAt: usize, hashes: u32): void {
-  let m = migration;
+  let m = migration();
   m.zeros = at;
   m.zeroCount = count;
   m.zeroNext = 0;
@@ -36,7 +36,7 @@ export function setZeros(at: usize, count: u32, hashesAt: usize, hashes: u32): v
 
 /** A new migration: nothing was sent. */
 export function restartZeros(): void {
-  let m = migration;
+  let m = migration();
   m.zeroNext = 0;
   m.hash = 0;
   m.misaligned = false;
@@ -46,11 +46,11 @@ export function restartZeros(): void {
 // @ts-ignore: decorator
 @inline
 export function checkPages(event: usize): void {
-  if (migration.zeros && !migration.misaligned) comparePages(event);
+  if (migration().zeros && !migration().misaligned) comparePages(event);
 }
 
 function comparePages(event: usize): void {
-  let m = migration;
+  let m = migration();
   m.hash = hashPage(m.hash, <u32>slotOf(event, SaveSlot.rbname), slotOf(event, SaveSlot.offset));
   if (m.saves % HASHED != 0) return;
   let i = <u32>(m.saves / HASHED) - 1;
@@ -71,7 +71,7 @@ export function setRamBase(space: u32, name: u32, hva: u64): void {
 
 /** Where a RAM block of the QEMU that sends begins; 0 when it is not known. */
 function baseOf(name: u32): usize {
-  let source = migration.source;
+  let source = migration().source;
   for (let at = bases, end = at + (baseCount << 4); at < end; at += 16) {
     if (load<u32>(at) == name && (source == NO_SPACE || load<u32>(at, 4) == source)) return at;
   }
@@ -80,7 +80,7 @@ function baseOf(name: u32): usize {
 
 /** The zeros between the send number `before` and the one that follows at `ts`. */
 export function sendZeros(before: u64, ts: u64): void {
-  let m = migration;
+  let m = migration();
   while (!m.misaligned && m.zeroNext < m.zeroCount) {
     let entry = m.zeros + (m.zeroNext << 4);
     if (<u64>load<u32>(entry) > before) return;
@@ -107,7 +107,7 @@ function sendZeroRun(space: u32, name: u32, hva: u64, count: u32, ts: u64): void
       sendZero(<u32>(gpa >> PAGE_SHIFT), ts);
       found = true;
     }
-    if (!found) ++migration.unplacedSends;
+    if (!found) ++migration().unplacedSends;
   }
 }
 

@@ -47,56 +47,55 @@ import {
   REQUEST_SERIAL,
 } from "../abi";
 import { reserve, take } from "../base/memory";
-import {
-  activeRows,
-  bitOf,
-  entryOf,
-  exists,
-  orPlanes,
-  planesIn,
-  planesOf,
-  rowLogs,
-  rowWindow,
-  scratchLine,
-} from "./planes";
+import { entryOf, exists, planesIn, scratchLine } from "./blocks";
+import { orPlanes } from "./planes";
+import { bitOf, planesOf, rowLogs, rowWindow, activeRows } from "./rows";
 import { atEvent, atStream, byQueue, byRequest } from "../known/moment";
 import { addCount, queueById } from "../known/queue";
+import { Pages, pages } from "./page-state";
 
-/** Evidence is kept in pieces, so that a small recording needs little memory. */
+/**
+ * Evidence is kept in pieces, so that a small recording needs little memory: each machine has the
+ * pieces of its round, and gives them back with it.
+ */
 const PIECE: u32 = 1024;
-const pieces: usize = memory.data(64 * 4);
-export let evidenceCount: u32 = 0;
-/** Writes of this round for which there was no room. */
-export let evidenceRefused: u64 = 0;
+const PIECES: u32 = MAX_EVIDENCE / PIECE;
+/** A list of pieces that no machine has; each begins with the next one. */
+let spare: usize = 0;
 
-export let firstFinding: usize = 0;
-let lastFinding: usize = 0;
+function takePiece(): usize {
+  let piece = spare;
+  if (!piece) return reserve(PIECE * EVIDENCE_SIZE);
+  spare = load<u32>(piece);
+  return piece;
+}
 
 /** Room for one more record, 0 when there is none. */
 // @ts-ignore: decorator
 @inline
 export function newEvidence(): usize {
-  if (evidenceCount == MAX_EVIDENCE) {
-    ++evidenceRefused;
+  let p = pages();
+  let i = p.evidenceCount;
+  if (i % PIECE == 0 && !newPiece(p, i)) {
+    ++p.evidenceRefused;
     return 0;
   }
-  let piece = <usize>load<u32>(pieces + ((evidenceCount / PIECE) << 2));
-  if (!piece) {
-    piece = reserve(PIECE * EVIDENCE_SIZE);
-    if (!piece) {
-      ++evidenceRefused;
-      return 0;
-    }
-    store<u32>(pieces + ((evidenceCount / PIECE) << 2), <u32>piece);
-  }
-  return piece + (evidenceCount++ % PIECE) * EVIDENCE_SIZE;
+  p.evidenceCount = i + 1;
+  return evidenceAt(i);
 }
 
-/** Number of the round, from 0. */
-let round: u32 = 0;
+/** A piece for record `i` and those behind it. False: the round has enough, or no memory. */
+function newPiece(p: Pages, i: u32): bool {
+  if (i == MAX_EVIDENCE) return false;
+  if (!p.evidence) p.evidence = take(PIECES * 4);
+  let piece = p.evidence ? takePiece() : 0;
+  if (!piece) return false;
+  store<u32>(p.evidence + ((i / PIECE) << 2), <u32>piece);
+  return true;
+}
 
 export function nextRound(): void {
-  ++round;
+  ++pages().round;
 }
 
 /** Fills an EVIDENCE record: the write of this moment to [gpa, gpa+len). */
@@ -106,7 +105,7 @@ export function fillEvidence(at: usize, cause: u32, gpa: u64, len: u64): void {
   store<u64>(at + EVIDENCE_TS, load<u64>(atEvent + EVENT_TS));
   store<u64>(at + EVIDENCE_PLACE, load<u64>(atEvent + EVENT_PLACE));
   store<u16>(at + EVIDENCE_STREAM, <u16>atStream);
-  store<u32>(at + EVIDENCE_ROUND, round);
+  store<u32>(at + EVIDENCE_ROUND, pages().round);
   store<u32>(at + EVIDENCE_CAUSE, cause);
   store<u32>(at + EVIDENCE_QUEUE, load<u32>(byQueue + QUEUE_ID));
   let request = byRequest;
@@ -120,8 +119,10 @@ export function fillEvidence(at: usize, cause: u32, gpa: u64, len: u64): void {
   );
 }
 
+// @ts-ignore: decorator
+@inline
 function evidenceAt(i: u32): usize {
-  return <usize>load<u32>(pieces + ((i / PIECE) << 2)) + (i % PIECE) * EVIDENCE_SIZE;
+  return <usize>load<u32>(pages().evidence + ((i / PIECE) << 2)) + (i % PIECE) * EVIDENCE_SIZE;
 }
 
 function findingOf(queueId: u32, row: u32, cause: u32): usize {
@@ -140,9 +141,10 @@ function findingOf(queueId: u32, row: u32, cause: u32): usize {
   store<u32>(slot, <u32>at);
   store<u32>(at + FINDING_ROW, row);
   store<u32>(at + FINDING_LAST_ROUND, ~0);
-  if (lastFinding) store<u32>(lastFinding + FINDING_NEXT, <u32>at);
-  else firstFinding = at;
-  lastFinding = at;
+  let p = pages();
+  if (p.lastFinding) store<u32>(p.lastFinding + FINDING_NEXT, <u32>at);
+  else p.firstFinding = at;
+  p.lastFinding = at;
   return at;
 }
 
@@ -231,7 +233,7 @@ function claim(record: usize, row: u32, window: u64, logs: u64): void {
 
 /** Clears the scratch plane where this round's records lie. */
 function clearScratch(): void {
-  for (let i: u32 = 0; i < evidenceCount; ++i) {
+  for (let i: u32 = 0, n = pages().evidenceCount; i < n; ++i) {
     let record = evidenceAt(i);
     let block = <u32>(load<u64>(record + EVIDENCE_GPA) >> 21);
     let last = <u32>((load<u64>(record + EVIDENCE_GPA) + load<u64>(record + EVIDENCE_LEN) - 1) >> 21);
@@ -246,13 +248,13 @@ function clearScratch(): void {
 
 /** Attributes the lost pages of the round of every row; run before the planes are cleared. */
 export function attribute(): void {
-  for (let row: u32 = 0; row < activeRows; ++row) {
+  for (let row: u32 = 0; row < activeRows(); ++row) {
     let window = rowWindow(row);
     let logs = rowLogs(row);
     let windowPlanes = planesOf(window);
     let logsPlanes = planesOf(logs);
     let any = false;
-    for (let i: u32 = 0; i < evidenceCount; ++i) {
+    for (let i: u32 = 0, n = pages().evidenceCount; i < n; ++i) {
       let record = evidenceAt(i);
       let bit = bitOf(load<u32>(record + EVIDENCE_CAUSE));
       if ((bit & window) != 0 && (bit & logs) == 0) {
@@ -266,6 +268,12 @@ export function attribute(): void {
 
 /** Drops the records of this round. */
 export function dropEvidence(): void {
-  evidenceCount = 0;
-  evidenceRefused = 0;
+  let p = pages();
+  for (let i: u32 = 0; i < p.evidenceCount; i += PIECE) {
+    let piece = evidenceAt(i);
+    store<u32>(piece, <u32>spare);
+    spare = piece;
+  }
+  p.evidenceCount = 0;
+  p.evidenceRefused = 0;
 }

@@ -98,6 +98,8 @@ import type { Core } from "./core.ts";
 /** A virtqueue as the core counted it. */
 export interface Queue {
   id: number;
+  /** Number of its machine in the core, from 0. */
+  machine: number;
   vq: bigint;
   dev: bigint;
   index: number | null;
@@ -178,6 +180,7 @@ export function readQueues(core: Core): Queue[] {
     const count = (offset: number): number => core.u64(at + offset);
     queues.push({
       id: view.getUint32(at + QUEUE_ID, true),
+      machine: core.exports.machineOfQueue(view.getUint32(at + QUEUE_ID, true)),
       vq: view.getBigUint64(at + QUEUE_VQ, true),
       dev: view.getBigUint64(at + QUEUE_DEV, true),
       index: index < 0 ? null : index,
@@ -230,19 +233,28 @@ export function readQueues(core: Core): Queue[] {
  * in whose array of virtqueues they lie.
  */
 function adopt(queues: readonly Queue[]): void {
-  const devices = new Map<bigint, Queue>();
-  for (const queue of queues) {
-    if (queue.dev !== 0n && queue.step !== 0n) devices.set(queue.dev, queue);
-  }
+  const arrays = [
+    ...new Map(
+      queues
+        .filter((queue) => queue.dev !== 0n && queue.step !== 0n)
+        .map(({ dev, q0, step }) => [dev, { dev, q0, step }]),
+    ).values(),
+  ].sort((a, b) => (a.q0 < b.q0 ? -1 : 1));
   for (const queue of queues) {
     if (queue.dev !== 0n) continue;
-    for (const { dev, q0, step } of devices.values()) {
-      const distance = queue.vq - q0;
-      if (distance < 0n || distance % step !== 0n || distance / step >= MAX_VQS) continue;
-      queue.dev = dev;
-      queue.index ??= Number(distance / step);
-      break;
+    // Arrays do not overlap: it is in the one that begins last before it, or in none.
+    let from = 0;
+    for (let to = arrays.length; from < to; ) {
+      const middle = (from + to) >>> 1;
+      if (arrays[middle]!.q0 <= queue.vq) from = middle + 1;
+      else to = middle;
     }
+    const array = arrays[from - 1];
+    if (!array) continue;
+    const distance = queue.vq - array.q0;
+    if (distance % array.step !== 0n || distance / array.step >= MAX_VQS) continue;
+    queue.dev = array.dev;
+    queue.index ??= Number(distance / array.step);
   }
 }
 

@@ -78,6 +78,7 @@ class RingFeed implements Feed {
     if (this.#plan === 0) throw new OutOfMemory();
     this.#planEvents();
     this.#noteCutOff();
+    this.#nameWorkers();
     const filled = dat.buffers.filter((buffer) => buffer.cpus.some((cpu) => cpu.bytes !== 0));
     this.#checkClocks(filled);
     const rings = filled.flatMap((buffer) => buffer.cpus.map((cpu) => ({ buffer, cpu })));
@@ -92,6 +93,14 @@ class RingFeed implements Feed {
         buffer,
         bytes: cpu.open((damage) => this.#unread.add(damage)),
       });
+    }
+  }
+
+  /** A worker is called after the thread whose device it works for. */
+  #nameWorkers(): void {
+    for (const [pid, comm] of this.#dat.comms) {
+      const owner = /^vhost-(\d+)$/.exec(comm)?.[1];
+      if (owner !== undefined) this.#core.exports.noteThread(pid, Number(owner), 0);
     }
   }
 

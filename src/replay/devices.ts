@@ -1,6 +1,7 @@
 /**
- * What the ioctls tell of each device: driver, features, memory map, log base, endpoint. An ioctl
- * counts when its return probe says that it succeeded.
+ * The devices of a recording, numbered in the order in which they appear, and what their ioctls tell:
+ * driver, features, memory map, log base, endpoint. An ioctl counts when its return probe says that it
+ * succeeded.
  */
 import {
   Driver,
@@ -14,51 +15,27 @@ import {
   EVENT_DEV,
   EVENT_FEAT,
   EVENT_IP,
+  EVENT_KIND,
   EVENT_LAST,
   EVENT_RET,
   EVENT_START,
+  EVENT_VQ,
   EVENT_VS,
   EventKind,
+  MAX_DEVICES,
 } from "../../assembly/abi.ts";
 import type { Core } from "../core/core.ts";
 import type { RecordHead } from "../core/event-record.ts";
+import type { Queue } from "../core/queue-record.ts";
 import type { Place } from "../model/place.ts";
-import { driverOf, ioctlName, LOG_ALL, VRING_F_LOG } from "../vhost/ioctl.ts";
-import { messageName, PROTOCOL_FEATURES, RING_PACKED } from "../vhost/message.ts";
-import { guestAddress, type MemoryRegion, onlyRegion, qemuLogPages } from "./memory-table.ts";
-import { isSession, Sessions } from "./sessions.ts";
-
-export interface LoggingChange {
-  place: Place;
-  ns: string;
-  what: string;
-}
-
-export interface Device {
-  vs: bigint;
-  driver: string | null;
-  features: bigint | null;
-  memory: MemoryRegion[];
-  /** Pages that the log has room for, where a message says it. */
-  logPages: number | null;
-  logging: LoggingChange[];
-}
-
-/** What a returned ioctl means to a migration. */
-export type IoctlEffect =
-  | { what: "logging"; on: boolean; ns: string; place: Place }
-  | { what: "endpoint-cleared"; ns: string; place: Place }
-  | { what: "ring-stopped"; vs: bigint; index: number };
-
-interface PendingIoctl {
-  name: string | null;
-  vs: bigint;
-  /** Words of the argument, a0 to a4. */
-  words: bigint[];
-  regions: MemoryRegion[];
-  place: Place;
-  ns: string;
-}
+import { driverOf, ioctlName } from "../vhost/ioctl.ts";
+import { messageName } from "../vhost/message.ts";
+import type { Device } from "./device.ts";
+import { DeviceIoctls, type IoctlEffect, type PendingIoctl } from "./device-ioctls.ts";
+import { DeviceLinks } from "./device-links.ts";
+import { device, type MachineEvidence, space, thread } from "./machine-evidence.ts";
+import { onlyRegion } from "./memory-table.ts";
+import { Sessions } from "./sessions.ts";
 
 const DRIVERS: Record<string, Driver> = {
   "vhost-scsi": Driver.Scsi,
@@ -71,47 +48,161 @@ const DRIVERS: Record<string, Driver> = {
   "vhost-user-fs": Driver.VhostUserFs,
 };
 
-/** Ioctls with which the kernel's drivers begin to serve a device. */
-const STARTS = new Set(["SCSI_SET_ENDPOINT", "NET_SET_BACKEND", "VSOCK_SET_RUNNING"]);
-const OWNED = 1;
-const STARTED = 2;
-const LOG_TOLD = 4;
-
 /** No more than this is kept of a hostile recording. */
 const MAX_PENDING = 65536;
-const MAX_DEVICES = 4096;
 const MAX_REGIONS = 4096;
-const MAX_CHANGES = 10000;
-/** Of 16 TiB of guest memory. */
-const MAX_LOG_BYTES = 1n << 29n;
 
-/** The devices that ioctls name, and the ioctls that have not returned. */
+/** The devices, and the ioctls that have not returned. */
 export class Devices {
   readonly #core: Core;
+  readonly #evidence: MachineEvidence;
   readonly #pending = new Map<number, PendingIoctl>();
   readonly #byVs = new Map<bigint, Device>();
+  readonly #byDev = new Map<bigint, Device>();
+  /** Devices of queues by the queue's number, and the one that each thread drains; null: several. */
+  readonly #ofQueue = new Map<number, Device>();
+  readonly #drainedBy = new Map<number, Device | null>();
+  readonly links = new DeviceLinks();
   /** Which messages are of which session of a user-space back end. */
   readonly sessions: Sessions;
+  readonly #ioctls: DeviceIoctls;
+  /** All devices by their numbers. */
+  readonly all: Device[] = [];
   /** Ioctls whose return was not seen before the same thread's next one. */
   unanswered = 0;
+  /** Devices that found no room. */
+  refused = 0;
 
-  constructor(core: Core) {
+  constructor(core: Core, evidence: MachineEvidence) {
     this.#core = core;
+    this.#evidence = evidence;
     this.sessions = new Sessions(core);
+    this.#ioctls = new DeviceIoctls(core, evidence, this.sessions);
   }
 
-  /** All devices, in the order in which they were first named. */
-  get all(): Device[] {
-    return [...this.#byVs.values()];
-  }
-
-  #device(vs: bigint): Device {
-    let device = this.#byVs.get(vs);
-    if (!device) {
-      device = { vs, driver: null, features: null, memory: [], logPages: null, logging: [] };
-      if (this.#byVs.size < MAX_DEVICES) this.#byVs.set(vs, device);
+  #add(vs: bigint | null, dev: bigint | null): Device | null {
+    if (this.all.length >= MAX_DEVICES) {
+      this.refused++;
+      return null;
     }
+    const number = this.all.length;
+    const device: Device = {
+      ...{ number, vs, dev, driver: null, features: null },
+      ...{ memory: [], logPages: null, logging: [] },
+    };
+    this.all.push(device);
     return device;
+  }
+
+  /** How a device is tied to a thread: its process, as far as both are known. */
+  #tie(pid: number): (device: Device) => "same" | "unknown" | "other" {
+    const own = this.#evidence.of(thread(pid));
+    return ({ number }) => {
+      const other = this.#evidence.of(device(number));
+      if (own === other) return "same";
+      return own.pid !== null && other.pid !== null ? "other" : "unknown";
+    };
+  }
+
+  /** The device that an ioctl of this thread names. */
+  #named(vs: bigint, pid: number, driver: string | null): Device | null {
+    let found = this.#byVs.get(vs) ?? null;
+    if (!found) {
+      const tie = this.#tie(pid);
+      found = this.links.ofVs(vs, driver, tie);
+      if (found) {
+        found.vs = vs;
+        this.links.link(found, tie(found) === "same");
+      } else {
+        found = this.#add(vs, null);
+        if (found) this.links.open(found);
+      }
+      if (!found) return null;
+      this.#byVs.set(vs, found);
+    }
+    this.#evidence.join(device(found.number), thread(pid));
+    const process = this.#core.exports.processOf(pid);
+    if (process > 0) this.#evidence.process(pid, process, "ioctl");
+    return found;
+  }
+
+  /**
+   * The device that an event of this thread is about, as far as that is known before a drain tells.
+   * What a thread does inside an ioctl it does to the device that the ioctl names (SET_ENDPOINT writes
+   * used->flags); a worker mostly works for one device.
+   */
+  expected(pid: number): Device | null {
+    return this.#pending.get(pid)?.device ?? this.#drainedBy.get(pid) ?? null;
+  }
+
+  /**
+   * The device with this struct vhost_dev, which a thread drains. `met`: what its queue was taken for
+   * before. Null: too many devices.
+   */
+  ofDev(dev: bigint, pid: number, met: Device | null): Device | null {
+    const known = this.#byDev.get(dev);
+    if (known) return known;
+    const tie = this.#tie(pid);
+    // Met in an ioctl of its device: that ties both addresses.
+    const inIoctl = met && met.vs !== null && met.dev === null ? met : null;
+    let found = inIoctl ?? this.links.ofDev(dev, tie);
+    if (found) {
+      const sure = inIoctl !== null || tie(found) === "same";
+      found.dev = dev;
+      this.links.link(found, sure);
+    } else {
+      found = met && met.vs === null && met.dev === null ? met : this.#add(null, dev);
+      if (!found) return null;
+      found.dev = dev;
+      this.links.open(found);
+    }
+    this.#byDev.set(dev, found);
+    return found;
+  }
+
+  /** A drain by this thread tells the struct vhost_dev of a queue. */
+  drained(queue: number, dev: bigint, pid: number): void {
+    const found = this.ofDev(dev, pid, this.#ofQueue.get(queue) ?? null);
+    if (!found) return;
+    const before = this.#drainedBy.get(pid);
+    if (before === undefined) this.#drainedBy.set(pid, found);
+    else if (before !== found) this.#drainedBy.set(pid, null);
+    this.#evidence.join(device(found.number), thread(pid));
+    this.#link(queue, found);
+  }
+
+  /** The device of a device structure in QEMU's own recording. */
+  ofQemu(queue: number, dev: bigint, input: number): void {
+    let found = this.#byDev.get(dev) ?? null;
+    if (!found) {
+      found = this.#add(null, dev);
+      if (!found) return;
+      this.#byDev.set(dev, found);
+    }
+    this.#evidence.join(device(found.number), space(input), "qemu");
+    this.#link(queue, found);
+  }
+
+  /** A queue is taken for this device's; its ioctls count for the queue once a drain confirms it. */
+  meet(queue: number, found: Device): void {
+    this.#ofQueue.set(queue, found);
+  }
+
+  #link(queue: number, found: Device): void {
+    this.#ofQueue.set(queue, found);
+    this.#core.exports.linkQueue(queue, found.number);
+  }
+
+  /** The device of a queue; one of its own where nothing tells it. Null: too many devices. */
+  ofQueue({ id, dev, machine }: Pick<Queue, "id" | "dev" | "machine">): Device | null {
+    let found = this.#ofQueue.get(id) ?? null;
+    if (!found) {
+      found = this.#byDev.get(dev) ?? this.#add(null, null);
+      if (!found) return null;
+      this.#evidence.of(device(found.number)).machine ??= machine;
+      this.meet(id, found);
+    }
+    return found;
   }
 
   /** Entry of an ioctl; `symbol` resolves the probe's address to a function. */
@@ -122,24 +213,25 @@ export class Devices {
     symbol: (ip: bigint) => string | null | Promise<string | null>,
   ): Promise<void> {
     const view = this.#core.view;
+    const name = ioctlName(view.getUint32(at + EVENT_CMD, true));
+    const ip = view.getBigUint64(at + EVENT_IP, true);
+    const driver = driverOf(null, await symbol(ip)) ?? driverOf(name, null);
     const pending: PendingIoctl = {
-      name: ioctlName(view.getUint32(at + EVENT_CMD, true)),
-      vs: view.getBigUint64(at + EVENT_VS, true),
+      name,
+      device: this.#named(view.getBigUint64(at + EVENT_VS, true), head.pid, driver),
       words: this.#words(at),
       regions: [],
       place,
       ns: head.ts.toString(),
     };
-    const ip = view.getBigUint64(at + EVENT_IP, true);
     if (this.#pending.has(head.pid)) this.unanswered++;
     else if (this.#pending.size >= MAX_PENDING) this.#pending.clear();
     this.#pending.set(head.pid, pending);
-    const device = this.#device(pending.vs);
-    if (device.driver === null) {
-      device.driver = driverOf(null, await symbol(ip)) ?? driverOf(pending.name, null);
-      const number = device.driver === null ? undefined : DRIVERS[device.driver];
-      if (number !== undefined) this.#core.exports.setDriver(pending.vs, number);
-    }
+    const named = pending.device;
+    if (!named || named.driver !== null || driver === null) return;
+    named.driver = driver;
+    const number = DRIVERS[driver];
+    if (number !== undefined) this.#core.exports.setDriver(named.number, number);
   }
 
   #words(at: number): bigint[] {
@@ -149,44 +241,85 @@ export class Devices {
     );
   }
 
+  /** The device that messages of a user-space back end name by this number. */
+  #ofMessages(vid: number): Device | null {
+    const vs = this.sessions.device(vid);
+    let found = this.#byVs.get(vs) ?? null;
+    if (found) return found;
+    found = this.#add(vs, null);
+    if (!found) return null;
+    this.#byVs.set(vs, found);
+    found.driver = "vhost-user";
+    this.#core.exports.setDriver(found.number, Driver.VhostUser);
+    return found;
+  }
+
+  /** The device that a session of SPDK, or a device of libvhost-user, works for. Null: too many devices. */
+  ofSession(at: number): Device | null {
+    const view = this.#core.view;
+    const dev = view.getBigUint64(at + EVENT_DEV, true);
+    const spdk = view.getUint8(at + EVENT_KIND) <= EventKind.SpdkUsed;
+    const vs = spdk ? this.sessions.meet(at) : null;
+    const told = vs === null ? null : (this.#byVs.get(vs) ?? null);
+    if (told) return told;
+    let found = this.#byDev.get(dev) ?? null;
+    if (!found) {
+      found = this.#add(null, dev);
+      if (found) this.#byDev.set(dev, found);
+    }
+    return found;
+  }
+
   /**
    * A queue of a session of SPDK that was met, or a message that a user-space back end handles, which
    * takes effect as an ioctl that succeeds.
    */
   backEnd(head: RecordHead, at: number, place: Place): IoctlEffect | null {
-    const view = this.#core.view;
+    const { exports } = this.#core;
     if (head.kind === EventKind.VuPopEntry || head.kind === EventKind.VuFill) {
       return this.#toldByQueue(head, at, place);
     }
     if (head.kind !== EventKind.Message) {
-      this.sessions.meet(at);
+      const found = this.ofSession(at);
+      const queue = exports.queueNumber(this.#core.view.getBigUint64(at + EVENT_VQ, true));
+      if (found && queue >= 0) {
+        this.#ofQueue.set(queue, found);
+        if (found.vs === null) exports.linkQueue(queue, found.number);
+        else exports.adoptQueue(queue, found.number);
+      }
       // The completion waited for it.
-      if (head.kind === EventKind.SpdkUsed) this.#core.exports.onSpdkUsed(at);
+      if (head.kind === EventKind.SpdkUsed) exports.onSpdkUsed(at);
       return null;
     }
-    const vs = this.sessions.device(
-      Number(BigInt.asIntN(32, view.getBigUint64(at + EVENT_VS, true))),
-    );
-    const device = this.#device(vs);
-    if (device.driver === null) {
-      device.driver = "vhost-user";
-      this.#core.exports.setDriver(vs, Driver.VhostUser);
-    }
+    const vid = BigInt.asIntN(32, this.#core.view.getBigUint64(at + EVENT_VS, true));
+    const found = this.#ofMessages(Number(vid));
     const words = this.#words(at);
-    const name = messageName(view.getUint32(at + EVENT_CMD, true));
+    const name = messageName(this.#core.view.getUint32(at + EVENT_CMD, true));
     const regions = name === "SET_MEM_TABLE" ? onlyRegion(words) : [];
-    return this.#apply({ name, vs, words, regions, place, ns: head.ts.toString() });
+    return this.#ioctls.apply({
+      name,
+      device: found,
+      words,
+      regions,
+      place,
+      ns: head.ts.toString(),
+    });
   }
 
   /** Features that a queue of libvhost-user shows, where no message is recorded. */
   #toldByQueue(head: RecordHead, at: number, place: Place): IoctlEffect | null {
-    const view = this.#core.view;
-    const vs = view.getBigUint64(at + EVENT_DEV, true);
-    const device = this.#device(vs);
-    device.driver ??= "vhost-user";
-    const words = [view.getBigUint64(at + EVENT_FEAT, true), 0n, 0n, 0n, 0n];
+    const found = this.ofSession(at);
+    if (found) found.driver ??= "vhost-user";
+    const words = [this.#core.view.getBigUint64(at + EVENT_FEAT, true), 0n, 0n, 0n, 0n];
     const ns = head.ts.toString();
-    return this.#apply({ name: "SET_FEATURES", vs, words, regions: [], place, ns });
+    return this.#ioctls.apply({
+      name: "SET_FEATURES",
+      device: found,
+      words,
+      regions: [],
+      place,
+      ns,
+    });
   }
 
   /** A region of the memory table that this thread's SET_MEM_TABLE installs. */
@@ -209,101 +342,14 @@ export class Devices {
     const ret = this.#core.view.getBigInt64(at + EVENT_RET, true);
     if (ret !== 0n) {
       if (pending.name === "SET_FEATURES" || pending.name === "SET_LOG_BASE") {
-        this.#change(pending, `${pending.name} failed with ${ret}`);
+        this.#ioctls.change(pending, `${pending.name} failed with ${ret}`);
       }
       return null;
     }
-    return this.#apply(pending);
-  }
-
-  #apply(pending: PendingIoctl): IoctlEffect | null {
-    const { exports } = this.#core;
-    const device = this.#device(pending.vs);
-    const [a0, a1] = pending.words as [bigint, bigint];
-    if (STARTS.has(pending.name ?? "")) exports.noteDeviceState(pending.vs, STARTED);
-    switch (pending.name) {
-      case "SET_OWNER":
-        exports.noteDeviceState(pending.vs, OWNED);
-        // A connection begins without a log.
-        if (isSession(pending.vs)) exports.setLogBase(pending.vs, 0n);
-        break;
-      case "SET_FEATURES": {
-        const features = a0 & ~PROTOCOL_FEATURES;
-        exports.setFeatures(pending.vs, a0);
-        const on = (features & LOG_ALL) !== 0n;
-        const changed = (((device.features ?? 0n) ^ features) & LOG_ALL) !== 0n;
-        device.features = features;
-        if (isSession(pending.vs)) this.sessions.features(pending.vs, features);
-        if (!changed) break;
-        this.#change(pending, on ? "LOG_ALL on" : "LOG_ALL off");
-        return { what: "logging", on, ns: pending.ns, place: pending.place };
-      }
-      case "SET_LOG_BASE":
-        // The message has the size of the log and where it begins in its file; no address is 0 of it.
-        if (isSession(pending.vs)) {
-          device.logPages = Number(a0 < MAX_LOG_BYTES ? a0 : MAX_LOG_BYTES) * 8;
-          exports.setLogBase(pending.vs, 1n);
-          this.#change(pending, `SET_LOG_BASE of ${a0} bytes at ${a1}`);
-        } else {
-          exports.setLogBase(pending.vs, a0);
-          this.#change(pending, "SET_LOG_BASE");
-        }
-        exports.noteDeviceState(pending.vs, LOG_TOLD);
-        this.#tellLogEnd(device);
-        break;
-      case "SET_VRING_ADDR":
-        this.#vringAddress(pending, device);
-        break;
-      case "SET_MEM_TABLE":
-        device.memory = pending.regions;
-        this.#tellLogEnd(device);
-        break;
-      case "SCSI_SET_ENDPOINT":
-        this.#change(pending, "SET_ENDPOINT");
-        break;
-      case "SCSI_CLEAR_ENDPOINT":
-        exports.clearEndpoint(pending.vs);
-        this.#change(pending, "CLEAR_ENDPOINT");
-        if (device.features === null || !(device.features & LOG_ALL)) break;
-        return { what: "endpoint-cleared", ns: pending.ns, place: pending.place };
-      case "GET_VRING_BASE":
-        // struct vhost_vring_state: u32 index, u32 num. QEMU stops one ring after the other.
-        return { what: "ring-stopped", vs: pending.vs, index: Number(a0 & 0xffffffffn) };
-      default:
+    if (pending.name === "SET_OWNER" && this.#core.exports.processOf(head.pid) <= 0) {
+      // Its worker is called vhost-PID after this thread.
+      this.#evidence.process(head.pid, head.pid, "ioctl");
     }
-    return null;
-  }
-
-  /** struct vhost_vring_addr: u32 index, u32 flags, then desc, used, avail and the log address. */
-  #vringAddress(pending: PendingIoctl, device: Device): void {
-    const [a0, desc, used, , log] = pending.words as [bigint, bigint, bigint, bigint, bigint];
-    const index = Number(a0 & 0xffffffffn);
-    const flag = ((a0 >> 32n) & VRING_F_LOG) !== 0n;
-    const packed = ((device.features ?? 0n) & RING_PACKED) !== 0n;
-    const what = packed ? "log address" : "used ring";
-    this.#change(
-      pending,
-      `vring ${index} log flag ${flag ? "on" : "off"}, ${what} 0x${log.toString(16)}`,
-    );
-    if (!packed && !isSession(pending.vs)) return;
-    // QEMU gives the address of the device event area to be logged (vhost_virtqueue_set_addr()).
-    const event = guestAddress(device.memory, used) ?? log;
-    const ring = guestAddress(device.memory, desc) ?? BigInt.asUintN(64, log + desc - used);
-    this.#core.exports.setVring(pending.vs, index, flag, log, ring, event);
-  }
-
-  /** Where the log ends: as the message says, else as QEMU allocates it for the memory table. */
-  #tellLogEnd(device: Device): void {
-    this.#core.exports.setDeviceLogEnd(device.vs, device.logPages ?? qemuLogPages([device.memory]));
-  }
-
-  #change(pending: PendingIoctl, what: string): void {
-    const { logging } = this.#device(pending.vs);
-    if (logging.length < MAX_CHANGES) logging.push({ place: pending.place, ns: pending.ns, what });
-  }
-
-  /** Bytes that QEMU gives the log (`qemuLogPages`); 0 when no map is known. */
-  qemuLogBytes(): number {
-    return qemuLogPages([...this.#byVs.values()].map(({ memory }) => memory)) / 8;
+    return this.#ioctls.apply(pending);
   }
 }

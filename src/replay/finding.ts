@@ -12,14 +12,14 @@ import {
 } from "../../assembly/abi.ts";
 import { readEvidence } from "../core/queue-record.ts";
 import type { Certainty, Finding, LogWindow, PageRun } from "../model/result.ts";
-import type { Replay } from "./run.ts";
+import type { MachineReplay } from "./machine-replay.ts";
 
 /** Findings that a result lists. */
 const MAX_FINDINGS = 200;
 
 /** Findings of the rows of one window, most pages first. */
 export function readFindings(
-  run: Replay,
+  run: MachineReplay,
   window: LogWindow,
   certainty: Certainty,
 ): { findings: Finding[]; more: number } {

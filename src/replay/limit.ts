@@ -3,13 +3,14 @@
  * applies; `effect` says which way it moves the numbers.
  */
 
+import { MAX_MACHINES } from "../../assembly/abi.ts";
 import type { Queue } from "../core/queue-record.ts";
 import { counted } from "../model/counted.ts";
 import type { Certainty, InputSummary, Limit, LogWindow } from "../model/result.ts";
 import { backEndLimits } from "./back-end-limit.ts";
 import { clockLimit } from "./clock-limit.ts";
+import type { MachineReplay } from "./machine-replay.ts";
 import { migrationLimits } from "./migration-limit.ts";
-import type { Replay } from "./run.ts";
 
 const total = (queues: readonly Queue[], key: keyof Queue): number =>
   queues.reduce((sum, queue) => sum + Number(queue[key]), 0);
@@ -27,7 +28,7 @@ export function probesSeen(inputs: readonly InputSummary[]): Map<string, number>
 
 /** All limits of a replay. */
 export function findLimits(
-  run: Replay,
+  run: MachineReplay,
   inputs: readonly InputSummary[],
   queues: readonly Queue[],
   window: LogWindow,
@@ -40,11 +41,11 @@ export function findLimits(
   const unsure = clock ? " Or they only stand in another order, by the clock." : "";
 
   const headerGaps = inputs.flatMap((input) => input.gaps);
-  const gaps = [...run.gaps, ...headerGaps];
+  const gaps = [...run.shared.gaps, ...headerGaps];
   const losses = gaps.filter((gap) => !gap.unread);
   if (losses.length > 0) {
     const known = Math.max(
-      run.lostEvents,
+      run.shared.lostEvents,
       headerGaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0),
     );
     add(
@@ -163,6 +164,7 @@ export function findLimits(
       `${counted(run.core.exports.orphans(), "descriptor")} were translated without a pop that takes them.`,
     );
   }
+  machineLimits(run, add);
   const cut = run.inputs.filter(({ feed }) => feed.summary().cut).map(({ source }) => source.name);
   if (cut.length > 0) {
     add(
@@ -172,7 +174,10 @@ export function findLimits(
         "missing.",
     );
   }
-  const refused = run.core.exports.refusedThreads() + run.core.exports.refusedQueues();
+  const refused =
+    run.core.exports.refusedThreads() +
+    run.core.exports.refusedQueues() +
+    run.shared.devices.refused;
   if (refused > 0) {
     add(
       "too-many",
@@ -189,11 +194,11 @@ export function findLimits(
         "a chain, it is not known.",
     );
   }
-  if (run.devices.unanswered > 0) {
+  if (run.shared.devices.unanswered > 0) {
     add(
       "ioctls-unanswered",
       "both",
-      `${counted(run.devices.unanswered, "ioctl")} never returned in the recording: whether they took effect is not known.`,
+      `${counted(run.shared.devices.unanswered, "ioctl")} never returned in the recording: whether they took effect is not known.`,
     );
   }
   for (const text of run.plan.differing) add("repeat-differs", "more", text);
@@ -228,9 +233,51 @@ export function findLimits(
       );
     }
   }
-  backEndLimits(run.devices.sessions, queues, run.core.exports.basesAssumedTotal(), add);
+  backEndLimits(run.shared.devices.sessions, queues, run.core.exports.basesAssumedTotal(), add);
   migrationLimits(run, queues, add);
   return limits;
+}
+
+/** What is not told of whose the pages are. */
+function machineLimits(
+  run: MachineReplay,
+  add: (code: string, effect: Limit["effect"], text: string) => void,
+): void {
+  const { whose, devices, idleDevices } = run.shared;
+  if (idleDevices.size > 0) {
+    add(
+      "idle-devices",
+      null,
+      `Ioctls name ${counted(idleDevices.size, "device")} of other processes, and no request of ` +
+        "such a process is in the recording: it is none of its machines.",
+    );
+  }
+  if (run.notTold) {
+    add(
+      "machines-not-told",
+      "both",
+      "Nothing in the recording tells whether all devices of this machine are of one: no name vhost-PID " +
+        "of a worker, no ioctls of their process, no memory map. Pages of two machines may count as one's.",
+    );
+  }
+  if (whose.evidence.contradictions > 0 || whose.crowded > 0) {
+    add(
+      "machines-not-told",
+      "both",
+      whose.crowded > 0
+        ? `There are more than ${MAX_MACHINES} machines; the others are taken for the last one.`
+        : "What the recording tells of its machines contradicts itself: two that were replayed apart " +
+            "turned out to be one.",
+    );
+  }
+  if (devices.links.ambiguous > 0 || devices.links.differing > 0) {
+    add(
+      "device-not-told",
+      "both",
+      "Where struct vhost_dev lies in the driver's structure is not known, so for some device it is not " +
+        "known which ioctls are its own: SET_FEATURES and CLEAR_ENDPOINT of it are not replayed.",
+    );
+  }
 }
 
 /** Limits that are said of every recording, or that concern sends and not the dirty log. */

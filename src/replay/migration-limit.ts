@@ -3,13 +3,13 @@ import { RowSet } from "../../assembly/abi.ts";
 import type { Queue } from "../core/queue-record.ts";
 import { counted } from "../model/counted.ts";
 import type { Limit } from "../model/result.ts";
+import type { MachineReplay } from "./machine-replay.ts";
 import { sharedChunks } from "./migration/log-chunk.ts";
-import type { Replay } from "./run.ts";
 
 type Add = (code: string, effect: Limit["effect"], text: string, places?: Limit["places"]) => void;
 
 /** Adds the limits that apply. */
-export function migrationLimits(run: Replay, queues: readonly Queue[], add: Add): void {
+export function migrationLimits(run: MachineReplay, queues: readonly Queue[], add: Add): void {
   elementLimits(queues, add);
   sendLimits(run, add);
   mapLimits(run, add);
@@ -36,7 +36,7 @@ function elementLimits(queues: readonly Queue[], add: Add): void {
   }
 }
 
-function sendLimits(run: Replay, add: Add): void {
+function sendLimits(run: MachineReplay, add: Add): void {
   const told = run.follower.migrations.filter((migration) => migration.verdicts.length > 0);
   const sources = new Set(told.map((migration) => migration.sendTimes));
   const unseen = told
@@ -103,7 +103,7 @@ function sendLimits(run: Replay, add: Add): void {
   }
 }
 
-function mapLimits(run: Replay, add: Add): void {
+function mapLimits(run: MachineReplay, add: Add): void {
   const assumed = [...run.follower.ram.placed].filter(([, placed]) => placed === "assumed");
   if (assumed.length > 0) {
     add(
@@ -123,7 +123,7 @@ function mapLimits(run: Replay, add: Add): void {
   }
   const outside = run.follower.ram.outside(
     run.core.runs(0, RowSet.EverWritten, 100_000).runs,
-    run.devices.all.map((device) => device.memory),
+    run.devices.map((device) => device.memory),
   );
   if (outside > 0) {
     add(

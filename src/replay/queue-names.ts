@@ -1,10 +1,7 @@
-/** Which device and which of its queues a number of the core stands for. */
+/** Which machine, which device and which of its queues a number of the core stands for. */
 import type { Core } from "../core/core.ts";
 import { type Queue, type QueueName, readQueues } from "../core/queue-record.ts";
-import { ONLY_MACHINE } from "./replay-state.ts";
-
-/** Machine, device and index of a queue by its number; `vq` is its kernel address. */
-export type QueueOf = (id: number) => QueueName;
+import type { Devices } from "./devices.ts";
 
 /** So many are looked at as often as needed. */
 const FEW_QUEUES = 256;
@@ -13,19 +10,18 @@ export class QueueNames {
   readonly #core: Core;
   #queues: Queue[] = [];
   #readAt = 0;
-  /** Devices by struct vhost_dev, in the order in which their queues appeared. */
-  readonly devs: bigint[] = [];
-  readonly #numbers = new Map<bigint, number>();
+  readonly #devices: Devices;
 
-  constructor(core: Core) {
+  constructor(core: Core, devices: Devices) {
     this.#core = core;
+    this.#devices = devices;
   }
 
   /**
    * A finder with a look at the core only for a new queue, and for one whose index is not known. With
    * many queues such a look comes only after as many events, so that it costs a step an event.
    */
-  queueOf(): QueueOf {
+  queueOf(): (id: number) => QueueName {
     let fresh = false;
     return (id) => {
       if (!fresh && (this.#queues[id]?.index ?? null) === null) {
@@ -34,8 +30,8 @@ export class QueueNames {
       }
       const queue = this.#queues[id];
       if (!queue) throw new Error(`bug: no queue ${id}`);
-      const { index, vq } = queue;
-      return { machine: ONLY_MACHINE, device: this.deviceOf(queue), index, vq };
+      const device = this.#devices.ofQueue(queue)?.number ?? this.#devices.all.length;
+      return { machine: queue.machine + 1, device, index: queue.index, vq: queue.vq };
     };
   }
 
@@ -45,15 +41,5 @@ export class QueueNames {
     if (!needed && count > FEW_QUEUES && now - this.#readAt < count) return;
     this.#queues = readQueues(this.#core);
     this.#readAt = now;
-  }
-
-  /** Number of a queue's device. */
-  deviceOf(queue: Queue): number {
-    let at = this.#numbers.get(queue.dev);
-    if (at === undefined) {
-      at = this.devs.push(queue.dev) - 1;
-      this.#numbers.set(queue.dev, at);
-    }
-    return at;
   }
 }

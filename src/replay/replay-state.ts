@@ -5,11 +5,8 @@ import type { Row } from "../core/rows.ts";
 import type { OpenInput } from "../formats/open-inputs.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { Place } from "../model/place.ts";
-import type { Devices } from "./devices.ts";
+import type { Device } from "./device.ts";
 import type { ReplayOptions } from "./replay-options.ts";
-
-/** Number of the machine that all devices are taken for. */
-export const ONLY_MACHINE = 1;
 
 export interface ReplayState {
   readonly core: Core;
@@ -17,7 +14,8 @@ export interface ReplayState {
   readonly options: ReplayOptions;
   readonly plan: MergePlan;
   readonly rows: readonly Row[];
-  readonly devices: Devices;
+  /** Those of the machine. */
+  readonly devices: readonly Device[];
   /** Gaps in the recording so far. */
   readonly gapCount: number;
   /** Place of a record of a stream in the user's file. */

@@ -2,7 +2,6 @@
 import { Core } from "../core/core.ts";
 import { installRows, makeRows } from "../core/rows.ts";
 import { checkClocks, type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
-import { installZeros } from "../join/first-look.ts";
 import { type MergePlan, planMerge } from "../join/merge-plan.ts";
 import type { Recording } from "../join/recording.ts";
 import type { Skip } from "../join/repeats.ts";
@@ -66,7 +65,6 @@ function installPlan(core: Core, inputs: readonly OpenInput[], plan: MergePlan):
     for (let s = 0; s < feed.streams; s++) core.exports.shiftStream(feed.firstStream + s, shifted);
   });
   core.exports.setSlack(2n * plan.tolerance);
-  if (plan.zeros) installZeros(core, plan.zeros);
 }
 
 const MAX_NS = (1n << 64n) - 1n;

@@ -2,57 +2,68 @@
  * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
-import { EVENT_IP, EventKind, RowSet, Status } from "../../assembly/abi.ts";
-import { type Core, evidenceSize, OutOfMemory } from "../core/core.ts";
+import {
+  EVENT_DEV,
+  EVENT_IP,
+  EVENT_SLOT,
+  EVENT_VQ,
+  EventKind,
+  Status,
+} from "../../assembly/abi.ts";
+import { NotifySlot } from "../../assembly/qemu-abi.ts";
+import { type Core, OutOfMemory } from "../core/core.ts";
 import { type DrainedRows, startDrain } from "../core/drain.ts";
-import { markerText, readEvent, readGap, readHead } from "../core/event-record.ts";
-import { readEvidence, readRequest } from "../core/queue-record.ts";
-import { DEFAULT_SYNC_MARKER, isEmpty, matchSync, readRound } from "../core/round.ts";
+import { markerText, type RecordHead, readEvent, readGap, readHead } from "../core/event-record.ts";
+import type { QueueName } from "../core/queue-record.ts";
+import { DEFAULT_SYNC_MARKER, matchSync } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
 import { feedOfStream, type OpenInput } from "../formats/open-inputs.ts";
+import { installZeros } from "../join/first-look.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { Recording } from "../join/recording.ts";
 import type { IoctlEvent, NormalisedEvent } from "../model/event.ts";
 import type { Place } from "../model/place.ts";
-import type { GapSummary, LogWindow, Round, SyncMark } from "../model/result.ts";
-import { causeMask } from "../vhost/causes.ts";
+import type { GapSummary } from "../model/result.ts";
 import { driverOf } from "../vhost/ioctl.ts";
+import type { Device } from "./device.ts";
+import type { IoctlEffect } from "./device-ioctls.ts";
 import { Devices } from "./devices.ts";
-import { MigrationFollower } from "./migration/follower.ts";
-import { QueueNames, type QueueOf } from "./queue-names.ts";
+import { space as input, device as ofDevice, thread } from "./machine-evidence.ts";
+import { MachineReplay, type Shared } from "./machine-replay.ts";
+import { Machines } from "./machines.ts";
+import { Observers } from "./observers.ts";
 import type { ReplayOptions } from "./replay-options.ts";
-import { ONLY_MACHINE, type ReplayState } from "./replay-state.ts";
-import { RoundCaveats } from "./round-caveats.ts";
 import { firstNs, lastNs } from "./span.ts";
-import { syncView } from "./sync-view.ts";
 
-/** Rounds and gaps that a result lists one by one. */
-const MAX_ROUNDS = 10000;
+/** Gaps that a result lists one by one. */
 const MAX_GAPS = 1000;
 
+interface Marker {
+  text: string;
+  ns: bigint;
+  place: Place;
+}
+type Common = Marker | { lostAt: bigint };
+
 /** State of one replay. */
-export class Replay implements ReplayState {
+export class Replay implements Shared {
   readonly core: Core;
   readonly inputs: OpenInput[];
   readonly options: ReplayOptions;
   readonly plan: MergePlan;
   readonly rows: Row[];
   readonly devices: Devices;
-  /** Migrations in the recording, and where RAM lies. */
-  readonly follower: MigrationFollower;
-  readonly rounds = new Map<LogWindow, Round[]>();
+  /** Which machine is whose; and the replay of each, in their order. */
+  readonly whose: Machines;
+  readonly machines: MachineReplay[] = [];
   readonly gaps: GapSummary[] = [];
-  moreRounds = 0;
   gapCount = 0;
   lostEvents = 0;
-  unattributed = 0;
-  /** Highest page logged behind the end of QEMU's log, by policy. */
-  readonly beyondLog = new Map<string, number>();
   readonly #marker: RegExp;
-  readonly #caveats: RoundCaveats;
   readonly #recording: Recording;
-  #syncs = 0;
-  #round = 0;
+  readonly #told: Observers;
+  /** What happened to all machines so far, and so to one that comes later: syncs by markers, losses. */
+  readonly #common: Common[] = [];
 
   constructor(
     core: Core,
@@ -64,17 +75,15 @@ export class Replay implements ReplayState {
   ) {
     this.plan = plan;
     this.core = core;
-    this.#caveats = new RoundCaveats(core, inputs);
-    this.names = new QueueNames(core);
     this.inputs = inputs;
     this.options = options;
     this.rows = rows;
-    this.devices = new Devices(core);
-    this.follower = new MigrationFollower(this, recording.memoryMap ?? [], (moment, told) =>
-      this.#sync({ name: "bitmap sync", ...moment }, BigInt(moment.ns), told),
-    );
+    this.whose = new Machines(core);
+    this.devices = new Devices(core, this.whose.evidence);
     this.#recording = recording;
     this.#marker = recording.syncMarker ?? DEFAULT_SYNC_MARKER;
+    this.#told = new Observers(this);
+    this.machines.push(new MachineReplay(0, this, recording.memoryMap ?? []));
   }
 
   /** Place of a record of a stream in the user's file. */
@@ -108,6 +117,9 @@ export class Replay implements ReplayState {
         case Status.HostEvent:
           await this.#event(stream, exports.eventPtr(), onEvent);
           break;
+        case Status.Unplaced:
+          await this.#place(stream, exports.eventPtr());
+          break;
         case Status.NewName:
         case Status.HostLine:
           feedOfStream(this.inputs, stream).feed.line(stream, status === Status.NewName);
@@ -116,10 +128,10 @@ export class Replay implements ReplayState {
           feedOfStream(this.inputs, stream).feed.damaged(stream);
           break;
         case Status.RequestDone:
-          await this.#requests();
+          await this.#told.requests();
           break;
         case Status.WatchedWrite:
-          await this.#writes();
+          await this.#told.writes();
           break;
         case Status.Drained:
           this.#takeRows();
@@ -156,39 +168,153 @@ export class Replay implements ReplayState {
         break;
       }
       case EventKind.IoctlRet:
-        await this.follower.ioctl(this.devices.leave(head, at), head.ts);
+        await this.#effect(this.devices.leave(head, at), head.ts);
         // CLEAR_ENDPOINT may have ended requests.
-        if (this.core.exports.doneLength() > 0) await this.#requests();
+        if (this.core.exports.doneLength() > 0) await this.#told.requests();
         break;
       case EventKind.Message:
       case EventKind.SpdkGet:
       case EventKind.SpdkUsed:
       case EventKind.VuPopEntry:
       case EventKind.VuFill:
-        await this.follower.ioctl(this.devices.backEnd(head, at, place), head.ts);
+        await this.#effect(this.devices.backEnd(head, at, place), head.ts);
         break;
       case EventKind.Mem:
         this.devices.region(head, at);
+        break;
+      case EventKind.Drain:
+        this.#drain(head, at);
+        break;
+      case EventKind.QNotify:
+        this.#notified(at, feedOfStream(this.inputs, stream).space);
         break;
       case EventKind.Gap:
         this.#gap(readGap(this.core, at, head.cpu, place), head.ts);
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
-        const sync = matchSync(this.#marker, text, this.#syncs);
-        if (sync) {
-          const ns = head.ts.toString();
-          this.follower.timeline.markerSync({ ns, place });
-          await this.#sync({ ...sync, ns, place }, head.ts, null);
-        } else feedOfStream(this.inputs, stream).feed.marker?.(text);
+        if (matchSync(this.#marker, text, 0)) await this.#syncAll({ text, ns: head.ts, place });
+        else feedOfStream(this.inputs, stream).feed.marker?.(text);
         break;
       }
       default:
         if (head.kind > EventKind.Other) {
           const { space } = feedOfStream(this.inputs, stream);
-          await this.follower.event(head, at, place, space);
+          this.whose.meetQemu(space, head.pid);
+          await (await this.#machine(input(space))).follower.event(head, at, place, space);
         }
     }
+  }
+
+  /** The replay of the machine of whoever is called so in the evidence, which events are about from here on. */
+  async #machine(name: string): Promise<MachineReplay> {
+    const index = this.whose.of(name);
+    while (this.machines.length <= index) await this.#addMachine();
+    return this.machines[index]!.use();
+  }
+
+  /** One more machine: the syncs before its first event ended rounds of it, in which nothing happened. */
+  async #addMachine(): Promise<void> {
+    const machine = new MachineReplay(this.machines.length, this, this.#recording.memoryMap ?? []);
+    this.machines.push(machine);
+    for (const one of this.#common) {
+      if ("text" in one) await this.#markerSync(machine, one);
+      else machine.use().gap(one.lostAt);
+    }
+    machine.use();
+  }
+
+  /** Says of which machine the record is that the core has not replayed. */
+  async #place(stream: number, at: number): Promise<void> {
+    const { exports } = this.core;
+    const { space } = feedOfStream(this.inputs, stream);
+    const head = readHead(this.core, at);
+    if (head.kind > EventKind.Other) {
+      this.whose.meetQemu(space, head.pid);
+      const machine = await this.#machine(input(space));
+      exports.placeSpace(space, machine.number - 1);
+      if (this.plan.zeros) installZeros(this.core, this.plan.zeros);
+      return;
+    }
+    if (inUserSpace(head.kind)) return this.#placeSession(at);
+    this.whose.meetThread(head.pid);
+    const drains = head.kind === EventKind.Drain;
+    const dev = drains ? this.core.view.getBigUint64(at + EVENT_DEV, true) : null;
+    const device =
+      dev === null ? this.devices.expected(head.pid) : this.devices.ofDev(dev, head.pid, null);
+    if (device) this.whose.evidence.join(ofDevice(device.number), thread(head.pid));
+    const machine = await this.#machine(thread(head.pid));
+    const queue = exports.placeQueue(exports.queueOfEvent(at), machine.number - 1);
+    if (device && queue >= 0) this.devices.meet(queue, device);
+  }
+
+  /** A thread of a user-space back end may serve several machines: a session is of one. */
+  async #placeSession(at: number): Promise<void> {
+    const { exports } = this.core;
+    const device = this.devices.ofSession(at);
+    const name = device ? ofDevice(device.number) : "";
+    const machine = await this.#machine(name);
+    const queue = exports.placeQueue(exports.queueOfEvent(at), machine.number - 1);
+    if (device && queue >= 0) this.devices.meet(queue, device);
+  }
+
+  /** A drain told the struct vhost_dev of a queue. */
+  #drain(head: RecordHead, at: number): void {
+    const { exports, view } = this.core;
+    this.whose.meetThread(head.pid);
+    const queue = exports.queueNumber(view.getBigUint64(at + EVENT_VQ, true));
+    this.devices.drained(queue, view.getBigUint64(at + EVENT_DEV, true), head.pid);
+  }
+
+  /** virtio_queue_notify told the device of a queue of QEMU's. */
+  #notified(at: number, space: number): void {
+    const { exports, view } = this.core;
+    const slot = (n: number): bigint => view.getBigUint64(at + EVENT_SLOT + n * 8, true);
+    const queue = exports.queueNumber(exports.addressKey(space, slot(NotifySlot.vq)));
+    this.devices.ofQemu(queue, exports.addressKey(space, slot(NotifySlot.vdev)), space);
+  }
+
+  async #effect(effect: IoctlEffect | null, ts: bigint): Promise<void> {
+    if (effect === null) return;
+    const machine = await this.#machine(ofDevice(effect.device.number));
+    if (effect.what === "logging" && effect.on) this.core.exports.noteLogAll();
+    await machine.follower.ioctl(effect, ts);
+  }
+
+  /** A marker in the recording ends the round of every machine. */
+  async #syncAll(marker: Marker): Promise<void> {
+    this.#common.push(marker);
+    for (const machine of this.machines) await this.#markerSync(machine, marker);
+  }
+
+  async #markerSync(machine: MachineReplay, { text, ns, place }: Marker): Promise<void> {
+    const sync = matchSync(this.#marker, text, machine.syncs);
+    if (!sync) return;
+    machine.follower.timeline.markerSync({ ns: ns.toString(), place });
+    await machine.sync({ ...sync, ns: ns.toString(), place }, ns, null);
+  }
+
+  /** Devices of which nothing was replayed, and that are of none of the machines. */
+  idleDevices: ReadonlySet<Device> = new Set();
+
+  #devicesOf: { stamp: string; lists: Map<number, Device[]> } = { stamp: "", lists: new Map() };
+
+  /** The devices of a machine; the first has those of which nothing was replayed yet. */
+  devicesOf(machine: number): Device[] {
+    const { evidence, placed } = this.whose;
+    const stamp = `${evidence.version} ${placed} ${this.devices.all.length} ${this.idleDevices.size}`;
+    if (stamp !== this.#devicesOf.stamp) {
+      const lists = new Map<number, Device[]>();
+      for (const device of this.devices.all) {
+        if (this.idleDevices.has(device)) continue;
+        const of = evidence.of(ofDevice(device.number)).machine ?? 0;
+        const list = lists.get(of);
+        if (list) list.push(device);
+        else lists.set(of, [device]);
+      }
+      this.#devicesOf = { stamp, lists };
+    }
+    return this.#devicesOf.lists.get(machine) ?? [];
   }
 
   /** The function that the probe is in tells the driver, which a reader of events cannot know. */
@@ -200,10 +326,13 @@ export class Replay implements ReplayState {
 
   #gap(gap: GapSummary, ts: bigint): void {
     this.gapCount++;
-    this.#caveats.gap();
     this.lostEvents += gap.lost ?? 0;
     this.core.exports.noteLoss();
-    this.follower.gap(ts);
+    // One of several losses in a row says the same for a machine of which nothing was seen.
+    const last = this.#common.at(-1);
+    if (last && "lostAt" in last) last.lostAt = ts;
+    else this.#common.push({ lostAt: ts });
+    for (const machine of this.machines) machine.use().gap(ts);
     this.options.sink?.gap(ts);
     // A page that cannot be read is told at both of its ends.
     const { at, file } = this.gaps.at(-1)?.place ?? {};
@@ -211,59 +340,8 @@ export class Replay implements ReplayState {
     if (this.gaps.length < MAX_GAPS) this.gaps.push(gap);
   }
 
-  async #requests(): Promise<void> {
-    const { exports } = this.core;
-    const queueOf = this.queueOf();
-    const n = exports.doneLength();
-    for (let i = 0; i < n; i++) {
-      const at = this.core.view.getUint32(exports.donePtr() + i * 4, true);
-      const done = this.options.onRequest?.(readRequest(this.core, at, this.placeOf, queueOf));
-      if (done) await done;
-    }
-    exports.dropDone();
-  }
-
-  async #writes(): Promise<void> {
-    const { exports } = this.core;
-    const queueOf = this.queueOf();
-    const n = exports.watchedLength();
-    for (let i = 0; i < n; i++) {
-      const evidence = readEvidence(
-        this.core,
-        exports.watchedPtr() + i * evidenceSize,
-        this.placeOf,
-        queueOf,
-      );
-      const done = this.options.onWrite?.({
-        ...evidence,
-        loggedBy: this.#loggedBy(evidence.cause),
-      });
-      if (done) await done;
-    }
-    exports.dropWatched();
-  }
-
-  /** Names of the policies that log a cause. */
-  readonly #loggers = new Map<string, string[]>();
-
-  #loggedBy(cause: string): string[] {
-    let names = this.#loggers.get(cause);
-    if (names === undefined) {
-      const bit = causeMask(cause);
-      const window = this.rows[0]?.window ?? "recorded";
-      names = this.rows
-        .filter((row) => row.window === window && (row.logsMask & bit) !== 0n)
-        .map((row) => this.options.policies[row.policy]!.policy.name);
-      this.#loggers.set(cause, names);
-    }
-    return [...names];
-  }
-
-  /** Queues and devices by their numbers. */
-  readonly names: QueueNames;
-
-  queueOf(): QueueOf {
-    return this.names.queueOf();
+  queueOf(): (id: number) => QueueName {
+    return this.#told.queueOf();
   }
 
   #drained: DrainedRows | null = null;
@@ -280,71 +358,23 @@ export class Replay implements ReplayState {
     return this.inputs.reduce((count, { feed }) => count + feed.streams, 0);
   }
 
-  async #sync(
-    mark: SyncMark | null,
-    ts: bigint | null,
-    bitmapSync: Round["bitmapSync"],
-  ): Promise<void> {
-    const { core, options } = this;
-    const { exports } = core;
-    if (ts !== null) exports.migrationSync(ts);
-    // Once logging was seen, the window is the recorded one: the other rows are of no interest.
-    if (this.options.window === "auto" && exports.loggingSeen() !== 0) {
-      exports.useRows(this.options.policies.length);
-    }
-    exports.sync();
-    exports.attribute();
-    this.unattributed += exports.refusedEvidence();
-    this.#checkLogEnd();
-    const rounds = readRound(core, this.rows, this.#round, mark, this.#caveats.take());
-    for (const round of rounds) round.bitmapSync = bitmapSync;
-    // What follows the last sync is a round only when something happened in it.
-    const listed = mark !== null || this.#round === 0 || rounds.some((round) => !isEmpty(round));
-    if (listed) {
-      const windows = [...new Set(this.rows.map((row) => row.window))];
-      if (this.#round < MAX_ROUNDS) {
-        windows.forEach((window, i) => {
-          const list = this.rounds.get(window) ?? [];
-          list.push(rounds[i]!);
-          this.rounds.set(window, list);
-        });
-      } else this.moreRounds++;
-      const facts = { machine: ONLY_MACHINE, mark, round: rounds[0]! };
-      const done = options.onSync?.(syncView(core, facts, this.devices.qemuLogBytes()));
-      if (done) await done;
-      options.sink?.round(this, this.#round);
-    }
-    exports.clearRound();
-    exports.dropEvidence();
-    exports.nextRound();
-    this.#round++;
-    if (mark) this.#syncs++;
-  }
-
-  /** Bits that a policy sets behind the log's end: the kernel does not check (vhost.c log_write()). */
-  #checkLogEnd(): void {
-    const pages = this.devices.qemuLogBytes() * 8;
-    if (pages === 0 || this.core.exports.roundEndPage() <= pages) return;
-    this.rows.forEach((row, i) => {
-      if (row.window !== "recorded") return;
-      const name = this.options.policies[row.policy]!.policy.name;
-      const highest = this.core.highest(i, RowSet.Logged);
-      if (highest >= pages)
-        this.beyondLog.set(name, Math.max(highest, this.beyondLog.get(name) ?? 0));
-    });
-  }
-
   async #end(): Promise<void> {
     this.core.exports.endChains();
-    await this.#sync(null, null, null);
-    await this.follower.finish(lastNs(this.core, this.inputs));
+    const isIdle = ({ number }: Device): boolean => this.whose.ofIdle(ofDevice(number)) === null;
+    this.idleDevices = new Set(this.devices.all.filter(isIdle));
+    const last = lastNs(this.core, this.inputs);
+    for (const machine of this.machines) await machine.use().finish(last);
     const { onRequest, sink } = this.options;
     if (onRequest || sink?.events) {
       this.core.exports.endInFlight();
       this.core.exports.endElements();
     }
-    if (onRequest) await this.#requests();
+    if (onRequest) await this.#told.requests();
     this.#takeRows();
     sink?.end(this);
   }
+}
+
+function inUserSpace(kind: EventKind): boolean {
+  return kind >= EventKind.SpdkGet && kind < EventKind.Other;
 }

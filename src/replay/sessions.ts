@@ -2,7 +2,7 @@
  * SPDK's messages name a device by its number (vid), its completions by the session's address. Which is
  * which is told by the order: a session begins to work after the messages that set it up.
  */
-import { EVENT_DEV, EVENT_FEAT, EVENT_VQ } from "../../assembly/abi.ts";
+import { EVENT_DEV, EVENT_FEAT } from "../../assembly/abi.ts";
 import type { Core } from "../core/core.ts";
 import { PROTOCOL_FEATURES } from "../vhost/message.ts";
 
@@ -58,8 +58,8 @@ export class Sessions {
     return told;
   }
 
-  /** A queue of a session was met: it becomes one of the device whose messages set it up. */
-  meet(at: number): void {
+  /** A queue of a session was met: the device whose messages set it up; null: not known. */
+  meet(at: number): bigint | null {
     const view = this.#core.view;
     const session = view.getBigUint64(at + EVENT_DEV, true);
     const features = view.getBigUint64(at + EVENT_FEAT, true) & ~PROTOCOL_FEATURES;
@@ -74,7 +74,6 @@ export class Sessions {
       else this.unlinked++;
       if (this.#bySession.size < MAX_SESSIONS) this.#bySession.set(session, told);
     }
-    const vq = view.getBigUint64(at + EVENT_VQ, true);
-    if (told) this.#core.exports.adoptQueue(vq, told.vs);
+    return told?.vs ?? null;
   }
 }

@@ -13,11 +13,11 @@ import type {
 } from "../model/result.ts";
 import { fitsDrivers } from "../vhost/policy-row.ts";
 import { UNORDERED } from "./clock-limit.ts";
-import type { Device } from "./devices.ts";
+import type { Device } from "./device.ts";
 import { readFindings } from "./finding.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
+import type { MachineReplay } from "./machine-replay.ts";
 import { withoutNumbers } from "./not-known.ts";
-import { ONLY_MACHINE } from "./replay-state.ts";
 import type { Replay } from "./run.ts";
 import { isSession } from "./sessions.ts";
 import { answerable } from "./sufficiency.ts";
@@ -62,59 +62,41 @@ function driverName(queues: readonly Queue[]): string | null {
   return EVENT_DRIVERS[driver] ?? null;
 }
 
-/** How far behind a device's `vs` its struct vhost_dev may lie, bytes. */
-const DEVICE_BYTES = 4096n;
-
-/** Finds the device whose structure holds an address: the one that begins nearest before it. */
-function finderOf(named: readonly Device[]): (dev: bigint) => Device | null {
-  const sorted = [...named].sort((a, b) => (a.vs < b.vs ? -1 : 1));
-  return (dev) => {
-    let [low, high] = [0, sorted.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (sorted[middle]!.vs <= dev) low = middle + 1;
-      else high = middle;
-    }
-    const device = sorted[low - 1];
-    return device !== undefined && dev - device.vs < DEVICE_BYTES ? device : null;
-  };
-}
-
-/** Devices of the queues first, in their order, then those that only ioctls name. */
-function deviceSummaries(run: Replay, queues: readonly Queue[]): DeviceSummary[] {
-  const named = run.devices.all;
-  const own: Queue[][] = [];
+/** The devices of a machine with their queues, in the order in which they appeared. */
+function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSummary[] {
+  const { devices } = run.shared;
+  const owns = new Map<Device | null, Queue[]>();
   for (const queue of queues) {
-    const at = run.names.deviceOf(queue);
-    own[at] ??= [];
-    own[at].push(queue);
+    const device = devices.ofQueue(queue);
+    const own = owns.get(device);
+    if (own) own.push(queue);
+    else owns.set(device, [queue]);
   }
-  const find = finderOf(named);
-  const byDev: { dev: bigint | null; device: Device | null; queues: Queue[] }[] =
-    run.names.devs.map((dev, at) => ({ dev, device: find(dev), queues: own[at] ?? [] }));
-  const found = new Set(byDev.map(({ device }) => device));
-  for (const device of named) {
-    if (!found.has(device)) byDev.push({ dev: null, device, queues: [] });
-  }
-  return byDev.map(({ dev, device, queues: own }, number) => ({
-    number,
-    driver: driverName(own) ?? device?.driver ?? "vhost",
-    // What messages name by a number has no address.
-    dev: dev === null || dev === 0n || isSession(dev) ? null : hex(ownAddress(dev)),
-    vs: device && !isSession(device.vs) ? hex(device.vs) : null,
-    features: device?.features == null ? null : hex(device.features),
-    memory: (device?.memory ?? []).map((region) => ({
-      first: Number(region.first),
-      last: Number(region.last),
-      hva: hex(region.hva),
-    })),
-    queues: own.map(queueSummary).sort((a, b) => (a.index ?? 1e9) - (b.index ?? 1e9)),
-    logging: device?.logging ?? [],
-  }));
+  return run.devices.map((device) => {
+    const own = owns.get(device) ?? [];
+    return {
+      number: device.number,
+      driver: driverName(own) ?? device.driver ?? "vhost",
+      // What messages name by a number has no address.
+      dev:
+        device.dev === null || device.dev === 0n || isSession(device.dev)
+          ? null
+          : hex(ownAddress(device.dev)),
+      vs: device.vs === null || isSession(device.vs) ? null : hex(device.vs),
+      features: device.features == null ? null : hex(device.features),
+      memory: device.memory.map((region) => ({
+        first: Number(region.first),
+        last: Number(region.last),
+        hva: hex(region.hva),
+      })),
+      queues: own.map(queueSummary).sort((a, b) => (a.index ?? 1e9) - (b.index ?? 1e9)),
+      logging: device.logging,
+    };
+  });
 }
 
 /** recorded, unless nothing in the recording ever switched logging on. */
-function chooseWindow(run: Replay): Pick<MachineResult, "window" | "windowWhy"> {
+function chooseWindow(run: MachineReplay): Pick<MachineResult, "window" | "windowWhy"> {
   if (run.options.window !== "auto") return { window: run.options.window, windowWhy: "asked" };
   return run.core.exports.loggingSeen() === 0
     ? { window: "assumed", windowWhy: "never-on" }
@@ -122,7 +104,7 @@ function chooseWindow(run: Replay): Pick<MachineResult, "window" | "windowWhy"> 
 }
 
 function policyResults(
-  run: Replay,
+  run: MachineReplay,
   window: LogWindow,
   devices: readonly DeviceSummary[],
 ): PolicyResult[] {
@@ -147,21 +129,21 @@ function policyResults(
 }
 
 /** The result of a replay that has run to its end. */
-export function summariseResult(run: Replay, inputs: InputSummary[]): ReplayResult {
+export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayResult {
   return {
-    inputs: [...inputs, ...run.plan.destinations, ...run.plan.repeated].map((input, i) => ({
+    inputs: [...inputs, ...replay.plan.destinations, ...replay.plan.repeated].map((input, i) => ({
       ...input,
-      gaps: [...input.gaps, ...(i === 0 ? run.gaps : [])],
-      notes: i === 0 ? [...input.notes, ...run.plan.notes] : input.notes,
+      gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
+      notes: i === 0 ? [...input.notes, ...replay.plan.notes] : input.notes,
     })),
-    machines: [summariseMachine(run, inputs)],
-    eventsReplayed: run.core.exports.eventsReplayed(),
+    machines: replay.machines.map((machine) => summariseMachine(machine.use(), inputs)),
+    eventsReplayed: replay.core.exports.eventsReplayed(),
   };
 }
 
-/** What is said of one machine. */
-function summariseMachine(run: Replay, inputs: InputSummary[]): MachineResult {
-  const queues = readQueues(run.core);
+/** What is said of one machine, which the core is asked about. */
+function summariseMachine(run: MachineReplay, inputs: InputSummary[]): MachineResult {
+  const queues = readQueues(run.core).filter(({ machine }) => machine + 1 === run.number);
   const devices = deviceSummaries(run, queues);
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];
@@ -178,7 +160,7 @@ function summariseMachine(run: Replay, inputs: InputSummary[]): MachineResult {
   const firstRow = run.rows.findIndex((row) => row.window === window);
   const verdict = carriesVerdict(inputs, queues, limits);
   const known: MachineResult = {
-    ...{ number: ONLY_MACHINE, pid: null, name: null, toldBy: [] },
+    ...run.identity,
     devices,
     ...{ window, windowWhy },
     written: firstRow < 0 ? 0 : run.core.count(firstRow, RowSet.EverWritten),

@@ -12,7 +12,7 @@ import type { MigrationResult } from "../../model/migration-result.ts";
 import type { Place } from "../../model/place.ts";
 import type { Round } from "../../model/result.ts";
 import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
-import type { Devices, IoctlEffect } from "../devices.ts";
+import type { IoctlEffect } from "../device-ioctls.ts";
 import type { ReplayState } from "../replay-state.ts";
 import { StartedDevices } from "../unseen-devices.ts";
 import { RamMap } from "./ram-map.ts";
@@ -38,7 +38,6 @@ export class MigrationFollower {
   more = 0;
   readonly #run: ReplayState;
   readonly #core: Core;
-  readonly #devices: Devices;
   readonly #onSync: OnSync;
   #sentBefore = 0;
   /** Over by QEMU's clock, and not yet by that of the writes. */
@@ -50,7 +49,6 @@ export class MigrationFollower {
   constructor(run: ReplayState, map: readonly BlockRange[], onSync: OnSync) {
     this.#run = run;
     this.#core = run.core;
-    this.#devices = run.devices;
     this.#onSync = onSync;
     this.ram = new RamMap(run.core, map);
     this.timeline = new Timeline(run.core, run.plan.tolerance, {
@@ -116,7 +114,7 @@ export class MigrationFollower {
       this.timeline.receives(head.pid, space);
       if (!again(at)) return;
     }
-    const tables = this.#devices.all.map((device) => device.memory);
+    const tables = this.#run.devices.map((device) => device.memory);
     this.ram.place(at, head.kind, space, tables);
     again(at);
   }
@@ -126,10 +124,11 @@ export class MigrationFollower {
     if (effect?.what === "logging") {
       // Within the tolerance LOG_ALL may go on after QEMU's events of the same migration are over.
       if (this.#ended && !this.#core.exports.migrationIsOver(ts)) return;
-      await this.timeline.logging(effect.on, effect, ts);
-    } else if (effect?.what === "endpoint-cleared") this.timeline.deviceStopped(effect);
+      await this.timeline.logging(effect.on, { ns: effect.ns, place: effect.place }, ts);
+    } else if (effect?.what === "endpoint-cleared")
+      this.timeline.deviceStopped({ ns: effect.ns, place: effect.place });
     else if (effect?.what === "ring-stopped") {
-      this.#core.exports.stopRings(effect.vs, effect.index);
+      this.#core.exports.stopRings(effect.device.number, effect.index);
     }
   }
 

@@ -31,7 +31,7 @@ import {
   REQUEST_USED_PLACE,
   REQUEST_USED_STREAM,
   REQUEST_USED_TS,
-} from "./abi";
+} from "../abi";
 import {
   DRAIN_BATCH,
   DRAIN_CAUSE,
@@ -67,9 +67,9 @@ import {
   DrainField,
   DrainTable,
   PageState,
-} from "./drain-abi";
-import { enlarge, take } from "./base/memory";
-import { atEvent, atStream, byQueue, byRequest } from "./known/moment";
+} from "../drain-abi";
+import { enlarge, take } from "../base/memory";
+import { atEvent, atStream, byQueue, byRequest } from "./moment";
 
 /** The host takes rows. */
 export let draining: bool = false;
