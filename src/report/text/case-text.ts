@@ -6,10 +6,11 @@ import { affectedSentences } from "./affected-text.ts";
 import { headlines } from "./report-text.ts";
 import { printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
 
-/** Files that are left out are shown so far. */
+/** Files that are left out are shown so far: so many lines, each of so many names. */
 const SHOWN_STRANGERS = 12;
+const SHOWN_NAMES = 4;
 
-/** One line a file: first what is used, then what is left out. */
+/** First what is used, a line a file; then what is left out, a line for all of which the same is said. */
 export function caseText({ name, files, options }: Case): string[] {
   const used = files.filter((file) => file.used);
   const others = files.filter((file) => !file.used);
@@ -25,15 +26,29 @@ export function caseText({ name, files, options }: Case): string[] {
       `${short(observed)}/: ${counted(images.length, "image")} of dirty logs, for verify and identify`,
     );
   }
-  for (const file of others.slice(0, SHOWN_STRANGERS))
-    lines.push(`${short(file.name)}: ${file.said}`);
-  const more = others.length - SHOWN_STRANGERS;
+  const alike = new Map<string, string[]>();
+  for (const { said, name: file } of others) {
+    const names = alike.get(said);
+    if (names) names.push(short(file));
+    else alike.set(said, [short(file)]);
+  }
+  const groups = [...alike];
+  for (const [said, names] of groups.slice(0, SHOWN_STRANGERS)) {
+    lines.push(`${shownNames(names)}: ${said}`);
+  }
+  const more = groups.slice(SHOWN_STRANGERS).reduce((sum, [, names]) => sum + names.length, 0);
   if (more > 0) lines.push(`and ${counted(more, "more file")}, left out`);
   return [
     `Files of ${printable(name)}`,
     "",
     ...lines.flatMap((line) => wrapText(printable(line), "  ", "    ")),
   ];
+}
+
+function shownNames(names: readonly string[]): string {
+  const more = names.length - SHOWN_NAMES;
+  const shown = names.slice(0, SHOWN_NAMES).join(", ");
+  return more > 0 ? `${shown} and ${more} more` : shown;
 }
 
 function shortener(folder: string): (file: string) => string {
