@@ -6,6 +6,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { comparedImage } from "./answers/compared-image.ts";
+import { equalsReversed } from "./answers/log-difference.ts";
 import { UsageError } from "./model/place.ts";
 import { fileSource, loadCore, nodeSurroundings } from "./node/index.ts";
 import { runProgram } from "./node/run-program.ts";
@@ -22,6 +23,8 @@ interface Outcome {
   policy: string;
   syncs: number;
   equal: number;
+  /** Equal with the bytes of each word turned round, as a big-endian host's log is read. */
+  reversed: number;
   /** Not equal, and the replay says why. */
   explained: number;
   wrong: string[];
@@ -84,6 +87,7 @@ async function check(folder: string, form: string): Promise<Outcome> {
     policy: policy.name,
     syncs: 0,
     equal: 0,
+    reversed: 0,
     explained: 0,
     wrong: [],
   };
@@ -101,7 +105,9 @@ async function check(folder: string, form: string): Promise<Outcome> {
         const expected = mark ? images.get(mark.number) : undefined;
         if (!mark || !expected) return;
         outcome.syncs++;
-        if (sameLog(comparedImage(view, 0, expected.length), expected)) outcome.equal++;
+        const predicted = comparedImage(view, 0, expected.length);
+        if (sameLog(predicted, expected)) outcome.equal++;
+        else if (equalsReversed(predicted, expected)) outcome.reversed++;
         else if (round.caveats.some((caveat) => INEXACT_CAVEAT.test(caveat))) outcome.explained++;
         else outcome.wrong.push(`sync ${mark.number} ${mark.name}`);
       },
@@ -123,14 +129,16 @@ async function main(roots: readonly string[]): Promise<number> {
       const outcome = await check(folder, form);
       checked++;
       totals.syncs += outcome.syncs;
-      totals.equal += outcome.equal;
+      const equal = outcome.equal + outcome.reversed;
+      totals.equal += equal;
       totals.explained += outcome.explained;
       const name = `${basename(dirname(folder))}/${basename(folder)}`;
       const verdict = outcome.wrong.length > 0 ? `WRONG at ${outcome.wrong.join(", ")}` : "";
       const inexact = outcome.explained > 0 ? `${outcome.explained} inexact, cause named ` : "";
+      const words = outcome.reversed > 0 ? `${outcome.reversed} in big-endian words ` : "";
       console.log(
         `${name.padEnd(42)} ${form.padEnd(14)} ${outcome.policy.padEnd(11)} ` +
-          `${String(outcome.equal).padStart(3)} of ${String(outcome.syncs).padStart(3)} equal  ${inexact}${verdict}`.trimEnd(),
+          `${String(equal).padStart(3)} of ${String(outcome.syncs).padStart(3)} equal  ${words}${inexact}${verdict}`.trimEnd(),
       );
       // A recording without a single sync proves nothing.
       if (outcome.wrong.length > 0 || outcome.syncs === 0) failed++;

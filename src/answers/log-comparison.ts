@@ -7,7 +7,12 @@ import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts"
 import { VHOST_USER_DRIVERS } from "../vhost/policy-row.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { comparedImage } from "./compared-image.ts";
-import { compareImages, firstDifference, type ImageDifference } from "./log-difference.ts";
+import {
+  compareImages,
+  equalsReversed,
+  firstDifference,
+  type ImageDifference,
+} from "./log-difference.ts";
 import { machineNumber, oneMachine } from "./machines.ts";
 import type { ObservedImages } from "./observed.ts";
 import type { Replayer } from "./replayer.ts";
@@ -63,6 +68,11 @@ export interface PolicyComparison {
    * pages; null: no such end is found, or none was looked for.
    */
   logPages: number | null;
+  /**
+   * It differs, and would equal the observed log at every sync if the bytes of each word of 64 bits
+   * stood in the other order: images of a big-endian host, whose log is made of words of its own.
+   */
+  reversedWords: boolean;
 }
 
 /** All of it. */
@@ -105,7 +115,7 @@ export async function ask(
   const comparison: Comparison = {
     observed: observed.name,
     policies: base.policies.map(({ policy, alias }) => ({
-      ...{ name: policy.name, alias, syncs: [], first: null, logPages: null },
+      ...{ name: policy.name, alias, syncs: [], first: null, logPages: null, reversedWords: true },
     })),
     withoutImage: [],
     withoutSync: [],
@@ -124,6 +134,7 @@ export async function ask(
   const compared = new Set(comparison.policies[0]?.syncs.map((sync) => sync.number));
   comparison.withoutSync = observed.numbers.filter((number) => !compared.has(number));
   for (const policy of comparison.policies) {
+    policy.reversedWords &&= !isEqual(policy);
     policy.first = await explainFirst(recording, base, wanted, policy, run);
   }
   if (userSpace && base.logPages === undefined) {
@@ -154,6 +165,7 @@ async function compareSync(
     const { index: round, caveats } = view.round;
     const sync = { round, number, mark: view.mark, file, caveats, straddles: false, ...difference };
     policy.syncs.push(sync);
+    policy.reversedWords &&= equalsReversed(predicted, image);
     straddles[index]?.add(predicted, image, (moved) => {
       sync.straddles = moved;
     });

@@ -39,6 +39,18 @@ export function compareImages(
   return { missing: missing.side, extra: extra.side };
 }
 
+/**
+ * Whether two images agree when the bytes of each word of 64 bits of `observed` are turned round:
+ * vhost.c set_bit_to_user() sets bits of native words, whose lowest byte stands last on a big-endian host.
+ */
+export function equalsReversed(predicted: Uint8Array, observed: Uint8Array): boolean {
+  const bytes = Math.ceil(Math.max(predicted.length, observed.length) / 8) * 8;
+  for (let at = 0; at < bytes; at++) {
+    if ((predicted[at] ?? 0) !== (observed[at ^ 7] ?? 0)) return false;
+  }
+  return true;
+}
+
 function sideRecorder(keep: number) {
   const side: OneSided = { pages: 0, runs: [], moreRuns: 0 };
   let end = -1;

@@ -20,6 +20,8 @@ import {
   stale,
 } from "../../src/index.ts";
 import { fileSource, nodeSurroundings } from "../../src/node/index.ts";
+import { textStyle } from "../../src/report/text/text-layout.ts";
+import { verifyText } from "../../src/report/text/verify-text.ts";
 import { coreModule, memorySource } from "../support/memory-source.ts";
 
 const TRACES = join(import.meta.dirname, "../../traces");
@@ -190,5 +192,46 @@ describe("answers", () => {
     });
     expect(differing).toEqual(observed.numbers.map(() => 0));
     expect(answer.images.map(({ number }) => number)).toEqual(observed.numbers);
+  });
+});
+
+describe("images of a big-endian host", () => {
+  const folder = "vhost-scsi/6.16.12+deb13-amd64/03-indirect";
+  const inOrder = observedIn(folder);
+  const turned: ObservedImages = {
+    ...inOrder,
+    async read(number) {
+      const image = await inOrder.read(number);
+      const words = new Uint8Array(Math.ceil(image.length / 8) * 8);
+      image.forEach((byte, at) => {
+        words[at ^ 7] = byte;
+      });
+      return words;
+    },
+  };
+  const told = async (observed: ObservedImages) => {
+    const recording = await recordingOf(`${folder}/trace.txt.gz`);
+    const policies = choosePolicies(["linux-6.16", "linux-6.1"]);
+    const answer = await compareLogs.ask(recording, { observed, policies });
+    return {
+      status: compareLogs.statusOf(answer),
+      words: answer.comparison.policies.map(({ reversedWords }) => reversedWords),
+      text: verifyText(answer, textStyle(false)).replaceAll(/\s+/g, " "),
+    };
+  };
+
+  test("differ, and the policy that explains them in the other order is named", async () => {
+    const { status, words, text } = await told(turned);
+    expect({ status, words }).toEqual({ status: 1, words: [true, false] });
+    expect(text).toMatch(
+      /^linux-6\.16 .*differs at .* at none when the bytes of each word/,
+    );
+    expect(text.match(/why: the images are a big-endian host's/g)).toHaveLength(1);
+  });
+
+  test("are not suspected where a policy equals them as they are", async () => {
+    const { status, words, text } = await told(inOrder);
+    expect({ status, words }).toEqual({ status: 0, words: [false, false] });
+    expect(text).not.toContain("big-endian");
   });
 });

@@ -43,6 +43,7 @@ export function verifyJson(tool: Tool, { asked, result, comparison }: Answer) {
       alias: policy.alias,
       equal: isEqual(policy),
       logPages: policy.logPages,
+      reversedWords: policy.reversedWords,
       syncs: policy.syncs.map((sync) => ({
         number: sync.number,
         round: sync.round,

@@ -35,7 +35,12 @@ export function comparisonSentence(comparison: Comparison): string {
       policy.logPages === null
         ? ""
         : `, and equals it with a log of ${policy.logPages / 8} bytes, which ends at page ${hex(policy.logPages - 1)}`;
-    parts.push(`${policyLabel(policy)} differs at ${bad} of ${countOf(syncs, "sync")}${end}`);
+    const words = policy.reversedWords
+      ? ", and at none when the bytes of each word of 64 bits are turned round"
+      : "";
+    parts.push(
+      `${policyLabel(policy)} differs at ${bad} of ${countOf(syncs, "sync")}${end}${words}`,
+    );
   }
   return `${parts.join("; ")}.`;
 }
@@ -101,8 +106,8 @@ function policyText(policy: PolicyComparison, result: MachineResult, style: Text
   return lines;
 }
 
-/** What the tool found out about the differences of a back end in user space. */
-function causesOf({ syncs, logPages }: PolicyComparison): string[] {
+/** What the tool found out about the differences. */
+function causesOf({ syncs, logPages, reversedWords }: PolicyComparison): string[] {
   const causes: string[] = [];
   const moved = syncs.filter((sync) => sync.straddles).map((sync) => `${sync.number}`);
   if (moved.length > 0) {
@@ -116,6 +121,12 @@ function causesOf({ syncs, logPages }: PolicyComparison): string[] {
     causes.push(
       `the back end's log is shorter than the guest's memory: a range that ends behind page ${hex(logPages - 1)} is ` +
         `dropped whole (--log-size ${logPages / 8})`,
+    );
+  }
+  if (reversedWords) {
+    causes.push(
+      "the images are a big-endian host's, whose log is made of words of its own order: turn the bytes of " +
+        "each word of 64 bits round, so that bit n of byte n / 8 is page n",
     );
   }
   return causes;
