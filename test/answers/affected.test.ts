@@ -105,6 +105,7 @@ test("devices that are QEMU's own are answered under qemu-device", async () => {
   expect(answer.result.machines[0]!.policies.map(({ name }) => name)).toEqual(["qemu-device"]);
   expect(answer.affected[0]).toMatchObject({ ownDevices: true, policy: "qemu-device" });
   expect(statusOf(answer)).toBe(0);
+  expect(textOf(answer)).toMatch(/^Not affected: the devices are QEMU's own/);
 });
 
 test("for a vhost-user back end no kernel is judged, nor any patch praised; --ran names its policy", () => {

@@ -223,9 +223,7 @@ describe("images of a big-endian host", () => {
   test("differ, and the policy that explains them in the other order is named", async () => {
     const { status, words, text } = await told(turned);
     expect({ status, words }).toEqual({ status: 1, words: [true, false] });
-    expect(text).toMatch(
-      /^linux-6\.16 .*differs at .* at none when the bytes of each word/,
-    );
+    expect(text).toMatch(/^linux-6\.16 .*differs at .* at none when the bytes of each word/);
     expect(text.match(/why: the images are a big-endian host's/g)).toHaveLength(1);
   });
 

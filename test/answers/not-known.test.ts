@@ -3,9 +3,11 @@
  * devices whose writes they cannot tell. Their first line, their numbers and their status say so.
  */
 import { describe, expect, test } from "vitest";
-import { affected, attribute, choosePolicies, lost, stale } from "../../src/index.ts";
+import { affected, attribute, choosePolicies, life, lost, stale } from "../../src/index.ts";
 import { reportJson } from "../../src/report/json/report-json.ts";
 import { staleJson } from "../../src/report/json/stale-json.ts";
+import { affectedSentences } from "../../src/report/text/affected-text.ts";
+import { explainText } from "../../src/report/text/explain-text.ts";
 import { reportText } from "../../src/report/text/report-text.ts";
 import { staleText } from "../../src/report/text/stale-text.ts";
 import { textStyle } from "../../src/report/text/text-layout.ts";
@@ -133,6 +135,19 @@ describe("a set of pages that is not known", () => {
   });
 });
 
+test("the life of a page without a verdict does not say that nothing wrote it", async () => {
+  const lived = async (mapped: boolean) => {
+    const log = migrationLog(element(mapped, "0x7000"));
+    const range = { gpa: 0x400000, len: 4096 };
+    return explainText(
+      await life.ask(await recordingOf(memorySource("qemu.log", log)), { range }),
+      PLAIN,
+    );
+  };
+  expect(await lived(false)).toMatch(/^0x400000-0x400fff \(1 page\): it is not known who wrote it/);
+  expect(await lived(true)).toMatch(/^0x400000-0x400fff \(1 page\): no write in this recording\./);
+});
+
 describe("a device that the recording shows, and its writes it cannot", () => {
   const seen = element(true, "0x7000");
 
@@ -164,6 +179,22 @@ describe("a device that the recording shows, and its writes it cannot", () => {
     );
     expect(said.report).toContain("Nothing was lost as far as this recording shows");
     expect(machine.certainty).toBe("lower");
+  });
+
+  test("QEMU's own devices do not acquit it: the first line of a report is no all-clear", async () => {
+    const first = async (...unseen: string[]) => {
+      const log = migrationLog([...unseen, ...seen]);
+      const answer = await affected.ask(await recordingOf(memorySource("qemu.log", log)));
+      return { answer: answer.affected[0]!.answer, text: affectedSentences(answer).join() };
+    };
+    expect(await first("vhost_dev_start 0x5000:virtio-net vrings:2")).toEqual({
+      answer: "unknown",
+      text: "Unknown: QEMU's own devices (qemu-device) lose nothing as far as this recording shows.",
+    });
+    expect(await first()).toEqual({
+      answer: "not-affected",
+      text: expect.stringMatching(/^Not affected: the devices are QEMU's own/),
+    });
   });
 
   test("the patches are no all-clear either", async () => {

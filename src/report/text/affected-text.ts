@@ -56,10 +56,13 @@ function answerSentence(affected: Affected, result: MachineResult): string {
   }
   const who = kernel ? vhostOf(kernel.release) : KERNEL;
   if (ownDevices) {
-    const left = amount(affected, certainty);
-    return answer === "affected"
-      ? `Affected, but not by vhost: the devices are QEMU's own (${policy}), and ${left}.`
-      : `Not affected: the devices are QEMU's own, no vhost kernel is involved (${policy}).`;
+    if (answer === "affected") {
+      const left = amount(affected, certainty);
+      return `Affected, but not by vhost: the devices are QEMU's own (${policy}), and ${left}.`;
+    }
+    return answer === "not-affected"
+      ? `Not affected: the devices are QEMU's own, no vhost kernel is involved (${policy}).`
+      : `Unknown: QEMU's own devices (${policy}) lose nothing as far as this recording shows.`;
   }
   if (answer === "affected") return `Affected: under ${who} ${amount(affected, certainty)}.`;
   if (answer === "not-affected") {

@@ -22,14 +22,15 @@ import { printable, type TextStyle, wrapText } from "./text-layout.ts";
 /** For people; the first line is the answer. Ends in a line feed. */
 export function explainText({ lives, result }: Pick<Answer, "lives" | "result">, style: TextStyle) {
   return machinesText({ ...result, inputs: [] }, style, {
-    headline: (_, index) => lifeSentence(lives[index]!),
+    headline: (machine, index) => lifeSentence(lives[index]!, machine),
     sections: (machine, facts, index) => lifeSections(lives[index]!, machine, facts, style),
   });
 }
 
-function lifeSentence(life: Life): string {
+function lifeSentence(life: Life, { verdict }: MachineResult): string {
   const pages = life.len / PAGE_BYTES;
   const what = `${byteRange(life.gpa, life.len)} (${countOf(pages, "page")})`;
+  if (life.writes === 0 && !verdict) return `${what}: it is not known who wrote it, nor whether.`;
   if (life.writes === 0) return `${what}: no write in this recording.`;
   return `${what}: ${countOf(life.writes, "write")}${outsideText(life)}.`;
 }
@@ -46,7 +47,7 @@ function lifeSections(
   // Without a write or a verdict the events follow at once.
   const bare = life.writes === 0 && verdicts.length === 0;
   return [
-    [style.bold(lifeSentence(life)), ...(bare ? events : [])],
+    [style.bold(lifeSentence(life, machine)), ...(bare ? events : [])],
     life.writes === 0
       ? []
       : life.policies.flatMap((policy) => wrapText(policyText(policy), "  ", "    ")),
