@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { affected, attribute, choosePolicies, lost, stale } from "../../src/index.ts";
 import { reportJson } from "../../src/report/json/report-json.ts";
 import { staleJson } from "../../src/report/json/stale-json.ts";
+import { attributeText } from "../../src/report/text/attribute-text.ts";
 import { reportText } from "../../src/report/text/report-text.ts";
 import { staleText } from "../../src/report/text/stale-text.ts";
 import { textStyle } from "../../src/report/text/text-layout.ts";
@@ -186,5 +187,36 @@ describe("a device that the recording shows, and its writes it cannot", () => {
     );
     const { statuses } = await answersOf(log);
     expect(statuses[0]).toBe(1);
+  });
+});
+
+describe("events that are missing from the middle", () => {
+  const seen = element(true, "0x7000");
+  // Two writers of one log in one line: what the first one told is not read.
+  const damaged = [...seen, "virtqueue_pop vq 0x60"];
+
+  test("no page is as far as recorded, the status is not 0, the host is not cleared", async () => {
+    const { machine, ...said } = await answersOf(migrationLog(damaged));
+    expect(codes(machine.limits)).toContain("events-unread");
+    expect(said.statuses).toEqual([3, 3]);
+    expect(affected.statusOf(said.affected)).toBe(3);
+    expect(said.staleText).toMatch(
+      /^Stale at the destination under [^:]*: no page as far as recorded/,
+    );
+    const own = await affected.ask(await recordingOf(memorySource("q", migrationLog(damaged))));
+    expect(own.affected[0]!.answer).toBe("unknown");
+    const text = reportText(own, PLAIN, 8, { asksAffected: true, qemu: null, files: [] });
+    expect(text.replace(/\s+/g, " ")).toMatch(
+      /^Unknown: the devices are QEMU's own, and no page is stale at the destination \(qemu-device\) as far as/,
+    );
+  });
+
+  test("attribute says it, too", async () => {
+    const log = migrationLog(damaged);
+    const answer = await attribute.ask(await recordingOf(memorySource("qemu.log", log)));
+    expect(attribute.statusOf(answer)).toBe(3);
+    expect(attributeText(answer, PLAIN)).toMatch(
+      /^Without the series no page is lost as far as this recording shows\./,
+    );
   });
 });
