@@ -70,6 +70,10 @@ export class Devices {
   readonly all: Device[] = [];
   /** Ioctls whose return was not seen before the same thread's next one. */
   unanswered = 0;
+  /** Returns of ioctls whose entry was not seen, where the same thread's ioctls were before. */
+  unentered = 0;
+  /** Threads of which an ioctl or its return was seen. */
+  readonly #callers = new Set<number>();
   /** Devices that found no room. */
   refused = 0;
 
@@ -226,12 +230,18 @@ export class Devices {
     };
     if (this.#pending.has(head.pid)) this.unanswered++;
     else if (this.#pending.size >= MAX_PENDING) this.#pending.clear();
+    this.#noteCaller(head.pid);
     this.#pending.set(head.pid, pending);
     const named = pending.device;
     if (!named || named.driver !== null || driver === null) return;
     named.driver = driver;
     const number = DRIVERS[driver];
     if (number !== undefined) this.#core.exports.setDriver(named.number, number);
+  }
+
+  #noteCaller(pid: number): void {
+    if (this.#callers.size >= MAX_PENDING) this.#callers.clear();
+    this.#callers.add(pid);
   }
 
   #words(at: number): bigint[] {
@@ -337,7 +347,12 @@ export class Devices {
   /** Return of an ioctl: applies it when it succeeded. */
   leave(head: RecordHead, at: number): IoctlEffect | null {
     const pending = this.#pending.get(head.pid);
-    if (!pending) return null;
+    if (!pending) {
+      // The first one of a thread may have been entered before the recording began.
+      if (this.#callers.has(head.pid)) this.unentered++;
+      this.#noteCaller(head.pid);
+      return null;
+    }
     this.#pending.delete(head.pid);
     const ret = this.#core.view.getBigInt64(at + EVENT_RET, true);
     if (ret !== 0n) {

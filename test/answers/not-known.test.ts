@@ -219,4 +219,28 @@ describe("events that are missing from the middle", () => {
       /^Without the series no page is lost as far as this recording shows\./,
     );
   });
+
+  test("ioctls that return and were never entered: what they changed is not known", async () => {
+    const guest = new Guest();
+    guest
+      .submit(7, [[0x300000, 64]])
+      .used(2, 7)
+      .sync(0);
+    const events = guest.events.map((event) => JSON.stringify(event));
+    const after = (count: number) =>
+      Array.from({ length: count }, (_, i) =>
+        JSON.stringify({ event: "ioctl_ret", ts: `${10 ** 15 + i}`, cpu: 0, pid: 77, ret: 0 }),
+      );
+    const ask = async (count: number) =>
+      (
+        await lost.ask(
+          await recordingOf(memorySource("t", [...events, ...after(count)].join("\n"))),
+        )
+      ).result.machines[0]!;
+    // One may have been entered before the recording began.
+    expect(codes((await ask(1)).limits)).not.toContain("ioctls-unseen");
+    const machine = await ask(3);
+    expect(machine.limits.find(({ code }) => code === "ioctls-unseen")?.text).toMatch(/^2 ioctls/);
+    expect(machine.certainty).toBe("bounds");
+  });
 });
