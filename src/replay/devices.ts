@@ -27,6 +27,7 @@ import {
 import type { Core } from "../core/core.ts";
 import type { RecordHead } from "../core/event-record.ts";
 import type { Queue } from "../core/queue-record.ts";
+import type { Feed } from "../formats/feed.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName } from "../vhost/ioctl.ts";
 import { messageName } from "../vhost/message.ts";
@@ -209,17 +210,18 @@ export class Devices {
     return found;
   }
 
-  /** Entry of an ioctl; `symbol` resolves the probe's address to a function. */
+  /** Entry of an ioctl; `feed` resolves the probe's address to a function. */
   async enter(
     head: RecordHead,
     at: number,
     place: Place,
-    symbol: (ip: bigint) => string | null | Promise<string | null>,
+    feed: Pick<Feed, "symbol" | "probesKernel">,
   ): Promise<void> {
     const view = this.#core.view;
     const name = ioctlName(view.getUint32(at + EVENT_CMD, true));
     const ip = view.getBigUint64(at + EVENT_IP, true);
-    const driver = driverOf(null, await symbol(ip)) ?? driverOf(name, null);
+    const probed = driverOf(null, await feed.symbol(ip));
+    const driver = probed ?? driverOf(name, null);
     const pending: PendingIoctl = {
       name,
       device: this.#named(view.getBigUint64(at + EVENT_VS, true), head.pid, driver),
@@ -233,6 +235,8 @@ export class Devices {
     this.#noteCaller(head.pid);
     this.#pending.set(head.pid, pending);
     const named = pending.device;
+    // Its start may be missing; that it is no back end of user space is known.
+    if (named && probed !== null && feed.probesKernel) this.#ioctls.serves(named);
     if (!named || named.driver !== null || driver === null) return;
     named.driver = driver;
     const number = DRIVERS[driver];
