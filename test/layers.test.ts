@@ -98,7 +98,7 @@ const CORE_FLOORS = ["base", "known", "decode", "pages", "migration", "device"];
 const CORE = sources("assembly")
   .flatMap(importsOf)
   .map((one) => ({ ...one, to: one.to.endsWith(".ts") ? one.to : `${one.to}.ts` }))
-  .filter(({ to }) => !/^assembly\/(drain-)?abi\.ts$/.test(to));
+  .filter(({ to }) => !ABI.includes(to));
 
 function coreFloor(file: string): number {
   const [, folder, inside] = file.split("/");

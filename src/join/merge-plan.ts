@@ -3,6 +3,7 @@
  * only tells what arrived, and which events two recordings of one QEMU both have.
  */
 
+import { EventKind } from "../../assembly/abi.ts";
 import type { Source } from "../bytes/source.ts";
 import { RecordingError } from "../model/place.ts";
 import type { InputSummary } from "../model/result.ts";
@@ -35,6 +36,11 @@ export interface MergePlan {
   /** Where two inputs record the same and each has events of its own; one sentence each. */
   differing: string[];
   zeros: ZeroPages | null;
+  /**
+   * Of a migration whose destination is replayed with its source, as with multifd: the space of the QEMU
+   * that sends, and those that receive. What they receive tells of the sender's machine.
+   */
+  received: { from: number; by: ReadonlySet<number> } | null;
   /** A send and a write that are closer than this have no order, ns. */
   tolerance: bigint;
   /** What was decided, for people; one sentence each. */
@@ -60,6 +66,7 @@ export async function planMerge(recording: Recording, buffers = false): Promise<
     repeated: [],
     differing: [],
     zeros: null,
+    received: null,
     tolerance: 0n,
     notes: [],
   };
@@ -156,7 +163,20 @@ function takeReplayed(looks: readonly FirstLook[], recording: Recording, plan: M
     });
   });
   plan.tolerance = toleranceOf(plan.inputs, replayed, clock);
+  const spacesOf = (does: (look: FirstLook) => boolean): number[] =>
+    replayed.flatMap((look, i) => (does(look) ? [spaces[i]!] : []));
+  const from = spacesOf((look) => look.saves > 0 || counted(look, PACKETS_SENT) > 0);
+  const by = spacesOf((look) => look.loads > 0 || counted(look, PACKETS_RECEIVED) > 0);
+  const others = new Set(by.filter((space) => !from.includes(space)));
+  plan.received = from[0] !== undefined && others.size > 0 ? { from: from[0], by: others } : null;
 }
+
+/** Packets of multifd. */
+const PACKETS_SENT = [EventKind.QPacketFill, EventKind.QPacketSend];
+const PACKETS_RECEIVED = [EventKind.QPacketUnfill, EventKind.QPacketRecv];
+
+const counted = (look: FirstLook, kinds: readonly EventKind[]): number =>
+  kinds.reduce((sum, kind) => sum + (look.kinds[kind] ?? 0), 0);
 
 /**
  * Recordings of the same QEMU from which its events are rather taken, best first: those whose

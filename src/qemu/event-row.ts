@@ -11,7 +11,8 @@ export type Role = "source" | "destination" | "both";
 
 /**
  * What the redaction does with an argument. keep: as it is; none: 0 or empty; address: of an object
- * in QEMU, renamed, equal stays equal; gpa: a guest-physical address, its page moves; host: where RAM
+ * in QEMU, renamed, equal stays equal; device: the name of a virtio device, kept when it is QEMU's own;
+ * gpa: a guest-physical address, its page moves; host: where RAM
  * lies in QEMU, moves with all of RAM; tag: of a SCSI command, renamed; block, state: a word, kept
  * when it is QEMU's own; listener: whether it is a vhost's; block-offset, block-host: of a page that
  * is sent or received, moves with the page; slot-page: pages from the beginning of a KVM slot, the
@@ -22,6 +23,7 @@ export type Redaction =
   | "keep"
   | "none"
   | "address"
+  | "device"
   | "gpa"
   | "host"
   | "tag"

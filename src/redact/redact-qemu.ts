@@ -64,6 +64,8 @@ export class QemuRedactor {
         return nothing(event.name, name);
       case "address":
         return hex(map.user(this.#space, bits()));
+      case "device":
+        return map.words.device(text);
       case "gpa":
         return hex(map.gpa(bits()));
       case "host":

@@ -17,6 +17,15 @@ const STATES: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
+/** VirtIODevice.name of devices that a vhost may serve: hw/virtio/virtio.c virtio_device_names, vhost-scsi.c. */
+const DEVICES: ReadonlySet<string> = new Set(
+  (
+    "virtio-net virtio-blk virtio-scsi virtio-vsock virtio-user-fs virtio-fs virtio-crypto virtio-gpu " +
+    "virtio-input virtio-sound virtio-i2c virtio-gpio virtio-rng vhost-scsi vhost-user-scsi vhost-vsock " +
+    "vhost-user-blk vhost-user-fs vhost-vdpa"
+  ).split(" "),
+);
+
 /** Words of the names of syncs in scripts that are published with this project. */
 const SYNC_WORDS: ReadonlySet<string> = new Set(
   (
@@ -30,6 +39,7 @@ const SYNC_WORDS: ReadonlySet<string> = new Set(
 export interface Words {
   ramBlock(name: string): string;
   state(name: string): string;
+  device(name: string): string;
   syncName(name: string): string;
   /** Of a migration listener: only whether it is vhost's matters. */
   listener(name: string): string;
@@ -43,6 +53,7 @@ export function wordsOf(prf: Prf): Words {
   return {
     ramBlock: (name) => (name === "" || RAM_BLOCKS.has(name) ? name : `ram-${keyed(name)}`),
     state: (name) => (name === "" || STATES.has(name) ? name : `state-${keyed(name)}`),
+    device: (name) => (name === "" || DEVICES.has(name) ? name : `device-${keyed(name)}`),
     syncName: (name) =>
       name.split(/[-_ ]/).every((word) => word === "" || SYNC_WORDS.has(word))
         ? name

@@ -201,7 +201,7 @@ export class Replay implements Shared {
         if (head.kind > EventKind.Other) {
           const { space } = feedOfStream(this.inputs, stream);
           this.whose.meetQemu(space, head.pid);
-          await (await this.#machine(input(space))).follower.event(head, at, place, space);
+          await (await this.#machineOfQemu(space)).follower.event(head, at, place, space);
         }
     }
   }
@@ -211,6 +211,12 @@ export class Replay implements Shared {
     const index = this.whose.of(name);
     while (this.machines.length <= index) await this.#addMachine();
     return this.machines[index]!.use();
+  }
+
+  /** The machine that a QEMU's recording tells of: what one receives is told of the one that sends. */
+  #machineOfQemu(space: number): Promise<MachineReplay> {
+    const { received } = this.plan;
+    return this.#machine(input(received?.by.has(space) ? received.from : space));
   }
 
   /** One more machine: the syncs before its first event ended rounds of it, in which nothing happened. */
@@ -231,7 +237,7 @@ export class Replay implements Shared {
     const head = readHead(this.core, at);
     if (head.kind > EventKind.Other) {
       this.whose.meetQemu(space, head.pid);
-      const machine = await this.#machine(input(space));
+      const machine = await this.#machineOfQemu(space);
       exports.placeSpace(space, machine.number - 1);
       if (this.plan.zeros) installZeros(this.core, this.plan.zeros);
       return;

@@ -15,6 +15,7 @@ import { fitsDrivers } from "../vhost/policy-row.ts";
 import { UNORDERED } from "./clock-limit.ts";
 import type { Device } from "./device.ts";
 import { readFindings } from "./finding.ts";
+import { withoutIdle } from "./idle-machines.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
 import type { MachineReplay } from "./machine-replay.ts";
 import { withoutNumbers } from "./not-known.ts";
@@ -130,13 +131,15 @@ function policyResults(
 
 /** The result of a replay that has run to its end. */
 export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayResult {
+  const all = replay.machines.map((machine) => summariseMachine(machine.use(), inputs));
+  const { machines, notes } = withoutIdle(all);
   return {
     inputs: [...inputs, ...replay.plan.destinations, ...replay.plan.repeated].map((input, i) => ({
       ...input,
       gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
-      notes: i === 0 ? [...input.notes, ...replay.plan.notes] : input.notes,
+      notes: i === 0 ? [...input.notes, ...replay.plan.notes, ...notes] : input.notes,
     })),
-    machines: replay.machines.map((machine) => summariseMachine(machine.use(), inputs)),
+    machines,
     eventsReplayed: replay.core.exports.eventsReplayed(),
   };
 }

@@ -6,6 +6,9 @@ import { counted } from "../model/counted.ts";
 import type { Place } from "../model/place.ts";
 import type { DeviceSummary, InputSummary, Limit } from "../model/result.ts";
 
+/** Code of the limit: with it, no loss that was seen is no all-clear. */
+export const UNSEEN = "devices-unseen";
+
 /** Devices that are kept one by one. */
 const MOST_STARTED = 4096;
 /** Places and names that a limit lists. */
@@ -88,7 +91,7 @@ export function unseenLimit(
     ...new Set(events.map((event) => event.what)),
   ];
   return {
-    code: "devices-unseen",
+    code: UNSEEN,
     text:
       `The recording shows ${listed(what)}, and not what is written there: these writes are missing here, ` +
       "and that none was seen to be lost does not say that none is.",

@@ -31,7 +31,7 @@ describe("README", () => {
   });
 
   test("is short: long outputs are in the tour", () => {
-    expect(README.split("\n").length).toBeLessThanOrEqual(131);
+    expect(README.split("\n").length).toBeLessThanOrEqual(121);
   });
 
   test("its shell commands name scripts that exist", () => {

@@ -24,13 +24,15 @@ interface Item {
 function datOf(items: readonly Item[], cpus: number): Uint8Array {
   const pageOf = (cpu: number): Uint8Array => {
     const own = items.filter((item) => item.cpu === cpu);
-    let at = own[0]?.ns ?? 0;
+    // A page of zeros is none that a kernel writes.
+    if (own.length === 0) return new Uint8Array(0);
+    let at = own[0]!.ns;
     const events = own.map(({ ns, head }) => {
       const delta = ns - at;
       at = ns;
       return { kind: "event" as const, delta, payload: pop(head) };
     });
-    return ringPage({ timestamp: BigInt(own[0]?.ns ?? 0), items: events });
+    return ringPage({ timestamp: BigInt(own[0]!.ns), items: events });
   };
   return makeTraceDat({
     version: 7,

@@ -151,7 +151,7 @@ describe("summaries", () => {
     expect(ownersText(table.summarise(asked))).toEqual([
       "  3  swap cache page of systemd, pid 1",
       "  1  slab page",
-      '  1  anon page of a "quoted"??name',
+      '  1  anon page of a "quoted"\\x0d\\x0aname',
       "  3  of an owner that the file does not name",
     ]);
     expect(ownersText(table.summarise(asked), 1)[1]).toBe("  2  of 2 more owners");

@@ -7,7 +7,7 @@ import { LOG_INDEX_SCHEMA } from "../../report/json/log-index.ts";
 
 const INDEX = "index.json";
 /** A folder of an earlier version of ours is ours as well. */
-const ANY_NUMBER = LOG_INDEX_SCHEMA.replace(/\d+$/, "");
+const ANY_NUMBER = LOG_INDEX_SCHEMA.replace(/\/\d{1,9}$/, "/");
 /**
  * New files wait here until all of them are complete. While it stands in a folder, what else is there
  * may be of two runs: readers refuse it (observed.ts), and the next run of `log` takes it away.
@@ -91,7 +91,7 @@ async function isOwnIndex(path: string): Promise<boolean> {
   try {
     const index: unknown = JSON.parse(await readFile(path, "utf8"));
     const schema = (index as { schema?: unknown } | null)?.schema;
-    return typeof schema === "string" && schema.replace(/\d+$/, "") === ANY_NUMBER;
+    return typeof schema === "string" && schema.replace(/\/\d{1,9}$/, "/") === ANY_NUMBER;
   } catch {
     return false;
   }

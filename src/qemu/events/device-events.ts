@@ -19,7 +19,7 @@ const BLK = {
   redact: { vdev: "address", req: "none", sector: "none", nsectors: "none" },
   tells: "a device is a virtio-blk",
 } as const;
-const VRINGS = { dev: "address", name: "none", vrings: "none" } as const;
+const VRINGS = { dev: "address", name: "device", vrings: "none" } as const;
 
 export const DEVICE_EVENTS: readonly EventRow[] = [
   {

@@ -10,7 +10,7 @@ const count = (n: number | null): string => (n === null ? "not known" : n.toLoca
 /** Numbers of a sentence stand out. */
 function emphasised(sentence: string): TemplateResult[] {
   return sentence
-    .split(/(\b\d[\d,]* (?:guest )?pages?\b|\bno (?:guest )?page\b)/)
+    .split(/(\b\d[\d,]{0,20} (?:guest )?pages?\b|\bno (?:guest )?page\b)/)
     .map((part, i) => {
       if (i % 2 === 0) return html`${part}`;
       return html`<strong class=${/^no/.test(part) ? "none" : ""}>${part}</strong>`;
