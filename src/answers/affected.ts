@@ -120,8 +120,8 @@ export async function ask(
 
 /**
  * 0: the kernel that ran left nothing behind; where it is not told, no policy does. 1: pages are stale
- * or lost. 3: of a machine at least there is no verdict, or devices whose writes are not recorded leave
- * it open.
+ * or lost. 3: of a machine at least there is no verdict, or pages may be missing from what is
+ * counted (`leavesOpen`).
  */
 export function statusOf({ affected, result }: Pick<Answer, "affected" | "result">): 0 | 1 | 3 {
   return worstStatus(result.machines.map((machine, i) => machineStatus(machine, affected[i]!)));
@@ -135,7 +135,7 @@ export function machineStatus(machine: MachineResult, affected: Affected): 0 | 1
       ? affected.answer === "affected"
       : machine.policies.some(({ lost }) => lost !== null && lost > 0);
   if (some) return 1;
-  return leavesOpen(machine.limits) ? 3 : 0;
+  return leavesOpen(machine) ? 3 : 0;
 }
 
 function onlyOwnDevices({ devices }: MachineResult): boolean {
@@ -196,9 +196,7 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
 function answerOf(result: MachineResult, policy: string | null, any: boolean): Affected["answer"] {
   if (!result.verdict || policy === null) return "unknown";
   if (any) return "affected";
-  if (leavesOpen(result.limits)) return "unknown";
-  const bound = result.certainty === "exact" || result.certainty === "upper";
-  return bound || toldByQemu(result) !== null ? "not-affected" : "unknown";
+  return leavesOpen(result) ? "unknown" : "not-affected";
 }
 
 /** Pages by the write that the policy left out last: what logs it would have had them sent again. */

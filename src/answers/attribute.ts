@@ -37,8 +37,8 @@ export async function ask(
 }
 
 /**
- * 0: nothing is lost, or the series saves all of it. 1: pages stay lost. 3: no verdict, or devices
- * whose writes are not recorded leave it open.
+ * 0: nothing is lost, or the series saves all of it. 1: pages stay lost. 3: no verdict, or pages may
+ * be missing from what is counted (`leavesOpen`).
  */
 export function statusOf({
   attributions,
@@ -48,7 +48,7 @@ export function statusOf({
     attributions.map(({ lost, prefix }, i) => {
       if (lost === null) return 3;
       if (prefix === null) return 1;
-      return leavesOpen(result.machines[i]!.limits) ? 3 : 0;
+      return leavesOpen(result.machines[i]!) ? 3 : 0;
     }),
   );
 }

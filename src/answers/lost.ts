@@ -21,17 +21,17 @@ export async function ask(
 
 /**
  * 0: nothing lost. 1: pages lost by at least one policy. 3: of a machine at least there is no verdict, or
- * devices whose writes are not recorded leave it open.
+ * pages may be missing from what is counted (`leavesOpen`).
  */
 export function statusOf({ result }: Pick<Answer, "result">): 0 | 1 | 3 {
   return worstStatus(result.machines.map(machineStatus));
 }
 
 /** The same of one machine. */
-export function machineStatus({ verdict, policies, limits }: MachineResult): 0 | 1 | 3 {
-  if (!verdict) return 3;
-  if (policies.some(({ lost }) => lost !== null && lost > 0)) return 1;
-  return leavesOpen(limits) ? 3 : 0;
+export function machineStatus(machine: MachineResult): 0 | 1 | 3 {
+  if (!machine.verdict) return 3;
+  if (machine.policies.some(({ lost }) => lost !== null && lost > 0)) return 1;
+  return leavesOpen(machine) ? 3 : 0;
 }
 
 /** The driver's name when all devices that did something have the same, otherwise `vhost`. */

@@ -1,8 +1,11 @@
 /** When an answer of "none" is no all-clear. */
-import type { Limit } from "../model/result.ts";
-import { UNSEEN } from "../replay/unseen-devices.ts";
+import type { MachineResult } from "../model/result.ts";
 
-/** Whether devices write in this machine of which nothing is recorded: what they did is open. */
-export function leavesOpen(limits: readonly Limit[]): boolean {
-  return limits.some(({ code }) => code === UNSEEN);
+/**
+ * Whether pages may be missing from what is counted: events were lost or cannot be read, devices write of
+ * which nothing is recorded, or the order or owner of writes is not known. At most none is none; at
+ * least none is not.
+ */
+export function leavesOpen({ certainty }: Pick<MachineResult, "certainty">): boolean {
+  return certainty === "lower" || certainty === "bounds";
 }

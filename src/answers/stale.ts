@@ -61,7 +61,7 @@ function ownersOf(verdict: MigrationVerdict, owners: Owners): VerdictOwners {
 
 /**
  * 0: no page is stale, under any policy asked for. 1: some are or may be. 3: no migration, or it is not
- * known, of a machine at least.
+ * known, of a machine at least; or pages may be missing from what is counted (`leavesOpen`).
  */
 export function statusOf({ result }: Pick<Answer, "result">): 0 | 1 | 3 {
   // A host has machines that nobody migrates: they are no open question where another one is.
@@ -74,7 +74,7 @@ export function machineStatus(machine: MachineResult): 0 | 1 | 3 {
   const migration = mainMigration(machine);
   if (migration === null || !machine.verdict) return 3;
   if (migration.verdicts.some(({ worst }) => worst !== null && worst > 0)) return 1;
-  return migration.verdicts.length > 0 && leavesOpen(machine.limits) ? 3 : 0;
+  return migration.verdicts.length > 0 && leavesOpen(machine) ? 3 : 0;
 }
 
 /** The migration that a report speaks of: the last one that has a verdict, else the last one. */

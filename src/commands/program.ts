@@ -21,8 +21,8 @@ Examples:
   vhost-replay verify migration.dat --observed syncs/ --policy linux-6.16
 
 Exit status: 0 nothing lost (or equal), 1 pages lost (or different), 2 usage, or
-input that cannot be read, 3 the recording carries no verdict, 70 a bug in
-vhost-replay, 130 interrupted.
+input that cannot be read, 3 the recording carries no verdict, or none was lost
+only as far as it shows, 70 a bug in vhost-replay, 130 interrupted.
 `;
 
 /** Runs the arguments after the program's name; returns the exit status and never throws. */

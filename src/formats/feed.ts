@@ -23,6 +23,8 @@ export interface Feed {
   marker?(text: string): void;
   /** Where the record with this `place` stands. */
   place(stream: number, place: number): Place;
+  /** `symbol` is the function that a probe of the kernel sat in, not one that a driver's name stands for. */
+  readonly probesKernel?: true;
   /** Name of the probed function that a record's EVENT_IP means; null when not known. */
   symbol(ip: bigint): string | null | Promise<string | null>;
   /** What is known of the input now: complete when the replay has ended. */

@@ -311,6 +311,8 @@ class FtraceText implements Feed {
     return { file: this.#file, at: atLine(place) };
   }
 
+  readonly probesKernel = true;
+
   symbol(ip: bigint): string | null {
     const at = Number(ip);
     if (at === 0) return null;

@@ -244,6 +244,8 @@ class RingFeed implements Feed {
     return this.#rings[stream - this.firstStream]?.buffer.name ?? "";
   }
 
+  readonly probesKernel = true;
+
   /** Without the symbols, for damage or for the file's end, a driver has no name: a note, and no loss. */
   async symbol(ip: bigint): Promise<string | null> {
     try {

@@ -46,6 +46,11 @@ export class DeviceIoctls {
     this.#sessions = sessions;
   }
 
+  /** The kernel serves this device, whether its start is recorded or not. */
+  serves({ number }: Device): void {
+    this.#core.exports.noteDeviceState(number, STARTED);
+  }
+
   /** An ioctl returned 0, or a message took effect. */
   apply(pending: PendingIoctl): IoctlEffect | null {
     const { exports } = this.#core;

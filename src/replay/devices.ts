@@ -27,6 +27,7 @@ import {
 import type { Core } from "../core/core.ts";
 import type { RecordHead } from "../core/event-record.ts";
 import type { Queue } from "../core/queue-record.ts";
+import type { Feed } from "../formats/feed.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName } from "../vhost/ioctl.ts";
 import { messageName } from "../vhost/message.ts";
@@ -70,6 +71,10 @@ export class Devices {
   readonly all: Device[] = [];
   /** Ioctls whose return was not seen before the same thread's next one. */
   unanswered = 0;
+  /** Returns of ioctls whose entry was not seen, where the same thread's ioctls were before. */
+  unentered = 0;
+  /** Threads of which an ioctl or its return was seen. */
+  readonly #callers = new Set<number>();
   /** Devices that found no room. */
   refused = 0;
 
@@ -205,17 +210,18 @@ export class Devices {
     return found;
   }
 
-  /** Entry of an ioctl; `symbol` resolves the probe's address to a function. */
+  /** Entry of an ioctl; `feed` resolves the probe's address to a function. */
   async enter(
     head: RecordHead,
     at: number,
     place: Place,
-    symbol: (ip: bigint) => string | null | Promise<string | null>,
+    feed: Pick<Feed, "symbol" | "probesKernel">,
   ): Promise<void> {
     const view = this.#core.view;
     const name = ioctlName(view.getUint32(at + EVENT_CMD, true));
     const ip = view.getBigUint64(at + EVENT_IP, true);
-    const driver = driverOf(null, await symbol(ip)) ?? driverOf(name, null);
+    const probed = driverOf(null, await feed.symbol(ip));
+    const driver = probed ?? driverOf(name, null);
     const pending: PendingIoctl = {
       name,
       device: this.#named(view.getBigUint64(at + EVENT_VS, true), head.pid, driver),
@@ -226,12 +232,20 @@ export class Devices {
     };
     if (this.#pending.has(head.pid)) this.unanswered++;
     else if (this.#pending.size >= MAX_PENDING) this.#pending.clear();
+    this.#noteCaller(head.pid);
     this.#pending.set(head.pid, pending);
     const named = pending.device;
+    // Its start may be missing; that it is no back end of user space is known.
+    if (named && probed !== null && feed.probesKernel) this.#ioctls.serves(named);
     if (!named || named.driver !== null || driver === null) return;
     named.driver = driver;
     const number = DRIVERS[driver];
     if (number !== undefined) this.#core.exports.setDriver(named.number, number);
+  }
+
+  #noteCaller(pid: number): void {
+    if (this.#callers.size >= MAX_PENDING) this.#callers.clear();
+    this.#callers.add(pid);
   }
 
   #words(at: number): bigint[] {
@@ -337,7 +351,12 @@ export class Devices {
   /** Return of an ioctl: applies it when it succeeded. */
   leave(head: RecordHead, at: number): IoctlEffect | null {
     const pending = this.#pending.get(head.pid);
-    if (!pending) return null;
+    if (!pending) {
+      // The first one of a thread may have been entered before the recording began.
+      if (this.#callers.has(head.pid)) this.unentered++;
+      this.#noteCaller(head.pid);
+      return null;
+    }
     this.#pending.delete(head.pid);
     const ret = this.#core.view.getBigInt64(at + EVENT_RET, true);
     if (ret !== 0n) {

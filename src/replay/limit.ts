@@ -201,6 +201,14 @@ export function findLimits(
       `${counted(run.shared.devices.unanswered, "ioctl")} never returned in the recording: whether they took effect is not known.`,
     );
   }
+  if (run.shared.devices.unentered > 0) {
+    add(
+      "ioctls-unseen",
+      "both",
+      `${counted(run.shared.devices.unentered, "ioctl")} returned whose entry is not in the recording: what they ` +
+        "changed is not known.",
+    );
+  }
   for (const text of run.plan.differing) add("repeat-differs", "more", text);
   const disorder = inputs.reduce((sum, input) => sum + input.outOfOrder, 0);
   if (disorder > 0) {

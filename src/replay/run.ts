@@ -164,7 +164,7 @@ export class Replay implements Shared {
     switch (head.kind) {
       case EventKind.Ioctl: {
         const { feed } = feedOfStream(this.inputs, stream);
-        await this.devices.enter(head, at, place, (ip) => feed.symbol(ip));
+        await this.devices.enter(head, at, place, feed);
         break;
       }
       case EventKind.IoctlRet:

@@ -7,6 +7,7 @@ import { affected, attribute, choosePolicies, life, lost, stale } from "../../sr
 import { reportJson } from "../../src/report/json/report-json.ts";
 import { staleJson } from "../../src/report/json/stale-json.ts";
 import { affectedSentences } from "../../src/report/text/affected-text.ts";
+import { attributeText } from "../../src/report/text/attribute-text.ts";
 import { explainText } from "../../src/report/text/explain-text.ts";
 import { reportText } from "../../src/report/text/report-text.ts";
 import { staleText } from "../../src/report/text/stale-text.ts";
@@ -217,5 +218,60 @@ describe("a device that the recording shows, and its writes it cannot", () => {
     );
     const { statuses } = await answersOf(log);
     expect(statuses[0]).toBe(1);
+  });
+});
+
+describe("events that are missing from the middle", () => {
+  const seen = element(true, "0x7000");
+  // Two writers of one log in one line: what the first one told is not read.
+  const damaged = [...seen, "virtqueue_pop vq 0x60"];
+
+  test("no page is as far as recorded, the status is not 0, the host is not cleared", async () => {
+    const { machine, ...said } = await answersOf(migrationLog(damaged));
+    expect(codes(machine.limits)).toContain("events-unread");
+    expect(said.statuses).toEqual([3, 3]);
+    expect(affected.statusOf(said.affected)).toBe(3);
+    expect(said.staleText).toMatch(
+      /^Stale at the destination under [^:]*: no page as far as recorded/,
+    );
+    const own = await affected.ask(await recordingOf(memorySource("q", migrationLog(damaged))));
+    expect(own.affected[0]!.answer).toBe("unknown");
+    const text = reportText(own, PLAIN, 8, { asksAffected: true, qemu: null, files: [] });
+    expect(text.replace(/\s+/g, " ")).toMatch(
+      /^Unknown: the devices are QEMU's own, and no page is stale at the destination \(qemu-device\) as far as/,
+    );
+  });
+
+  test("attribute says it, too", async () => {
+    const log = migrationLog(damaged);
+    const answer = await attribute.ask(await recordingOf(memorySource("qemu.log", log)));
+    expect(attribute.statusOf(answer)).toBe(3);
+    expect(attributeText(answer, PLAIN)).toMatch(
+      /^Without the series no page is lost as far as this recording shows\./,
+    );
+  });
+
+  test("ioctls that return and were never entered: what they changed is not known", async () => {
+    const guest = new Guest();
+    guest
+      .submit(7, [[0x300000, 64]])
+      .used(2, 7)
+      .sync(0);
+    const events = guest.events.map((event) => JSON.stringify(event));
+    const after = (count: number) =>
+      Array.from({ length: count }, (_, i) =>
+        JSON.stringify({ event: "ioctl_ret", ts: `${10 ** 15 + i}`, cpu: 0, pid: 77, ret: 0 }),
+      );
+    const ask = async (count: number) =>
+      (
+        await lost.ask(
+          await recordingOf(memorySource("t", [...events, ...after(count)].join("\n"))),
+        )
+      ).result.machines[0]!;
+    // One may have been entered before the recording began.
+    expect(codes((await ask(1)).limits)).not.toContain("ioctls-unseen");
+    const machine = await ask(3);
+    expect(machine.limits.find(({ code }) => code === "ioctls-unseen")?.text).toMatch(/^2 ioctls/);
+    expect(machine.certainty).toBe("bounds");
   });
 });

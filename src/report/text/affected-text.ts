@@ -1,5 +1,6 @@
 /** The first screen of a report: which kernel ran, whether it is affected, what would have helped. */
 import type { Affected, Answer } from "../../answers/affected.ts";
+import { leavesOpen } from "../../answers/open.ts";
 import { toldByQemu } from "../../answers/stale.ts";
 import type { Certainty, MachineResult } from "../../model/result.ts";
 import { causeText } from "./cause-text.ts";
@@ -56,13 +57,12 @@ function answerSentence(affected: Affected, result: MachineResult): string {
   }
   const who = kernel ? vhostOf(kernel.release) : KERNEL;
   if (ownDevices) {
-    if (answer === "affected") {
-      const left = amount(affected, certainty);
+    const left = amount(affected, certainty);
+    if (answer === "affected")
       return `Affected, but not by vhost: the devices are QEMU's own (${policy}), and ${left}.`;
-    }
     return answer === "not-affected"
       ? `Not affected: the devices are QEMU's own, no vhost kernel is involved (${policy}).`
-      : `Unknown: QEMU's own devices (${policy}) lose nothing as far as this recording shows.`;
+      : `Unknown: the devices are QEMU's own, and ${noneOf(affected)} (${policy}) as far as this recording shows.`;
   }
   if (answer === "affected") return `Affected: under ${who} ${amount(affected, certainty)}.`;
   if (answer === "not-affected") {
@@ -71,7 +71,7 @@ function answerSentence(affected: Affected, result: MachineResult): string {
       : `Not affected: ${who} would have left no guest page out of the dirty log.`;
   }
   if (policy !== null)
-    return `Unknown: nothing is lost under ${who} as far as this recording shows.`;
+    return `Unknown: ${noneOf(affected)} under ${who} as far as this recording shows.`;
   return whicheverRan(affected, result);
 }
 
@@ -81,23 +81,26 @@ function vhostOf(release: string): string {
 }
 
 /** What can be said where it is not told which kernel ran: the policies are unpatched and patched. */
-function whicheverRan({ measure }: Affected, result: MachineResult): string {
+function whicheverRan(affected: Affected, result: MachineResult): string {
+  const { measure } = affected;
   const migration = measure === "stale" ? toldByQemu(result) : null;
   const open = result.policies.map(({ name, lost }) =>
     migration ? (migration.verdicts.find(({ policy }) => policy === name)?.worst ?? 0) : lost,
   );
   const what = measure === "stale" ? "pages may be stale at the destination" : "pages may be lost";
   if (open.every((pages) => pages === 0)) {
-    const none = measure === "stale" ? "no page is stale at the destination" : "nothing is lost";
-    return `Not affected, whichever kernel ran: ${none}${sureOfNone(result.certainty)}.`;
+    const none = noneOf(affected);
+    return leavesOpen(result)
+      ? `Unknown, whichever kernel ran: ${none} as far as this recording shows.`
+      : `Not affected, whichever kernel ran: ${none}.`;
   }
   if (open.at(-1) === 0)
     return "Affected if the host's kernel is older than Linux 6.16 (--ran tells which ran).";
   return `Affected, whichever kernel ran: ${what} under the patched one, too.`;
 }
 
-function sureOfNone(certainty: Certainty): string {
-  return certainty === "exact" || certainty === "upper" ? "" : " as far as this recording shows";
+function noneOf({ measure }: Affected): string {
+  return measure === "stale" ? "no page is stale at the destination" : "nothing is lost";
 }
 
 function amount({ measure, pages, possibly }: Affected, certainty: Certainty): string {

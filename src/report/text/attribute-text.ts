@@ -1,5 +1,6 @@
 /** What `attribute` says to people: the answer, the matrix of patches and pages, the rest. */
 import type { Answer, Attribution, LostByQueue, PageSet } from "../../answers/attribute.ts";
+import { leavesOpen } from "../../answers/open.ts";
 import type { MachineResult } from "../../model/result.ts";
 import { causeText } from "./cause-text.ts";
 import { runsText } from "./finding-text.ts";
@@ -16,11 +17,12 @@ export function attributeSentence(attribution: Attribution, machine: MachineResu
     return "No verdict: this recording cannot tell which guest pages were lost.";
   }
   const assumed = attribution.window === "assumed" ? ", had logging been on" : "";
-  if (attribution.lost === 0) return `Without the series no page is lost${assumed}.`;
+  const shown = leavesOpen(machine) ? " as far as this recording shows" : "";
+  if (attribution.lost === 0) return `Without the series no page is lost${assumed}${shown}.`;
   const prefix = certaintyPrefix(machine.certainty);
   const lost = `Without the series ${prefix}${countOf(attribution.lost, "page")} ${isAre(attribution.lost)} lost${assumed}`;
   if (attribution.prefix !== null) {
-    return `${lost}; patches 1 to ${attribution.prefix} save ${attribution.lost === 1 ? "it" : "all of them"}.`;
+    return `${lost}; patches 1 to ${attribution.prefix} save ${attribution.lost === 1 ? "it" : "all of them"}${shown}.`;
   }
   const left = attribution.prefixes.at(-1)?.lost ?? 0;
   return `${lost}; with the whole series ${countOf(left, "page")} ${isAre(left)} still lost.`;

@@ -30,7 +30,7 @@ export function staleSentence(migration: MigrationResult, result: MachineResult)
 
 function amount(verdict: MigrationVerdict, machine: MachineResult): string {
   if (verdict.best === null) return "not known";
-  const none = leavesOpen(machine.limits) ? "no page as far as recorded" : "no page";
+  const none = leavesOpen(machine) ? "no page as far as recorded" : "no page";
   const rungs: [how: string, pages: number][] = [
     ["", countPages(verdict.stale)],
     ["likely ", countPages(verdict.likelyStale)],

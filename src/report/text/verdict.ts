@@ -1,5 +1,6 @@
 /** The verdict about lost pages in one sentence. */
 import { driverOf } from "../../answers/lost.ts";
+import { leavesOpen } from "../../answers/open.ts";
 import type { Certainty, MachineResult, PolicyResult } from "../../model/result.ts";
 import { countOf } from "./number-text.ts";
 
@@ -26,9 +27,9 @@ export function verdictSentence(result: MachineResult): string {
 function nothingWritten(result: MachineResult): string {
   const who = driverOf(result.devices);
   const when = result.window === "assumed" ? "in this recording" : "while logging was on";
-  return certainAboutNone(result.certainty)
-    ? `Nothing was lost: ${who} wrote no guest page ${when}.`
-    : `Nothing was lost as far as this recording shows: ${who} wrote no guest page ${when}.`;
+  return leavesOpen(result)
+    ? `Nothing was lost as far as this recording shows: ${who} wrote no guest page ${when}.`
+    : `Nothing was lost: ${who} wrote no guest page ${when}.`;
 }
 
 function policyGroups(policies: readonly PolicyResult[]): PolicyResult[][] {
@@ -62,9 +63,9 @@ function firstClause(group: PolicyResult[], driver: string, certainty: Certainty
     const pages = `${certaintyPrefix(certainty)}${countOf(lost, "guest page")}`;
     return `${who} would have left ${pages} out of the dirty log`;
   }
-  return certainAboutNone(certainty)
-    ? `${who} would have left no guest page out of the dirty log`
-    : `${who} would have left, as far as this recording shows, no guest page out of the dirty log`;
+  return leavesOpen({ certainty })
+    ? `${who} would have left, as far as this recording shows, no guest page out of the dirty log`
+    : `${who} would have left no guest page out of the dirty log`;
 }
 
 /** `The vhost-scsi of linux-6.12`; another vhost is named as the what-if that it is. */
@@ -80,14 +81,9 @@ function laterClause(group: PolicyResult[], certainty: Certainty): string {
   const who = alias === null ? other : `${alias} (${names(group)})`;
   if (lost === null) return `${who} a number that is not known`;
   if (lost > 0) return `${who} would have left ${certaintyPrefix(certainty)}${lost}`;
-  return certainAboutNone(certainty)
-    ? `${who} would have left none`
-    : `${who} would have left none as far as this recording shows`;
-}
-
-/** At most none is none; at least none is not. */
-function certainAboutNone(certainty: Certainty): boolean {
-  return certainty === "exact" || certainty === "upper";
+  return leavesOpen({ certainty })
+    ? `${who} would have left none as far as this recording shows`
+    : `${who} would have left none`;
 }
 
 function assumption(result: MachineResult): string {
