@@ -190,7 +190,7 @@ describe("a device that the recording shows, and its writes it cannot", () => {
     };
     expect(await first("vhost_dev_start 0x5000:virtio-net vrings:2")).toEqual({
       answer: "unknown",
-      text: "Unknown: QEMU's own devices (qemu-device) lose nothing as far as this recording shows.",
+      text: "Unknown: the devices are QEMU's own, and no page is stale at the destination (qemu-device) as far as this recording shows.",
     });
     expect(await first()).toEqual({
       answer: "not-affected",
