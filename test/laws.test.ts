@@ -49,6 +49,19 @@ describe("laws", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("a document that is cited is one of the repository", () => {
+    const there = new Set(
+      [".", "docs", "bench", "traces", "traces/lab"].flatMap((folder) =>
+        readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".md")),
+      ),
+    );
+    const cites = /\b[\w-]+\.md\b/g;
+    const outside = [...files("src"), ...files("assembly"), ...files("test")].flatMap((file) =>
+      [...read(file).matchAll(cites)].map((match) => match[0]).filter((name) => !there.has(name)),
+    );
+    expect(outside).toEqual([]);
+  });
+
   test("every law has a test in whose title it stands", () => {
     expect(LAWS.filter((law) => law.startsWith("C") && !titles.includes(law))).toEqual([]);
   });

@@ -8,7 +8,7 @@
  *   a write that is left out, of a page whose entry this fetch found: if the fetch came after the
  *   write, the page was still to be sent
  *
- * In both cases the page is possibly stale. semantics.md E.4, 2 to 4.
+ * In both cases the page is possibly stale: laws C85, C87 and C90.
  */
 import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
 import { draining, drainState } from "../known/drain";

@@ -1,7 +1,7 @@
 /**
- * The stale verdict, naively: for every page the whole list of what happened to it, and E.4 of
- * semantics.md as migration.md refines it, read off that list. Written from those two texts; nothing
- * of the core is used, and nothing is kept incrementally.
+ * The stale verdict, naively: for every page the whole list of what happened to it, and the rules
+ * of docs/qemu.md and the laws C83 to C90 read off that list. Written from these texts; nothing of the
+ * core is used, and nothing is kept incrementally.
  */
 import fc from "fast-check";
 import { Cause } from "../../assembly/abi.ts";
@@ -53,7 +53,7 @@ export const ORACLE_POLICIES: readonly { policy: Policy; logs: ReadonlySet<Kind>
 ];
 
 const RING: Readonly<Record<number, number>> = { 0: 0x11, 2: 0x15 };
-/** 64 entries of QEMUFile's iovec, two a page (migration.md). */
+/** 64 entries of QEMUFile's iovec, two a page: migration/qemu-file.c. */
 const IOVEC_PAGES = 32;
 
 /** The recording of what happens. */

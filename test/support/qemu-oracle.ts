@@ -1,6 +1,6 @@
 /**
  * Elements of QEMU's own devices, naively: every thread's mappings are kept in one list, and a pop
- * takes the last ones. Written from section 3.1 of qemu-traces.md, not from the core.
+ * takes the last ones. Written from docs/qemu.md, not from the core.
  */
 import type { Argument, TraceLine } from "./make-qemu-log.ts";
 

@@ -1,5 +1,5 @@
 /**
- * Real live migrations of a guest on vhost-scsi (docs/migration.md of the recordings): the verdict
+ * Real live migrations of a guest on vhost-scsi (docs/qemu.md): the verdict
  * against the pages of both RAMs, and the forms of QEMU's events against each other.
  */
 import { existsSync, readFileSync } from "node:fs";
