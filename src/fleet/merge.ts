@@ -36,7 +36,13 @@ export interface FleetMachine {
   vm: string;
   /** Indexes of its cases. */
   cases: readonly number[];
-  policies: readonly { name: string; lost: number; lostPages: string; stale: number }[];
+  /** Distinct pages; null: not known of any of its cases. */
+  policies: readonly {
+    name: string;
+    lost: number | null;
+    lostPages: string;
+    stale: number | null;
+  }[];
 }
 
 export interface FleetResult {
@@ -227,13 +233,14 @@ function machinesOf(plan: Plan, answered: readonly Answered[]): FleetMachine[] {
       cases: cases.map(({ entry }) => entry.index),
       policies: plan.options.policies.map((name) => {
         const seen = cases.flatMap(({ part }) => policiesIn(part, name));
-        const lost = unionOf(seen.map(({ policy }) => policy.lostPages));
-        const stale = unionOf(seen.map(({ policy }) => policy.stalePages));
+        const known = seen.filter(({ policy }) => policy.lost !== null);
+        const lost = unionOf(known.map(({ policy }) => policy.lostPages));
+        const stale = unionOf(seen.filter(isJudged).map(({ policy }) => policy.stalePages));
         return {
           name,
-          lost: lost?.pages ?? 0,
+          lost: lost?.pages ?? null,
           lostPages: encodePages(lost?.toArray() ?? []),
-          stale: stale?.pages ?? 0,
+          stale: stale?.pages ?? null,
         };
       }),
     }));

@@ -261,6 +261,19 @@ describe("merge", () => {
     expect(result.policies[0]!.lost).toEqual({ atLeast: 2, atMost: 2 });
   });
 
+  test("pages of a machine of which nothing is known are null, and not 0", () => {
+    const plan = planOf(1, () => ({ vm: "a" }));
+    const part = okPart(plan, 0, []);
+    const [machine] = part.machines;
+    const policies = machine!.policies.map((policy) => ({ ...policy, lost: null, logged: null }));
+    const unknown = { ...part, machines: [{ ...machine!, verdict: false, policies }] };
+    const [vm] = mergeParts(plan, [unknown]).machines;
+    expect(vm!.policies.map(({ lost, stale }) => [lost, stale])).toEqual([
+      [null, null],
+      [null, null],
+    ]);
+  });
+
   test("sets are united within one virtual machine and never across", () => {
     const plan = planOf(3, (i) => ({ vm: i < 2 ? "a" : "b" }));
     const result = mergeParts(plan, [

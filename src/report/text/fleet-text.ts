@@ -70,7 +70,9 @@ export function fleetText(result: FleetResult): string {
     lines,
     "Machines",
     result.machines.map(({ vm, cases, policies }) => {
-      const lost = policies.map((policy) => `${policy.name} ${policy.lost}`).join(", ");
+      const lost = policies
+        .map((policy) => `${policy.name} ${policy.lost ?? "not known"}`)
+        .join(", ");
       return `${vm}: ${countOf(cases.length, "case")}, distinct pages lost: ${lost}`;
     }),
   );
