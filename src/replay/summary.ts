@@ -122,7 +122,7 @@ function policyResults(
       whatIf: policy.drivers !== undefined && !fitsDrivers(policy, drivers),
       logged: run.core.count(i, RowSet.EverLogged),
       lost: run.core.count(i, RowSet.EverLost),
-      stale: run.core.count(i, RowSet.Stale),
+      stillLost: run.core.count(i, RowSet.Stale),
       lostRuns: lost.runs,
       moreLostRuns: lost.more,
     };

@@ -55,9 +55,7 @@ function names(group: readonly PolicyResult[]): string {
 function firstClause(group: PolicyResult[], driver: string, certainty: Certainty): string {
   const { alias, lost } = group[0]!;
   const who =
-    alias === null
-      ? ownWords(group, driver)
-      : `${alias.charAt(0).toUpperCase()}${alias.slice(1)} ${driver} (${names(group)})`;
+    alias === null ? ownWords(group, driver) : `${aliasText(alias)} ${driver} (${names(group)})`;
   if (lost === null) return `${who} would have left a number of guest pages that is not known`;
   if (lost > 0) {
     const pages = `${certaintyPrefix(certainty)}${countOf(lost, "guest page")}`;
@@ -73,6 +71,13 @@ function ownWords(group: readonly PolicyResult[], driver: string): string {
   return group[0]!.whatIf
     ? `${names(group)}, in place of this ${driver} (what-if),`
     : `The ${driver} of ${names(group)}`;
+}
+
+/** An alias at the beginning of a sentence: acronyms as they are written, names of programs as they are. */
+function aliasText(alias: string): string {
+  if (alias === "spdk" || alias === "dpdk" || alias === "qemu") return alias.toUpperCase();
+  if (alias !== "patched" && alias !== "unpatched") return alias;
+  return `${alias.charAt(0).toUpperCase()}${alias.slice(1)}`;
 }
 
 function laterClause(group: PolicyResult[], certainty: Certainty): string {
