@@ -1,4 +1,5 @@
 /** `stale`: which guest pages are stale at the destination of a live migration, page by page. */
+import { backEndPolicies } from "../answers/affected.ts";
 import { ask, statusOf } from "../answers/stale.ts";
 import { staleJson } from "../report/json/stale-json.ts";
 import { SHOWN_PAGES, staleText } from "../report/text/stale-text.ts";
@@ -28,10 +29,17 @@ export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise
   const answer = await session.ask(async (recording) => {
     const kernel = await kernelThatRan(api, args, recording);
     const policies = policiesOf(api, io, args, kernel);
-    // A policy that is asked for counts as much as the one that ran.
-    const judged = args.policy === undefined && kernel ? { judged: kernel.policy } : {};
-    const ran = kernel ? { ran: kernel.policy } : {};
-    return ask(recording, { ...own, policies, ...ran, ...judged }, api.replay);
+    const options = { ...own, policies, ...(kernel ? { ran: kernel.policy } : {}) };
+    // Policies that are asked for count as much as the one that ran.
+    if (args.policy !== undefined) return ask(recording, options, api.replay);
+    const judged = kernel ? { judged: kernel.policy } : {};
+    const found = await ask(recording, { ...options, ...judged }, api.replay);
+    // The probes name the vhost, which is none of the kernel's.
+    const told = backEndPolicies(found.result, kernel);
+    if (told === null) return found;
+    const rows = told.map((policy) => ({ policy, alias: null }));
+    const only = told.length === 1 ? { ran: told[0]!, judged: told[0]! } : {};
+    return ask(recording, { ...own, ...only, policies: rows }, api.replay);
   });
   await say(io, args, {
     text: (style) => staleText(answer, style, limit),
