@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCommandLine } from "../../src/commands/program.ts";
 import { PROBES } from "../../src/core/probe-fields.ts";
 import { kernelProbes, type ProbeRequest } from "../../src/node/record/kernel-probes.ts";
-import { cksum } from "../../src/probes/cksum.ts";
+import { cksum } from "../../src/bytes/cksum.ts";
 import { abilitiesOf, definition, type Form } from "../../src/probes/definition.ts";
 import { type DriverName, RECIPE } from "../../src/probes/recipe.ts";
 import { fakeApi, fakeIo } from "../support/report-fixture.ts";

@@ -8,7 +8,7 @@ import {
   type Architecture,
   architectureOf,
 } from "../../probes/btf/calling-convention.ts";
-import { cksum } from "../../probes/cksum.ts";
+import { cksum } from "../../bytes/cksum.ts";
 import { type Abilities, abilitiesOf, type Form } from "../../probes/definition.ts";
 import { checked } from "../../probes/outside-value.ts";
 import { DRIVER_MODULES, type DriverName, MODULES, probesFor } from "../../probes/recipe.ts";
