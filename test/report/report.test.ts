@@ -88,6 +88,13 @@ describe("the verdict", () => {
   });
 });
 
+test("an alias begins the sentence as its title spells it", () => {
+  const sentence = (alias: string, title: string) =>
+    verdictSentence(resultOf({ policies: [policyResult({ alias, title })] }).machines[0]!);
+  expect(sentence("spdk", "SPDK, split rings")).toMatch(/^SPDK vhost-scsi \(/);
+  expect(sentence("unpatched", "vhost-scsi before 6.16")).toMatch(/^Unpatched vhost-scsi \(/);
+});
+
 test("a report puts the verdict first and the limits last", () => {
   expect(reportText(resultOf(), textStyle(false))).toBe(`\
 Unpatched vhost-scsi (linux-6.1) would have left 3 guest pages out of the dirty

@@ -55,7 +55,9 @@ function names(group: readonly PolicyResult[]): string {
 function firstClause(group: PolicyResult[], driver: string, certainty: Certainty): string {
   const { alias, lost } = group[0]!;
   const who =
-    alias === null ? ownWords(group, driver) : `${aliasText(alias)} ${driver} (${names(group)})`;
+    alias === null
+      ? ownWords(group, driver)
+      : `${aliasText(alias, title)} ${driver} (${names(group)})`;
   if (lost === null) return `${who} would have left a number of guest pages that is not known`;
   if (lost > 0) {
     const pages = `${certaintyPrefix(certainty)}${countOf(lost, "guest page")}`;
@@ -73,10 +75,10 @@ function ownWords(group: readonly PolicyResult[], driver: string): string {
     : `The ${driver} of ${names(group)}`;
 }
 
-/** An alias at the beginning of a sentence: acronyms as they are written, names of programs as they are. */
-function aliasText(alias: string): string {
-  if (alias === "spdk" || alias === "dpdk" || alias === "qemu") return alias.toUpperCase();
-  if (alias !== "patched" && alias !== "unpatched") return alias;
+/** An alias at the beginning of a sentence: spelled as in the title (`SPDK`), otherwise with a capital. */
+function aliasText(alias: string, title: string): string {
+  const at = title.toLowerCase().indexOf(alias);
+  if (at >= 0) return title.slice(at, at + alias.length);
   return `${alias.charAt(0).toUpperCase()}${alias.slice(1)}`;
 }
 
