@@ -53,7 +53,7 @@ function names(group: readonly PolicyResult[]): string {
 }
 
 function firstClause(group: PolicyResult[], driver: string, certainty: Certainty): string {
-  const { alias, lost } = group[0]!;
+  const { alias, lost, title } = group[0]!;
   const who =
     alias === null
       ? ownWords(group, driver)
