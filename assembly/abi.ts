@@ -119,6 +119,8 @@ export enum EventKind {
   QUserRegion,
   QDevStart,
   QDevStop,
+  /** A message to a back end in user space. */
+  QUserWrite,
 }
 
 // Layout of a record: one event, normalised. A field that several kinds have is at one offset.
