@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { MigrationResult, MigrationVerdict } from "../../../src/model/migration-result.ts";
 import { replayMigration, verdictOf } from "../../support/migration-guest.ts";
 import {
+  asFarAsSeen,
   migrations,
   type Op,
   ORACLE_POLICIES,
@@ -39,7 +40,7 @@ const withoutPages = (verdict: MigrationVerdict): Partial<MigrationVerdict> => (
 function compare(migration: MigrationResult, ops: readonly Op[]): void {
   for (const { policy, logs } of ORACLE_POLICIES) {
     const { stale, likely, possible, healed, verdict } = verdictOf(migration, policy.name);
-    const oracle = oracleVerdict(ops, logs);
+    const oracle = asFarAsSeen(migration, oracleVerdict(ops, logs));
     expect({ policy: policy.name, stale, likely, possible, healed }).toEqual({
       policy: policy.name,
       stale: oracle.stale,
