@@ -4,11 +4,11 @@
  */
 
 import type { MigrationVerdict } from "../model/migration-result.ts";
-import type { MachineResult } from "../model/result.ts";
+import type { MachineResult, ReplayResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { choosePolicies, DEFAULT_POLICIES } from "../vhost/chosen-policy.ts";
 import { KERNELS } from "../vhost/kernels.ts";
-import type { Policy } from "../vhost/policy.ts";
+import { findPolicy, type Policy } from "../vhost/policy.ts";
 import { PATCHES, type Patch } from "../vhost/series.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { patchesFor } from "./attribute.ts";
@@ -113,9 +113,43 @@ export async function ask(
     const affected = instead.machines.map((machine) => judge(machine, null));
     return { asked: again.asked, result: instead, affected };
   }
+  const told = chosen ? null : backEndPolicies(result, kernel);
+  if (told) {
+    const ran = told.length === 1 ? { ran: told[0]! } : {};
+    const rows = told.map((policy) => ({ policy, alias: null }));
+    const again = prepare(recording, { ...rest, ...ran, policies: rows }, "auto");
+    const found = await run(recording, { ...again.base, stalePages: true });
+    const instead = selectMachines(found, options);
+    const affected = instead.machines.map((machine) => judge(machine, toldByProbes(machine)));
+    return { asked: again.asked, result: instead, affected };
+  }
   const selected = selectMachines(result, options);
   const affected = selected.machines.map((machine) => judge(machine, kernel ?? null));
   return { asked, result: selected, affected };
+}
+
+/**
+ * Policies of the back ends that made the recording, where its probes name them and no other device is in
+ * it: what kernel the host has, which a file of the case tells, says nothing of them. Null: they are
+ * not named, or the user says which ran.
+ */
+export function backEndPolicies(
+  { machines }: Pick<ReplayResult, "machines">,
+  kernel: Ran | undefined,
+): Policy[] | null {
+  if (kernel && !KERNELS.some(({ name }) => name === kernel.policy.name)) return null;
+  const rows = machines.map((machine) => (onlyBackEnds(machine) ? toldByProbes(machine) : null));
+  if (rows.length === 0 || rows.some((ran) => ran === null)) return null;
+  return [...new Set(rows.map((ran) => ran!.policy))];
+}
+
+/** The back end of a machine, where the probes of the recording name one and the same for all its devices. */
+function toldByProbes({ devices }: MachineResult): Ran | null {
+  const used = devices.filter(({ queues }) => queues.length > 0);
+  const [name, ...others] = new Set(used.map(({ backEnd }) => backEnd));
+  if (name === undefined || name === null || others.length > 0) return null;
+  const toldBy = "the probes of the recording";
+  return { policy: findPolicy(name), toldBy, release: name, reason: null, sure: true };
 }
 
 /**

@@ -199,6 +199,29 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./history.ts"), { ...options, recordings: names }),
     );
+  withPolicies(recordings(program, "export", "tables, bitmaps and a trace for other programs"))
+    .option("--parquet <dir>", "a Parquet file a table: docs/exports.md")
+    .option("--csv <dir>", "the same tables as CSV")
+    .option("--roaring <dir>", "sets of pages as Roaring bitmaps")
+    .option("--perfetto <file>", "a trace for Perfetto: requests, rounds, log, sends")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
+    .action((names: string[], options) =>
+      run(() => import("./export.ts"), { ...options, recordings: names }),
+    );
+  withPolicies(
+    recordingOptions(
+      common(program.command("query").description("SQL over everything that happened")),
+    ),
+  )
+    .argument("<case>", "a file, a folder or an archive, as the other commands take it")
+    .argument("[sql]", "statements (default: from standard input): docs/exports.md has the tables")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
+    .action((name: string, sql: string | undefined, options) =>
+      run(() => import("./query.ts"), {
+        ...{ ...options, recordings: [name] },
+        ...(sql === undefined ? {} : { sql }),
+      }),
+    );
   withPolicies(
     recordings(program, "minimize", "the smallest recording that still shows a page"),
     "whose verdicts are kept (default: those of report)",
@@ -305,12 +328,18 @@ function recordings(
   description: string,
   options: { isDefault?: boolean } = {},
 ): Command {
-  return common(program.command(name, options).description(description))
-    .argument(
+  return recordingOptions(
+    common(program.command(name, options).description(description)).argument(
       "<case...>",
       "a bundle, a folder or a tar archive; or files: ftrace text, trace.dat, QEMU log or simpletrace, " +
         "compressed or not, and what is known beside them; - is standard input",
-    )
+    ),
+  );
+}
+
+/** How recordings are read and put on one clock. */
+function recordingOptions(command: Command): Command {
+  return command
     .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
     .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace")
     .option("--mtree <file>", "answer to `info mtree -f`: where RAM blocks lie", collect)

@@ -1,5 +1,5 @@
 /** `stale`: which guest pages are stale at the destination of a live migration, page by page. */
-import { reportPolicies } from "../answers/affected.ts";
+import { backEndPolicies, reportPolicies } from "../answers/affected.ts";
 import { ask, statusOf } from "../answers/stale.ts";
 import { staleJson } from "../report/json/stale-json.ts";
 import { staleText } from "../report/text/stale-text.ts";
@@ -37,7 +37,15 @@ export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise
     ...(kernel ? { ran: kernel.policy } : {}),
     ...commonOptions(io, args),
   };
-  const answer = await session.ask((recording) => ask(recording, options, api.replay));
+  const answer = await session.ask(async (recording) => {
+    const found = await ask(recording, options, api.replay);
+    // The probes name the vhost, which is none of the kernel's.
+    const told = args.policy === undefined ? backEndPolicies(found.result, kernel) : null;
+    if (told === null) return found;
+    const rows = told.map((policy) => ({ policy, alias: null }));
+    const ran = told.length === 1 ? { ran: told[0]! } : {};
+    return ask(recording, { ...options, ...ran, policies: rows }, api.replay);
+  });
   await say(io, args, {
     text: (style) => staleText(answer, style, limit),
     json: () => staleJson(api.tool, answer),

@@ -86,6 +86,8 @@ export interface DeviceSummary {
    * `vhost-user-scsi`, `-blk`, `-net`, `-fs`, or `vhost-user` when nothing tells its class.
    */
   driver: string;
+  /** Policy of the back end that made the recording, where its probes name it; null: they do not. */
+  backEnd: string | null;
   /** struct vhost_dev (from drain) and the driver's own structure (from ioctl), hex; null when not seen. */
   dev: string | null;
   vs: string | null;

@@ -1,5 +1,6 @@
 /** A device of a recording, as far as is known. */
 import type { Place } from "../model/place.ts";
+import type { BackEndProgram, Ring } from "../vhost/policy-row.ts";
 import type { MemoryRegion } from "./memory-table.ts";
 
 export interface LoggingChange {
@@ -15,6 +16,10 @@ export interface Device {
   vs: bigint | null;
   dev: bigint | null;
   driver: string | null;
+  /** The program in user space whose probes tell of it. */
+  program: BackEndProgram | null;
+  /** Its rings, as those events show them. */
+  ring: Ring | null;
   features: bigint | null;
   memory: MemoryRegion[];
   /** Pages that the log has room for, where a message says it. */

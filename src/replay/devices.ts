@@ -30,7 +30,7 @@ import type { Queue } from "../core/queue-record.ts";
 import type { Feed } from "../formats/feed.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName } from "../vhost/ioctl.ts";
-import { messageName } from "../vhost/message.ts";
+import { messageName, RING_PACKED } from "../vhost/message.ts";
 import type { Device } from "./device.ts";
 import { DeviceIoctls, type IoctlEffect, type PendingIoctl } from "./device-ioctls.ts";
 import { DeviceLinks } from "./device-links.ts";
@@ -92,7 +92,7 @@ export class Devices {
     }
     const number = this.all.length;
     const device: Device = {
-      ...{ number, vs, dev, driver: null, features: null },
+      ...{ number, vs, dev, driver: null, program: null, ring: null, features: null },
       ...{ memory: [], logPages: null, logging: [] },
     };
     this.all.push(device);
@@ -274,12 +274,15 @@ export class Devices {
     const dev = view.getBigUint64(at + EVENT_DEV, true);
     const spdk = view.getUint8(at + EVENT_KIND) <= EventKind.SpdkUsed;
     const vs = spdk ? this.sessions.meet(at) : null;
-    const told = vs === null ? null : (this.#byVs.get(vs) ?? null);
-    if (told) return told;
-    let found = this.#byDev.get(dev) ?? null;
+    let found = vs === null ? null : (this.#byVs.get(vs) ?? null);
+    found ??= this.#byDev.get(dev) ?? null;
     if (!found) {
       found = this.#add(null, dev);
       if (found) this.#byDev.set(dev, found);
+    }
+    if (found) {
+      found.program = spdk ? "spdk" : "libvhost-user";
+      found.ring = view.getBigUint64(at + EVENT_FEAT, true) & RING_PACKED ? "packed" : "split";
     }
     return found;
   }

@@ -11,7 +11,8 @@ import type {
   QueueSummary,
   ReplayResult,
 } from "../model/result.ts";
-import { fitsDrivers } from "../vhost/policy-row.ts";
+import { policyOfProgram } from "../vhost/backends.ts";
+import { fitsDevices, ringOf } from "../vhost/policy-row.ts";
 import { UNORDERED } from "./clock-limit.ts";
 import type { Device } from "./device.ts";
 import { readFindings } from "./finding.ts";
@@ -75,16 +76,19 @@ function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSu
   }
   return run.devices.map((device) => {
     const own = owns.get(device) ?? [];
+    const features = device.features == null ? null : hex(device.features);
+    const { program } = device;
     return {
       number: device.number,
       driver: driverName(own) ?? device.driver ?? "vhost",
+      backEnd: program && (policyOfProgram(program, device.ring ?? ringOf(features))?.name ?? null),
       // What messages name by a number has no address.
       dev:
         device.dev === null || device.dev === 0n || isSession(device.dev)
           ? null
           : hex(ownAddress(device.dev)),
       vs: device.vs === null || isSession(device.vs) ? null : hex(device.vs),
-      features: device.features == null ? null : hex(device.features),
+      features,
       memory: device.memory.map((region) => ({
         first: Number(region.first),
         last: Number(region.last),
@@ -109,7 +113,6 @@ function policyResults(
   window: LogWindow,
   devices: readonly DeviceSummary[],
 ): PolicyResult[] {
-  const drivers = [...new Set(devices.map((device) => device.driver))];
   const limit = run.options.runLimit ?? DEFAULT_RUN_LIMIT;
   return run.rows.flatMap((row, i) => {
     if (row.window !== window) return [];
@@ -119,7 +122,7 @@ function policyResults(
       name: policy.name,
       alias,
       title: policy.title,
-      whatIf: policy.drivers !== undefined && !fitsDrivers(policy, drivers),
+      whatIf: policy.drivers !== undefined && !fitsDevices(policy, devices),
       logged: run.core.count(i, RowSet.EverLogged),
       lost: run.core.count(i, RowSet.EverLost),
       stale: run.core.count(i, RowSet.Stale),

@@ -14,6 +14,7 @@ import type { Source } from "../../src/bytes/source.ts";
 import { kernelOf } from "../../src/commands/shared/migration-options.ts";
 import { affectedText } from "../../src/report/text/affected-text.ts";
 import { textStyle } from "../../src/report/text/text-layout.ts";
+import { findPolicy } from "../../src/vhost/policy.ts";
 import { QemuGuest } from "../support/make-elements.ts";
 import { qemuLog } from "../support/make-qemu-log.ts";
 import { memorySource, recordingOf } from "../support/memory-source.ts";
@@ -131,4 +132,34 @@ test("policies of a report: the one that ran, the last unpatched, the newest, wh
   expect(names("6.12.40")).toEqual(["linux-6.12.31", "linux-7.3"]);
   expect(names("6.16.3")).toEqual(["linux-6.16", "linux-6.15", "linux-7.3"]);
   expect(names("7.3.1")).toEqual(["linux-7.3", "linux-6.15"]);
+});
+
+describe("a back end that the probes of the recording name", () => {
+  const recorded = (folder: string, file: string): Source[] => [
+    trace("vhost-user", ...folder.split("/"), file),
+  ];
+  test.each([
+    ["record-libvhost-user-blk/plain", "trace.txt.gz", "libvhost-user"],
+    ["uprobe-spdk-blk/09-switches", "uprobe.txt.gz", "spdk-split"],
+  ])("%s is judged by its own row, whatever kernel the host has", async (folder, file, policy) => {
+    const answer = await asked(recorded(folder, file), DEBIAN);
+    expect(answer.affected[0]).toMatchObject({ backEnd: true, policy });
+    expect(answer.result.machines[0]!.policies.map(({ name }) => name)).toEqual([policy]);
+    expect(answer.result.machines[0]!.devices[0]!.backEnd).toBe(policy);
+    expect(textOf(answer)).toContain(`Ran: ${policy}, told by the probes of the recording.`);
+  });
+
+  test("--ran with the row of another back end stands", async () => {
+    const kernel = { policy: findPolicy("spdk-packed"), toldBy: "--ran", release: "spdk-packed" };
+    const answer = await ask(
+      await recordingOf(...recorded("uprobe-spdk-blk/09-switches", "uprobe.txt.gz")),
+      { kernel: { ...kernel, reason: null, sure: true } },
+    );
+    expect(answer.affected[0]).toMatchObject({ policy: "spdk-packed", answer: "affected" });
+  });
+
+  test("what a front end saw names no back end", async () => {
+    const answer = await asked(recorded("libvhost-user-blk/09-switches", "trace.ndjson.gz"));
+    expect(answer.affected[0]).toMatchObject({ answer: "unknown", policy: null });
+  });
 });

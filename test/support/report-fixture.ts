@@ -130,6 +130,7 @@ export function machineOf(fields: Partial<MachineResult> = {}): MachineResult {
     devices: [
       {
         number: 0,
+        backEnd: null,
         driver: "vhost-scsi",
         dev: "0xff00",
         vs: null,

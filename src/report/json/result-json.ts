@@ -81,6 +81,7 @@ export function deviceJson(device: DeviceSummary) {
   return {
     number: device.number,
     driver: device.driver,
+    backEnd: device.backEnd,
     dev: device.dev,
     vs: device.vs,
     features: device.features,
