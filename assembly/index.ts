@@ -84,6 +84,7 @@ export { migrationGap } from "./migration/trackers";
 export { setRamBase, setZeros } from "./migration/zero-pages";
 export { setSlot } from "./known/kvm-slots";
 export { addRamBlock, addRange, clearRanges } from "./known/ram-ranges";
+export { countOpenCauses } from "./migration/open-causes";
 export { findEntry, keepEntries } from "./migration/stale-entry";
 export { stopRings } from "./device/device";
 export { restartOrder, setProfiling } from "./migration/profile";

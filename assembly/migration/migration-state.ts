@@ -105,7 +105,8 @@ export class Migration extends Pages {
   zeroArrivalCount: u32;
   zeroArrivalCap: u32;
 
-  /** stale-entry.ts. */
+  /** stale-entry.ts: somebody asks for the writes to blame. */
+  keepsEntries: bool;
   entryPieces: usize;
   entryTable: usize;
   entrySlots: u32;

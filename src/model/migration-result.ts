@@ -68,7 +68,11 @@ export interface MigrationVerdict {
   loggedNotSent: number | null;
   /** Another policy fits the sends and logs more: sends count only as far as this one explains them. */
   whatIf: boolean;
+  /** The pages of the three sets, one by one; empty where nobody asked for them. */
   pages: StalePage[];
+  /** Those pages by the cause of the write to blame, in the order of the causes. */
+  causes: { cause: string; pages: number }[];
+  /** Pages of the three sets of which no write is kept, and so in neither list. */
   pagesWithoutEvidence: number;
 }
 

@@ -141,6 +141,7 @@ export class MachineReplay implements ReplayState {
     const { exports } = this.core;
     this.use();
     if (ts !== null) exports.migrationSync(ts);
+    this.follower.roundEnds();
     // Once logging was seen, the window is the recorded one: the other rows are of no interest.
     if (this.options.window === "auto" && exports.loggingSeen() !== 0) {
       exports.useRows(this.options.policies.length);

@@ -138,8 +138,20 @@ export class MigrationFollower {
 
   #begin(ts: bigint): void {
     this.#close();
+    const { stalePages, staleCauses } = this.#run.options;
+    this.#core.exports.keepEntries(stalePages === true || staleCauses === true);
     if (!this.#core.exports.startMigration(ts)) throw new OutOfMemory();
     this.#sentBefore = 0;
+  }
+
+  /**
+   * A round is about to end. From its first sync on, a migration of which only ioctls tell remains one:
+   * then no single writes are kept for the causes, and its rounds are taken as a whole.
+   */
+  roundEnds(): void {
+    const { current } = this.timeline;
+    if (this.#run.options.stalePages || current?.from !== "ioctl" || current.syncs === 0) return;
+    this.#core.exports.keepEntries(false);
   }
 
   /** QEMU fetches the dirty log. */

@@ -144,6 +144,10 @@ function isWhatIf(
   });
 }
 
+function sumPages(counts: RowVerdict["causes"]): number {
+  return counts.reduce((sum, { pages }) => sum + pages, 0);
+}
+
 function union(a: PageRun[], b: PageRun[]): PageRun[] {
   if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
   return PageRuns.from(a).union(PageRuns.from(b)).toArray();
@@ -180,6 +184,7 @@ function verdictOf(
   read: RowVerdict,
   { migration, sendTimes, whatIf, zerosSeen }: Circumstances,
 ): MigrationVerdict {
+  const asked = run.options.stalePages || run.options.staleCauses;
   const unfinished = migration.outcome === "unfinished";
   const down = (verdict: StaleVerdict): StaleVerdict => {
     if (unfinished) return "possibly-stale";
@@ -230,7 +235,7 @@ function verdictOf(
     loggedNotSent: read.pending,
     whatIf,
     pages,
-    pagesWithoutEvidence:
-      read.pagesWithoutEvidence + (run.options.stalePages ? countPages(unsent) : 0),
+    causes: read.causes,
+    pagesWithoutEvidence: asked ? countPages(open) - sumPages(read.causes) : 0,
   };
 }

@@ -86,6 +86,18 @@ describe("the kernel's probes alone", () => {
     expect(verdictOf(migrations[0]!, "linux-6.16")).toMatchObject({ stale: [], possible: [] });
   });
 
+  test("counted by cause only, its rounds are taken whole from the first sync on", async () => {
+    const g = guest().logOn().writePages(A).sync(0).writePages(B).sync(1).writePages(C);
+    const { migrations } = await replayAll([memorySource("case", g.sync(2).ndjson())], {
+      policies: [{ policy: findPolicy("linux-6.1"), alias: null }],
+      staleCauses: true,
+    });
+    const [verdict] = migrations[0]!.verdicts;
+    expect(verdict).toMatchObject({ worst: 3, pages: [] });
+    expect(verdict!.causes).toEqual([{ cause: "io-logged", pages: 1 }]);
+    expect(verdict!.pagesWithoutEvidence).toBe(2);
+  });
+
   test("no sync is known: all of it may be in the first pass", async () => {
     const { migrations } = await replayMigration(guest().logOn().writePages(A).stopDevice());
     expect(verdictOf(migrations[0]!, "linux-6.1").verdict).toMatchObject({
