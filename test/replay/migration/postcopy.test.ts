@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { Source } from "../../../src/bytes/source.ts";
 import type { MigrationResult } from "../../../src/model/migration-result.ts";
 import { findPolicy } from "../../../src/vhost/policy.ts";
-import { simpletrace, type TraceLine } from "../../support/make-simpletrace.ts";
+import type { TraceLine } from "../../support/make-qemu-log.ts";
+import { simpletrace } from "../../support/make-simpletrace.ts";
 import { memorySource, recordingOf, replayOne } from "../../support/memory-source.ts";
 import { MigrationGuest, replayMigration, verdictOf } from "../../support/migration-guest.ts";
 
