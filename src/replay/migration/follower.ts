@@ -66,6 +66,10 @@ export class MigrationFollower {
       case EventKind.QLoad:
         this.#page(head, at, space);
         break;
+      case EventKind.QPostcopyLoad:
+        this.timeline.receives(head.pid, space);
+        this.#core.exports.onPostcopy(at);
+        break;
       case EventKind.QSlot:
       case EventKind.QRegion:
       case EventKind.QUserRegion:
