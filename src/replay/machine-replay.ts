@@ -16,7 +16,7 @@ import type {
   SyncMark,
   ToldBy,
 } from "../model/result.ts";
-import type { Device } from "./device.ts";
+import type { Device, LoggingChange } from "./device.ts";
 import type { Devices } from "./devices.ts";
 import type { Machines } from "./machines.ts";
 import { qemuLogPages } from "./memory-table.ts";
@@ -112,6 +112,9 @@ export class MachineReplay implements ReplayState {
   }
   queueOf(): (id: number) => QueueName {
     return this.shared.queueOf();
+  }
+  handed(dev: bigint, input: number, name: string): LoggingChange[] | null {
+    return this.shared.devices.handed(dev, input, name)?.logging ?? null;
   }
   /** The devices of this machine. */
   get devices(): Device[] {
