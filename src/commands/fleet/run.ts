@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { prepare } from "../../answers/asked.ts";
 import { machinesOfResult } from "../../fleet/answer.ts";
 import { indexOfTask, parseIndexes } from "../../fleet/index-list.ts";
+import { answers } from "../../fleet/merge.ts";
 import {
   PART_SCHEMA,
   type Part,
@@ -59,7 +60,7 @@ export async function run(api: ReplayApi, io: Io, args: FleetRunArguments): Prom
     io.signal?.throwIfAborted();
     try {
       const there = await partFile(partPath(args.output, entry.id));
-      if (there !== null && typeof there !== "string" && there.id === entry.id) continue;
+      if (there !== null && typeof there !== "string" && isOwn(there, entry, plan)) continue;
       const part = await partOf(api, io, args, plan, entry);
       writePartFile(args.output, entry.id, writePart(part, sha256));
     } catch (error) {
@@ -75,6 +76,10 @@ export async function run(api: ReplayApi, io: Io, args: FleetRunArguments): Prom
     return TRY_AGAIN;
   }
   return EXIT.ok;
+}
+
+function isOwn(part: Part, { id }: PlanEntry, plan: Plan): boolean {
+  return part.id === id && answers(part, plan);
 }
 
 /** Parts of two tools are not one answer, so a plan is run by the tool that made it. */
