@@ -87,6 +87,10 @@ export enum EventKind {
   QSave,
   /** ram_load_loop(): the destination receives a page. */
   QLoad,
+  /** ram_load_postcopy_loop(): the destination receives a page in post-copy, by its offset alone. */
+  QPostcopyLoad,
+  /** postcopy_place_page() and postcopy_place_page_zero(): the host page of those is whole. */
+  QPlaced,
   /** kvm_dirty_ring_page(): a page that a vCPU wrote. */
   QDirtied,
   /** The end of ram_save_iterate(): QEMUFile is flushed. */
@@ -119,6 +123,8 @@ export enum EventKind {
   QUserRegion,
   QDevStart,
   QDevStop,
+  /** A message to a back end in user space. */
+  QUserWrite,
 }
 
 // Layout of a record: one event, normalised. A field that several kinds have is at one offset.

@@ -12,11 +12,9 @@ const MAX_ENTRIES: u32 = 1 << 18;
 const PIECE: u32 = 2048;
 const PIECES: u32 = MAX_ENTRIES / PIECE;
 
-/** Whether anyone asks for the writes to blame. */
-export let keepsEntries: bool = false;
-
+/** From the next round on, whether anyone asks for the writes to blame: each is taken then, no round at once. */
 export function keepEntries(on: bool): void {
-  keepsEntries = on;
+  migration().keepsEntries = on;
 }
 
 export function entryAt(i: u32): usize {

@@ -105,10 +105,10 @@ export async function ask(
   const own = kernel ? { ran: kernel.policy } : {};
   const policies = chosen ?? reportPolicies(kernel);
   const { asked, base } = prepare(recording, { ...own, ...rest, policies }, "auto");
-  const result = await run(recording, { ...base, stalePages: true });
+  const result = await run(recording, { ...base, staleCauses: true });
   if (!chosen && result.machines.every(onlyOwnDevices)) {
     const again = prepare(recording, { ...rest, policies: choosePolicies([OWN_DEVICE]) }, "auto");
-    const found = await run(recording, { ...again.base, stalePages: true });
+    const found = await run(recording, { ...again.base, staleCauses: true });
     const instead = selectMachines(found, options);
     const affected = instead.machines.map((machine) => judge(machine, null));
     return { asked: again.asked, result: instead, affected };
@@ -199,10 +199,10 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   const lost = result.policies.find((row) => row.name === judged)?.lost ?? 0;
   const pages = migration ? (verdict?.best ?? 0) : lost;
   const possibly = verdict ? (verdict.worst ?? 0) - (verdict.best ?? 0) : 0;
-  const counts = verdict ? staleByCause(verdict) : lostByCause(result, judged);
+  const counts = verdict ? verdict.causes : lostByCause(result, judged);
   const saved = new Map<string, SavedPages>();
   const unsaved: UnsavedPages[] = [];
-  for (const [cause, count] of counts) {
+  for (const { cause, pages: count } of counts) {
     const patches = backEnd ? null : patchesFor(cause, result.window);
     if (patches === null) {
       unsaved.push({ cause, pages: count });
@@ -233,15 +233,7 @@ function answerOf(result: MachineResult, policy: string | null, any: boolean): A
   return leavesOpen(result) ? "unknown" : "not-affected";
 }
 
-/** Pages by the write that the policy left out last: what logs it would have had them sent again. */
-function staleByCause(verdict: MigrationVerdict): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { write } of verdict.pages)
-    counts.set(write.cause, (counts.get(write.cause) ?? 0) + 1);
-  return counts;
-}
-
-function lostByCause(result: MachineResult, policy: string | null): Map<string, number> {
+function lostByCause(result: MachineResult, policy: string | null): MigrationVerdict["causes"] {
   const counts = new Map<string, number>();
   const own = result.findings.filter((finding) => finding.policy === policy);
   for (const { cause, pages } of own) counts.set(cause, (counts.get(cause) ?? 0) + pages);
@@ -249,7 +241,12 @@ function lostByCause(result: MachineResult, policy: string | null): Map<string, 
   const [only] = counts.keys();
   const lost = result.policies.find(({ name }) => name === policy)?.lost;
   if (counts.size === 1 && lost !== undefined && lost !== null) counts.set(only!, lost);
-  return counts;
+  return [...counts].map(([cause, pages]) => ({ cause, pages }));
+}
+
+function byNumbers(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((number, i) => number !== b[i]);
+  return at < 0 ? 0 : a[at]! - (b[at] ?? -1);
 }
 
 /** Stable trees that took a patch, with the first release that has it: `6.1.146`. */
@@ -269,6 +266,7 @@ function stableTrees(patch: number): string[] {
   };
   return [...first]
     .filter(([tree]) => !had(tree))
-    .map(([tree, from]) => `${tree}.${from}`)
-    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    .map(([tree, from]) => [...tree.split(".").map(Number), from])
+    .sort(byNumbers)
+    .map((release) => release.join("."));
 }

@@ -40,6 +40,7 @@ function unknownVerdict(verdict: MigrationVerdict): MigrationVerdict {
       possiblyStale: [],
       healed: [],
       pages: [],
+      causes: [],
       pagesWithoutEvidence: 0,
     },
   };

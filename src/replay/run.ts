@@ -96,7 +96,6 @@ export class Replay implements Shared {
     const { watch } = this.options;
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
-    if (this.options.stalePages) exports.keepEntries(true);
     if (this.options.logPages !== undefined) exports.setLogEnd(this.options.logPages);
     if (this.options.sink?.events) this.#drained = startDrain(this.core);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));

@@ -217,7 +217,7 @@ export function migrationOf(
       return {
         ...{ policy, best, likely, worst: likely + countPages(possiblyStale) },
         ...{ stale, likelyStale, possiblyStale, healed: [], loggedNotSent: 0, whatIf: false },
-        ...{ pages: [], pagesWithoutEvidence: 0 },
+        ...{ pages: [], causes: [], pagesWithoutEvidence: 0 },
       };
     }),
   };

@@ -26,6 +26,7 @@ const DOUBTS: Record<Doubt, string> = {
   "popped-before-send": "sent while the request was in flight",
   "no-send-seen": "no send of it is recorded",
   "sends-unseen": "perhaps sent again unseen",
+  "zeros-unseen": "perhaps sent again as zeros unseen",
   "first-pass": "written in the first pass, perhaps before its send",
   "in-flight": "written between the send and the flush of QEMU's buffer",
   queued: "queued since the last sync",
