@@ -88,6 +88,8 @@ export class Migration extends Pages {
   zeroNext: u32;
   hashes: usize;
   hashCount: u32;
+  /** Pages follow of which there is no hash. */
+  hashesEnd: bool;
   hash: u64;
 
   /** packets.ts: pages go where no event names them; some packet is not kept. */

@@ -5,6 +5,7 @@ import type { MigrationResult, MigrationVerdict } from "../../../src/model/migra
 import { memorySource, replayAll } from "../../support/memory-source.ts";
 import { replayMigration, verdictOf } from "../../support/migration-guest.ts";
 import {
+  asFarAsSeen,
   migrations,
   type Op,
   ORACLE_POLICIES,
@@ -60,7 +61,7 @@ async function sameCauses(migration: MigrationResult, ops: readonly Op[]): Promi
 function compare(migration: MigrationResult, ops: readonly Op[]): void {
   for (const { policy, logs } of ORACLE_POLICIES) {
     const { stale, likely, possible, healed, verdict } = verdictOf(migration, policy.name);
-    const oracle = oracleVerdict(ops, logs);
+    const oracle = asFarAsSeen(migration, oracleVerdict(ops, logs));
     expect({ policy: policy.name, stale, likely, possible, healed }).toEqual({
       policy: policy.name,
       stale: oracle.stale,
