@@ -39,12 +39,9 @@ export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise
   };
   const answer = await session.ask(async (recording) => {
     const found = await ask(recording, options, api.replay);
-    // The probes name the vhost, which is none of the kernel's.
-    const told = args.policy === undefined ? backEndPolicies(found.result, kernel) : null;
-    if (told === null) return found;
-    const rows = told.map((policy) => ({ policy, alias: null }));
-    const ran = told.length === 1 ? { ran: told[0]! } : {};
-    return ask(recording, { ...options, ...ran, policies: rows }, api.replay);
+    // Back ends in user space: none of the kernel's rows is theirs.
+    const instead = args.policy === undefined ? backEndPolicies(found.result, kernel) : null;
+    return instead ? ask(recording, { ...options, ...instead }, api.replay) : found;
   });
   await say(io, args, {
     text: (style) => staleText(answer, style, limit),
