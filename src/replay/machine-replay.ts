@@ -41,6 +41,9 @@ export interface Shared extends ReplayTables {
   /** Losses in the recording: how many, the events of those that say it, and the first ones. */
   readonly gapCount: number;
   readonly lostEvents: number;
+  /** Markers so far; and the pattern of syncs that was asked for, where it matches none of them. */
+  readonly markers: number;
+  readonly idlePattern: RegExp | null;
   readonly gaps: readonly GapSummary[];
   /** Which machine is whose. */
   readonly whose: Machines;

@@ -129,7 +129,7 @@ function policyResults(
       whatIf: policy.drivers !== undefined && !fitsDevices(policy, devices),
       logged: run.core.count(i, RowSet.EverLogged),
       lost: run.core.count(i, RowSet.EverLost),
-      stale: run.core.count(i, RowSet.Stale),
+      stillLost: run.core.count(i, RowSet.Stale),
       lostRuns: lost.runs,
       moreLostRuns: lost.more,
     };
