@@ -106,7 +106,7 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
         if (queued & bit) why |= MIG_DOUBT_QUEUED;
         if (popped & bit) why |= MIG_DOUBT_POPPED;
         if (!(seen & bit)) why |= MIG_DOUBT_UNSEEN;
-        noteEntry(p, row, cause, why, (fresh & bit) != 0, sendTime(sent, p));
+        noteEntry(p, row, cause, gpa, len, why, (fresh & bit) != 0, sendTime(sent, p));
         if (p == end) break;
       }
     }

@@ -15,7 +15,7 @@ import { patchesFor } from "./attribute.ts";
 import { selectMachines, worstStatus } from "./machines.ts";
 import { leavesOpen } from "./open.ts";
 import type { Replayer } from "./replayer.ts";
-import { toldByQemu } from "./stale.ts";
+import { givenUp, mainMigration, toldByQemu } from "./stale.ts";
 
 /** The vhost that ran, as far as it is told. */
 export interface Ran {
@@ -59,6 +59,11 @@ export interface Affected {
   backEnd: boolean;
   /** stale: at the destination of a migration; lost: left out of the dirty log in some round. */
   measure: "stale" | "lost";
+  /**
+   * How the migration that is spoken of ended, where it was given up: then nothing is stale, and `lost` pages are
+   * what one that completes would leave behind.
+   */
+  givenUp: "cancelled" | "failed" | null;
   /** Certainly; and likely or possibly more. */
   pages: number;
   possibly: number;
@@ -191,7 +196,8 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   // A kernel's row says nothing of a process that logs by itself.
   const ofKernel = KERNELS.some((one) => one.name === row);
   const policy = backEnd && ofKernel ? null : row;
-  const migration = toldByQemu(result);
+  const ended = givenUpBy(result);
+  const migration = ended === null ? toldByQemu(result) : null;
   // Without a kernel the first policy is spoken of: the unpatched one.
   const judged = policy ?? result.policies[0]?.name ?? null;
   const verdict = migration?.verdicts.find((one) => one.policy === judged) ?? null;
@@ -216,7 +222,7 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   const any = pages + possibly > 0;
   return {
     answer: answerOf(result, policy, any),
-    ...{ kernel, policy, ownDevices, backEnd, measure, pages, possibly },
+    ...{ kernel, policy, ownDevices, backEnd, measure, givenUp: ended, pages, possibly },
     saved: sets,
     unsaved,
     patches: PATCHES.filter(({ number }) => used.has(number)).map((patch) => ({
@@ -225,6 +231,14 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
     })),
     unattributed: verdict?.pagesWithoutEvidence ?? 0,
   };
+}
+
+/** null: no migration is recorded, or one that was not given up. */
+function givenUpBy(machine: MachineResult): Affected["givenUp"] {
+  const main = mainMigration(machine);
+  const all = machine.askedMigration === undefined ? machine.migrations : main ? [main] : [];
+  if (main === null || !all.every(givenUp)) return null;
+  return main.outcome === "failed" ? "failed" : "cancelled";
 }
 
 function answerOf(result: MachineResult, policy: string | null, any: boolean): Affected["answer"] {

@@ -59,6 +59,8 @@ export class Replay implements Shared {
   readonly gaps: GapSummary[] = [];
   gapCount = 0;
   lostEvents = 0;
+  markers = 0;
+  #syncMarkers = 0;
   readonly #marker: RegExp;
   readonly #recording: Recording;
   readonly #told: Observers;
@@ -89,6 +91,12 @@ export class Replay implements Shared {
   /** Place of a record of a stream in the user's file. */
   readonly placeOf = (stream: number, place: number): Place =>
     feedOfStream(this.inputs, stream).feed.place(stream, place);
+
+  /** The pattern of syncs that was asked for, where it matches no marker. */
+  get idlePattern(): RegExp | null {
+    const { syncMarker } = this.#recording;
+    return syncMarker && this.#syncMarkers === 0 ? syncMarker : null;
+  }
 
   /** Runs until every input is at its end. */
   async run(onEvent?: (event: NormalisedEvent) => void | Promise<void>): Promise<void> {
@@ -192,6 +200,7 @@ export class Replay implements Shared {
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
+        this.markers++;
         if (matchSync(this.#marker, text, 0)) await this.#syncAll({ text, ns: head.ts, place });
         else feedOfStream(this.inputs, stream).feed.marker?.(text);
         break;
@@ -288,6 +297,7 @@ export class Replay implements Shared {
 
   /** A marker in the recording ends the round of every machine. */
   async #syncAll(marker: Marker): Promise<void> {
+    this.#syncMarkers++;
     this.#common.push(marker);
     for (const machine of this.machines) await this.#markerSync(machine, marker);
   }

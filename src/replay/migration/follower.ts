@@ -14,8 +14,8 @@ import type { Round } from "../../model/result.ts";
 import type { MigrationSettings } from "../../qemu/migration-settings.ts";
 import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
 import type { IoctlEffect } from "../device-ioctls.ts";
+import { QemuVhosts } from "../qemu-vhosts.ts";
 import type { ReplayState } from "../replay-state.ts";
-import { StartedDevices } from "../unseen-devices.ts";
 import { RamMap } from "./ram-map.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
 import { readMigration, readUnlogged } from "./verdicts.ts";
@@ -36,7 +36,7 @@ export class MigrationFollower {
   readonly ram: RamMap;
   readonly migrations: MigrationResult[] = [];
   /** Devices that QEMU hands to a vhost. */
-  readonly started = new StartedDevices();
+  readonly vhosts: QemuVhosts;
   /** Migrations that are counted and not listed. */
   more = 0;
   readonly #run: ReplayState;
@@ -61,6 +61,7 @@ export class MigrationFollower {
     this.#core = run.core;
     this.#onSync = onSync;
     this.ram = new RamMap(run.core, map);
+    this.vhosts = new QemuVhosts((dev, space, name) => run.handed(dev, space, name));
     this.timeline = new Timeline(
       run.core,
       run.plan.tolerance,
@@ -94,15 +95,19 @@ export class MigrationFollower {
       case EventKind.QConfigWrite:
         this.#configWrite(head, at, space);
         break;
-      case EventKind.QDevStart: {
-        const args = new EventArguments(this.#core, at);
-        this.started.note(space, args.bits("dev"), args.text("name"), place);
+      case EventKind.QDevStart:
+      case EventKind.QDevStop:
+      case EventKind.QUserWrite:
+        this.#vhost(head, at, place, space);
         break;
-      }
       case EventKind.QStatus:
         this.#config(space).status(head.pid, new EventArguments(this.#core, at).bits("vdev"));
         break;
       default:
+        if (head.kind === EventKind.QGlobalDirty) {
+          const bits = new EventArguments(this.#core, at).bits("bitmask");
+          this.vhosts.tracking(space, bits !== 0n);
+        }
         await this.timeline.event(head, at, place, space);
     }
   }
@@ -117,6 +122,17 @@ export class MigrationFollower {
     const moment = { ns: head.ts.toString(), place };
     if (this.timeline.runningSince(space) === null) return;
     this.timeline.plugged(moment, "vhost_region_add_section");
+  }
+
+  /** A device that QEMU hands to a vhost starts or stops, or a back end in user space gets a message. */
+  #vhost(head: RecordHead, at: number, place: Place, space: number): void {
+    const args = new EventArguments(this.#core, at);
+    const moment = { place, ns: head.ts.toString() };
+    if (head.kind === EventKind.QUserWrite) {
+      this.vhosts.message(space, args.number("req"), moment);
+    } else if (head.kind === EventKind.QDevStart) {
+      this.vhosts.start(space, args.bits("dev"), args.text("name"), moment);
+    } else this.vhosts.stop(space, args.bits("dev"), moment);
   }
 
   #config(space: number): PciConfig {
