@@ -45,6 +45,8 @@ export class Migration extends Pages {
   /** Pages received by a destination. */
   loads: u64;
   zeroLoads: u64;
+  /** Pages were sent as what changed of them. */
+  xbzrle: bool;
   /** Pages that a vCPU wrote, as QEMU fetched them from KVM. */
   cpuDirtied: u64;
   /** The QEMU that sends; NO_SPACE before its first page. */
@@ -88,6 +90,8 @@ export class Migration extends Pages {
   zeroNext: u32;
   hashes: usize;
   hashCount: u32;
+  /** Pages follow of which there is no hash. */
+  hashesEnd: bool;
   hash: u64;
 
   /** packets.ts: pages go where no event names them; some packet is not kept. */
@@ -103,7 +107,8 @@ export class Migration extends Pages {
   zeroArrivalCount: u32;
   zeroArrivalCap: u32;
 
-  /** stale-entry.ts. */
+  /** stale-entry.ts: somebody asks for the writes to blame. */
+  keepsEntries: bool;
   entryPieces: usize;
   entryTable: usize;
   entrySlots: u32;

@@ -21,7 +21,7 @@ import { migration, NO_SPACE } from "./migration-state";
 import { forgetRecent, openRecent } from "./recent";
 import { clearPackets } from "./packets";
 import { clearSent } from "./resend";
-import { clearEntries, keepsEntries } from "./stale-entry";
+import { clearEntries } from "./stale-entry";
 import { restartZeros, sendZeros } from "./zero-pages";
 
 /** The dirty log goes on: from here on an unlogged write may be lost. False: out of memory. */
@@ -49,6 +49,7 @@ export function startMigration(ts: u64): bool {
   m.loads = 0;
   m.zeroLoads = 0;
   m.byArrival = false;
+  m.xbzrle = false;
   m.startTs = ts;
   m.source = NO_SPACE;
   if (draining) drainBegin(PageState.Begin);
@@ -61,7 +62,7 @@ export function startMigration(ts: u64): bool {
 function roundsSuffice(): bool {
   let m = migration();
   return (
-    !m.saves && !m.byArrival && !m.unseenData && !keepsEntries && !draining && !hasSlack()
+    !m.saves && !m.byArrival && !m.unseenData && !m.keepsEntries && !draining && !hasSlack()
   );
 }
 
@@ -116,6 +117,14 @@ export function migrationSync(ts: u64): void {
   if (++m.syncs != 2) return;
   m.firstPassEnd = end;
   if (m.firstPassEnd == ts) m.firstPass = false;
+}
+
+/** An event of xbzrle. True: the first one, which the host is to note. */
+export function onXbzrle(): bool {
+  let m = migration();
+  if (!m.underWay || m.xbzrle) return false;
+  m.xbzrle = true;
+  return true;
 }
 
 /** The end of a pass over dirty memory: what was queued is read. */

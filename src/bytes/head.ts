@@ -22,29 +22,39 @@ export class Head {
     return this.#text;
   }
 
-  /** Its lines, without empty ones and a byte order mark, each cut at 1024. */
+  /** The lines of the text, without empty ones and without a byte order mark, each cut at 1024. */
   get lines(): readonly string[] {
     this.#lines ??= linesOf(this.text);
     return this.#lines;
   }
 }
 
+const BYTE_ORDER_MARK = "\xef\xbb\xbf";
+
 function linesOf(text: string): string[] {
-  const lines = (text.startsWith("\xef\xbb\xbf") ? text.slice(3) : text).split("\n");
-  return lines.filter((line) => line !== "").map((line) => line.slice(0, LINE_LIMIT));
+  const lines: string[] = [];
+  let start = text.startsWith(BYTE_ORDER_MARK) ? 3 : 0;
+  while (start < text.length) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    if (end > start) lines.push(text.slice(start, Math.min(end, start + LINE_LIMIT)));
+    start = end + 1;
+  }
+  return lines;
 }
 
-/** Bytes that become characters at once: arguments of one call. */
-const AT_ONCE = 8192;
+/** So many arguments go to one call, of any engine. */
+const PIECE = 4096;
 const ASCII = new TextDecoder();
 
 /** One character a byte. */
 export function latin1(bytes: Uint8Array): string {
-  // The decoder is many times as fast; its own "latin1" has other characters from 0x80 to 0x9f.
+  // Many times as fast, and without an array of numbers; its "latin1" has others from 0x80 to 0x9f.
   if (isAscii(bytes)) return ASCII.decode(bytes);
   let text = "";
-  for (let at = 0; at < bytes.length; at += AT_ONCE) {
-    text += String.fromCharCode(...bytes.subarray(at, at + AT_ONCE));
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    const piece = bytes.subarray(at, at + PIECE) as unknown as number[];
+    text += String.fromCharCode.apply(null, piece);
   }
   return text;
 }
@@ -64,7 +74,7 @@ export function magic(...signatures: (string | readonly number[])[]): (head: Hea
   return ({ bytes }) => all.some((signature) => signature.every((byte, i) => bytes[i] === byte));
 }
 
-/** Bytes that no text has are 1: control characters but for blanks, line ends, NUL and escape. */
+/** Bytes that no text has: control characters but for blanks, line ends, NUL and escape. */
 const CONTROL = Uint8Array.from({ length: 256 }, (_, c) =>
   c < 32 && ![0, 9, 10, 12, 13, 27].includes(c) ? 1 : 0,
 );

@@ -110,7 +110,8 @@ function addReplayCommands(program: Command, run: Run): void {
     }),
   )
     .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
-    .option("--all", "show every finding")
+    .option("--migration <n>", "about this migration of several, by its number in the list")
+    .option("--all", "show every finding and migration")
     .option("--html <file>", "write the answer as a page too, with pictures; it needs nothing else")
     .option(
       "--html-budget <MiB>",
@@ -141,9 +142,10 @@ function addReplayCommands(program: Command, run: Run): void {
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
   withPolicies(question(program, "stale", "which pages are stale after a live migration"))
+    .option("--migration <n>", "about this migration of several, by its number in report")
     .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
-    .option("--limit <n>", "show at most so many pages of each policy")
+    .option("--limit <n>", "pages of each policy that are shown one by one (default: 8)")
     .action((names: string[], options) =>
       run(() => import("./stale.ts"), { ...options, recordings: names }),
     );
@@ -153,6 +155,7 @@ function addReplayCommands(program: Command, run: Run): void {
       "--gpa <range>",
       "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1, hva:0x7f…, pc.ram+0x1000",
     )
+    .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--limit <n>", "show at most so many writes and syncs")
     .action((names: string[], options) =>
       run(() => import("./explain.ts"), { ...options, recordings: names }),

@@ -120,10 +120,10 @@ function pages(_history: History, machine: MachineHistory): TableRows {
   };
   for (const policy of machine.policies) {
     if (!isKnown(machine, policy)) continue;
-    const { logged, lost, stale } = setsOf(machine, policy);
+    const { logged, lost, stillLost } = setsOf(machine, policy);
     put(null, policy.name, "logged", logged);
     put(null, policy.name, "lost", lost);
-    put(null, policy.name, "stale", stale);
+    put(null, policy.name, "still-lost", stillLost);
   }
   machine.result.migrations.forEach(({ verdicts }, migration) => {
     for (const { policy, best, stale, likelyStale, possiblyStale, healed } of verdicts) {

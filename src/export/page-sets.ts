@@ -12,7 +12,15 @@ export interface NamedSet {
   /** Position in the machine's migrations; null: over all rounds. */
   migration: number | null;
   policy: string;
-  set: "written" | "logged" | "lost" | "stale" | "likely-stale" | "possibly-stale" | "healed";
+  set:
+    | "written"
+    | "logged"
+    | "lost"
+    | "still-lost"
+    | "stale"
+    | "likely-stale"
+    | "possibly-stale"
+    | "healed";
   runs: PageRuns;
 }
 
@@ -22,12 +30,12 @@ export function* namedSets(history: History): Generator<NamedSet> {
     for (const policy of machine.policies) {
       const head = { machine: machine.number, policy: policy.name };
       if (isKnown(machine, policy)) {
-        const { written, logged, lost, stale } = setsOf(machine, policy);
+        const { written, logged, lost, stillLost } = setsOf(machine, policy);
         const all = { ...head, migration: null };
         yield { ...all, set: "written", runs: written };
         yield { ...all, set: "logged", runs: logged };
         yield { ...all, set: "lost", runs: lost };
-        yield { ...all, set: "stale", runs: stale };
+        yield { ...all, set: "still-lost", runs: stillLost };
       }
       for (const [migration, { verdicts }] of machine.result.migrations.entries()) {
         const verdict = verdicts.find((one) => one.policy === policy.name);

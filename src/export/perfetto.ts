@@ -83,7 +83,7 @@ class MachineTrace {
     const syncs = this.#packets.track(this.#root, "syncs");
     const counters = result.policies.map(({ name }) => ({
       lost: this.#packets.track(this.#root, `lost, ${name}`, true),
-      stale: this.#packets.track(this.#root, `stale, ${name}`, true),
+      stillLost: this.#packets.track(this.#root, `still lost, ${name}`, true),
     }));
     let begin = this.#column(0);
     for (const { index, sync, written, policies } of result.rounds) {
@@ -101,9 +101,9 @@ class MachineTrace {
       this.#packets.end(track, end);
       const name = `sync ${sync.number}${sync.name === "" ? "" : ` ${sync.name}`}`;
       this.#packets.instant(syncs, end, name, args, this.#endings.get(index));
-      policies.forEach(({ lost, stale }, i) => {
+      policies.forEach(({ lost, stillLost }, i) => {
         if (lost !== null) this.#packets.count(counters[i]!.lost, end, lost);
-        if (stale !== null) this.#packets.count(counters[i]!.stale, end, stale);
+        if (stillLost !== null) this.#packets.count(counters[i]!.stillLost, end, stillLost);
       });
       begin = end;
     }

@@ -26,9 +26,9 @@ export const RESULT_TABLES: Readonly<Record<ResultTable, (result: HistoryResult)
   policies: (result) =>
     ofObjects(
       "policies",
-      result.policies.map(({ name, title, whatIf, logged, lost, stale }) => ({
+      result.policies.map(({ name, title, whatIf, logged, lost, stillLost }) => ({
         ...{ machine: result.number, policy: name, title, what_if: whatIf },
-        ...{ logged, lost, stale },
+        ...{ logged, lost, still_lost: stillLost },
       })),
     ),
   devices: (result) =>
@@ -74,7 +74,7 @@ export const RESULT_TABLES: Readonly<Record<ResultTable, (result: HistoryResult)
           lost: policy.lost,
           extra: policy.extra,
           newly_lost: policy.newlyLost,
-          stale: policy.stale,
+          still_lost: policy.stillLost,
           sent: round.bitmapSync?.sent ?? null,
           caveats: round.caveats.length,
         })),

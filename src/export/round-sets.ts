@@ -1,24 +1,24 @@
-/** What each policy logged, lost and left stale, round by round, from the runs of a history. */
+/** What each policy logged, lost and still lost, round by round, from the runs of a history. */
 import type { HistoryPolicy, MachineHistory } from "../history/index.ts";
 import { ROUND_SETS } from "../history/index.ts";
 import { PageRuns } from "../model/page-runs.ts";
 
-/** Sets of one policy in one round; `stale`: after it. */
+/** Sets of one policy in one round; `stillLost`: after it. */
 export interface RoundSets {
   round: number;
   written: PageRuns;
   logged: PageRuns;
   lost: PageRuns;
-  stale: PageRuns;
+  stillLost: PageRuns;
 }
 
 /**
  * The rounds of a policy in their order, those in which nothing was written or logged left out. The law
- * of docs/laws.md: lost = written & ~logged, stale = (stale | written) & ~logged.
+ * of docs/laws.md: lost = written & ~logged, stillLost = (stillLost | written) & ~logged.
  */
 export function* roundsOf(machine: MachineHistory, policy: HistoryPolicy): Generator<RoundSets> {
   const table = machine.table("rounds");
-  let stale = new PageRuns();
+  let stillLost = new PageRuns();
   for (let at = 0; at < table.length; ) {
     const round = table.round[at]!;
     const written = new PageRuns();
@@ -32,25 +32,25 @@ export function* roundsOf(machine: MachineHistory, policy: HistoryPolicy): Gener
         logged.append(table.page[at]!, table.pages[at]!);
       }
     }
-    stale = stale.union(written).subtract(logged);
-    yield { round, written, logged, lost: written.subtract(logged), stale };
+    stillLost = stillLost.union(written).subtract(logged);
+    yield { round, written, logged, lost: written.subtract(logged), stillLost };
   }
 }
 
-/** Over all rounds: logged in any, lost in any, stale after the last. */
+/** Over all rounds: logged in any, lost in any, still lost after the last. */
 export function setsOf(
   machine: MachineHistory,
   policy: HistoryPolicy,
-): { written: PageRuns; logged: PageRuns; lost: PageRuns; stale: PageRuns } {
+): { written: PageRuns; logged: PageRuns; lost: PageRuns; stillLost: PageRuns } {
   const all = {
     ...{ written: new PageRuns(), logged: new PageRuns() },
-    ...{ lost: new PageRuns(), stale: new PageRuns() },
+    ...{ lost: new PageRuns(), stillLost: new PageRuns() },
   };
-  for (const { written, logged, lost, stale } of roundsOf(machine, policy)) {
+  for (const { written, logged, lost, stillLost } of roundsOf(machine, policy)) {
     all.written = all.written.union(written);
     all.logged = all.logged.union(logged);
     all.lost = all.lost.union(lost);
-    all.stale = stale;
+    all.stillLost = stillLost;
   }
   return all;
 }

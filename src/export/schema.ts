@@ -42,7 +42,7 @@ export const EXPORT_TABLES = {
     what_if: boolean,
     logged: orNull(int64),
     lost: orNull(int64),
-    stale: orNull(int64),
+    still_lost: orNull(int64),
   },
   devices: {
     machine: int32,
@@ -107,7 +107,7 @@ export const EXPORT_TABLES = {
     lost: orNull(int64),
     extra: orNull(int64),
     newly_lost: orNull(int64),
-    stale: orNull(int64),
+    still_lost: orNull(int64),
     sent: orNull(int64),
     caveats: int32,
   },

@@ -112,8 +112,8 @@ export interface PolicyRound {
   lost: number | null;
   extra: number | null;
   newlyLost: number | null;
-  /** Stale after this round: running total. */
-  stale: number | null;
+  /** Lost in this round or one before, and not logged since: a running total. */
+  stillLost: number | null;
 }
 
 export interface Round {
@@ -175,7 +175,7 @@ export interface PolicyResult {
    */
   logged: number | null;
   lost: number | null;
-  stale: number | null;
+  stillLost: number | null;
   /** Of `lost`: at most `runLimit` runs, ascending. */
   lostRuns: PageRun[];
   moreLostRuns: number;
@@ -229,6 +229,8 @@ export interface MachineResult {
   moreRounds: number;
   /** In the order in which they began. */
   migrations: MigrationResult[];
+  /** The migration that is asked about, its number from 1; without it the main one. */
+  askedMigration?: number;
   findings: Finding[];
   moreFindings: number;
   /** Those of the recordings stand with every machine. */

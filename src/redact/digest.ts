@@ -190,8 +190,8 @@ export class ReplayDigest {
     for (const key of ["window", "windowWhy", "written", "certainty", "verdict"] as const) {
       this.#fact(`${of}${key}`, result[key]);
     }
-    for (const { name, logged, lost, stale, whatIf, lostRuns } of result.policies) {
-      this.#fact(`${of}${name}: pages`, [logged, lost, stale, whatIf, this.#pages(lostRuns)]);
+    for (const { name, logged, lost, stillLost, whatIf, lostRuns } of result.policies) {
+      this.#fact(`${of}${name}: pages`, [logged, lost, stillLost, whatIf, this.#pages(lostRuns)]);
     }
     this.#fact(
       `${of}bitmap syncs`,
@@ -225,6 +225,10 @@ export class ReplayDigest {
       ...[migration.logOn.ns, migration.firstSyncNs, migration.stoppedNs],
       ...[migration.postcopyNs, migration.endNs],
     ];
+    this.#fact(
+      `${name}: kinds`,
+      migration.kinds.map((one) => [one.kind, one.ns === null ? null : ns(one.ns), one.told]),
+    );
     this.#fact(`${name}: course`, [from, outcome, syncs, times.map(ns)]);
     this.#fact(
       `${name}: states`,

@@ -30,24 +30,13 @@ import type { Queue } from "../core/queue-record.ts";
 import type { Feed } from "../formats/feed.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName } from "../vhost/ioctl.ts";
-import { messageName, RING_PACKED } from "../vhost/message.ts";
-import type { Device } from "./device.ts";
+import { backEndDriver, messageName, RING_PACKED } from "../vhost/message.ts";
+import { type Device, DRIVERS } from "./device.ts";
 import { DeviceIoctls, type IoctlEffect, type PendingIoctl } from "./device-ioctls.ts";
 import { DeviceLinks } from "./device-links.ts";
 import { device, type MachineEvidence, space, thread } from "./machine-evidence.ts";
 import { onlyRegion } from "./memory-table.ts";
 import { Sessions } from "./sessions.ts";
-
-const DRIVERS: Record<string, Driver> = {
-  "vhost-scsi": Driver.Scsi,
-  "vhost-net": Driver.Net,
-  "vhost-vsock": Driver.Vsock,
-  "vhost-user": Driver.VhostUser,
-  "vhost-user-scsi": Driver.VhostUserScsi,
-  "vhost-user-blk": Driver.VhostUserBlk,
-  "vhost-user-net": Driver.VhostUserNet,
-  "vhost-user-fs": Driver.VhostUserFs,
-};
 
 /** No more than this is kept of a hostile recording. */
 const MAX_PENDING = 65536;
@@ -92,8 +81,17 @@ export class Devices {
     }
     const number = this.all.length;
     const device: Device = {
-      ...{ number, vs, dev, driver: null, program: null, ring: null, features: null },
-      ...{ memory: [], logPages: null, logging: [] },
+      ...{
+        number,
+        vs,
+        dev,
+        driver: null,
+        program: null,
+        ring: null,
+        handed: false,
+        features: null,
+      },
+      ...{ memory: [], logPages: null, opened: null, logging: [] },
     };
     this.all.push(device);
     return device;
@@ -186,6 +184,21 @@ export class Devices {
     }
     this.#evidence.join(device(found.number), space(input), "qemu");
     this.#link(queue, found);
+  }
+
+  /** A device that QEMU hands to a back end in user space, by its struct vhost_dev. Null: too many devices. */
+  handed(dev: bigint, input: number, name: string): Device | null {
+    const key = this.#core.exports.addressKey(input, dev);
+    let found = this.#byDev.get(key) ?? null;
+    if (!found) {
+      found = this.#add(null, key);
+      if (!found) return null;
+      this.#byDev.set(key, found);
+      found.driver = backEndDriver(name);
+      found.handed = true;
+    }
+    this.#evidence.join(device(found.number), space(input), "qemu");
+    return found;
   }
 
   /** A queue is taken for this device's; its ioctls count for the queue once a drain confirms it. */
@@ -367,6 +380,9 @@ export class Devices {
         this.#ioctls.change(pending, `${pending.name} failed with ${ret}`);
       }
       return null;
+    }
+    if (pending.name === "SET_OWNER" && pending.device) {
+      pending.device.opened ??= { by: head.pid, ns: pending.ns };
     }
     if (pending.name === "SET_OWNER" && this.#core.exports.processOf(head.pid) <= 0) {
       // Its worker is called vhost-PID after this thread.

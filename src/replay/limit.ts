@@ -40,6 +40,16 @@ export function findLimits(
   if (clock) limits.push(clock);
   const unsure = clock ? " Or they only stand in another order, by the clock." : "";
 
+  const idle = run.shared.idlePattern;
+  if (idle) {
+    add(
+      "no-sync-marker",
+      null,
+      `None of ${counted(run.shared.markers, "marker")} matches the pattern of syncs that was given, ` +
+        `${idle.source}: no marker ends a round.`,
+    );
+  }
+
   const headerGaps = inputs.flatMap((input) => input.gaps);
   const gaps = [...run.shared.gaps, ...headerGaps];
   const losses = gaps.filter((gap) => !gap.unread);
@@ -103,12 +113,16 @@ export function findLimits(
   if (inFlight > 0) {
     const { exports } = run.core;
     const bytes = exports.inFlightWriteBytes() + exports.elementBytesInFlight();
-    add(
-      "in-flight",
-      "more",
-      `${counted(inFlight, "request")} had not completed at the end; they may have written up to ` +
-        `${counted(bytes, "byte")} that count nowhere.`,
-    );
+    const open = `${counted(inFlight, "request")} had not completed at the end`;
+    // Without a write descriptor nothing but the used ring is still to be written.
+    if (bytes === 0) add("in-flight", null, `${open}, without a descriptor that it may write to.`);
+    else {
+      add(
+        "in-flight",
+        "more",
+        `${open}; they may have written up to ${counted(bytes, "byte")} that count nowhere.`,
+      );
+    }
   }
   for (const [policy, page] of run.beyondLog) {
     add(

@@ -6,7 +6,7 @@ import { isEmpty, readRound } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
 import type { OpenInput } from "../formats/open-inputs.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
-import type { BlockRange } from "../memory/block-range.ts";
+import type { Recording } from "../join/recording.ts";
 import type { Place } from "../model/place.ts";
 import type {
   GapSummary,
@@ -16,7 +16,7 @@ import type {
   SyncMark,
   ToldBy,
 } from "../model/result.ts";
-import type { Device } from "./device.ts";
+import type { Device, LoggingChange } from "./device.ts";
 import type { Devices } from "./devices.ts";
 import type { Machines } from "./machines.ts";
 import { qemuLogPages } from "./memory-table.ts";
@@ -41,6 +41,9 @@ export interface Shared extends ReplayTables {
   /** Losses in the recording: how many, the events of those that say it, and the first ones. */
   readonly gapCount: number;
   readonly lostEvents: number;
+  /** Markers so far; and the pattern of syncs that was asked for, where it matches none of them. */
+  readonly markers: number;
+  readonly idlePattern: RegExp | null;
   readonly gaps: readonly GapSummary[];
   /** Which machine is whose. */
   readonly whose: Machines;
@@ -66,13 +69,20 @@ export class MachineReplay implements ReplayState {
   #syncs = 0;
   #round = 0;
 
-  constructor(index: number, shared: Shared, map: readonly BlockRange[]) {
+  constructor(
+    index: number,
+    shared: Shared,
+    { memoryMap, migrationSettings }: Pick<Recording, "memoryMap" | "migrationSettings">,
+  ) {
     this.#index = index;
     this.number = index + 1;
     this.shared = shared;
     this.#caveats = new RoundCaveats(shared.core, shared.inputs);
-    this.follower = new MigrationFollower(this, map, (moment, told) =>
-      this.sync({ name: "bitmap sync", ...moment }, BigInt(moment.ns), told),
+    this.follower = new MigrationFollower(
+      this,
+      memoryMap ?? [],
+      (moment, told) => this.sync({ name: "bitmap sync", ...moment }, BigInt(moment.ns), told),
+      migrationSettings?.copy(),
     );
   }
 
@@ -110,6 +120,9 @@ export class MachineReplay implements ReplayState {
   queueOf(): (id: number) => QueueName {
     return this.shared.queueOf();
   }
+  handed(dev: bigint, input: number, name: string): LoggingChange[] | null {
+    return this.shared.devices.handed(dev, input, name)?.logging ?? null;
+  }
   /** The devices of this machine. */
   get devices(): Device[] {
     return this.shared.devicesOf(this.#index);
@@ -141,6 +154,7 @@ export class MachineReplay implements ReplayState {
     const { exports } = this.core;
     this.use();
     if (ts !== null) exports.migrationSync(ts);
+    this.follower.roundEnds();
     // Once logging was seen, the window is the recorded one: the other rows are of no interest.
     if (this.options.window === "auto" && exports.loggingSeen() !== 0) {
       exports.useRows(this.options.policies.length);

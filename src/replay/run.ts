@@ -59,6 +59,8 @@ export class Replay implements Shared {
   readonly gaps: GapSummary[] = [];
   gapCount = 0;
   lostEvents = 0;
+  markers = 0;
+  #syncMarkers = 0;
   readonly #marker: RegExp;
   readonly #recording: Recording;
   readonly #told: Observers;
@@ -83,12 +85,18 @@ export class Replay implements Shared {
     this.#recording = recording;
     this.#marker = recording.syncMarker ?? DEFAULT_SYNC_MARKER;
     this.#told = new Observers(this);
-    this.machines.push(new MachineReplay(0, this, recording.memoryMap ?? []));
+    this.machines.push(new MachineReplay(0, this, recording));
   }
 
   /** Place of a record of a stream in the user's file. */
   readonly placeOf = (stream: number, place: number): Place =>
     feedOfStream(this.inputs, stream).feed.place(stream, place);
+
+  /** The pattern of syncs that was asked for, where it matches no marker. */
+  get idlePattern(): RegExp | null {
+    const { syncMarker } = this.#recording;
+    return syncMarker && this.#syncMarkers === 0 ? syncMarker : null;
+  }
 
   /** Runs until every input is at its end. */
   async run(onEvent?: (event: NormalisedEvent) => void | Promise<void>): Promise<void> {
@@ -96,7 +104,6 @@ export class Replay implements Shared {
     const { watch } = this.options;
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
-    if (this.options.stalePages) exports.keepEntries(true);
     if (this.options.logPages !== undefined) exports.setLogEnd(this.options.logPages);
     if (this.options.sink?.events) this.#drained = startDrain(this.core);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
@@ -193,6 +200,7 @@ export class Replay implements Shared {
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
+        this.markers++;
         if (matchSync(this.#marker, text, 0)) await this.#syncAll({ text, ns: head.ts, place });
         else feedOfStream(this.inputs, stream).feed.marker?.(text);
         break;
@@ -221,7 +229,7 @@ export class Replay implements Shared {
 
   /** One more machine: the syncs before its first event ended rounds of it, in which nothing happened. */
   async #addMachine(): Promise<void> {
-    const machine = new MachineReplay(this.machines.length, this, this.#recording.memoryMap ?? []);
+    const machine = new MachineReplay(this.machines.length, this, this.#recording);
     this.machines.push(machine);
     for (const one of this.#common) {
       if ("text" in one) await this.#markerSync(machine, one);
@@ -289,6 +297,7 @@ export class Replay implements Shared {
 
   /** A marker in the recording ends the round of every machine. */
   async #syncAll(marker: Marker): Promise<void> {
+    this.#syncMarkers++;
     this.#common.push(marker);
     for (const machine of this.machines) await this.#markerSync(machine, marker);
   }

@@ -74,7 +74,11 @@ function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSu
     if (own) own.push(queue);
     else owns.set(device, [queue]);
   }
-  return run.devices.map((device) => {
+  // What QEMU tells of a back end's device is less than what the back end's own recording does.
+  const worked = [...owns.keys()].filter((device) => device?.handed === false).length;
+  let recorded = run.devices.some(({ program }) => program !== null) ? worked : 0;
+  const listed = run.devices.filter(({ handed }) => !handed || recorded-- <= 0);
+  return listed.map((device) => {
     const own = owns.get(device) ?? [];
     const features = device.features == null ? null : hex(device.features);
     const { program } = device;
@@ -125,7 +129,7 @@ function policyResults(
       whatIf: policy.drivers !== undefined && !fitsDevices(policy, devices),
       logged: run.core.count(i, RowSet.EverLogged),
       lost: run.core.count(i, RowSet.EverLost),
-      stale: run.core.count(i, RowSet.Stale),
+      stillLost: run.core.count(i, RowSet.Stale),
       lostRuns: lost.runs,
       moreLostRuns: lost.more,
     };
@@ -154,7 +158,7 @@ function summariseMachine(run: MachineReplay, inputs: InputSummary[]): MachineRe
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];
   const limits = findLimits(run, inputs, queues, window);
-  const unseen = unseenLimit(run.follower.started.all, inputs, devices);
+  const unseen = unseenLimit(run.follower.vhosts.all, inputs, devices);
   if (unseen) limits.splice(limits[0]?.code === UNORDERED ? 1 : 0, 0, unseen);
   const sufficiency = answerable(
     [...inputs, ...run.plan.destinations],

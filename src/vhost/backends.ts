@@ -1,7 +1,8 @@
 /** Vhosts other than vhost-scsi, as rows: kernel drivers by themselves, and user-space back ends. */
 import { Cause } from "../../assembly/abi.ts";
 import { mask } from "./causes.ts";
-import { type BackEndProgram, type Policy, type Ring, VHOST_USER_DRIVERS } from "./policy-row.ts";
+import { VHOST_USER_DRIVERS } from "./message.ts";
+import type { BackEndProgram, Policy, Ring } from "./policy-row.ts";
 
 /** Used elements and index of drivers/vhost: the ring's flag decides, and no end of the log stops it. */
 const KERNEL_RING = mask(

@@ -52,15 +52,6 @@ export interface Policy {
 /** Drivers of drivers/vhost that a recording can be of. */
 export const KERNEL_DRIVERS: readonly string[] = ["vhost-scsi", "vhost-net", "vhost-vsock"];
 
-/** Classes of user-space back ends that a recording can be of; the first one where nothing tells. */
-export const VHOST_USER_DRIVERS: readonly string[] = [
-  "vhost-user",
-  "vhost-user-scsi",
-  "vhost-user-blk",
-  "vhost-user-net",
-  "vhost-user-fs",
-];
-
 const BEYOND_KERNEL = "written past the end until the store faults, then the rest is skipped";
 
 /** A row for a kernel with these switches; mask, manner and warnings follow from them. */

@@ -1,6 +1,7 @@
 /** Is this host affected: the kernel that ran, what would have saved the pages, and what nothing does. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import {
   type Answer,
@@ -10,9 +11,11 @@ import {
   reportPolicies,
   statusOf,
 } from "../../src/answers/affected.ts";
+import { mainMigration } from "../../src/answers/stale.ts";
 import type { Source } from "../../src/bytes/source.ts";
 import { kernelOf } from "../../src/commands/shared/migration-options.ts";
 import { affectedText } from "../../src/report/text/affected-text.ts";
+import { migrationsText } from "../../src/report/text/migration-text.ts";
 import { textStyle } from "../../src/report/text/text-layout.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
 import { QemuGuest } from "../support/make-elements.ts";
@@ -66,6 +69,40 @@ describe("a real migration", () => {
     expect(statusOf(answer)).toBe(0);
     expect(textOf(answer)).toMatch(
       /^Not affected: under Linux 6\.16\.12\+deb13-amd64 no page is stale/,
+    );
+  });
+
+  test("that was cancelled did no damage yet, and says what one that completes would leave", async () => {
+    const path = join(TRACES, "migration", "6.1", "trace.txt.gz");
+    const text = gunzipSync(readFileSync(path)).toString("latin1");
+    const cancelled = text.replace("new state completed", "new state cancelled");
+    expect(cancelled).not.toBe(text);
+    const answer = await asked([memorySource("trace.txt", cancelled)], DEBIAN);
+    const [affected] = answer.affected;
+    expect(affected).toMatchObject({ answer: "affected", measure: "lost", givenUp: "cancelled" });
+    expect([affected!.pages, affected!.possibly]).toEqual([2453, 0]);
+    expect(textOf(answer)).toMatch(
+      /2453 guest pages would be left out of the dirty log\. No damage so far: the migration was cancelled, so no destination has old pages\./,
+    );
+    expect(textOf(answer)).not.toContain("restart it");
+    expect(statusOf(answer)).toBe(1);
+  });
+
+  test("by LOG_ALL alone, several given up: each is listed, and one can be asked about", async () => {
+    const toggles = [trace("vhost-scsi", "6.1.0-50-amd64", "12-toggle", "trace.txt.gz")];
+    const answer = await asked(toggles, DEBIAN);
+    expect(textOf(answer)).toContain(
+      "No damage so far: all 6 migrations were cancelled (the dirty log went off)",
+    );
+    const [machine] = answer.result.machines;
+    const list = migrationsText(machine!, textStyle(false), 4).join("\n");
+    expect(list.match(/^ +>?\d .*cancelled/gm)).toHaveLength(4);
+    expect(list).toContain("and 2 more");
+    const one = await asked(toggles, DEBIAN, { migration: 2 });
+    const second = mainMigration(one.result.machines[0]!);
+    expect(second).toEqual(machine!.migrations[1]);
+    await expect(asked(toggles, DEBIAN, { migration: 7 })).rejects.toThrow(
+      "no migration 7: the recording has 6 migrations",
     );
   });
 

@@ -52,23 +52,28 @@ describe.each(CASES)("%s", (_, path) => {
 
   test("policies, rounds and findings are those of report --json", () => {
     expect(
-      tables.policies!.map(({ policy, logged, lost, stale }) => [policy, logged, lost, stale]),
+      tables.policies!.map(({ policy, logged, lost, still_lost }) => [
+        policy,
+        logged,
+        lost,
+        still_lost,
+      ]),
     ).toEqual(
       report.policies.map((policy: Record<string, unknown>) => [
-        ...[policy.name, policy.logged, policy.lost, policy.stale],
+        ...[policy.name, policy.logged, policy.lost, policy.stillLost],
       ]),
     );
     const rounds = report.rounds.flatMap(
       (round: { index: number; written: number; policies: Row[] }) =>
-        round.policies.map(({ logged, lost, extra, newlyLost, stale }, i) => [
+        round.policies.map(({ logged, lost, extra, newlyLost, stillLost }, i) => [
           ...[round.index, report.policies[i].name, round.written, logged, lost, extra],
-          ...[newlyLost, stale],
+          ...[newlyLost, stillLost],
         ]),
     );
     expect(
       tables.rounds!.map((row) => [
         ...[row.round, row.policy, row.written, row.logged, row.lost, row.extra],
-        ...[row.newly_lost, row.stale],
+        ...[row.newly_lost, row.still_lost],
       ]),
     ).toEqual(rounds);
     expect(tables.findings!.map(({ code, pages, requests }) => [code, pages, requests])).toEqual(
@@ -80,12 +85,12 @@ describe.each(CASES)("%s", (_, path) => {
   });
 
   test("pages of each set add up to the counts, of each round too", () => {
-    for (const { policy, logged, lost, stale } of tables.policies!) {
+    for (const { policy, logged, lost, still_lost } of tables.policies!) {
       const sum = (page_set: string): number =>
         sumOf(tables.pages!, "pages", { migration: null, policy, page_set });
       const known = lost !== null;
-      expect([sum("logged"), sum("lost"), sum("stale")]).toEqual(
-        known ? [logged, lost, stale] : [0, 0, 0],
+      expect([sum("logged"), sum("lost"), sum("still-lost")]).toEqual(
+        known ? [logged, lost, still_lost] : [0, 0, 0],
       );
       for (const round of tables.rounds!.filter((row) => row.policy === policy)) {
         const of = (page_set: string): number =>

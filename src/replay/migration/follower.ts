@@ -11,14 +11,17 @@ import type { BlockRange } from "../../memory/block-range.ts";
 import type { MigrationResult } from "../../model/migration-result.ts";
 import type { Place } from "../../model/place.ts";
 import type { Round } from "../../model/result.ts";
+import type { MigrationSettings } from "../../qemu/migration-settings.ts";
 import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
 import type { IoctlEffect } from "../device-ioctls.ts";
+import { QemuVhosts } from "../qemu-vhosts.ts";
 import type { ReplayState } from "../replay-state.ts";
-import { StartedDevices } from "../unseen-devices.ts";
 import { RamMap } from "./ram-map.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
-import { readMigration } from "./verdicts.ts";
+import { readMigration, readUnlogged } from "./verdicts.ts";
 
+const FOUR_GIB = 1n << 32n;
+const MAX_REGIONS = 1024;
 /** Migrations that a result lists one by one. */
 const MAX_MIGRATIONS = 100;
 
@@ -33,29 +36,43 @@ export class MigrationFollower {
   readonly ram: RamMap;
   readonly migrations: MigrationResult[] = [];
   /** Devices that QEMU hands to a vhost. */
-  readonly started = new StartedDevices();
+  readonly vhosts: QemuVhosts;
   /** Migrations that are counted and not listed. */
   more = 0;
   readonly #run: ReplayState;
   readonly #core: Core;
   readonly #onSync: OnSync;
   #sentBefore = 0;
+  /** Sections of RAM above 4 GiB, by QEMU and name. */
+  readonly #regions = new Set<string>();
   /** Over by QEMU's clock, and not yet by that of the writes. */
   #ended: Migration | null = null;
   /** By input: what drivers wrote to virtio-pci. */
   readonly #configs = new Map<number, PciConfig>();
 
   /** `map`: RAM blocks as the user gave them. */
-  constructor(run: ReplayState, map: readonly BlockRange[], onSync: OnSync) {
+  constructor(
+    run: ReplayState,
+    map: readonly BlockRange[],
+    onSync: OnSync,
+    settings?: MigrationSettings,
+  ) {
     this.#run = run;
     this.#core = run.core;
     this.#onSync = onSync;
     this.ram = new RamMap(run.core, map);
-    this.timeline = new Timeline(run.core, run.plan.tolerance, {
-      start: (_, ts) => this.#begin(ts),
-      sync: (moment, sync) => this.#sync(moment, sync),
-      end: async (migration, ts) => this.#end(migration, ts),
-    });
+    this.vhosts = new QemuVhosts((dev, space, name) => run.handed(dev, space, name));
+    this.timeline = new Timeline(
+      run.core,
+      run.plan.tolerance,
+      {
+        start: (_, ts) => this.#begin(ts),
+        sync: (moment, sync) => this.#sync(moment, sync),
+        end: async (migration, ts) => this.#end(migration, ts),
+        unlogged: (migration) => this.#add(() => readUnlogged(migration)),
+      },
+      settings,
+    );
   }
 
   /** An event of QEMU that the core leaves to the host. */
@@ -65,25 +82,57 @@ export class MigrationFollower {
       case EventKind.QLoad:
         this.#page(head, at, space);
         break;
+      case EventKind.QPostcopyLoad:
+        this.timeline.receives(head.pid, space);
+        this.#core.exports.onPostcopy(at);
+        break;
       case EventKind.QSlot:
       case EventKind.QRegion:
       case EventKind.QUserRegion:
+        if (head.kind === EventKind.QRegion) this.#plugged(at, head, place, space);
         this.ram.event(head.kind, at, space, head.pid);
         break;
       case EventKind.QConfigWrite:
         this.#configWrite(head, at, space);
         break;
-      case EventKind.QDevStart: {
-        const args = new EventArguments(this.#core, at);
-        this.started.note(space, args.bits("dev"), args.text("name"), place);
+      case EventKind.QDevStart:
+      case EventKind.QDevStop:
+      case EventKind.QUserWrite:
+        this.#vhost(head, at, place, space);
         break;
-      }
       case EventKind.QStatus:
         this.#config(space).status(head.pid, new EventArguments(this.#core, at).bits("vdev"));
         break;
       default:
+        if (head.kind === EventKind.QGlobalDirty) {
+          const bits = new EventArguments(this.#core, at).bits("bitmask");
+          this.vhosts.tracking(space, bits !== 0n);
+        }
         await this.timeline.event(head, at, place, space);
     }
+  }
+
+  /** RAM above 4 GiB that comes while the guest runs; below lie the BARs of devices, which the guest places. */
+  #plugged(at: number, head: RecordHead, place: Place, space: number): void {
+    const args = new EventArguments(this.#core, at);
+    if (args.bits("gpa") < FOUR_GIB) return;
+    const key = `${space} ${args.text("name")}`;
+    if (this.#regions.has(key) || this.#regions.size >= MAX_REGIONS) return;
+    this.#regions.add(key);
+    const moment = { ns: head.ts.toString(), place };
+    if (this.timeline.runningSince(space) === null) return;
+    this.timeline.plugged(moment, "vhost_region_add_section");
+  }
+
+  /** A device that QEMU hands to a vhost starts or stops, or a back end in user space gets a message. */
+  #vhost(head: RecordHead, at: number, place: Place, space: number): void {
+    const args = new EventArguments(this.#core, at);
+    const moment = { place, ns: head.ts.toString() };
+    if (head.kind === EventKind.QUserWrite) {
+      this.vhosts.message(space, args.number("req"), moment);
+    } else if (head.kind === EventKind.QDevStart) {
+      this.vhosts.start(space, args.bits("dev"), args.text("name"), moment);
+    } else this.vhosts.stop(space, args.bits("dev"), moment);
   }
 
   #config(space: number): PciConfig {
@@ -134,8 +183,20 @@ export class MigrationFollower {
 
   #begin(ts: bigint): void {
     this.#close();
+    const { stalePages, staleCauses } = this.#run.options;
+    this.#core.exports.keepEntries(stalePages === true || staleCauses === true);
     if (!this.#core.exports.startMigration(ts)) throw new OutOfMemory();
     this.#sentBefore = 0;
+  }
+
+  /**
+   * A round is about to end. From its first sync on, a migration of which only ioctls tell remains one:
+   * then no single writes are kept for the causes, and its rounds are taken as a whole.
+   */
+  roundEnds(): void {
+    const { current } = this.timeline;
+    if (this.#run.options.stalePages || current?.from !== "ioctl" || current.syncs === 0) return;
+    this.#core.exports.keepEntries(false);
   }
 
   /** QEMU fetches the dirty log. */
@@ -165,14 +226,17 @@ export class MigrationFollower {
     if (this.#core.exports.endMigration(ts)) this.#close();
   }
 
+  #add(read: () => MigrationResult): void {
+    if (this.migrations.length < MAX_MIGRATIONS) this.migrations.push(read());
+    else this.more++;
+  }
+
   /** Reads the verdict of a migration that ended, when no write of it can follow. */
   #close(): void {
     const ended = this.#ended;
     if (!ended) return;
     this.#ended = null;
     this.#core.exports.closeMigration();
-    if (this.migrations.length < MAX_MIGRATIONS) {
-      this.migrations.push(readMigration(this.#run, this.ram, ended));
-    } else this.more++;
+    this.#add(() => readMigration(this.#run, this.ram, ended));
   }
 }

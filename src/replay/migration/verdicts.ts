@@ -15,6 +15,7 @@ import { countPages, PageRuns } from "../../model/page-runs.ts";
 import type { PageRun } from "../../model/result.ts";
 import type { CauseMask } from "../../vhost/causes.ts";
 import { assumeLogging, type Policy } from "../../vhost/policy.ts";
+import type { Device } from "../device.ts";
 import type { ReplayState } from "../replay-state.ts";
 import { judgeFirstPass } from "./first-pass.ts";
 import type { RamMap } from "./ram-map.ts";
@@ -51,16 +52,14 @@ export function readMigration(
       : loads > 0
         ? "destination"
         : "none";
+  const { kinds } = migration;
+  if (multifd) kinds.add("multifd", null, "multifd_send_fill");
+  if (exports.pagesDirtiedByCpu() > 0) kinds.add("dirty-ring", null, "kvm_dirty_ring_page");
+  const plugged = pluggedNs(run.devices, migration);
+  if (plugged !== null) kinds.add("hotplugged-device", plugged, "SET_OWNER");
+  if (data > 0 && run.plan.loadedUnseen) kinds.add("mapped-ram", null, "ram_load_complete");
   const result: MigrationResult = {
-    from: migration.from,
-    outcome: migration.outcome,
-    logOn: migration.logOn,
-    firstSyncNs: migration.firstSync?.ns ?? null,
-    stoppedNs: migration.stopped?.ns ?? null,
-    postcopyNs: migration.postcopy?.ns ?? null,
-    endNs: migration.end?.ns ?? null,
-    syncs: migration.syncs,
-    states: migration.states,
+    ...courseOf(migration),
     sends: { data, zero, unplaced: exports.pagesUnplaced() },
     sendTimes,
     zeroResendsAtMost: zeroResends(run, migration, sendTimes),
@@ -80,10 +79,57 @@ export function readMigration(
   );
   rows.forEach(({ row }, i) => {
     const whatIf = isWhatIf(run, rows, i, read, sendTimes);
-    const about = { migration, sendTimes, whatIf };
+    const about = { migration, sendTimes, whatIf, zerosSeen: result.zeroResendsAtMost === 0 };
     result.verdicts.push(verdictOf(run, row, read[i]!, about));
   });
   return result;
+}
+
+/**
+ * When a device was plugged: opened while the guest ran, by the QEMU whose devices are logged. One that is
+ * there at the start is opened before. null: none was, as far as is recorded.
+ */
+function pluggedNs(devices: readonly Device[], migration: Migration): string | null {
+  const { running, logOn } = migration;
+  if (running === null) return null;
+  const logged = devices.filter(({ logging }) => logging.some(({ what }) => what === "LOG_ALL on"));
+  const openers = new Set(logged.flatMap(({ opened }) => opened?.by ?? []));
+  const plugged = devices.find(
+    ({ opened }) =>
+      opened !== null &&
+      openers.has(opened.by) &&
+      BigInt(opened.ns) > BigInt(running.ns) &&
+      BigInt(opened.ns) < BigInt(logOn.ns),
+  );
+  return plugged?.opened?.ns ?? null;
+}
+
+/** The result of a migration that takes no dirty log: nothing can be missing from it. */
+export function readUnlogged(migration: Migration): MigrationResult {
+  return {
+    ...courseOf(migration),
+    sends: { data: 0, zero: 0, unplaced: 0 },
+    sendTimes: "none",
+    zeroResendsAtMost: null,
+    blocks: [],
+    cpuDirtied: 0,
+    verdicts: [],
+  };
+}
+
+function courseOf(migration: Migration) {
+  return {
+    from: migration.from,
+    outcome: migration.outcome,
+    kinds: migration.kinds.all,
+    logOn: migration.logOn,
+    firstSyncNs: migration.firstSync?.ns ?? null,
+    stoppedNs: migration.stopped?.ns ?? null,
+    postcopyNs: migration.postcopy?.ns ?? null,
+    endNs: migration.end?.ns ?? null,
+    syncs: migration.syncs,
+    states: migration.states,
+  };
 }
 
 /**
@@ -99,8 +145,9 @@ function zeroResends(run: ReplayState, migration: Migration, sendTimes: SendTime
   if (sendTimes === "none" || sendTimes === "packets") return null;
   const { zeros } = run.plan;
   const data = exports.pagesSaved();
-  if (zeros && !zeros.incomplete && !zeros.lossy && zeros.data === data) {
-    if (!exports.destinationDiffers()) return 0;
+  if (zeros && !zeros.incomplete && !zeros.lossy) {
+    const all = zeros.data === data && zeros.unplaced === 0;
+    if (all && !exports.destinationDiffers()) return 0;
   }
   // Post-copy marks whole huge pages once more, COLO resets the counter at checkpoints.
   if (migration.postcopy || migration.states.some(({ state }) => state === "colo")) return null;
@@ -143,6 +190,10 @@ function isWhatIf(
   });
 }
 
+function sumPages(counts: RowVerdict["causes"]): number {
+  return counts.reduce((sum, { pages }) => sum + pages, 0);
+}
+
 function union(a: PageRun[], b: PageRun[]): PageRun[] {
   if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
   return PageRuns.from(a).union(PageRuns.from(b)).toArray();
@@ -168,6 +219,8 @@ interface Circumstances {
   migration: Migration;
   sendTimes: SendTimes;
   whatIf: boolean;
+  /** No page was sent again as zeros without being seen. */
+  zerosSeen: boolean;
 }
 
 /** The sets of the ladder: the core says what the order of writes and sends is. */
@@ -175,10 +228,15 @@ function verdictOf(
   run: ReplayState,
   row: Row,
   read: RowVerdict,
-  { migration, sendTimes, whatIf }: Circumstances,
+  { migration, sendTimes, whatIf, zerosSeen }: Circumstances,
 ): MigrationVerdict {
+  const asked = run.options.stalePages || run.options.staleCauses;
   const unfinished = migration.outcome === "unfinished";
-  const down = (verdict: StaleVerdict): StaleVerdict => (unfinished ? "possibly-stale" : verdict);
+  const down = (verdict: StaleVerdict): StaleVerdict => {
+    if (unfinished) return "possibly-stale";
+    // Any page may be one of those that were sent again as zeros.
+    return verdict === "stale" && !zerosSeen ? "likely-stale" : verdict;
+  };
   const sets: Record<StaleVerdict, PageRun[]> = {
     stale: [],
     "likely-stale": [],
@@ -201,6 +259,7 @@ function verdictOf(
     if (verdict === "likely-stale") {
       if (sendTimes === "none") doubts.push("no-send-times");
       else if (sendTimes === "packets") doubts.push("sends-unseen");
+      else if (!zerosSeen) doubts.push("zeros-unseen");
     } else if (verdict === "possibly-stale") {
       if (sendTimes === "none") doubts.push("no-send-times");
       if (unfinished) doubts.push("unfinished");
@@ -222,7 +281,7 @@ function verdictOf(
     loggedNotSent: read.pending,
     whatIf,
     pages,
-    pagesWithoutEvidence:
-      read.pagesWithoutEvidence + (run.options.stalePages ? countPages(unsent) : 0),
+    causes: read.causes,
+    pagesWithoutEvidence: asked ? countPages(open) - sumPages(read.causes) : 0,
   };
 }

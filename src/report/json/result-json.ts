@@ -118,7 +118,7 @@ export function policyResultJson(policy: PolicyResult) {
     whatIf: policy.whatIf,
     logged: policy.logged,
     lost: policy.lost,
-    stale: policy.stale,
+    stillLost: policy.stillLost,
     lostRuns: policy.lostRuns.map(runJson),
     moreLostRuns: policy.moreLostRuns,
   };
@@ -136,7 +136,7 @@ export function roundJson(round: Round, names: readonly string[]) {
       lost: policy.lost,
       extra: policy.extra,
       newlyLost: policy.newlyLost,
-      stale: policy.stale,
+      stillLost: policy.stillLost,
     })),
     bitmapSync:
       round.bitmapSync === null

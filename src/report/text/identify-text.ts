@@ -3,8 +3,8 @@
 import type { Identification, RankedPolicy } from "../../answers/identify.ts";
 import { type Answer, bestOf, statusOf } from "../../answers/identify-answer.ts";
 import type { ResidueCause } from "../../answers/residue.ts";
+import { VHOST_USER_DRIVERS } from "../../vhost/message.ts";
 import { POLICIES } from "../../vhost/policy.ts";
-import { VHOST_USER_DRIVERS } from "../../vhost/policy-row.ts";
 import { causeText } from "./cause-text.ts";
 import { limitsText } from "./limits-text.ts";
 import { countOf, listOf } from "./number-text.ts";
