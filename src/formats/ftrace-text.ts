@@ -32,6 +32,7 @@ import type { Format } from "./format.ts";
 import { FTRACE_DIALECTS } from "./ftrace-dialects.ts";
 import { isHeader, lossOf, NO_CPU, unreadableAs } from "./other-line.ts";
 import { QemuPlan } from "./qemu-plan.ts";
+import { type Entries, StatedEntries } from "./stated-entries.ts";
 import { longLine, Unread } from "./unread.ts";
 
 const RAW =
@@ -86,6 +87,8 @@ class FtraceText implements Feed {
   readonly #headerGaps: GapSummary[] = [];
   #cut = false;
   readonly #unread = new Unread();
+  readonly #entries = new StatedEntries();
+  #ended = false;
   /** Names of events of ours, as a line that is no event line may hold them. */
   #ours = namesPattern([]);
   readonly #notes: string[] = [];
@@ -111,7 +114,9 @@ class FtraceText implements Feed {
   }
 
   fill(stream: number): void | Promise<void> {
-    return fillStream(this.#core, stream, this.#bytes);
+    return fillStream(this.#core, stream, this.#bytes, () => {
+      this.#ended = true;
+    });
   }
 
   line(stream: number, newName: boolean): void {
@@ -267,6 +272,7 @@ class FtraceText implements Feed {
 
   /** Headers, losses, and lines that are no event at all. */
   #header(stream: number, line: string, number: number): void {
+    this.#entries.look(line, number);
     const loss = lossOf(line);
     if (loss) {
       if (loss.lost !== 0) this.#gap(stream, loss.cpu, loss.lost);
@@ -311,7 +317,9 @@ class FtraceText implements Feed {
     return { file: this.#file, at: atLine(place) };
   }
 
-  readonly probesKernel = true;
+  probesKernel(): boolean {
+    return true;
+  }
 
   symbol(ip: bigint): string | null {
     const at = Number(ip);
@@ -343,7 +351,19 @@ class FtraceText implements Feed {
       gaps: this.#headerGaps,
       cut: this.#cut,
       unread: this.#unread,
+      ...(this.#ended ? { entries: this.#held() } : {}),
     };
+  }
+
+  /** Entries that headers state, and those that are there. */
+  #held(): Entries {
+    const { exports } = this.#core;
+    const events = this.#names.reduce(
+      (sum, { plan, foreign }) =>
+        sum + exports.eventCount(plan) + exports.foreignCount(plan) + foreign,
+      this.#unread.count,
+    );
+    return this.#entries.entries(events, (line) => ({ file: this.#file, at: atLine(line) }));
   }
 
   /** Lines of a name: ours, and those of another's event of the same name. */

@@ -20,6 +20,8 @@ interface Base {
   ts: string;
   cpu: number;
   pid: number;
+  owner?: number;
+  tgid?: number;
 }
 
 /** The sync that a marker is; null for any other marker. */
@@ -49,6 +51,8 @@ export class EventRedactor {
       ts: (BigInt(event.ts) + this.#shift).toString(),
       cpu: event.cpu,
       pid: this.#map.pid(event.pid),
+      ...(event.owner === undefined ? {} : { owner: this.#map.pid(event.owner) }),
+      ...(event.tgid === undefined ? {} : { tgid: this.#map.pid(event.tgid) }),
     };
     if (event.event === "desc") return this.#descriptor(event, base);
     if (event.event === "qemu") {
@@ -162,10 +166,11 @@ export class EventRedactor {
     } else if (name === "SET_LOG_BASE") a0 = hex(map.user(this.#space, BigInt(event.a0)));
     if (name === "SET_VRING_ADDR") a4 = hex(map.gpa(BigInt(event.a4)));
     const driver = event.driver === undefined ? {} : { driver: event.driver };
+    const fn = event.fn === undefined ? {} : { fn: event.fn };
     return {
       ...{ event: "ioctl", ...base, file: ZERO, cmd: name === null ? 0 : event.cmd },
       ...{ vs: hex(map.kernel(BigInt(event.vs))), arg: ZERO },
-      ...{ a0, a1: ZERO, a2: ZERO, a3: ZERO, a4, ...driver },
+      ...{ a0, a1: ZERO, a2: ZERO, a3: ZERO, a4, ...driver, ...fn },
     };
   }
 }

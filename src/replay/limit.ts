@@ -11,6 +11,7 @@ import { backEndLimits } from "./back-end-limit.ts";
 import { clockLimit } from "./clock-limit.ts";
 import type { MachineReplay } from "./machine-replay.ts";
 import { migrationLimits } from "./migration-limit.ts";
+import { bytesInFlight, wholenessLimits } from "./wholeness-limit.ts";
 
 const total = (queues: readonly Queue[], key: keyof Queue): number =>
   queues.reduce((sum, queue) => sum + Number(queue[key]), 0);
@@ -42,11 +43,13 @@ export function findLimits(
 
   const headerGaps = inputs.flatMap((input) => input.gaps);
   const gaps = [...run.shared.gaps, ...headerGaps];
-  const losses = gaps.filter((gap) => !gap.unread);
+  const losses = gaps.filter((gap) => !gap.unread && !gap.missing);
   if (losses.length > 0) {
     const known = Math.max(
       run.shared.lostEvents,
-      headerGaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0),
+      losses
+        .filter((gap) => headerGaps.includes(gap))
+        .reduce((sum, { lost }) => sum + (lost ?? 0), 0),
     );
     add(
       "events-lost",
@@ -70,11 +73,12 @@ export function findLimits(
         .map((gap) => gap.place),
     );
   }
+  wholenessLimits(run, inputs, queues, window, add);
   const lostCompletions = total(queues, "lostCompletions");
   if (lostCompletions > 0) {
     add(
       "completions-lost",
-      "more",
+      "both",
       `${counted(lostCompletions, "completion")} of requests are not in the recording (gaps in the used ` +
         `index): their used-ring writes are known, their descriptors are not.${unsure}`,
     );
@@ -101,13 +105,11 @@ export function findLimits(
   }
   const inFlight = total(queues, "inFlight");
   if (inFlight > 0) {
-    const { exports } = run.core;
-    const bytes = exports.inFlightWriteBytes() + exports.elementBytesInFlight();
     add(
       "in-flight",
       "more",
       `${counted(inFlight, "request")} had not completed at the end; they may have written up to ` +
-        `${counted(bytes, "byte")} that count nowhere.`,
+        `${counted(bytesInFlight(run), "byte")} that count nowhere.`,
     );
   }
   for (const [policy, page] of run.beyondLog) {
@@ -165,15 +167,6 @@ export function findLimits(
     );
   }
   machineLimits(run, add);
-  const cut = run.inputs.filter(({ feed }) => feed.summary().cut).map(({ source }) => source.name);
-  if (cut.length > 0) {
-    add(
-      "cut-short",
-      null,
-      `${cut.join(", ")} ends in the middle of a line or record, which is not replayed: what came then is ` +
-        "missing.",
-    );
-  }
   const refused =
     run.core.exports.refusedThreads() +
     run.core.exports.refusedQueues() +

@@ -13,7 +13,14 @@ import {
 import { NotifySlot } from "../../assembly/qemu-abi.ts";
 import { type Core, OutOfMemory } from "../core/core.ts";
 import { type DrainedRows, startDrain } from "../core/drain.ts";
-import { markerText, type RecordHead, readEvent, readGap, readHead } from "../core/event-record.ts";
+import {
+  kernelFunction,
+  markerText,
+  type RecordHead,
+  readEvent,
+  readGap,
+  readHead,
+} from "../core/event-record.ts";
 import type { QueueName } from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, matchSync } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
@@ -296,8 +303,10 @@ export class Replay implements Shared {
   async #markerSync(machine: MachineReplay, { text, ns, place }: Marker): Promise<void> {
     const sync = matchSync(this.#marker, text, machine.syncs);
     if (!sync) return;
+    if (sync.numbered) machine.numbered(sync.number);
     machine.follower.timeline.markerSync({ ns: ns.toString(), place });
-    await machine.sync({ ...sync, ns: ns.toString(), place }, ns, null);
+    const { number, name } = sync;
+    await machine.sync({ number, name, ns: ns.toString(), place }, ns, null);
   }
 
   /** Devices of which nothing was replayed, and that are of none of the machines. */
@@ -326,8 +335,12 @@ export class Replay implements Shared {
   /** The function that the probe is in tells the driver, which a reader of events cannot know. */
   async #nameDriver(event: IoctlEvent, stream: number, at: number): Promise<void> {
     const ip = this.core.view.getBigUint64(at + EVENT_IP, true);
-    const driver = driverOf(null, await feedOfStream(this.inputs, stream).feed.symbol(ip));
-    if (driver !== null) event.driver = driver;
+    const { feed } = feedOfStream(this.inputs, stream);
+    const driver = driverOf(null, await feed.symbol(ip));
+    if (driver === null) return;
+    event.driver = driver;
+    const fn = feed.probesKernel(ip) ? kernelFunction(driver) : null;
+    if (fn !== null) event.fn = fn;
   }
 
   #gap(gap: GapSummary, ts: bigint): void {
