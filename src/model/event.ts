@@ -264,8 +264,8 @@ export interface QemuTraceEvent extends EventBase {
 }
 
 /**
- * What may stand in the first line of an NDJSON recording: facts about it that no event tells. `dump`
- * says that it ends with a RecordingEnd, `redact` has more to say.
+ * What may stand in the first line of an NDJSON recording: facts about it that no event tells.
+ * `redact` writes it and a RecordingEnd, `dump` neither: there every line is an event.
  */
 export interface RecordingHeader {
   event: "recording";
