@@ -87,6 +87,10 @@ export enum EventKind {
   QSave,
   /** ram_load_loop(): the destination receives a page. */
   QLoad,
+  /** ram_load_postcopy_loop(): the destination receives a page in post-copy, by its offset alone. */
+  QPostcopyLoad,
+  /** postcopy_place_page() and postcopy_place_page_zero(): the host page of those is whole. */
+  QPlaced,
   /** kvm_dirty_ring_page(): a page that a vCPU wrote. */
   QDirtied,
   /** The end of ram_save_iterate(): QEMUFile is flushed. */
@@ -119,6 +123,8 @@ export enum EventKind {
   QUserRegion,
   QDevStart,
   QDevStop,
+  /** A message to a back end in user space. */
+  QUserWrite,
 }
 
 // Layout of a record: one event, normalised. A field that several kinds have is at one offset.
@@ -401,7 +407,7 @@ export const DESC_GPA = 0;
 export const DESC_LEN = 8;
 export const DESC_ACC = 12;
 
-export const REQUEST_SIZE = 128;
+export const REQUEST_SIZE = 136;
 export const REQUEST_SERIAL = 0;
 export const REQUEST_POP_TS = 8;
 export const REQUEST_POP_PLACE = 16;
@@ -418,6 +424,7 @@ export const REQUEST_USED_STREAM = 66;
 export const REQUEST_CAUSE = 68;
 export const REQUEST_STATE = 72;
 export const REQUEST_USED_LEN = 76;
+/** i32; -1: not known. */
 export const REQUEST_USED_IDX = 80;
 /** u64: VirtQueueElement of a QEMU device, 0 for a request of vhost. */
 export const REQUEST_ELEMENT = 88;
@@ -429,6 +436,8 @@ export const REQUEST_STATUS = 108;
 export const REQUEST_RESPONSE = 110;
 /** The first 16 bytes of the CDB, with REQUEST_HAS_CDB. */
 export const REQUEST_CDB = 112;
+/** u64: bytes of it that count as written, the sum behind QUEUE_WRITE_BYTES. */
+export const REQUEST_WRITTEN = 128;
 
 export const REQUEST_CAPTURED = 1;
 export const REQUEST_FREED = 2;
@@ -442,6 +451,8 @@ export const REQUEST_ANSWERED = 32;
 export const REQUEST_UNMAPPED = 64;
 /** vhost-scsi: a cdb event gave LUN and CDB. */
 export const REQUEST_HAS_CDB = 128;
+/** Its used element was not seen: the length is not known. */
+export const REQUEST_LENGTH_UNKNOWN = 1024;
 
 export enum RequestState {
   InFlight = 0,
@@ -450,7 +461,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 352;
+export const QUEUE_SIZE = 360;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -523,9 +534,9 @@ export const QUEUE_DEVICE_NEXT = 332;
  * i32: last_avail_idx as it was told last, -1 before; u32: chains that it shows to be taken and of which
  * no pop was seen; u32: QUEUE_POPPED when it was told.
  */
-export const QUEUE_AVAIL = 336;
-export const QUEUE_LOST_POPS = 340;
-export const QUEUE_AVAIL_POPPED = 344;
+export const QUEUE_AVAIL = 344;
+export const QUEUE_LOST_POPS = 348;
+export const QUEUE_AVAIL_POPPED = 352;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {

@@ -5,6 +5,7 @@ import {
   hashCount,
   hashes,
   profileLoads,
+  profilePlaced,
   profileSaves,
   profileZeros,
   receivedOrder,
@@ -15,6 +16,7 @@ import {
   zeroRunsFull,
 } from "./migration/profile";
 import { migration } from "./migration/migration-state";
+import { unplacedLoads, waitingLoads } from "./migration/postcopy-loads";
 import {
   kindCounts,
   metMemory,
@@ -76,12 +78,13 @@ export {
   migrationSync,
   startMigration,
 } from "./migration/migration";
-export { markSends, onLoad, onSave } from "./migration/sends";
+export { markSends, onLoad, onPostcopy, onSave } from "./migration/sends";
 export { judgeFirstPass } from "./migration/packets";
 export { migrationGap } from "./migration/trackers";
 export { setRamBase, setZeros } from "./migration/zero-pages";
 export { setSlot } from "./known/kvm-slots";
 export { addRamBlock, addRange, clearRanges } from "./known/ram-ranges";
+export { countOpenCauses } from "./migration/open-causes";
 export { findEntry, keepEntries } from "./migration/stale-entry";
 export { stopRings } from "./device/device";
 export { restartOrder, setProfiling } from "./migration/profile";
@@ -170,6 +173,13 @@ export function profiledLoads(): f64 {
 }
 export function profiledZeros(): f64 {
   return <f64>profileZeros;
+}
+/** In post-copy: pages with data, and pages that no event placed. */
+export function profiledPlaced(): f64 {
+  return <f64>profilePlaced;
+}
+export function profiledUnplaced(): f64 {
+  return <f64>(unplacedLoads + waitingLoads());
 }
 export function zeroRunsPtr(): usize {
   return zeroRuns;

@@ -60,6 +60,14 @@ export enum LoadSlot {
   flags,
   host,
 }
+export enum PostcopyLoadSlot {
+  channel = 0,
+  addr,
+  flags,
+}
+export enum PlacedSlot {
+  host_addr = 0,
+}
 export enum PacketPagesSlot {
   id = 0,
   normal,

@@ -18,7 +18,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["join"],
   ["replay", "case", "minimize"],
   ["answers", "fleet", "history", "redact"],
-  ["report", "node", "index.ts"],
+  ["report", "node", "export", "index.ts"],
   ["commands", "web"],
   ["cli.ts", "conformance.ts"],
 ];

@@ -50,7 +50,7 @@ function qemuHash(event: usize, kind: u32): u64 {
 }
 
 /** Events by kind, u32 each. */
-export const kindCounts: usize = memory.data(64 * 4);
+export const kindCounts: usize = memory.data(128 * 4);
 
 /** At most so many addresses of a kind are kept. */
 const MET: u32 = 256;
@@ -87,7 +87,7 @@ export function sample(event: usize, s: Stream): void {
     if (!s.ownEvents || ts > s.ownTo) s.ownTo = ts;
     s.ownEvents++;
   }
-  let count = kindCounts + (<usize>(kind & 63) << 2);
+  let count = kindCounts + (<usize>(kind & 127) << 2);
   store<u32>(count, load<u32>(count) + 1);
   let hash = mix(0, kind);
   if (kind > <u32>EventKind.Other) hash = mix(hash, qemuHash(event, kind));

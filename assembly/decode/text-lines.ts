@@ -117,10 +117,14 @@ export function appendGap(s: Stream, cpu: u32, lost: i64): bool {
   store<u8>(record + EVENT_KIND, EventKind.Gap);
   store<i64>(record + EVENT_LOST, lost);
   if (!s.lineTs && s.untimed == s.tail) s.untimed++;
-  else if (s.lineTs < s.lastTs) s.disordered = 1;
-  else s.lastTs = s.lineTs;
-  s.tail++;
+  else if (s.lineTs > s.lastTs) s.lastTs = s.lineTs;
+  noteOrder(s, s.tail++);
   return true;
+}
+
+/** Whether the record at `i`, the first of some new ones, is earlier than the one it follows. */
+export function noteOrder(s: Stream, i: u32): void {
+  if (i && load<u64>(recordAt(s, i) + EVENT_TS) < load<u64>(recordAt(s, i - 1) + EVENT_TS)) s.disordered = 1;
 }
 
 /** Gaps in front of everything that has a time get the time of what follows. */
@@ -134,11 +138,7 @@ function timeFirstGaps(s: Stream): void {
 /** After a batch: how many of the records [0, tail) may be taken, and what run() is to return. */
 export function finishText(s: Stream, tail: u32, status: u32): u32 {
   s.tail = tail;
-  if (s.disordered) {
-    sortRecords(s);
-    // The next batch is compared with the latest of these, wherever it stood.
-    s.lastTs = load<u64>(recordAt(s, tail - 1) + EVENT_TS);
-  }
+  if (s.disordered) sortRecords(s);
   if (s.untimed) timeFirstGaps(s);
   let finished = s.ended && s.pos >= s.len && status == Status.Ok;
   // A line that the host must see is not in order with records that are held back: it is no event.

@@ -29,7 +29,7 @@ import { number, numberEnd, parseNumber, SPACE, storeSized } from "./number";
 import { EventPlan, FieldPlan, findName, Plan } from "./plan";
 import { functionOf, isForeign, signatureOf } from "./shapes";
 import { clearRecord, makeRoom, noteCpu, noteTime, recordAt, Stream } from "./stream";
-import { cutLine, finishText, longLine, refuse, restSkipped, textEnd } from "./text-lines";
+import { cutLine, finishText, longLine, noteOrder, refuse, restSkipped, textEnd } from "./text-lines";
 
 /** Longest text of a marker that is kept. */
 const MAX_MARKER: u32 = 1024;
@@ -336,6 +336,7 @@ export function scanText(s: Stream): u32 {
   let buf = s.buf;
   let end = buf + s.len;
   let tail = s.tail;
+  let held = tail;
   let status: u32 = Status.Ok;
   while (true) {
     if (s.skipping && !restSkipped(s)) {
@@ -377,5 +378,7 @@ export function scanText(s: Stream): u32 {
     s.pos += s.lineLength;
     s.place++;
   }
+  // Within a batch each line is compared with the one before, wherever a sort moved that.
+  if (tail > held) noteOrder(s, held);
   return finishText(s, tail, status);
 }

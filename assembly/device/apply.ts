@@ -7,7 +7,7 @@ import { enterSpace, machineOfSpace } from "../known/space";
 import { enterMoment } from "../known/moment";
 import { onFlushed } from "../migration/migration";
 import { onPacket } from "../migration/packets";
-import { onLoad, onSave } from "../migration/sends";
+import { onLoad, onPlacedPages, onPostcopy, onSave } from "../migration/sends";
 import { onDirtied } from "../migration/trackers";
 import {
   onElementFill,
@@ -146,6 +146,11 @@ export function apply(event: usize, stream: u32): bool {
       return onSave(event);
     case EventKind.QLoad:
       return onLoad(event);
+    case EventKind.QPostcopyLoad:
+      return onPostcopy(event);
+    case EventKind.QPlaced:
+      onPlacedPages(event);
+      return false;
     case EventKind.QDirtied:
       onDirtied(event);
       return false;

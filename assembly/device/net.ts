@@ -29,24 +29,25 @@ import {
   QUEUE_FIFO,
   QUEUE_FIFO_COUNT,
   QUEUE_FIFO_HEAD,
+  QUEUE_NEXT_USED,
   QUEUE_POPPED,
   QUEUE_UNPLACED,
-  QUEUE_WRITE_BYTES,
   QUEUE_WRITE_DESCS,
   REQUEST_CAUSE,
   REQUEST_DESCS,
   REQUEST_DESC_COUNT,
   REQUEST_SERIAL,
+  REQUEST_USED_IDX,
   RequestState,
 } from "../abi";
 import { learnDriver } from "../known/device";
+import { QUEUE_UNPUBLISHED } from "../known/fields";
 import { noBase, ringCause, ringState } from "../known/log-state";
 import { take } from "../base/memory";
 import { addCount, freeRequest, hasFlag, inFlight, queueOf, setInFlight } from "../known/queue";
 import { ringSlots } from "./used-ring";
-import { atEvent } from "../known/moment";
 import { HELD_SIZE, Thread, threadOf } from "../known/thread";
-import { usedNow } from "./request";
+import { countWritten, usedNow } from "./request";
 import { finish, reached, write, writePrefix } from "./write";
 
 const NET_F_MRG_RXBUF: u64 = 1 << 15;
@@ -144,9 +145,10 @@ export function onRxRet(event: usize): void {
   for (let i: u32 = 0; i < thread.heldCount; ++i) {
     let request = heldRequest(thread, q, i);
     if (!request) continue;
-    rest = fillChain(q, request, rest, Cause.RxLogged);
+    let left = fillChain(q, request, rest, Cause.RxLogged);
     setInFlight(q, load<u32>(thread.held + i * HELD_SIZE + 8), 0);
-    complete(q, request);
+    complete(q, request, <u32>(rest - left), nextIndex(q));
+    rest = left;
   }
   pushFifo(q, thread.heldCount);
   thread.heldCount = 0;
@@ -158,15 +160,35 @@ export function fillChain(q: usize, request: usize, rest: u64, firstCause: u32):
   store<u32>(request + REQUEST_CAUSE, cause);
   let left = writePrefix(cause, rest, q, request);
   addCount(q + QUEUE_WRITE_DESCS, reached);
-  addCount(q + QUEUE_WRITE_BYTES, rest - left);
+  countWritten(q, request, rest - left);
   return left;
 }
 
-/** A chain is done; its used element comes with a later event. */
-export function complete(q: usize, request: usize): void {
-  usedNow(request, load<u32>(atEvent + EVENT_LEN));
+/**
+ * A chain is done: `length` and `idx` of its used element, which may come with a later event; `idx` -1
+ * where it is not known.
+ */
+export function complete(q: usize, request: usize, length: u32, idx: i32): void {
+  usedNow(request, length);
+  store<i32>(request + REQUEST_USED_IDX, idx);
   addCount(q + QUEUE_COMPLETED, 1);
   finish(request, RequestState.Completed);
+}
+
+/**
+ * Used index of the next chain: behind those that are filled and not published, which handle_rx()
+ * counts in done_idx. -1: not known.
+ */
+function nextIndex(q: usize): i32 {
+  let published = load<i32>(q + QUEUE_NEXT_USED);
+  let waiting = load<u32>(q + QUEUE_UNPUBLISHED);
+  store<u32>(q + QUEUE_UNPUBLISHED, waiting + 1);
+  return published < 0 ? -1 : <i32>((<u32>published + waiting) & 0xffff);
+}
+
+/** A used event: vhost_net_signal_used() publishes all that wait. */
+export function published(q: usize): void {
+  store<u32>(q + QUEUE_UNPUBLISHED, 0);
 }
 
 function pushFifo(q: usize, chains: u32): void {

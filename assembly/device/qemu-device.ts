@@ -32,7 +32,6 @@ import {
   QUEUE_UNKNOWN_STREAM,
   QUEUE_UNMAPPED,
   QUEUE_USED_LEN,
-  QUEUE_WRITE_BYTES,
   QUEUE_WRITE_DESCS,
   REQUEST_ANSWERED,
   REQUEST_CAPTURED,
@@ -70,7 +69,7 @@ import { addCount, countUnknownHead, freeRequest, queueById } from "../known/que
 import { learnDriver } from "../known/device";
 import { enterMachine, machine } from "../known/machine";
 import { atStream } from "../known/moment";
-import { popped, usedNow } from "./request";
+import { countWritten, popped, usedNow } from "./request";
 import { streamAt } from "../decode/stream";
 import { Thread, threadOf } from "../known/thread";
 import { markParts, tellLengths } from "./completion";
@@ -286,7 +285,7 @@ export function onElementFill(event: usize): void {
     if (load<u32>(desc + DESC_ACC) != 2) continue;
     let length = <u64>load<u32>(desc + DESC_LEN);
     addCount(q + QUEUE_WRITE_DESCS, 1);
-    addCount(q + QUEUE_WRITE_BYTES, length);
+    countWritten(q, request, length);
     write(cause, load<u64>(desc + DESC_GPA), length, q, request);
   }
   // virtqueue_unmap_sg() marks up to the length; for a device of QEMU it is always told.

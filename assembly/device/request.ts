@@ -3,6 +3,7 @@ import {
   EVENT_PLACE,
   EVENT_TS,
   QUEUE_ID,
+  QUEUE_WRITE_BYTES,
   REQUEST_CAUSE,
   REQUEST_HEAD,
   REQUEST_POP_PLACE,
@@ -15,9 +16,11 @@ import {
   REQUEST_USED_PLACE,
   REQUEST_USED_STREAM,
   REQUEST_USED_TS,
+  REQUEST_WRITTEN,
 } from "../abi";
 import { take } from "../base/memory";
 import { atEvent, atStream } from "../known/moment";
+import { addCount } from "../known/queue";
 import { nextSerial, noMemory } from "./write";
 
 /** A new request of this queue, popped now; `head` -1 where no event tells it. 0: no memory. */
@@ -46,4 +49,12 @@ export function usedNow(request: usize, length: u32): void {
   store<u64>(request + REQUEST_USED_PLACE, load<u64>(atEvent + EVENT_PLACE));
   store<u16>(request + REQUEST_USED_STREAM, <u16>atStream);
   store<u32>(request + REQUEST_USED_LEN, length);
+}
+
+/** So many more bytes of the request count as written. */
+// @ts-ignore: decorator
+@inline
+export function countWritten(q: usize, request: usize, bytes: u64): void {
+  addCount(q + QUEUE_WRITE_BYTES, bytes);
+  addCount(request + REQUEST_WRITTEN, bytes);
 }

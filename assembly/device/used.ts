@@ -25,7 +25,6 @@ import {
   QUEUE_NO_BUFFER,
   QUEUE_NUM,
   QUEUE_USED_LEN,
-  QUEUE_WRITE_BYTES,
   QUEUE_WRITE_DESCS,
   REQUEST_CAUSE,
   REQUEST_DESCS,
@@ -37,7 +36,7 @@ import {
 import { decide, inUserSpace } from "../known/back-end";
 import { F_RING_PACKED } from "../known/fields";
 import { LOG_ALL, learn } from "../known/log-state";
-import { complete, dropFifo, fillChain, inOrder, inOrderRing } from "./net";
+import { complete, dropFifo, fillChain, inOrder, inOrderRing, published } from "./net";
 import {
   addCount,
   countLostCompletions,
@@ -47,7 +46,7 @@ import {
   setFlag,
   setInFlight,
 } from "../known/queue";
-import { usedNow } from "./request";
+import { countWritten, usedNow } from "./request";
 import { usedRing } from "./used-ring";
 import { loseSlots, packedRing, splitRing, userCompletion } from "./user-used";
 import { finish, write } from "./write";
@@ -96,6 +95,7 @@ export function onUsed(event: usize): void {
   let ordered = inOrder(load<u64>(event + EVENT_FEAT), event);
   let moved = ordered ? inOrderRing(q, event, num, idx) : n;
   store<i32>(q + QUEUE_NEXT_USED, (idx + moved) & 0xffff);
+  published(q);
   if (!ordered) {
     usedRing(q, event, num, idx, n, true);
     dropFifo(q);
@@ -109,7 +109,7 @@ export function onUsed(event: usize): void {
     if (request) {
       fillChain(q, request, len, Cause.RxLogged);
       setInFlight(q, head, 0);
-      complete(q, request);
+      complete(q, request, len, idx);
     }
     return;
   }
@@ -120,7 +120,7 @@ export function onUsed(event: usize): void {
   if (driver == Driver.Vsock) {
     fillVsock(q, request, len, load<u64>(event + EVENT_FEAT));
     setInFlight(q, head, 0);
-    complete(q, request);
+    complete(q, request, len, idx);
     return;
   }
   let flags = load<u32>(request + REQUEST_FLAGS);
@@ -150,7 +150,7 @@ export function onUsed(event: usize): void {
     store<u32>(q + QUEUE_NO_BUFFER, load<u32>(q + QUEUE_NO_BUFFER) + 1);
   }
   addCount(q + QUEUE_WRITE_DESCS, writes);
-  addCount(q + QUEUE_WRITE_BYTES, bytes);
+  countWritten(q, request, bytes);
   if (markParts && pages().lengthSeen) markPart(q, request, load<u64>(event + EVENT_FEAT), len);
   addCount(q + QUEUE_COMPLETED, 1);
   setInFlight(q, head, 0);

@@ -24,7 +24,6 @@ import {
   QUEUE_REJECTED,
   QUEUE_SLOT_UNKNOWN,
   QUEUE_SPLIT_HEADERS,
-  QUEUE_WRITE_BYTES,
   QUEUE_WRITE_DESCS,
   REQUEST_CAUSE,
   REQUEST_DESCS,
@@ -40,6 +39,7 @@ import { addCount, hasFlag, setFlag, setInFlight } from "../known/queue";
 import { complete } from "./net";
 import { pages } from "../pages/page-state";
 import { descriptorCause, markPart, markParts, noteUnknownHead, tellLengths } from "./completion";
+import { countWritten } from "./request";
 import { write } from "./write";
 
 const NET_F_MRG_RXBUF: u64 = 1 << 15;
@@ -181,7 +181,7 @@ function userData(q: usize, request: usize, event: usize): void {
     if (load<u32>(desc + DESC_ACC) != 2) continue;
     let length = <u64>load<u32>(desc + DESC_LEN);
     addCount(q + QUEUE_WRITE_DESCS, 1);
-    addCount(q + QUEUE_WRITE_BYTES, length);
+    countWritten(q, request, length);
     writeWithin(cause, beyond, load<u64>(desc + DESC_GPA), length, q, request);
   }
   if (markParts) markPart(q, request, feat, load<u32>(event + EVENT_LEN));
@@ -212,7 +212,7 @@ function userPacket(q: usize, request: usize, event: usize): void {
     if (load<u32>(desc + DESC_ACC) != 2 || !length) continue;
     let gpa = load<u64>(desc + DESC_GPA);
     addCount(q + QUEUE_WRITE_DESCS, 1);
-    addCount(q + QUEUE_WRITE_BYTES, min<u64>(length, rest));
+    countWritten(q, request, min<u64>(length, rest));
     if (header) {
       let piece = min<u64>(length, header);
       if (!pieces++) {
@@ -276,5 +276,5 @@ export function userCompletion(q: usize, event: usize, request: usize, n: u32): 
     return;
   }
   setInFlight(q, head, 0);
-  complete(q, request);
+  complete(q, request, load<u32>(event + EVENT_LEN), load<u16>(event + EVENT_IDX));
 }

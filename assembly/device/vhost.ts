@@ -50,6 +50,7 @@ import {
   REQUEST_DESC_CAP,
   REQUEST_DESC_COUNT,
   REQUEST_FLAGS,
+  REQUEST_LENGTH_UNKNOWN,
   REQUEST_HAS_CDB,
   REQUEST_LUN,
   REQUEST_SERIAL,
@@ -232,7 +233,8 @@ export function onPop(event: usize): void {
   if (old && driver == Driver.Net) {
     // Several elements in one used event name only the first head.
     setInFlight(q, head, 0);
-    complete(q, old);
+    store<u32>(old + REQUEST_FLAGS, load<u32>(old + REQUEST_FLAGS) | REQUEST_LENGTH_UNKNOWN);
+    complete(q, old, 0, -1);
   } else if (old && inUserSpace(driver)) {
     // The guest offers a head again that was not returned: both are answered.
     store<u32>(old + REQUEST_AGAIN, load<u32>(old + REQUEST_AGAIN) + 1);

@@ -8,6 +8,8 @@ export const QUEUE_EVENT = 288;
 export const QUEUE_SLOT = 296;
 /** u32: page at which this queue's log ends, 0 when not known. */
 export const QUEUE_LOG_END = 300;
+/** u32: vhost-net: chains that are filled and not published yet (done_idx of net.c). */
+export const QUEUE_UNPUBLISHED = 336;
 
 // Bits of QUEUE_FLAGS, behind QUEUE_INDEX_KNOWN.
 /** Whether the kernel or a user-space back end serves it was asked once. */
@@ -25,7 +27,7 @@ export const QUEUE_LOG_TOLD = 512;
 /** u32: how often the same head was offered again before it was returned (user-space back ends). */
 export const REQUEST_AGAIN = 84;
 
-// Bits of REQUEST_FLAGS, behind REQUEST_HAS_CDB.
+// Bits of REQUEST_FLAGS, between REQUEST_HAS_CDB and REQUEST_LENGTH_UNKNOWN.
 /** An indirect table stands behind another descriptor: SPDK refuses the chain. */
 export const REQUEST_LATE_TABLE = 256;
 /** The chain begins with an indirect table. */

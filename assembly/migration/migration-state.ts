@@ -88,6 +88,8 @@ export class Migration extends Pages {
   zeroNext: u32;
   hashes: usize;
   hashCount: u32;
+  /** Pages follow of which there is no hash. */
+  hashesEnd: bool;
   hash: u64;
 
   /** packets.ts: pages go where no event names them; some packet is not kept. */
@@ -103,7 +105,8 @@ export class Migration extends Pages {
   zeroArrivalCount: u32;
   zeroArrivalCap: u32;
 
-  /** stale-entry.ts. */
+  /** stale-entry.ts: somebody asks for the writes to blame. */
+  keepsEntries: bool;
   entryPieces: usize;
   entryTable: usize;
   entrySlots: u32;

@@ -39,7 +39,7 @@ import {
 } from "./migration-page";
 import { migration } from "./migration-state";
 import { noteRecent } from "./recent";
-import { keepsEntries, noteEntry } from "./stale-entry";
+import { noteEntry } from "./stale-entry";
 
 /** Rows that leave writes of this cause out of their log, a bit each. */
 // @ts-ignore: decorator
@@ -96,7 +96,7 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
       if (draining) drainWord(line, page, row, mask & ~doubt, soft, fresh & doubt, unsent);
       missWord(line, mask, doubt, soft);
       if (m.unseenData) noteWriteTimes(kept, row, page, wordEnd, ts);
-      if (!keepsEntries || page > lastNoted) continue;
+      if (!m.keepsEntries || page > lastNoted) continue;
       // Behind the last page of all there is none to compare with.
       for (let p = page, end = min<u32>(wordEnd, lastNoted); ; ++p) {
         let bit = (<u64>1) << (p & 63);
@@ -106,7 +106,7 @@ export function migrationWrite(cause: u32, gpa: u64, len: u64): void {
         if (queued & bit) why |= MIG_DOUBT_QUEUED;
         if (popped & bit) why |= MIG_DOUBT_POPPED;
         if (!(seen & bit)) why |= MIG_DOUBT_UNSEEN;
-        noteEntry(p, row, cause, why, (fresh & bit) != 0, sendTime(sent, p));
+        noteEntry(p, row, cause, gpa, len, why, (fresh & bit) != 0, sendTime(sent, p));
         if (p == end) break;
       }
     }

@@ -21,7 +21,7 @@ import { migration, NO_SPACE } from "./migration-state";
 import { forgetRecent, openRecent } from "./recent";
 import { clearPackets } from "./packets";
 import { clearSent } from "./resend";
-import { clearEntries, keepsEntries } from "./stale-entry";
+import { clearEntries } from "./stale-entry";
 import { restartZeros, sendZeros } from "./zero-pages";
 
 /** The dirty log goes on: from here on an unlogged write may be lost. False: out of memory. */
@@ -61,7 +61,7 @@ export function startMigration(ts: u64): bool {
 function roundsSuffice(): bool {
   let m = migration();
   return (
-    !m.saves && !m.byArrival && !m.unseenData && !keepsEntries && !draining && !hasSlack()
+    !m.saves && !m.byArrival && !m.unseenData && !m.keepsEntries && !draining && !hasSlack()
   );
 }
 

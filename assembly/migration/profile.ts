@@ -11,11 +11,24 @@ import { LoadSlot, SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { enlarge, reserve } from "../base/memory";
 import { stringPtr } from "../known/string";
+import {
+  FLAG_ZERO,
+  noteBlock,
+  onPlaced,
+  onPostcopyLoad,
+  placedName,
+  placedPages,
+  placedZeroPage,
+  placedZeroPages,
+  placedZeroRuns,
+} from "./postcopy-loads";
 
 export let profiling: bool = false;
 export let profileSaves: u64 = 0;
 export let profileLoads: u64 = 0;
 export let profileZeros: u64 = 0;
+/** Pages with data that were received in post-copy; they are in no hash. */
+export let profilePlaced: u64 = 0;
 export let profilePops: u64 = 0;
 
 /** Entries {u32 data pages before, u32 name, u32 first page, u32 pages}. */
@@ -70,15 +83,16 @@ function addHash(): void {
   store<u64>(hashes + (hashCount++ << 3), hash);
 }
 
-function addZero(name: u32, page: u32): void {
+function addZero(name: u32, page: u32, pages: u32): void {
+  let before = <u32>(profileLoads + profilePlaced);
   if (zeroRunCount) {
     let last = zeroRuns + ((zeroRunCount - 1) << 4);
     if (
-      load<u32>(last) == <u32>profileLoads &&
+      load<u32>(last) == before &&
       load<u32>(last + 4) == name &&
       load<u32>(last + 8) + load<u32>(last + 12) == page
     ) {
-      store<u32>(last + 12, load<u32>(last + 12) + 1);
+      store<u32>(last + 12, load<u32>(last + 12) + pages);
       return;
     }
   }
@@ -93,10 +107,21 @@ function addZero(name: u32, page: u32): void {
     zeroRunCap = cap;
   }
   let at = zeroRuns + (zeroRunCount++ << 4);
-  store<u32>(at, <u32>profileLoads);
+  store<u32>(at, before);
   store<u32>(at + 4, name);
   store<u32>(at + 8, page);
-  store<u32>(at + 12, 1);
+  store<u32>(at + 12, pages);
+}
+
+/** Pages that post-copy placed. */
+function addPlaced(): void {
+  let zeros: u32 = 0;
+  for (let i: u32 = 0; i < placedZeroRuns; ++i) {
+    addZero(placedName, placedZeroPage(i), placedZeroPages(i));
+    zeros += placedZeroPages(i);
+  }
+  profileZeros += zeros;
+  profilePlaced += placedPages - zeros;
 }
 
 /** One event of the first look. True: the host wants to see it. */
@@ -110,15 +135,24 @@ export function profile(event: usize): bool {
   if (kind == EventKind.QLoad) {
     let name = <u32>slotOf(event, LoadSlot.rbname);
     let offset = slotOf(event, LoadSlot.addr);
-    if (slotOf(event, LoadSlot.flags) & 2) {
+    noteBlock(event);
+    if (slotOf(event, LoadSlot.flags) & FLAG_ZERO) {
       ++profileZeros;
-      addZero(name, <u32>(offset >> PAGE_SHIFT));
+      addZero(name, <u32>(offset >> PAGE_SHIFT), 1);
       return false;
     }
     ++profileLoads;
     hash = hashPage(hash, name, offset);
     addOrder(receivedOrder, profileLoads, hash);
     if (profileLoads % HASHED == 0) addHash();
+    return false;
+  }
+  if (kind == EventKind.QPostcopyLoad) {
+    onPostcopyLoad(event);
+    return false;
+  }
+  if (kind == EventKind.QPlaced) {
+    if (onPlaced(event)) addPlaced();
     return false;
   }
   if (kind == EventKind.QPop) return ++profilePops <= 64;

@@ -1,6 +1,6 @@
 /** Pages that QEMU sends, and those that a destination receives. */
 import { EVENT_PID, EVENT_TS, NO_ADDRESS, PAGE_SHIFT } from "../abi";
-import { LoadSlot, SaveSlot } from "../qemu-abi";
+import { LoadSlot, PlacedSlot, SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { draining, drainSend } from "../known/drain";
 import { DrainSend } from "../drain-abi";
@@ -22,6 +22,7 @@ import { takeRound } from "./migration-round";
 import { migration } from "./migration-state";
 import { clearRecent } from "./recent";
 import { noteZeroArrival } from "./packets";
+import { FLAG_ZERO, noteBlock, onPlaced, onPostcopyLoad, placedName, placedPages } from "./postcopy-loads";
 import { sendAgain } from "./resend";
 import { checkPages, sendZeros } from "./zero-pages";
 
@@ -76,8 +77,13 @@ export function onSave(event: usize): bool {
 
 let lastReceiver: u64 = ~(<u64>0);
 
-/** RAM_SAVE_FLAG_ZERO, migration/ram.c. */
-const FLAG_ZERO: u64 = 0x02;
+/** Whether this thread was not the last that received a page. */
+function isNewReceiver(event: usize): bool {
+  let receiver = (<u64>streamAt(atStream).space << 32) | <u32>load<i32>(event + EVENT_PID);
+  if (receiver == lastReceiver) return false;
+  lastReceiver = receiver;
+  return true;
+}
 
 /**
  * ram_load_loop(rbname, addr, flags, host), at the destination. With a recording of the source its
@@ -88,12 +94,9 @@ const FLAG_ZERO: u64 = 0x02;
 export function onLoad(event: usize): bool {
   let m = migration();
   // A thread that receives is a destination's: the host must know.
+  if (isNewReceiver(event)) return true;
   let space = streamAt(atStream).space;
-  let receiver = (<u64>space << 32) | <u32>load<i32>(event + EVENT_PID);
-  if (receiver != lastReceiver) {
-    lastReceiver = receiver;
-    return true;
-  }
+  noteBlock(event);
   let counts = m.underWay && !m.endTs && !m.saves;
   let name = <u32>slotOf(event, LoadSlot.rbname);
   if (counts && !ramBlockKnown(space, name)) return true;
@@ -114,6 +117,30 @@ export function onLoad(event: usize): bool {
     else arrive(page, load<u64>(event + EVENT_TS));
   }
   return false;
+}
+
+/** ram_load_postcopy_loop(). True: the host must know its thread, and call again. */
+export function onPostcopy(event: usize): bool {
+  if (isNewReceiver(event)) return true;
+  onPostcopyLoad(event);
+  return false;
+}
+
+/** Pages of post-copy are placed at a destination that was recorded alone. */
+export function onPlacedPages(event: usize): void {
+  let m = migration();
+  if (!onPlaced(event) || !m.underWay || m.endTs || m.saves || m.unseenData) return;
+  takeRound();
+  m.byArrival = true;
+  m.loads += placedPages;
+  let space = streamAt(atStream).space;
+  let host = slotOf(event, PlacedSlot.host_addr);
+  for (let k: u32 = 0; k < placedPages; ++k) {
+    for (let i: u32 = 0; i < rangeCount; ++i) {
+      let gpa = gpaIn(i, space, placedName, host + (<u64>k << PAGE_SHIFT));
+      if (gpa != NO_ADDRESS) arrive(<u32>(gpa >> PAGE_SHIFT), load<u64>(event + EVENT_TS));
+    }
+  }
 }
 
 /** A page arrived: what was written before may or may not be in it. */

@@ -12,11 +12,9 @@ const MAX_ENTRIES: u32 = 1 << 18;
 const PIECE: u32 = 2048;
 const PIECES: u32 = MAX_ENTRIES / PIECE;
 
-/** Whether anyone asks for the writes to blame. */
-export let keepsEntries: bool = false;
-
+/** From the next round on, whether anyone asks for the writes to blame: each is taken then, no round at once. */
 export function keepEntries(on: bool): void {
-  keepsEntries = on;
+  migration().keepsEntries = on;
 }
 
 export function entryAt(i: u32): usize {
@@ -81,10 +79,19 @@ function newEntry(key: u64): usize {
 }
 
 /**
- * Notes a write. `why`: doubts about its order with the last send; they add up as long as the page
+ * Notes the write [gpa, gpa+len) of this page. `why`: doubts about its order with the last send; they add up as long as the page
  * stays missing (`fresh` false), and a write without doubt settles them.
  */
-export function noteEntry(page: u32, row: u32, cause: u32, why: u32, fresh: bool, sent: u32): void {
+export function noteEntry(
+  page: u32,
+  row: u32,
+  cause: u32,
+  gpa: u64,
+  len: u64,
+  why: u32,
+  fresh: bool,
+  sent: u32,
+): void {
   let at = findEntry(page, row);
   if (!at) {
     at = newEntry(keyOf(page, row));
@@ -94,7 +101,7 @@ export function noteEntry(page: u32, row: u32, cause: u32, why: u32, fresh: bool
     }
     fresh = true;
   }
-  fillEvidence(at, cause, <u64>page << 12, 4096);
+  fillEvidence(at, cause, gpa, len);
   store<u32>(at + STALE_SENT, sent);
   store<u32>(at + STALE_DOUBT, fresh || !why ? why : load<u32>(at + STALE_DOUBT) | why);
 }

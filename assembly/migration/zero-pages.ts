@@ -23,15 +23,16 @@ let baseCount: u32 = 0;
 /**
  * What the destination of this machine's migration received: `count` runs of zeros in the order of the
  * sends, {u32 data pages before it, u32 name of the RAM block, u32 first page of it, u32 pages}, and
- * hashes of its pages.
+ * hashes of its pages; `more`: it received others after those of the hashes, in post-copy.
  */
-export function setZeros(at: usize, count: u32, hashesAt: usize, hashes: u32): void {
+export function setZeros(at: usize, count: u32, hashesAt: usize, hashes: u32, more: bool): void {
   let m = migration();
   m.zeros = at;
   m.zeroCount = count;
   m.zeroNext = 0;
   m.hashes = hashesAt;
   m.hashCount = hashes;
+  m.hashesEnd = more;
 }
 
 /** A new migration: nothing was sent. */
@@ -54,7 +55,7 @@ function comparePages(event: usize): void {
   m.hash = hashPage(m.hash, <u32>slotOf(event, SaveSlot.rbname), slotOf(event, SaveSlot.offset));
   if (m.saves % HASHED != 0) return;
   let i = <u32>(m.saves / HASHED) - 1;
-  if (i < m.hashCount && load<u64>(m.hashes + (i << 3)) == m.hash) return;
+  if (i < m.hashCount ? load<u64>(m.hashes + (i << 3)) == m.hash : m.hashesEnd) return;
   m.misaligned = true;
   // What was taken for sent since the last equal hash may be another page.
   migrationGap(load<u64>(event + EVENT_TS));

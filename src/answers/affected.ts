@@ -4,18 +4,18 @@
  */
 
 import type { MigrationVerdict } from "../model/migration-result.ts";
-import type { MachineResult } from "../model/result.ts";
+import type { MachineResult, ReplayResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { choosePolicies, DEFAULT_POLICIES } from "../vhost/chosen-policy.ts";
 import { KERNELS } from "../vhost/kernels.ts";
-import type { Policy } from "../vhost/policy.ts";
+import { findPolicy, type Policy } from "../vhost/policy.ts";
 import { PATCHES, type Patch } from "../vhost/series.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { patchesFor } from "./attribute.ts";
 import { selectMachines, worstStatus } from "./machines.ts";
 import { leavesOpen } from "./open.ts";
 import type { Replayer } from "./replayer.ts";
-import { toldByQemu } from "./stale.ts";
+import { givenUp, mainMigration, toldByQemu } from "./stale.ts";
 
 /** The vhost that ran, as far as it is told. */
 export interface Ran {
@@ -59,6 +59,11 @@ export interface Affected {
   backEnd: boolean;
   /** stale: at the destination of a migration; lost: left out of the dirty log in some round. */
   measure: "stale" | "lost";
+  /**
+   * How the migration that is spoken of ended, where it was given up: then nothing is stale, and `lost` pages are
+   * what one that completes would leave behind.
+   */
+  givenUp: "cancelled" | "failed" | null;
   /** Certainly; and likely or possibly more. */
   pages: number;
   possibly: number;
@@ -105,17 +110,51 @@ export async function ask(
   const own = kernel ? { ran: kernel.policy } : {};
   const policies = chosen ?? reportPolicies(kernel);
   const { asked, base } = prepare(recording, { ...own, ...rest, policies }, "auto");
-  const result = await run(recording, { ...base, stalePages: true });
+  const result = await run(recording, { ...base, staleCauses: true });
   if (!chosen && result.machines.every(onlyOwnDevices)) {
     const again = prepare(recording, { ...rest, policies: choosePolicies([OWN_DEVICE]) }, "auto");
-    const found = await run(recording, { ...again.base, stalePages: true });
+    const found = await run(recording, { ...again.base, staleCauses: true });
     const instead = selectMachines(found, options);
     const affected = instead.machines.map((machine) => judge(machine, null));
+    return { asked: again.asked, result: instead, affected };
+  }
+  const told = chosen ? null : backEndPolicies(result, kernel);
+  if (told) {
+    const ran = told.length === 1 ? { ran: told[0]! } : {};
+    const rows = told.map((policy) => ({ policy, alias: null }));
+    const again = prepare(recording, { ...rest, ...ran, policies: rows }, "auto");
+    const found = await run(recording, { ...again.base, stalePages: true });
+    const instead = selectMachines(found, options);
+    const affected = instead.machines.map((machine) => judge(machine, toldByProbes(machine)));
     return { asked: again.asked, result: instead, affected };
   }
   const selected = selectMachines(result, options);
   const affected = selected.machines.map((machine) => judge(machine, kernel ?? null));
   return { asked, result: selected, affected };
+}
+
+/**
+ * Policies of the back ends that made the recording, where its probes name them and no other device is in
+ * it: what kernel the host has, which a file of the case tells, says nothing of them. Null: they are
+ * not named, or the user says which ran.
+ */
+export function backEndPolicies(
+  { machines }: Pick<ReplayResult, "machines">,
+  kernel: Ran | undefined,
+): Policy[] | null {
+  if (kernel && !KERNELS.some(({ name }) => name === kernel.policy.name)) return null;
+  const rows = machines.map((machine) => (onlyBackEnds(machine) ? toldByProbes(machine) : null));
+  if (rows.length === 0 || rows.some((ran) => ran === null)) return null;
+  return [...new Set(rows.map((ran) => ran!.policy))];
+}
+
+/** The back end of a machine, where the probes of the recording name one and the same for all its devices. */
+function toldByProbes({ devices }: MachineResult): Ran | null {
+  const used = devices.filter(({ queues }) => queues.length > 0);
+  const [name, ...others] = new Set(used.map(({ backEnd }) => backEnd));
+  if (name === undefined || name === null || others.length > 0) return null;
+  const toldBy = "the probes of the recording";
+  return { policy: findPolicy(name), toldBy, release: name, reason: null, sure: true };
 }
 
 /**
@@ -157,7 +196,8 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   // A kernel's row says nothing of a process that logs by itself.
   const ofKernel = KERNELS.some((one) => one.name === row);
   const policy = backEnd && ofKernel ? null : row;
-  const migration = toldByQemu(result);
+  const ended = givenUpBy(result);
+  const migration = ended === null ? toldByQemu(result) : null;
   // Without a kernel the first policy is spoken of: the unpatched one.
   const judged = policy ?? result.policies[0]?.name ?? null;
   const verdict = migration?.verdicts.find((one) => one.policy === judged) ?? null;
@@ -165,10 +205,10 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   const lost = result.policies.find((row) => row.name === judged)?.lost ?? 0;
   const pages = migration ? (verdict?.best ?? 0) : lost;
   const possibly = verdict ? (verdict.worst ?? 0) - (verdict.best ?? 0) : 0;
-  const counts = verdict ? staleByCause(verdict) : lostByCause(result, judged);
+  const counts = verdict ? verdict.causes : lostByCause(result, judged);
   const saved = new Map<string, SavedPages>();
   const unsaved: UnsavedPages[] = [];
-  for (const [cause, count] of counts) {
+  for (const { cause, pages: count } of counts) {
     const patches = backEnd ? null : patchesFor(cause, result.window);
     if (patches === null) {
       unsaved.push({ cause, pages: count });
@@ -182,7 +222,7 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   const any = pages + possibly > 0;
   return {
     answer: answerOf(result, policy, any),
-    ...{ kernel, policy, ownDevices, backEnd, measure, pages, possibly },
+    ...{ kernel, policy, ownDevices, backEnd, measure, givenUp: ended, pages, possibly },
     saved: sets,
     unsaved,
     patches: PATCHES.filter(({ number }) => used.has(number)).map((patch) => ({
@@ -193,21 +233,21 @@ export function judge(result: MachineResult, kernel: Ran | null): Affected {
   };
 }
 
+/** null: no migration is recorded, or one that was not given up. */
+function givenUpBy(machine: MachineResult): Affected["givenUp"] {
+  const main = mainMigration(machine);
+  const all = machine.askedMigration === undefined ? machine.migrations : main ? [main] : [];
+  if (main === null || !all.every(givenUp)) return null;
+  return main.outcome === "failed" ? "failed" : "cancelled";
+}
+
 function answerOf(result: MachineResult, policy: string | null, any: boolean): Affected["answer"] {
   if (!result.verdict || policy === null) return "unknown";
   if (any) return "affected";
   return leavesOpen(result) ? "unknown" : "not-affected";
 }
 
-/** Pages by the write that the policy left out last: what logs it would have had them sent again. */
-function staleByCause(verdict: MigrationVerdict): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { write } of verdict.pages)
-    counts.set(write.cause, (counts.get(write.cause) ?? 0) + 1);
-  return counts;
-}
-
-function lostByCause(result: MachineResult, policy: string | null): Map<string, number> {
+function lostByCause(result: MachineResult, policy: string | null): MigrationVerdict["causes"] {
   const counts = new Map<string, number>();
   const own = result.findings.filter((finding) => finding.policy === policy);
   for (const { cause, pages } of own) counts.set(cause, (counts.get(cause) ?? 0) + pages);
@@ -215,7 +255,12 @@ function lostByCause(result: MachineResult, policy: string | null): Map<string, 
   const [only] = counts.keys();
   const lost = result.policies.find(({ name }) => name === policy)?.lost;
   if (counts.size === 1 && lost !== undefined && lost !== null) counts.set(only!, lost);
-  return counts;
+  return [...counts].map(([cause, pages]) => ({ cause, pages }));
+}
+
+function byNumbers(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((number, i) => number !== b[i]);
+  return at < 0 ? 0 : a[at]! - (b[at] ?? -1);
 }
 
 /** Stable trees that took a patch, with the first release that has it: `6.1.146`. */
@@ -235,6 +280,7 @@ function stableTrees(patch: number): string[] {
   };
   return [...first]
     .filter(([tree]) => !had(tree))
-    .map(([tree, from]) => `${tree}.${from}`)
-    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    .map(([tree, from]) => [...tree.split(".").map(Number), from])
+    .sort(byNumbers)
+    .map((release) => release.join("."));
 }

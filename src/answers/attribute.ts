@@ -10,7 +10,14 @@ import { assumeLogging, type CauseMask, causeMask } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy-row.ts";
 import { seriesPolicy } from "../vhost/policy-row.ts";
-import { NO_PATCHES, PATCHES, patchChoices, patchList, type Series } from "../vhost/series.ts";
+import {
+  NO_PATCHES,
+  PATCHES,
+  patchChoices,
+  patchList,
+  type Series,
+  seriesLogs,
+} from "../vhost/series.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { type MachineOptions, selectMachines, worstStatus } from "./machines.ts";
 import { leavesOpen } from "./open.ts";
@@ -116,31 +123,47 @@ function withPatches(patches: readonly number[]): Series {
 }
 
 function makeRows(): PatchRow[] {
-  const rows: PatchRow[] = [];
+  const rows = new Map<CauseMask, PatchRow>();
   for (const patches of patchChoices()) {
+    const series = withPatches(patches);
+    const logs = seriesLogs(series);
+    if (rows.has(logs)) continue;
     const name = `series:${patchList(patches)}`;
-    const policy = seriesPolicy(withPatches(patches), { name, title: name, evidence: [] });
-    if (!rows.some((row) => row.policy.logs === policy.logs)) rows.push({ patches, policy });
+    rows.set(logs, { patches, policy: seriesPolicy(series, { name, title: name, evidence: [] }) });
   }
-  return rows;
+  return [...rows.values()];
 }
 
-/** One row for each distinct mask, fewest patches first: the first is a kernel with none. */
-export const PATCH_ROWS: readonly PatchRow[] = makeRows();
+let made: readonly PatchRow[] | undefined;
 
-const BASE = PATCH_ROWS[0]!;
-const WHOLE = rowOf(PATCHES.map((patch) => patch.number));
+/**
+ * One row for each distinct mask, fewest patches first: the first is a kernel with none. Made when it is
+ * first asked for: it takes longer than reading a small recording.
+ */
+export function patchRows(): readonly PatchRow[] {
+  made ??= makeRows();
+  return made;
+}
+
+function baseRow(): PatchRow {
+  return patchRows()[0]!;
+}
+
+function wholeRow(): PatchRow {
+  return rowOf(PATCHES.map((patch) => patch.number));
+}
 
 function rowOf(patches: readonly number[]): PatchRow {
-  const { logs } = seriesPolicy(withPatches(patches), { name: "", title: "", evidence: [] });
-  return PATCH_ROWS.find((row) => row.policy.logs === logs)!;
+  const logs = seriesLogs(withPatches(patches));
+  return patchRows().find((row) => row.policy.logs === logs)!;
 }
 
 /** What to replay for `attributePages`; with `runLimit` `ATTRIBUTE_RUNS`. */
 export function attributionPolicies(): ChosenPolicy[] {
   // Findings are kept for the first policies first, and those of the two ends are wanted.
-  const rest = PATCH_ROWS.filter((row) => row !== BASE && row !== WHOLE);
-  return [BASE, WHOLE, ...rest].map(({ policy }) => ({ policy, alias: null }));
+  const ends = [baseRow(), wholeRow()];
+  const rest = patchRows().filter((row) => !ends.includes(row));
+  return [...ends, ...rest].map(({ policy }) => ({ policy, alias: null }));
 }
 
 /**
@@ -151,13 +174,13 @@ export function patchesFor(cause: string, window: LogWindow): number[] | null {
   const bit = causeMask(cause);
   const logs = ({ policy }: PatchRow): CauseMask =>
     window === "assumed" ? assumeLogging(policy.logs) : policy.logs;
-  return PATCH_ROWS.find((row) => (logs(row) & bit) !== 0n)?.patches ?? null;
+  return patchRows().find((row) => (logs(row) & bit) !== 0n)?.patches ?? null;
 }
 
 /** The attribution of a machine that was replayed against `attributionPolicies()`. */
 export function attributePages(result: MachineResult): Attribution {
-  const totals = PATCH_ROWS.map(({ policy }) => totalsOf(result, policy));
-  const base = totals[PATCH_ROWS.indexOf(BASE)]!;
+  const totals = patchRows().map(({ policy }) => totalsOf(result, policy));
+  const base = totals[patchRows().indexOf(baseRow())]!;
   const { sets, unsaved, listed } = sweep(totals);
   const lostBy = (policy: Policy): LostByQueue[] =>
     result.findings
@@ -168,14 +191,14 @@ export function attributePages(result: MachineResult): Attribution {
       }));
   const prefixes = [0, ...PATCHES.map((patch) => patch.number)].map((upTo) => {
     const row = rowOf(PATCHES.slice(0, upTo).map((patch) => patch.number));
-    return { upTo, lost: totals[PATCH_ROWS.indexOf(row)]!.lost };
+    return { upTo, lost: totals[patchRows().indexOf(row)]!.lost };
   });
   return {
     window: result.window,
     windowWhy: result.windowWhy,
     lost: base.lost,
     sets,
-    unsaved: { ...unsaved, causes: lostBy(WHOLE.policy) },
+    unsaved: { ...unsaved, causes: lostBy(wholeRow().policy) },
     unlisted: (base.lost ?? 0) - listed,
     patches: PATCHES.map(({ number, title }) => ({
       ...{ number, title },
@@ -183,7 +206,7 @@ export function attributePages(result: MachineResult): Attribution {
     })),
     prefixes,
     prefix: prefixes.find((entry) => entry.lost === 0)?.upTo ?? null,
-    queues: lostBy(BASE.policy),
+    queues: lostBy(baseRow().policy),
     moreFindings: result.moreFindings,
   };
 }
@@ -196,12 +219,12 @@ function totalsOf(result: MachineResult, policy: Policy): PolicyResult {
 
 /** Walks the lost runs of all rows side by side, as far as all of them are known. */
 function sweep(totals: readonly PolicyResult[]) {
-  const sets = PATCH_ROWS.map(({ patches }): SavingSet => ({ patches, ...emptySet() }));
+  const sets = patchRows().map(({ patches }): SavingSet => ({ patches, ...emptySet() }));
   const unsaved = emptySet();
   const known = totals.reduce((end, row) => Math.min(end, knownEnd(row)), Number.POSITIVE_INFINITY);
   const cursors = totals.map((row) => ({ runs: row.lostRuns, at: 0 }));
   let listed = 0;
-  for (const run of totals[PATCH_ROWS.indexOf(BASE)]!.lostRuns) {
+  for (const run of totals[patchRows().indexOf(baseRow())]!.lostRuns) {
     const end = Math.min(run.gfn + run.pages, known);
     for (let gfn = run.gfn; gfn < end; ) {
       let until = end;

@@ -63,7 +63,7 @@ export async function ask(
     },
   });
   const { result, machine } = oneMachine(found, options);
-  const identification = identifier.finish(machine.devices.map(({ driver }) => driver));
+  const identification = identifier.finish(machine.devices);
   return {
     asked: { ...asked, policies: among.map(({ name }) => name) },
     result,

@@ -2,8 +2,8 @@
  * Which policy explains an observed dirty log: every distinct row against every observed image,
  * ranked by syncs that are equal and then by pages that are not.
  */
-import type { Round, SyncMark } from "../model/result.ts";
-import { fitsDrivers, type Policy } from "../vhost/policy-row.ts";
+import type { DeviceSummary, Round, SyncMark } from "../model/result.ts";
+import { fitsDevices, type Policy } from "../vhost/policy-row.ts";
 
 /** Policies that log the same causes: one row of the replay. */
 export interface Candidate {
@@ -40,6 +40,8 @@ export interface RankedPolicy {
   ties: string[];
   /** The recording can be of this vhost; otherwise the row is a what-if. */
   fits: boolean;
+  /** The probes of the recording name it. */
+  named: boolean;
 }
 
 /** The answer, best first. */
@@ -74,6 +76,9 @@ interface Tally {
   moreDifferences: number;
 }
 
+/** What is known of a device beside its log. */
+export type IdentifiedDevice = Pick<DeviceSummary, "driver" | "features" | "backEnd">;
+
 /** Collects one sync after the other. */
 export interface Identifier {
   readonly candidates: readonly Candidate[];
@@ -84,8 +89,8 @@ export interface Identifier {
     observed: Uint8Array,
     predicted: (candidate: number) => Uint8Array,
   ): void;
-  /** `drivers`: of the recording's devices, `vhost` where nothing tells. */
-  finish(drivers: readonly string[]): Identification;
+  /** `devices`: those of the recording. */
+  finish(devices: readonly IdentifiedDevice[]): Identification;
 }
 
 /** An identifier over these policies, at most `MAX_ROWS` distinct ones. */
@@ -113,8 +118,8 @@ export function startIdentifier(policies: readonly Policy[]): Identifier {
         return before < 0 ? seen.push({ image, alike: alike[i]! }) - 1 : before;
       });
     },
-    finish: (drivers) => {
-      const ranking = rank(policies, candidates, tallies, alike, syncs, drivers);
+    finish: (devices) => {
+      const ranking = rank(policies, candidates, tallies, alike, syncs, devices);
       const best = candidates.findIndex(({ policies: all }) =>
         all.some((policy) => policy.name === ranking[0]?.policy),
       );
@@ -130,7 +135,7 @@ function rank(
   tallies: readonly Tally[],
   alike: readonly number[],
   syncs: number,
-  drivers: readonly string[],
+  devices: readonly IdentifiedDevice[],
 ): RankedPolicy[] {
   const rows = candidates.flatMap(({ policies }, i) => {
     const { equal, missing, extra } = tallies[i]!;
@@ -140,7 +145,8 @@ function rank(
       ties: order
         .filter((other) => other !== policy && tied.includes(other))
         .map((other) => other.name),
-      fits: fitsDrivers(policy, drivers),
+      fits: fitsDevices(policy, devices),
+      named: devices.some(({ backEnd }) => backEnd === policy.name),
     }));
   });
   const places = new Map(order.map((policy, at) => [policy.name, at]));
@@ -149,6 +155,7 @@ function rank(
   rows.sort(
     (a, b) =>
       distance(a, b) ||
+      Number(b.named) - Number(a.named) ||
       Number(b.fits) - Number(a.fits) ||
       places.get(a.policy)! - places.get(b.policy)!,
   );

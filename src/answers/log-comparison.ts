@@ -4,7 +4,7 @@ import { RecordingError } from "../model/place.ts";
 import type { SyncMark } from "../model/result.ts";
 import type { SyncView, WatchedWrite } from "../model/told.ts";
 import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts";
-import { VHOST_USER_DRIVERS } from "../vhost/policy-row.ts";
+import { VHOST_USER_DRIVERS } from "../vhost/message.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { comparedImage } from "./compared-image.ts";
 import {

@@ -1,4 +1,5 @@
 /** Which of the machines in a recording is asked about, and what they are called. */
+import { counted } from "../model/counted.ts";
 import { UsageError } from "../model/place.ts";
 import type { MachineResult, ReplayResult } from "../model/result.ts";
 import type { Recording, ReplayOptions } from "../replay/replay.ts";
@@ -12,6 +13,8 @@ export interface MachineOptions {
   machine?: string;
   /** Names by the PID of the VMM. */
   machineNames?: ReadonlyMap<number, string>;
+  /** Number of the migration that is asked about, from 1. Default: the main one. */
+  migration?: number;
 }
 
 /** Numbers that are never looked for among the PIDs: those of a host's first processes. */
@@ -23,7 +26,7 @@ const SURE_NUMBER = /^[1-9]\d?$/;
  */
 export function selectMachines(
   result: ReplayResult,
-  { machine, machineNames }: MachineOptions,
+  { machine, machineNames, migration }: MachineOptions,
 ): ReplayResult {
   const machines = result.machines.map((one) => {
     const name = one.pid === null ? undefined : machineNames?.get(one.pid);
@@ -34,8 +37,23 @@ export function selectMachines(
       throw new UsageError(`no machine of PID ${pid}; ${foundText(machines)}`);
     }
   }
-  if (machine === undefined) return { ...result, machines };
-  return { ...result, machines: [findMachine(machines, machine)] };
+  const asked = machine === undefined ? machines : [findMachine(machines, machine)];
+  return { ...result, machines: migration === undefined ? asked : withMigration(asked, migration) };
+}
+
+/** Throws UsageError when none of the machines has so many migrations. */
+function withMigration(machines: MachineResult[], number: number): MachineResult[] {
+  const most = Math.max(...machines.map(({ migrations }) => migrations.length));
+  if (number < 1 || number > most) {
+    const found =
+      most === 0
+        ? "the recording has no migration"
+        : `the recording has ${counted(most, "migration")}`;
+    throw new UsageError(`no migration ${number}: ${found}`);
+  }
+  return machines.map((one) =>
+    number <= one.migrations.length ? { ...one, askedMigration: number } : one,
+  );
 }
 
 function findMachine(machines: readonly MachineResult[], asked: string): MachineResult {

@@ -6,6 +6,7 @@ import { bytesSource } from "../bytes/memory-source.ts";
 import { reduce } from "../minimize/reduce.ts";
 import { eventsOf, PageSlice, type Unit } from "../minimize/slice.ts";
 import type { NormalisedEvent } from "../model/event.ts";
+import type { StaleVerdict } from "../model/migration-result.ts";
 import { UsageError } from "../model/place.ts";
 import type { MachineResult, PageRun } from "../model/result.ts";
 import { dump, type Recording, replay } from "../replay/replay.ts";
@@ -15,7 +16,7 @@ import { oneMachine } from "./machines.ts";
 import { toldByQemu } from "./stale.ts";
 
 /** What is said of a page: at the destination of the last migration, or of the dirty log. */
-export type PageVerdict = "stale" | "possibly-stale" | "lost" | "kept";
+export type PageVerdict = StaleVerdict | "lost" | "kept";
 
 export interface Options extends Pick<CommonOptions, "window" | "signal"> {
   /** Number of the guest page. */
@@ -52,7 +53,8 @@ const MOST_UNITS = 200_000;
 export async function ask(recording: Recording, options: Options): Promise<Answer> {
   const { page, policies, signal, most = MOST_REPLAYS } = options;
   const { asked, base } = prepare(recording, { ...options, policies }, "auto");
-  const first = oneMachine(await replay(recording, base), {});
+  const asking = { ...base, stalePages: true };
+  const first = oneMachine(await replay(recording, asking), {});
   const whole = first.machine;
   const verdicts = policies.map(({ policy: { name } }) => ({
     policy: name,
@@ -68,15 +70,18 @@ export async function ask(recording: Recording, options: Options): Promise<Answe
   let { result } = first;
   // How each part is read: as the whole was, so that a shorter one is not read otherwise.
   const { window } = whole;
+  const doubts = doubtsOf(whole, verdicts, page);
   const shows = async (units: readonly Unit[]): Promise<boolean> => {
     signal?.throwIfAborted();
     const events = eventsOf(units);
     replays++;
     options.onProgress?.(events.length, replays);
-    const told = await replay(recordingOf(recording, events), { ...base, window });
+    const told = await replay(recordingOf(recording, events), { ...asking, window });
     const found = told.machines[0]!;
     const same =
-      found.verdict && verdicts.every((one) => verdictOf(found, one.policy, page) === one.verdict);
+      found.verdict &&
+      verdicts.every((one) => verdictOf(found, one.policy, page) === one.verdict) &&
+      doubtsOf(found, verdicts, page) === doubts;
     if (same) result = told;
     return same;
   };
@@ -132,10 +137,24 @@ export function verdictOf(result: MachineResult, policy: string, page: number): 
   const verdict = toldByQemu(result)?.verdicts.find((one) => one.policy === policy);
   if (verdict) {
     if (has(verdict.stale)) return "stale";
-    const open = has(verdict.likelyStale) || has(verdict.possiblyStale);
-    return open ? "possibly-stale" : "kept";
+    if (has(verdict.likelyStale)) return "likely-stale";
+    return has(verdict.possiblyStale) ? "possibly-stale" : "kept";
   }
   return has(result.policies.find(({ name }) => name === policy)?.lostRuns ?? []) ? "lost" : "kept";
+}
+
+/** Why the page is no surer, under each policy: what is left must show it for the same reasons. */
+function doubtsOf(
+  result: MachineResult,
+  verdicts: readonly { policy: string }[],
+  page: number,
+): string {
+  const told = toldByQemu(result)?.verdicts ?? [];
+  const doubts = verdicts.map(
+    ({ policy }) =>
+      told.find((one) => one.policy === policy)?.pages.find(({ gfn }) => gfn === page)?.doubts,
+  );
+  return JSON.stringify(doubts);
 }
 
 function recordingOf(whole: Recording, events: readonly NormalisedEvent[]): Recording {

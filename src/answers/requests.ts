@@ -33,6 +33,8 @@ export interface Answer extends CommonAnswer {
   requests: RequestRecord[];
   /** Requests that passed the filter and are not kept. */
   moreRequests: number;
+  /** All requests of the recording (of the machine), whether they passed or not. */
+  seen: number;
 }
 
 /** Throws what `replay` throws. */
@@ -45,11 +47,13 @@ export async function ask(
   const { filter = {}, keep = KEPT_REQUESTS } = options;
   const requests: RequestRecord[] = [];
   let passed = 0;
+  let seen = 0;
   const machine = await machineNumber(recording, options, base, run);
   const result = await run(recording, {
     ...base,
     onRequest(request) {
       if (machine !== null && request.machine !== machine) return;
+      seen += 1;
       if (!passes(request, filter)) return;
       passed += 1;
       if (options.onRequest) return options.onRequest(request);
@@ -57,7 +61,7 @@ export async function ask(
     },
   });
   const selected = selectMachines(result, options);
-  return { asked, result: selected, requests, moreRequests: passed - requests.length };
+  return { asked, result: selected, requests, moreRequests: passed - requests.length, seen };
 }
 
 /** 0: a list of requests is no verdict. */

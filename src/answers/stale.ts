@@ -5,6 +5,7 @@ import { readOwners } from "../memory/owners/read-owners.ts";
 import type { MigrationResult, MigrationVerdict } from "../model/migration-result.ts";
 import type { MachineResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
+import type { Policy } from "../vhost/policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { oneMachine, selectMachines, worstStatus } from "./machines.ts";
 import { leavesOpen } from "./open.ts";
@@ -13,6 +14,8 @@ import type { Replayer } from "./replayer.ts";
 export interface Options extends CommonOptions {
   /** Owners of guest pages, CSV or NDJSON with gfn, owner and kind. */
   owners?: Source;
+  /** Policy whose verdict alone is the status: that of the vhost that ran. Default: any of them. */
+  judged?: Policy;
 }
 
 /** Who owned the open pages of one policy's verdict. */
@@ -31,6 +34,8 @@ export interface Answer extends CommonAnswer {
    * given.
    */
   owners: VerdictOwners[] | null;
+  /** Name of the policy whose verdict is the status; null: of any. */
+  judged: string | null;
 }
 
 /**
@@ -45,10 +50,11 @@ export async function ask(
   const { asked, base } = prepare(recording, options, "auto");
   const owners = options.owners === undefined ? null : await readOwners(options.owners);
   const found = await run(recording, { ...base, stalePages: true });
-  if (owners === null) return { asked, result: selectMachines(found, options), owners };
+  const judged = options.judged?.name ?? null;
+  if (owners === null) return { asked, result: selectMachines(found, options), owners, judged };
   const { result, machine } = oneMachine(found, options);
   const verdicts = mainMigration(machine)?.verdicts ?? [];
-  return { asked, result, owners: verdicts.map((one) => ownersOf(one, owners)) };
+  return { asked, result, owners: verdicts.map((one) => ownersOf(one, owners)), judged };
 }
 
 function ownersOf(verdict: MigrationVerdict, owners: Owners): VerdictOwners {
@@ -60,26 +66,36 @@ function ownersOf(verdict: MigrationVerdict, owners: Owners): VerdictOwners {
 }
 
 /**
- * 0: no page is stale, under any policy asked for. 1: some are or may be. 3: no migration, or it is not
- * known, of a machine at least; or pages may be missing from what is counted (`leavesOpen`).
+ * 0: no page is stale, under the policy that is judged, or any. 1: some are or may be. 3: no migration, or
+ * it is not known, of a machine at least; or pages may be missing from what is counted (`leavesOpen`).
  */
-export function statusOf({ result }: Pick<Answer, "result">): 0 | 1 | 3 {
+export function statusOf({ result, judged }: Pick<Answer, "result" | "judged">): 0 | 1 | 3 {
   // A host has machines that nobody migrates: they are no open question where another one is.
   const migrated = result.machines.filter((machine) => mainMigration(machine) !== null);
-  return migrated.length === 0 ? 3 : worstStatus(migrated.map(machineStatus));
+  return migrated.length === 0
+    ? 3
+    : worstStatus(migrated.map((machine) => machineStatus(machine, judged)));
 }
 
 /** The same of one machine. */
-export function machineStatus(machine: MachineResult): 0 | 1 | 3 {
+export function machineStatus(machine: MachineResult, judged: string | null): 0 | 1 | 3 {
   const migration = mainMigration(machine);
   if (migration === null || !machine.verdict) return 3;
-  if (migration.verdicts.some(({ worst }) => worst !== null && worst > 0)) return 1;
+  const counted = migration.verdicts.filter(({ policy }) => judged === null || policy === judged);
+  if (counted.some(({ worst }) => worst !== null && worst > 0)) return 1;
   return migration.verdicts.length > 0 && leavesOpen(machine) ? 3 : 0;
 }
 
-/** The migration that a report speaks of: the last one that has a verdict, else the last one. */
-export function mainMigration({ migrations }: MachineResult): MigrationResult | null {
+/** The migration that a report speaks of: the one that is asked about, the last one that has a verdict, else the last one. */
+export function mainMigration(machine: MachineResult): MigrationResult | null {
+  const { migrations, askedMigration } = machine;
+  if (askedMigration !== undefined) return migrations[askedMigration - 1] ?? null;
   return migrations.findLast(({ verdicts }) => verdicts.length > 0) ?? migrations.at(-1) ?? null;
+}
+
+/** Given up: the guest went on at the source, so nothing is stale. */
+export function givenUp({ outcome }: MigrationResult): boolean {
+  return outcome === "cancelled" || outcome === "failed";
 }
 
 /** One that QEMU's events tell; the ioctls alone do not say that it was one. */

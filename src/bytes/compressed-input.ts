@@ -4,6 +4,21 @@ import type { ByteStream } from "./source.ts";
 
 const CHUNK = 1 << 18;
 
+/** Whether at `at` of `bytes` begins what a decoder can go on from. */
+export type Begins = (bytes: Uint8Array, at: number) => boolean;
+
+/** Decompressed bytes that may go on behind damage. */
+export interface DecodedStream extends ByteStream {
+  /**
+   * After a read has thrown: goes to the next place where the format begins anew; what lies before it is
+   * lost. False: there is none.
+   */
+  resume(): Promise<boolean>;
+}
+
+/** A chunk keeps room for more behind what is put back. */
+const SPACE = new Uint8Array(CHUNK);
+
 /** `found` of the error for a compressed file whose end is missing. */
 export const CUT_OFF = "its end: the file is cut off";
 /** How the platforms' DecompressionStream says it. */
@@ -14,7 +29,7 @@ export class CompressedInput {
   readonly name: string;
   readonly #format: string;
   readonly #stream: ByteStream;
-  readonly #chunk = new Uint8Array(CHUNK);
+  #chunk = new Uint8Array(CHUNK);
   #at = 0;
   #end = 0;
   /** Of the first byte that was not taken. */
@@ -27,24 +42,56 @@ export class CompressedInput {
   }
 
   async atEnd(): Promise<boolean> {
-    if (this.#at < this.#end) return false;
-    const got = this.#stream.read(this.#chunk);
+    return this.#at === this.#end && !(await this.#more());
+  }
+
+  /** Puts more behind what is not taken; false: there is no more. */
+  async #more(): Promise<boolean> {
+    const rest = this.#end - this.#at;
+    if (this.#at > 0) this.#chunk.copyWithin(0, this.#at, this.#end);
     this.#at = 0;
-    this.#end = typeof got === "number" ? got : await got;
-    return this.#end === 0;
+    this.#end = rest;
+    const got = this.#stream.read(this.#chunk.subarray(rest));
+    const count = typeof got === "number" ? got : await got;
+    this.#end += count;
+    return count > 0;
   }
 
-  /** All that can be had at once, a copy; null at the end. */
-  async next(): Promise<Uint8Array<ArrayBuffer> | null> {
-    return (await this.atEnd()) ? null : this.#pull(this.#end - this.#at);
+  /** What can be had at once, `most` bytes of it, a copy; null at the end. */
+  async next(most = CHUNK): Promise<Uint8Array<ArrayBuffer> | null> {
+    return (await this.atEnd()) ? null : this.#pull(Math.min(most, this.#end - this.#at));
   }
 
-  /** The next `count` bytes, a copy. Throws RecordingError when there are fewer. */
+  /** Puts bytes back that were taken last, at most some KiB. */
+  giveBack(bytes: Uint8Array): void {
+    this.#chunk = concatenated(bytes, this.#chunk.subarray(this.#at, this.#end), SPACE);
+    this.#end += bytes.length - this.#at;
+    this.#at = 0;
+    this.offset -= bytes.length;
+  }
+
+  /** Goes on to where `begins` says so, of `length` bytes; false, at the end: nowhere. */
+  async seek(length: number, begins: Begins): Promise<boolean> {
+    do {
+      for (; this.#end - this.#at >= length; this.#at++, this.offset++) {
+        if (begins(this.#chunk, this.#at)) return true;
+      }
+    } while (await this.#more());
+    this.offset += this.#end - this.#at;
+    this.#at = this.#end;
+    return false;
+  }
+
+  /** The next `count` bytes, a copy. Throws RecordingError when there are fewer, and takes none. */
   async take(count: number): Promise<Uint8Array<ArrayBuffer>> {
     if (count <= this.#end - this.#at) return this.#pull(count);
     const bytes = new Uint8Array(count);
     for (let filled = 0; filled < count; ) {
-      if (await this.atEnd()) throw this.damaged(CUT_OFF);
+      if (await this.atEnd()) {
+        const cut = this.damaged(CUT_OFF);
+        this.giveBack(bytes.subarray(0, filled));
+        throw cut;
+      }
       const part = this.#pull(Math.min(count - filled, this.#end - this.#at));
       bytes.set(part, filled);
       filled += part.length;
@@ -79,10 +126,14 @@ export class CompressedInput {
 }
 
 /**
- * A ByteStream over a function that gives the next piece, null at the end. After an error every
- * read throws the same again.
+ * A stream over a function that gives the next piece, null at the end. After an error every read throws
+ * the same again, until `resume` has found where to go on.
  */
-export function pieces(next: () => Promise<Uint8Array | null>, close: () => void): ByteStream {
+export function pieces(
+  next: () => Promise<Uint8Array | null>,
+  close: () => void,
+  resume: () => Promise<boolean>,
+): DecodedStream {
   let piece: Uint8Array | null = new Uint8Array(0);
   let at = 0;
   let failure: unknown;
@@ -117,6 +168,11 @@ export function pieces(next: () => Promise<Uint8Array | null>, close: () => void
       return into.length;
     },
     close,
+    async resume() {
+      if (!(await resume())) return false;
+      failure = undefined;
+      return true;
+    },
   };
 }
 

@@ -1,8 +1,8 @@
 /** xz files: one stream or several (`cat a.xz b.xz`), through the package xz-decompress. */
-import { CompressedInput, pieces } from "./compressed-input.ts";
+import { CompressedInput, type DecodedStream, pieces } from "./compressed-input.ts";
 import { holdingLoop } from "./hold-loop.ts";
 import type { ByteStream } from "./source.ts";
-import { xzParts } from "./xz-container.ts";
+import { streamBegins, xzParts } from "./xz-container.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
@@ -28,11 +28,11 @@ let opening: Promise<unknown> = Promise.resolve();
  * The decompressed bytes of an xz file. Checks (CRC32, CRC64) are checked. Reading throws
  * RecordingError for damaged or cut off input and for a dictionary above 128 MiB.
  */
-export async function openXz(name: string, compressed: ByteStream): Promise<ByteStream> {
+export async function openXz(name: string, compressed: ByteStream): Promise<DecodedStream> {
   const xz = await import("xz-decompress");
   const { XzReadableStream } = ((xz as { default?: unknown }).default ?? xz) as Package;
   const input = new CompressedInput(name, "xz", compressed);
-  const reader = await openDecoder(XzReadableStream, xzParts(input));
+  let reader = await openDecoder(XzReadableStream, xzParts(input));
 
   async function next(): Promise<Uint8Array | null> {
     for (let stalls = 0, before = input.offset; stalls < STALLS; stalls++) {
@@ -53,6 +53,12 @@ export async function openXz(name: string, compressed: ByteStream): Promise<Byte
     () => {
       reader.cancel().catch(() => {});
       input.close();
+    },
+    async () => {
+      reader.cancel().catch(() => {});
+      if (!(await input.seek(6, streamBegins))) return false;
+      reader = await openDecoder(XzReadableStream, xzParts(input));
+      return true;
     },
   );
 }

@@ -1,6 +1,6 @@
 /** zstd streams (RFC 8878): frames after each other, skippable ones too. */
 import { atByte, RecordingError } from "../model/place.ts";
-import { CompressedInput, concatenated, pieces } from "./compressed-input.ts";
+import { CompressedInput, concatenated, type DecodedStream, pieces } from "./compressed-input.ts";
 import type { ByteStream } from "./source.ts";
 import { startZstddec } from "./start-zstddec.ts";
 
@@ -17,12 +17,14 @@ const STALLS = 8;
  * The decompressed bytes of a zstd stream. Checksums are checked. Reading throws RecordingError
  * for damaged or cut off input, a window above 128 MiB, or a dictionary.
  */
-export async function openZstd(name: string, compressed: ByteStream): Promise<ByteStream> {
+export async function openZstd(name: string, compressed: ByteStream): Promise<DecodedStream> {
   const { ZSTDDecoder } = await import("zstddec/stream");
   const decoder = new ZSTDDecoder();
   await startZstddec(decoder);
   const input = new CompressedInput(name, "zstd", compressed);
-  const parts = frameParts(input);
+  let parts = frameParts(input);
+  /** The last two parts of a frame behind its header: what is damaged may have had a wrong length. */
+  let recent: Uint8Array[] = [];
   let part: Uint8Array | null = null;
   let taken = 0;
   let ended = false;
@@ -34,14 +36,17 @@ export async function openZstd(name: string, compressed: ByteStream): Promise<By
       yield given;
     }
   }
-  const output = decoder.decodeStreaming(prepared());
+  let output = decoder.decodeStreaming(prepared());
 
   async function next(): Promise<Uint8Array | null> {
     for (let stalls = 0, before = taken; stalls < STALLS; stalls++) {
       if (!part && !ended) {
         const got = await parts.next();
         if (got.done) ended = true;
-        else part = got.value;
+        else {
+          part = got.value;
+          recent = frameBegins(part, 0) ? [] : [...recent.slice(-1), part];
+        }
       }
       const { done, value } = output.next();
       if (done) return null;
@@ -63,7 +68,27 @@ export async function openZstd(name: string, compressed: ByteStream): Promise<By
       release(output);
       input.close();
     },
+    async () => {
+      // Behind an error a part more was taken: it may be the next frame's header.
+      const unread = recent.length === 0 && part ? [part] : recent;
+      part = null;
+      ended = true;
+      release(output);
+      input.giveBack(concatenated(...unread));
+      if (!(await input.seek(4, frameBegins))) return false;
+      ended = false;
+      recent = [];
+      parts = frameParts(input);
+      output = decoder.decodeStreaming(prepared());
+      return true;
+    },
   );
+}
+
+function frameBegins(bytes: Uint8Array, at: number): boolean {
+  if (bytes[at + 3] !== 0xfd && bytes[at + 3] !== 0x18) return false;
+  const number = littleEndian(bytes.subarray(at, at + 4), 4);
+  return number === FRAME || number - (number % 16) === SKIPPABLE;
 }
 
 /** Lets the decoder run to its end without more input, because only there it frees its memory. */

@@ -3,17 +3,20 @@
  * through, so memory stays bounded whatever the ratio.
  */
 import { RecordingError } from "../model/place.ts";
-import { CompressedInput, pieces } from "./compressed-input.ts";
+import type { DecodedStream } from "./compressed-input.ts";
+import { openGzip } from "./decompress-gzip.ts";
 import { openXz } from "./decompress-xz.ts";
 import { openZstd } from "./decompress-zstd.ts";
 import { HEAD_BYTES, Head, LONG_HEAD_BYTES, magic } from "./head.ts";
+import { type Damage, pastDamage } from "./past-damage.ts";
 import { type ByteStream, type RandomAccess, readFully, type Source } from "./source.ts";
 
 /** One kind of compression. */
 interface Compression {
   readonly name: string;
   begins(head: Head): boolean;
-  open(name: string, compressed: ByteStream): Promise<ByteStream>;
+  /** `again`, where it can be had, gives the same bytes from the first one once more. */
+  open(name: string, compressed: ByteStream, again?: () => ByteStream): Promise<DecodedStream>;
 }
 
 /** All of them; each has a signature, so that their order decides nothing. */
@@ -34,6 +37,8 @@ export interface Unwrapped {
   longHead(): Promise<Head>;
   /** The innermost bytes from the first one on; for a source that is read once, only once. */
   stream(): ByteStream;
+  /** The same of a text: it goes on behind damage, where that is one layer's (past-damage.ts). */
+  lines(): ByteStream;
   /** Access by offset, where nothing is compressed and the source has it. */
   random(): RandomAccess | null;
 }
@@ -43,15 +48,16 @@ const MAX_LAYERS = 4;
 /**
  * Opens a source up to the first layer that is no compression. Throws RecordingError. Where a layer is
  * damaged or cut off, reading throws too; but with `onDamage` the stream then ends behind what could
- * be decompressed, and the error is handed over, the innermost first. A layer that gives nothing
- * at all throws in any case.
+ * be decompressed, or goes on behind the damage, and the error is handed over, the innermost first. A layer
+ * that gives nothing at all throws in any case.
  */
 export async function unwrap(
   source: Source,
-  onDamage?: (damage: RecordingError) => void,
+  onDamage?: (damage: Damage) => void,
 ): Promise<Unwrapped> {
   const compression: string[] = [];
   let stream = source.stream();
+  let goOn: (() => void) | null = null;
   try {
     return await innermost();
   } catch (error) {
@@ -63,7 +69,7 @@ export async function unwrap(
     while (true) {
       const head = new Head(await readHead(stream, HEAD_BYTES));
       const layer = COMPRESSIONS.find(({ begins }) => begins(head));
-      if (!layer) return opened(source, compression, head, stream);
+      if (!layer) return opened(source, compression, head, stream, goOn);
       if (compression.length === MAX_LAYERS) {
         throw new RecordingError(
           { file: source.name, at: "" },
@@ -72,8 +78,14 @@ export async function unwrap(
         );
       }
       compression.push(layer.name);
-      const plain = await layer.open(source.name, joined(head.bytes, stream));
-      stream = onDamage ? endingAtDamage(plain, onDamage) : plain;
+      const outermost = compression.length === 1;
+      const again = outermost && source.random ? () => source.stream() : undefined;
+      const plain = await layer.open(source.name, joined(head.bytes, stream), again);
+      if (onDamage) {
+        const damageable = pastDamage(plain, onDamage);
+        goOn = outermost ? () => damageable.goOn() : null;
+        stream = damageable;
+      } else stream = plain;
     }
   }
 }
@@ -83,9 +95,21 @@ async function readHead(stream: ByteStream, bytes: number): Promise<Uint8Array> 
   return head.subarray(0, await readFully(stream, head));
 }
 
-function opened(source: Source, compression: string[], head: Head, rest: ByteStream): Unwrapped {
+function opened(
+  source: Source,
+  compression: string[],
+  head: Head,
+  rest: ByteStream,
+  goOn: (() => void) | null,
+): Unwrapped {
   let read = head.bytes;
   let first: ByteStream | null = rest;
+  const stream = (): ByteStream => {
+    if (!first) throw new Error("bug: the stream was taken already");
+    const taken = joined(read, first);
+    first = null;
+    return taken;
+  };
   return {
     name: source.name,
     compression,
@@ -100,11 +124,10 @@ function opened(source: Source, compression: string[], head: Head, rest: ByteStr
       }
       return new Head(read);
     },
-    stream() {
-      if (!first) throw new Error("bug: the stream was taken already");
-      const taken = joined(read, first);
-      first = null;
-      return taken;
+    stream,
+    lines() {
+      goOn?.();
+      return stream();
     },
     random() {
       if (compression.length > 0 || !source.random) return null;
@@ -112,37 +135,6 @@ function opened(source: Source, compression: string[], head: Head, rest: ByteStr
       first = null;
       return source.random();
     },
-  };
-}
-
-/** The same bytes, but damage ends them, once there were any. */
-function endingAtDamage(
-  stream: ByteStream,
-  onDamage: (damage: RecordingError) => void,
-): ByteStream {
-  let given = 0;
-  let ended = false;
-  const count = (got: number): number => {
-    given += got;
-    return got;
-  };
-  const failed = (error: unknown): number => {
-    if (!(error instanceof RecordingError) || given === 0) throw error;
-    ended = true;
-    onDamage(error);
-    return 0;
-  };
-  return {
-    read(into) {
-      if (ended) return 0;
-      try {
-        const got = stream.read(into);
-        return typeof got === "number" ? count(got) : got.then(count, failed);
-      } catch (error) {
-        return failed(error);
-      }
-    },
-    close: () => stream.close(),
   };
 }
 
@@ -166,34 +158,4 @@ function zstdFrame({ bytes }: Head): boolean {
   const [a = 0, b, c, d] = bytes;
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return true;
   return (a & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18;
-}
-
-/** RFC 1952, through the platform's DecompressionStream; `cat a.gz b.gz` is one stream of two members. */
-async function openGzip(name: string, compressed: ByteStream): Promise<ByteStream> {
-  const input = new CompressedInput(name, "gzip", compressed);
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
-    {
-      async pull(controller) {
-        const chunk = await input.next();
-        if (chunk) controller.enqueue(chunk);
-        else controller.close();
-      },
-    },
-    { highWaterMark: 0 },
-  );
-  const reader = body.pipeThrough(new DecompressionStream("gzip")).getReader();
-  return pieces(
-    async () => {
-      try {
-        const { done, value } = await reader.read();
-        return done ? null : value;
-      } catch (error) {
-        throw input.damaged(error);
-      }
-    },
-    () => {
-      reader.cancel().catch(() => {});
-      input.close();
-    },
-  );
 }

@@ -12,6 +12,13 @@ const LZMA2 = 0x21;
 /** Bytes of a block's check, by the low four bits of the stream flags. */
 const CHECK_SIZES = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
 
+const MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
+
+/** Whether a stream begins at `at`. */
+export function streamBegins(bytes: Uint8Array, at: number): boolean {
+  return MAGIC.every((byte, i) => bytes[at + i] === byte);
+}
+
 /**
  * The parts of the file, in order, none above 64 KiB + 6: all streams and the padding between
  * them. Throws RecordingError where the structure breaks.

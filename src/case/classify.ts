@@ -130,7 +130,7 @@ export async function classify(source: Source): Promise<Classified> {
 }
 
 function tell(name: string, head: Head): Omit<Classified, "source"> {
-  const text = mayBeText(head) ? latin1Text(head.bytes) : "";
+  const text = mayBeText(head) ? head.text : "";
   if (/(?:^|\/)\d{1,9}\.bin$/.test(name)) {
     return { role: "observed-log", what: "the image of a dirty log", text: "" };
   }
@@ -158,9 +158,3 @@ const FOREIGN_ROLES: Readonly<Record<string, Role>> = {
   kdump: "memory-image",
   "migration-stream": "migration-file",
 };
-
-function latin1Text(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 4096) text += latin1(bytes.subarray(at, at + 4096));
-  return text;
-}

@@ -8,7 +8,7 @@ import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import { casesOf, oneOf } from "./shared/case.ts";
 import type { Io } from "./shared/io.ts";
-import { toldKernel } from "./shared/migration-options.ts";
+import { kernelThatRan } from "./shared/kernel.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
@@ -55,8 +55,8 @@ async function openSide<T>(
   const plain = { ...args, recordings: [name] };
   const cases = await casesOf(api, io, plain);
   const opened = cases === null ? { api, args: plain } : oneOf(cases, io);
-  const own = policy ?? reportPolicies(toldKernel(opened.api, opened.args))[0]!;
-  return openSession(opened.api, io, opened.args).read((recording) =>
-    use({ name, recording, policy: own }),
-  );
+  return openSession(opened.api, io, opened.args).read(async (recording) => {
+    const kernel = policy ? undefined : await kernelThatRan(opened.api, opened.args, recording);
+    return use({ name, recording, policy: policy ?? reportPolicies(kernel)[0]! });
+  });
 }

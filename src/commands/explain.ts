@@ -2,20 +2,17 @@
 import { ask, statusOf } from "../answers/life.ts";
 import { explainJson } from "../report/json/explain-json.ts";
 import { explainText } from "../report/text/explain-text.ts";
-import {
-  type CommonArguments,
-  replayablePolicies,
-  wholeNumber,
-  windowOf,
-} from "./shared/arguments.ts";
+import { type CommonArguments, wholeNumber, windowOf } from "./shared/arguments.ts";
 import { parseGpaRange } from "./shared/gpa-range.ts";
 import { qemuAddress, rangeOf } from "./shared/guest-address.ts";
 import type { Io } from "./shared/io.ts";
+import { kernelThatRan, policiesOf } from "./shared/kernel.ts";
+import type { MigrationArguments } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
 
-export interface ExplainArguments extends CommonArguments {
+export interface ExplainArguments extends CommonArguments, Pick<MigrationArguments, "ran"> {
   gpa: string;
   policy?: string[];
   assumeLogging?: boolean;
@@ -29,12 +26,14 @@ export async function run(api: ReplayApi, io: Io, args: ExplainArguments): Promi
   if (qemuAddress(args.gpa) === null) parseGpaRange(args.gpa);
   const { limit } = args;
   const keep = limit === undefined ? {} : { keep: wholeNumber(limit, "--limit", MOST_KEPT_EVENTS) };
-  const policies = replayablePolicies(api, io, args, args.policy);
   const window = windowOf(args.assumeLogging, "auto");
-  const options = { policies, window, ...keep, ...commonOptions(io, args) };
+  const options = { window, ...keep, ...commonOptions(io, args) };
   const answer = await openSession(api, io, args).ask(async (recording) => {
     const range = await rangeOf(args.gpa, recording, io.signal);
-    return ask(recording, { ...options, range }, api.replay);
+    const kernel = await kernelThatRan(api, args, recording);
+    const policies = policiesOf(api, io, args, kernel);
+    const ran = kernel ? { ran: kernel.policy } : {};
+    return ask(recording, { ...options, policies, ...ran, range }, api.replay);
   });
   await say(io, args, {
     text: (style) => explainText(answer, style),

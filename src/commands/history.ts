@@ -2,9 +2,10 @@
 import { statusOf } from "../answers/lost.ts";
 import type { HistoryLevel } from "../history/index.ts";
 import { byteSize, countOf } from "../report/text/number-text.ts";
-import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
+import { type CommonArguments, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
-import { type MigrationArguments, ranOption } from "./shared/migration-options.ts";
+import { kernelThatRan, policiesOf } from "./shared/kernel.ts";
+import type { MigrationArguments } from "./shared/migration-options.ts";
 import { packed, writeWhole } from "./shared/page-file.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions } from "./shared/say.ts";
@@ -19,15 +20,13 @@ export interface HistoryArguments extends CommonArguments, Pick<MigrationArgumen
 
 /** Writes the history; returns 0, 1 or 3, as `report` does. */
 export async function run(api: ReplayApi, io: Io, args: HistoryArguments): Promise<number> {
-  const options = {
-    policies: replayablePolicies(api, io, args, args.policy),
-    window: windowOf(args.assumeLogging, "auto"),
-    ...ranOption(api, args),
-    ...commonOptions(io, args),
-  };
-  const { result, bytes } = await openSession(api, io, args).read((recording) =>
-    api.history(recording, options, args.level),
-  );
+  const own = { window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) };
+  const { result, bytes } = await openSession(api, io, args).read(async (recording) => {
+    const kernel = await kernelThatRan(api, args, recording);
+    const policies = policiesOf(api, io, args, kernel);
+    const ran = kernel ? { ran: kernel.policy } : {};
+    return api.history(recording, { ...own, policies, ...ran }, args.level);
+  });
   const file = await packed(bytes);
   await writeWhole(args.output, file);
   if (!args.quiet) {

@@ -110,7 +110,8 @@ function addReplayCommands(program: Command, run: Run): void {
     }),
   )
     .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
-    .option("--all", "show every finding")
+    .option("--migration <n>", "about this migration of several, by its number in the list")
+    .option("--all", "show every finding and migration")
     .option("--html <file>", "write the answer as a page too, with pictures; it needs nothing else")
     .option(
       "--html-budget <MiB>",
@@ -141,9 +142,10 @@ function addReplayCommands(program: Command, run: Run): void {
       run(() => import("./verify.ts"), { ...options, recordings: names }),
     );
   withPolicies(question(program, "stale", "which pages are stale after a live migration"))
+    .option("--migration <n>", "about this migration of several, by its number in report")
     .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--owners <file>", "owners of guest pages, CSV or NDJSON: gfn, owner, kind")
-    .option("--limit <n>", "show at most so many pages of each policy")
+    .option("--limit <n>", "pages of each policy that are shown one by one (default: 8)")
     .action((names: string[], options) =>
       run(() => import("./stale.ts"), { ...options, recordings: names }),
     );
@@ -153,6 +155,7 @@ function addReplayCommands(program: Command, run: Run): void {
       "--gpa <range>",
       "0x1000, 4K, 0x1000+512, 0x1000-0x1fff, gfn:0x1, hva:0x7f…, pc.ram+0x1000",
     )
+    .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--limit <n>", "show at most so many writes and syncs")
     .action((names: string[], options) =>
       run(() => import("./explain.ts"), { ...options, recordings: names }),
@@ -198,6 +201,29 @@ function addQueryCommands(program: Command, run: Run): void {
     .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
     .action((names: string[], options) =>
       run(() => import("./history.ts"), { ...options, recordings: names }),
+    );
+  withPolicies(recordings(program, "export", "tables, bitmaps and a trace for other programs"))
+    .option("--parquet <dir>", "a Parquet file a table: docs/exports.md")
+    .option("--csv <dir>", "the same tables as CSV")
+    .option("--roaring <dir>", "sets of pages as Roaring bitmaps")
+    .option("--perfetto <file>", "a trace for Perfetto: requests, rounds, log, sends")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
+    .action((names: string[], options) =>
+      run(() => import("./export.ts"), { ...options, recordings: names }),
+    );
+  withPolicies(
+    recordingOptions(
+      common(program.command("query").description("SQL over everything that happened")),
+    ),
+  )
+    .argument("<case>", "a file, a folder or an archive, as the other commands take it")
+    .argument("[sql]", "statements (default: from standard input): docs/exports.md has the tables")
+    .option("--ran <name>", "the kernel that ran: a policy, or what uname -r prints there")
+    .action((name: string, sql: string | undefined, options) =>
+      run(() => import("./query.ts"), {
+        ...{ ...options, recordings: [name] },
+        ...(sql === undefined ? {} : { sql }),
+      }),
     );
   withPolicies(
     recordings(program, "minimize", "the smallest recording that still shows a page"),
@@ -305,12 +331,18 @@ function recordings(
   description: string,
   options: { isDefault?: boolean } = {},
 ): Command {
-  return common(program.command(name, options).description(description))
-    .argument(
+  return recordingOptions(
+    common(program.command(name, options).description(description)).argument(
       "<case...>",
       "a bundle, a folder or a tar archive; or files: ftrace text, trace.dat, QEMU log or simpletrace, " +
         "compressed or not, and what is known beside them; - is standard input",
-    )
+    ),
+  );
+}
+
+/** How recordings are read and put on one clock. */
+function recordingOptions(command: Command): Command {
+  return command
     .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
     .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace")
     .option("--mtree <file>", "answer to `info mtree -f`: where RAM blocks lie", collect)

@@ -2,8 +2,6 @@
 import { type Answer, ask, type Options, statusOf } from "../answers/affected.ts";
 import { worstStatus } from "../answers/machines.ts";
 import type { Case } from "../case/case.ts";
-import { recordedUname } from "../formats/recorded-uname.ts";
-import type { Recording } from "../replay/replay.ts";
 import { casesJson } from "../report/json/case-json.ts";
 import { reportJson } from "../report/json/report-json.ts";
 import type { Tool } from "../report/json/result-json.ts";
@@ -13,7 +11,8 @@ import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arg
 import type { OpenedCase } from "./shared/case.ts";
 import { type HtmlArguments, htmlBudget, withHtml } from "./shared/html-report.ts";
 import type { Io } from "./shared/io.ts";
-import { kernelOf, type MigrationArguments, toldKernel } from "./shared/migration-options.ts";
+import { kernelThatRan } from "./shared/kernel.ts";
+import type { MigrationArguments } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
@@ -45,27 +44,16 @@ export async function run(api: ReplayApi, io: Io, args: ReportArguments): Promis
 }
 
 async function answerOf(api: ReplayApi, io: Io, args: ReportArguments): Promise<Answer> {
-  const told = toldKernel(api, args);
   const options: Options = {
     ...(args.policy ? { policies: replayablePolicies(api, io, args, args.policy) } : {}),
     ...{ window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) },
   };
   const budget = htmlBudget(args);
   return openSession(api, io, args).ask(async (recording) => {
-    const kernel = told ?? (await recordedKernel(recording));
+    const kernel = await kernelThatRan(api, args, recording);
     const asked = { ...options, ...(kernel ? { kernel } : {}) };
     return withHtml(api, io, args, budget, (replay) => ask(recording, asked, replay));
   });
-}
-
-/** The kernel that a trace.dat names in its header. */
-async function recordedKernel(recording: Recording) {
-  for (const source of recording.sources) {
-    const uname = await recordedUname(source, recording.module, recording.surroundings);
-    const kernel = uname === null ? undefined : kernelOf(uname, "the recording's header");
-    if (kernel) return kernel;
-  }
-  return undefined;
 }
 
 /** A text names the files of the case itself. */

@@ -3,6 +3,7 @@ import { ask, type RequestFilter, statusOf } from "../answers/requests.ts";
 import { UsageError } from "../model/place.ts";
 import type { RequestRecord } from "../model/told.ts";
 import { requestJsonLine } from "../report/json/request-json.ts";
+import { countOf } from "../report/text/number-text.ts";
 import { REQUEST_HEADING, requestText } from "../report/text/request-line.ts";
 import { type CommonArguments, nanoseconds, wholeNumber } from "./shared/arguments.ts";
 import { parseGpaRange } from "./shared/gpa-range.ts";
@@ -34,11 +35,23 @@ export async function run(api: ReplayApi, io: Io, args: RequestsArguments): Prom
   const lines = lineWriter(io);
   if (!args.json) await lines.write(REQUEST_HEADING);
   const line = args.json ? requestJsonLine : requestText;
-  const onRequest = (request: RequestRecord) => lines.write(line(request));
+  let printed = 0;
+  const onRequest = (request: RequestRecord) => {
+    printed++;
+    return lines.write(line(request));
+  };
   const options = { filter, onRequest, ...commonOptions(io, args) };
   const answer = await session.read((recording) => ask(recording, options, api.replay));
   await lines.end();
+  if (printed === 0 && !args.quiet) io.err(noneText(answer.seen));
   return statusOf(answer);
+}
+
+/** An empty list says why it is empty. */
+function noneText(seen: number): string {
+  return seen === 0
+    ? "No request in this recording.\n"
+    : `None of ${countOf(seen, "request")} passes the filter.\n`;
 }
 
 /** What the options ask for. Throws UsageError. */

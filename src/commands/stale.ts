@@ -1,16 +1,12 @@
 /** `stale`: which guest pages are stale at the destination of a live migration, page by page. */
-import { reportPolicies } from "../answers/affected.ts";
+import { backEndPolicies } from "../answers/affected.ts";
 import { ask, statusOf } from "../answers/stale.ts";
 import { staleJson } from "../report/json/stale-json.ts";
-import { staleText } from "../report/text/stale-text.ts";
-import {
-  type CommonArguments,
-  replayablePolicies,
-  wholeNumber,
-  windowOf,
-} from "./shared/arguments.ts";
+import { SHOWN_PAGES, staleText } from "../report/text/stale-text.ts";
+import { type CommonArguments, wholeNumber, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
-import { type MigrationArguments, toldKernel } from "./shared/migration-options.ts";
+import { kernelThatRan, policiesOf } from "./shared/kernel.ts";
+import type { MigrationArguments } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions, say } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
@@ -23,21 +19,28 @@ export interface StaleArguments extends CommonArguments, MigrationArguments {
 
 /** Prints the verdict; returns 0, 1 or 3 (`statusOf`). */
 export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise<number> {
-  const kernel = toldKernel(api, args);
-  const policies =
-    args.policy === undefined && args.case
-      ? reportPolicies(kernel)
-      : replayablePolicies(api, io, args, args.policy);
-  const limit =
-    args.limit === undefined ? Number.POSITIVE_INFINITY : wholeNumber(args.limit, "--limit");
+  const limit = args.limit === undefined ? SHOWN_PAGES : wholeNumber(args.limit, "--limit");
   const session = openSession(api, io, args);
-  const options = {
-    ...{ policies, window: windowOf(args.assumeLogging, "auto") },
+  const own = {
+    window: windowOf(args.assumeLogging, "auto"),
     ...(args.owners === undefined ? {} : { owners: session.source(args.owners) }),
-    ...(kernel ? { ran: kernel.policy } : {}),
     ...commonOptions(io, args),
   };
-  const answer = await session.ask((recording) => ask(recording, options, api.replay));
+  const answer = await session.ask(async (recording) => {
+    const kernel = await kernelThatRan(api, args, recording);
+    const policies = policiesOf(api, io, args, kernel);
+    const options = { ...own, policies, ...(kernel ? { ran: kernel.policy } : {}) };
+    // Policies that are asked for count as much as the one that ran.
+    if (args.policy !== undefined) return ask(recording, options, api.replay);
+    const judged = kernel ? { judged: kernel.policy } : {};
+    const found = await ask(recording, { ...options, ...judged }, api.replay);
+    // The probes name the vhost, which is none of the kernel's.
+    const told = backEndPolicies(found.result, kernel);
+    if (told === null) return found;
+    const rows = told.map((policy) => ({ policy, alias: null }));
+    const only = told.length === 1 ? { ran: told[0]!, judged: told[0]! } : {};
+    return ask(recording, { ...own, ...only, policies: rows }, api.replay);
+  });
   await say(io, args, {
     text: (style) => staleText(answer, style, limit),
     json: () => staleJson(api.tool, answer),

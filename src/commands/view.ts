@@ -3,9 +3,10 @@ import { spawn } from "node:child_process";
 import { basename } from "node:path";
 import { statusOf } from "../answers/lost.ts";
 import { byteSize } from "../report/text/number-text.ts";
-import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
+import { type CommonArguments, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
-import { type MigrationArguments, ranOption } from "./shared/migration-options.ts";
+import { kernelThatRan, policiesOf } from "./shared/kernel.ts";
+import type { MigrationArguments } from "./shared/migration-options.ts";
 import { packed, pageWith, writeWhole } from "./shared/page-file.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions } from "./shared/say.ts";
@@ -21,15 +22,13 @@ export interface ViewArguments extends CommonArguments, Pick<MigrationArguments,
 
 /** Writes the page and opens it where there is a display; returns 0, 1 or 3, as `report` does. */
 export async function run(api: ReplayApi, io: Io, args: ViewArguments): Promise<number> {
-  const options = {
-    policies: replayablePolicies(api, io, args, args.policy),
-    window: windowOf(args.assumeLogging, "auto"),
-    ...ranOption(api, args),
-    ...commonOptions(io, args),
-  };
-  const { result, bytes } = await openSession(api, io, args).read((recording) =>
-    api.history(recording, options, "events"),
-  );
+  const own = { window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) };
+  const { result, bytes } = await openSession(api, io, args).read(async (recording) => {
+    const kernel = await kernelThatRan(api, args, recording);
+    const policies = policiesOf(api, io, args, kernel);
+    const ran = kernel ? { ran: kernel.policy } : {};
+    return api.history(recording, { ...own, policies, ...ran }, "events");
+  });
   const [first = "recording"] = args.recordings;
   const output = args.output ?? `${basename(first).replace(/^-$/, "recording")}.html`;
   const page = await pageWith(await packed(bytes), first);

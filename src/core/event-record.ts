@@ -73,9 +73,10 @@ export function readGap(core: Core, at: number, cpu: number, place: Place): GapS
 function readField(view: DataView, at: number, field: FieldTarget): number | string {
   const p = at + field.target;
   if (field.size === 8) {
-    return field.signed
-      ? Number(view.getBigInt64(p, true))
-      : `0x${view.getBigUint64(p, true).toString(16)}`;
+    if (!field.signed) return `0x${view.getBigUint64(p, true).toString(16)}`;
+    const value = view.getBigInt64(p, true);
+    // A number of JSON has 53 bits: what has more is digits.
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
   }
   if (field.size === 4) return field.signed ? view.getInt32(p, true) : view.getUint32(p, true);
   return field.size === 2 ? view.getUint16(p, true) : view.getUint8(p);

@@ -11,6 +11,7 @@ import {
 } from "../../assembly/abi.ts";
 import type { Doubt, HealedBy, StalePage, StaleVerdict } from "../model/migration-result.ts";
 import type { PageRun } from "../model/result.ts";
+import { CAUSE_LIST, causeName } from "../vhost/causes.ts";
 import type { Core } from "./core.ts";
 import { type PlaceOf, type QueueName, readEvidence } from "./queue-record.ts";
 
@@ -26,8 +27,8 @@ export interface RowVerdict {
   /** Would be stale had no page been sent again, beside those that are. */
   resendless(): PageRun[];
   pages: StalePage[];
-  /** Stale or possibly stale pages of which no write is kept. */
-  pagesWithoutEvidence: number;
+  /** Open pages by the cause of the write to blame, where such are kept. */
+  causes: { cause: string; pages: number }[];
 }
 
 const HEALERS: readonly [HealedBy, RowSet][] = [
@@ -57,7 +58,6 @@ export function readVerdict(
   const likely = runsOf(RowSet.MigLikely);
   const possible = runsOf(RowSet.MigPossible);
   const pages: StalePage[] = [];
-  let without = 0;
   const add = (runs: readonly PageRun[], verdict: StaleVerdict): void => {
     for (const run of runs) {
       for (let gfn = run.gfn; gfn < run.gfn + run.pages; gfn++) {
@@ -66,7 +66,6 @@ export function readVerdict(
             ? readPage(core, row, gfn, verdict, startNs, placeOf, queueOf)
             : null;
         if (page) pages.push(page);
-        else without++;
       }
     }
   };
@@ -86,8 +85,16 @@ export function readVerdict(
     pending: core.count(row, RowSet.MigPending),
     resendless: () => runsOf(RowSet.MigResendless),
     pages,
-    pagesWithoutEvidence: without,
+    causes: readCauses(core, row),
   };
+}
+
+function readCauses(core: Core, row: number): RowVerdict["causes"] {
+  const at = core.exports.countOpenCauses(row);
+  return CAUSE_LIST.flatMap((cause) => {
+    const pages = core.view.getUint32(at + cause * 4, true);
+    return pages === 0 ? [] : [{ cause: causeName(cause), pages }];
+  });
 }
 
 function readPage(

@@ -70,6 +70,7 @@ import {
   REQUEST_FREED,
   REQUEST_HAS_CDB,
   REQUEST_HEAD,
+  REQUEST_LENGTH_UNKNOWN,
   REQUEST_LUN,
   REQUEST_NAMED,
   REQUEST_OPCODE,
@@ -88,6 +89,7 @@ import {
   REQUEST_USED_PLACE,
   REQUEST_USED_STREAM,
   REQUEST_USED_TS,
+  REQUEST_WRITTEN,
   RequestState,
 } from "../../assembly/abi.ts";
 import type { Place } from "../model/place.ts";
@@ -327,6 +329,8 @@ export function readRequest(
   const cause = view.getInt32(at + REQUEST_CAUSE, true);
   const head = view.getInt32(at + REQUEST_HEAD, true);
   const element = view.getBigUint64(at + REQUEST_ELEMENT, true);
+  const usedIndex = view.getInt32(at + REQUEST_USED_IDX, true);
+  const state = STATES[view.getUint32(at + REQUEST_STATE, true) as RequestState];
   const named = (flags & REQUEST_NAMED) !== 0;
   const opcode = view.getInt32(at + REQUEST_OPCODE, true);
   const answered = (flags & REQUEST_ANSWERED) !== 0;
@@ -362,15 +366,17 @@ export function readRequest(
         : {
             ns: view.getBigUint64(at + REQUEST_USED_TS, true).toString(),
             place: placeOf(usedStream, core.u64(at + REQUEST_USED_PLACE)),
-            len: view.getUint32(at + REQUEST_USED_LEN, true),
-            idx: element === 0n ? view.getUint32(at + REQUEST_USED_IDX, true) : null,
+            len:
+              flags & REQUEST_LENGTH_UNKNOWN ? null : view.getUint32(at + REQUEST_USED_LEN, true),
+            idx: element === 0n && usedIndex >= 0 ? usedIndex : null,
           },
-    state: STATES[view.getUint32(at + REQUEST_STATE, true) as RequestState],
+    state,
     captured: flags & REQUEST_CAPTURE_UNKNOWN ? null : (flags & REQUEST_CAPTURED) !== 0,
     freed: (flags & REQUEST_FREED) !== 0,
     cause: cause < 0 ? null : causeName(cause),
     reads,
     writes,
+    written: state === "completed" ? core.u64(at + REQUEST_WRITTEN) : null,
     addressed: (flags & REQUEST_UNMAPPED) === 0,
     lun: named || flags & REQUEST_HAS_CDB ? view.getInt32(at + REQUEST_LUN, true) : null,
     tag: named ? `0x${view.getUint32(at + REQUEST_TAG, true).toString(16)}` : null,

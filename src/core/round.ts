@@ -58,7 +58,7 @@ export function readRound(
         lost: count(COUNT_LOST),
         extra: count(COUNT_EXTRA),
         newlyLost: count(COUNT_NEWLY_LOST),
-        stale: count(COUNT_STALE),
+        stillLost: count(COUNT_STALE),
       });
     });
     return { index, sync, written, policies, bitmapSync: null, caveats };

@@ -83,9 +83,20 @@ export function readPart(text: string, digest: Digest): Part | string {
   if (!match) return "cut off, or no part";
   const body = `${text.slice(0, text.length - match[0].length)}}`;
   if (digest(body) !== match[1]) return "damaged: its checksum is another";
-  const part = JSON.parse(body) as Part;
-  if (part.schema !== PART_SCHEMA) return `a part of another kind: ${String(part.schema)}`;
+  const part = parsed(body);
+  if (part?.schema !== PART_SCHEMA) {
+    return `a part of another kind: ${JSON.stringify(part?.schema ?? null).slice(0, 60)}`;
+  }
   return part;
+}
+
+/** null: a checksum can be right over what is no JSON. */
+function parsed(text: string): Part | null {
+  try {
+    return JSON.parse(text) as Part;
+  } catch {
+    return null;
+  }
 }
 
 /** A set of a part's policy. A part with a right checksum has readable sets. */

@@ -47,7 +47,7 @@ export const ftraceText: Format = {
     if (variant === "raw") {
       throw new RecordingError({ file: context.file, at: "" }, RAW);
     }
-    return openFtraceText(context, unwrapped.stream(), "ftrace text");
+    return openFtraceText(context, unwrapped.lines(), "ftrace text");
   },
 };
 
@@ -184,7 +184,7 @@ class FtraceText implements Feed {
       return false;
     }
     if (problem === Problem.Long) {
-      this.#lose(stream, longLine(this.#file, number));
+      this.#lose(stream, longLine(this.#file, number, line));
       return false;
     }
     const column = exports.problemAt(stream);

@@ -35,7 +35,7 @@ export const ndjson: Format = {
     const count = lines.filter((line) => EVENT.test(line)).length;
     return count === 0 ? null : { variant: "", lines: count };
   },
-  open: ({ context, unwrapped }) => openNdjson(context, unwrapped.stream()),
+  open: ({ context, unwrapped }) => openNdjson(context, unwrapped.lines()),
 };
 
 /** Opens an NDJSON stream of normalised events. */
@@ -113,7 +113,7 @@ class Ndjson implements Feed {
   #append(stream: number, line: string): void {
     const { exports } = this.#core;
     const where = this.place(stream, this.#line);
-    if (line.length >= MAX_LINE) throw longLine(this.#file, this.#line);
+    if (line.length >= MAX_LINE) throw longLine(this.#file, this.#line, line);
     if (line.trim() === "") return;
     let event: unknown;
     try {

@@ -3,6 +3,7 @@
 import { CUT_OFF } from "../bytes/compressed-input.ts";
 import { type Unwrapped, unwrap } from "../bytes/decompress.ts";
 import { type Head, mayBeText } from "../bytes/head.ts";
+import type { Damage } from "../bytes/past-damage.ts";
 import { utf16Mark } from "../bytes/signatures.ts";
 import type { Source, Surroundings } from "../bytes/source.ts";
 import { asUtf8, headAsUtf8 } from "../bytes/text-encoding.ts";
@@ -22,6 +23,10 @@ export interface OpenInput {
   space: number;
 }
 
+/** Places of one compressed file that are kept, and that are told. */
+const MOST_DAMAGE = 64;
+const TOLD_DAMAGE = 3;
+
 const EXPECTED =
   "a recording of ftrace (trace.dat, tracefs text, trace-cmd report, perf script), of QEMU " +
   "(log, simpletrace) or NDJSON";
@@ -33,12 +38,12 @@ async function openOne(
   surroundings: Surroundings,
   traceEvents: Source | null,
 ): Promise<OpenInput> {
-  const damage: RecordingError[] = [];
-  const unwrapped = asText(await unwrap(source, (error) => damage.push(error)));
+  const damage: Damage[] = [];
+  const unwrapped = asText(await unwrap(source, (met) => noteDamage(damage, met)));
   const { head, known } = await recogniseLong(unwrapped);
   if (known === null || "foreign" in known) {
     unwrapped.stream().close();
-    throw notARecording(source.name, known);
+    throw damage[0]?.error ?? notARecording(source.name, known);
   }
   const context = { core, file: source.name, space };
   const { variant } = known;
@@ -56,19 +61,34 @@ async function openOne(
   return { source, feed, compression: unwrapped.compression, space };
 }
 
+/** The first ones, and the last. */
+function noteDamage(damage: Damage[], met: Damage): void {
+  if (damage.length === MOST_DAMAGE) damage.pop();
+  damage.push(met);
+}
+
 /**
- * A compressed file that is cut off ends like one that is not compressed. One that is damaged is a loss
- * of all that is behind.
+ * A compressed file that is cut off ends like one that is not compressed. Damage is a loss: of what is in
+ * it where reading went on behind it, otherwise of all that follows.
  */
-function withDamage(summary: FeedSummary, damage: readonly RecordingError[]): FeedSummary {
-  const [first] = damage;
-  if (!first) return summary;
-  const lost = first.found === CUT_OFF ? [] : [{ cpu: null, lost: null, place: first.place }];
+function withDamage(summary: FeedSummary, damage: readonly Damage[]): FeedSummary {
+  const last = damage.at(-1);
+  if (!last) return summary;
+  const passed = damage.filter((met) => met.passed);
+  const notes = passed
+    .slice(0, TOLD_DAMAGE)
+    .map(({ error }) => `Read on behind damage: ${error.message}.`);
+  if (passed.length > TOLD_DAMAGE) notes.push("There is more such damage.");
+  const lost = passed.filter(({ unmarked }) => unmarked).map(({ error }) => error);
+  if (!last.passed) {
+    notes.push(`Only what could be decompressed is read: ${last.error.message}.`);
+    if (last.error.found !== CUT_OFF) lost.push(last.error);
+  }
   return {
     ...summary,
-    cut: true,
-    notes: [...summary.notes, `Only what could be decompressed is read: ${first.message}.`],
-    gaps: [...summary.gaps, ...lost],
+    cut: summary.cut === true || !last.passed,
+    notes: [...summary.notes, ...notes],
+    gaps: [...summary.gaps, ...lost.map(({ place }) => ({ cpu: null, lost: null, place }))],
   };
 }
 
@@ -81,6 +101,8 @@ function asText(unwrapped: Unwrapped): Unwrapped {
     head: headAsUtf8(unwrapped.head, encoding),
     longHead: async () => headAsUtf8(await unwrapped.longHead(), encoding),
     stream: () => asUtf8(unwrapped.stream(), encoding),
+    // Behind damage nothing tells the two bytes of a character apart.
+    lines: () => asUtf8(unwrapped.stream(), encoding),
     random: () => null,
   };
 }

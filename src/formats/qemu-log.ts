@@ -34,7 +34,7 @@ export const qemuLog: Format = {
   open({ context, unwrapped, variant }) {
     const dialect = QEMU_DIALECTS.find(({ name }) => name === variant);
     if (!dialect) throw new Error(`bug: no dialect ${variant}`);
-    return openQemuLog(context, unwrapped.stream(), dialect);
+    return openQemuLog(context, unwrapped.lines(), dialect);
   },
 };
 
@@ -99,7 +99,7 @@ class QemuLog implements Feed {
       return;
     }
     if (problem === Problem.Long) {
-      this.#unread.add(longLine(this.#file, number));
+      this.#unread.add(longLine(this.#file, number, line));
       exports.appendGap(stream, NO_CPU, BigInt(LOST_UNREAD));
       return;
     }

@@ -311,6 +311,12 @@ class RingFeed implements Feed {
 
   /** CPUs whose data the end of the file cuts: a loss where it ends. */
   #noteCutOff(): void {
+    const { broken } = this.#dat;
+    if (broken) {
+      this.#unread.add(broken);
+      this.#cutOff.push({ cpu: null, lost: null, place: broken.place, unread: true });
+      this.#notes.push("CPUs are told apart by where their data lie; there may be more of them.");
+    }
     for (const { cpus } of this.#dat.buffers) {
       for (const { cpu, missing, offset, bytes } of cpus) {
         if (missing === 0) continue;

@@ -26,7 +26,17 @@ export class Unread {
   }
 }
 
-/** That a line is too long to be looked at. */
-export function longLine(file: string, line: number): RecordingError {
-  return new RecordingError({ file, at: atLine(line) }, `a line of less than ${MAX_LINE} bytes`);
+/** Zeros that no line of text has by chance. */
+const ZEROS = "\0".repeat(64);
+
+/**
+ * That a line is too long to be looked at; `text` is its beginning. Zeros are a hole in the file, or stand
+ * for bytes of a compressed one that are damaged (bytes/past-damage.ts).
+ */
+export function longLine(file: string, line: number, text: string): RecordingError {
+  const place = { file, at: atLine(line) };
+  if (text.includes(ZEROS)) {
+    return new RecordingError(place, "text", "zeros: a hole, or damage of the compressed file");
+  }
+  return new RecordingError(place, `a line of less than ${MAX_LINE} bytes`);
 }

@@ -1,7 +1,8 @@
 /**
- * The bytes of a history, byte by byte in docs/history.md: magic, length of the header, the header as
- * JSON, the columns. Little endian; every column begins at a multiple of 8.
+ * The bytes of a history, byte by byte in docs/history.md: magic, length and checksum of the header, the
+ * header as JSON, the columns. Little endian; every column begins at a multiple of 8.
  */
+import { cksum } from "../bytes/cksum.ts";
 import { atByte, RecordingError } from "../model/place.ts";
 
 /** The first eight bytes, before any compression. */
@@ -44,7 +45,9 @@ export function pack(
   const start = PREFIX + aligned(json.length);
   const bytes = new Uint8Array(start + size);
   bytes.set(new TextEncoder().encode(MAGIC));
-  new DataView(bytes.buffer).setUint32(8, json.length, true);
+  const prefix = new DataView(bytes.buffer);
+  prefix.setUint32(8, json.length, true);
+  prefix.setUint32(12, cksum(json), true);
   bytes.set(json, PREFIX);
   columns.forEach((pieces, i) => {
     let at = start + extents[i]!.offset;
@@ -62,13 +65,20 @@ export function unpack(name: string, bytes: Uint8Array): { header: unknown; colu
     new RecordingError({ file: name, at: atByte(at) }, expected, found);
   if (!hasMagic(bytes)) throw refuse(0, `a history (${MAGIC})`);
   if (bytes.length < PREFIX) throw refuse(bytes.length, "the length of the header", "its end");
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
+  const prefix = new DataView(bytes.buffer, bytes.byteOffset);
+  const length = prefix.getUint32(8, true);
   if (length > MOST_HEADER || PREFIX + length > bytes.length) {
     throw refuse(8, "the length of the header", `${length} in ${bytes.length} bytes`);
   }
-  const json = new TextDecoder().decode(bytes.subarray(PREFIX, PREFIX + length));
+  const json = bytes.subarray(PREFIX, PREFIX + length);
+  const sum = prefix.getUint32(12, true);
+  // 0: written before there was one.
+  if (sum !== 0 && sum !== cksum(json)) throw refuse(PREFIX, "a header that is not damaged");
   try {
-    return { header: JSON.parse(json), columns: bytes.subarray(PREFIX + aligned(length)) };
+    return {
+      header: JSON.parse(new TextDecoder().decode(json)),
+      columns: bytes.subarray(PREFIX + aligned(length)),
+    };
   } catch {
     throw refuse(PREFIX, "a header in JSON");
   }

@@ -147,6 +147,8 @@ function followEvents(
   let waiting: number[] = [];
   let harvests = false;
   let unsure = false;
+  /** No page is certain: some may have been sent again as zeros, unseen. */
+  let unseen = false;
   let whatIf = false;
   let w = 0;
   let s = 0;
@@ -189,13 +191,15 @@ function followEvents(
       if (kind === BEGIN) {
         migration++;
         clearLanes(changes, state);
-        const { sendTimes, outcome, verdicts } = machine.result.migrations[migration] ?? {};
+        const { sendTimes, outcome, verdicts, zeroResendsAtMost } =
+          machine.result.migrations[migration] ?? {};
         whatIf = verdicts?.[policy]?.whatIf ?? false;
         harvests = sendTimes === "none" || sendTimes === "packets";
         unsure = outcome === "unfinished";
+        unseen = zeroResendsAtMost !== 0;
       } else if (Math.floor(states.rows[s]! / bit) % 2 === 1) {
         // Under another policy than the one that ran the page would perhaps not have been sent again.
-        const lane = whatIf && kind === RESENT ? Lane.Possible : laneState(kind, unsure);
+        const lane = whatIf && kind === RESENT ? Lane.Possible : laneState(kind, unsure, unseen);
         eachLane(blocks, states.page[s]!, states.pages[s]!, (at) => changes.set(at, state, lane));
       }
       s++;
@@ -211,9 +215,11 @@ function followEvents(
   }
 }
 
-function laneState(state: number, unsure: boolean): Lane {
-  if (state === MISSING) return unsure ? Lane.Possible : Lane.Stale;
-  if (state === LIKELY) return unsure ? Lane.Possible : Lane.Likely;
+function laneState(state: number, unsure: boolean, unseen: boolean): Lane {
+  if (state === MISSING || state === LIKELY) {
+    if (unsure) return Lane.Possible;
+    return state === LIKELY || unseen ? Lane.Likely : Lane.Stale;
+  }
   if (state === UNSENT) return Lane.Unsent;
   return state === POSSIBLE ? Lane.Possible : Lane.Healed;
 }

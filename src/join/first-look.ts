@@ -35,6 +35,9 @@ export interface ZeroPages {
   incomplete: boolean;
   /** Pages with data that were received. */
   data: number;
+  /** Of them in post-copy, which are in no hash; and pages of which it is not known what they are. */
+  placed: number;
+  unplaced: number;
   /** The recorder lost events. */
   lossy: boolean;
 }
@@ -153,7 +156,7 @@ export async function firstLook(by: Looking, source: Source): Promise<FirstLook>
       zeros: readZeros(core, gaps + summary.gaps.length > 0),
       lossy: gaps + summary.gaps.length > 0,
       kinds: new Uint32Array(
-        core.bytes.slice(core.exports.kindCountsPtr(), core.exports.kindCountsPtr() + 256).buffer,
+        core.bytes.slice(core.exports.kindCountsPtr(), core.exports.kindCountsPtr() + 512).buffer,
       ),
       parts: readParts(core, input!.feed),
       queues: new Set(readWords(core, core.exports.metQueuesPtr(), core.exports.metQueuesLength())),
@@ -250,7 +253,9 @@ function readZeros(core: Core, lossy: boolean): ZeroPages | null {
     hashes: core.bytes.slice(hashes, hashes + hashCount * 8),
     hashCount,
     incomplete: exports.zeroRunsIncomplete(),
-    data: exports.profiledLoads(),
+    data: exports.profiledLoads() + exports.profiledPlaced(),
+    placed: exports.profiledPlaced(),
+    unplaced: exports.profiledUnplaced(),
     lossy,
   };
 }
@@ -266,5 +271,6 @@ export function installZeros(core: Core, zeros: ZeroPages): void {
   const runs = zeros.runs.slice();
   for (let i = 1; i < runs.length; i += 4) runs[i] = numbers.get(runs[i]!)!;
   const at = core.put(new Uint8Array(runs.buffer));
-  exports.setZeros(at, runs.length / 4, core.put(zeros.hashes), zeros.hashCount);
+  const hashes = core.put(zeros.hashes);
+  exports.setZeros(at, runs.length / 4, hashes, zeros.hashCount, zeros.placed > 0);
 }

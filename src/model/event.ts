@@ -114,7 +114,8 @@ export interface IoctlEvent extends EventBase {
 }
 export interface IoctlRetEvent extends EventBase {
   event: "ioctl_ret";
-  ret: number;
+  /** Digits in a string where a number of JSON is not exact. */
+  ret: number | string;
 }
 /** A line written to trace_marker. */
 export interface MarkerEvent extends EventBase {
@@ -139,7 +140,8 @@ export interface RxEvent extends EventBase {
 }
 export interface RxRetEvent extends EventBase {
   event: "rx_ret";
-  ret: number;
+  /** As that of `ioctl_ret`. */
+  ret: number | string;
 }
 
 /** target_submit_prep(): LUN, data length and the first 16 bytes of the CDB, little endian. */
@@ -265,7 +267,8 @@ export interface QemuTraceEvent extends EventBase {
 
 /**
  * What may stand in the first line of an NDJSON recording: facts about it that no event tells.
- * `redact` writes it and a RecordingEnd, `dump` neither: there every line is an event.
+ * `redact` writes it and a RecordingEnd. `dump` writes a header where there is no event to write, and no end:
+ * there every line is an event.
  */
 export interface RecordingHeader {
   event: "recording";

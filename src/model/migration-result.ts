@@ -8,11 +8,10 @@ export type HealedBy = "first-send" | "resend" | "log" | "cpu" | "stop";
 /**
  * How sure it is that a page is stale at the destination, the surest first.
  *
- * stale: certain. The page's last send was recorded, and the request of a later write was popped after
- * it (but for pages that were sent again as zeros unseen, see zeroResendsAtMost). likely-stale: the
- * last write is later than the last send that is known, but may have begun before it, or a later
- * send may be unseen. possibly-stale: the order of the last
- * write and a send is not known. A page that was missed and covered later is healed, and in no list.
+ * stale: certain. The page's last send was recorded, none after it was unseen, and the request of a later
+ * write was popped after it. likely-stale: the last write is later than the last send that is known, but
+ * may have begun before it, or a later send may be unseen. possibly-stale: the order of the last write and
+ * a send is not known. A page that was missed and covered later is healed, and in no list.
  */
 export const STALE_LADDER = ["stale", "likely-stale", "possibly-stale"] as const;
 export type StaleVerdict = (typeof STALE_LADDER)[number];
@@ -20,7 +19,8 @@ export type StaleVerdict = (typeof STALE_LADDER)[number];
 /**
  * Why a page is not certainly stale. Likely: popped-before-send: the page was read between the pop
  * and the completion of the request; no-send-seen: no send of the page is recorded; sends-unseen:
- * it may have been sent again where no event names pages (by multifd). Possibly: first-pass: written in the first pass, when it may not have
+ * it may have been sent again where no event names pages (by multifd); zeros-unseen: it may have been sent
+ * again as a page of zeros, which the source does not trace. Possibly: first-pass: written in the first pass, when it may not have
  * been sent yet; in-flight: between the send's event and the flush of QEMU's buffer, or within the
  * clocks' tolerance; queued: no sends are recorded, and it was queued since the last sync;
  * events-lost: a send may be among events that were lost; what-if: sent again, perhaps only because
@@ -30,6 +30,7 @@ export type Doubt =
   | "popped-before-send"
   | "no-send-seen"
   | "sends-unseen"
+  | "zeros-unseen"
   | "first-pass"
   | "in-flight"
   | "queued"
@@ -67,7 +68,11 @@ export interface MigrationVerdict {
   loggedNotSent: number | null;
   /** Another policy fits the sends and logs more: sends count only as far as this one explains them. */
   whatIf: boolean;
+  /** The pages of the three sets, one by one; empty where nobody asked for them. */
   pages: StalePage[];
+  /** Those pages by the cause of the write to blame, in the order of the causes. */
+  causes: { cause: string; pages: number }[];
+  /** Pages of the three sets of which no write is kept, and so in neither list. */
   pagesWithoutEvidence: number;
 }
 
@@ -93,7 +98,7 @@ export interface MigrationResult {
   /** Where the times of sends come from. */
   sendTimes: SendTimes;
   /**
-   * Pages that were sent again as pages of zeros unseen, at most: so many stale pages may be none.
+   * Pages that were sent again as pages of zeros unseen, at most: so many likely stale pages may be none.
    * 0: none was, or the destination's recording shows them. null: not known.
    */
   zeroResendsAtMost: number | null;

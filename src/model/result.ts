@@ -90,6 +90,8 @@ export interface DeviceSummary {
    * `vhost-user-scsi`, `-blk`, `-net`, `-fs`, or `vhost-user` when nothing tells its class.
    */
   driver: string;
+  /** Policy of the back end that made the recording, where its probes name it; null: they do not. */
+  backEnd: string | null;
   /** struct vhost_dev (from drain) and the driver's own structure (from ioctl), hex; null when not seen. */
   dev: string | null;
   vs: string | null;
@@ -114,8 +116,8 @@ export interface PolicyRound {
   lost: number | null;
   extra: number | null;
   newlyLost: number | null;
-  /** Stale after this round: running total. */
-  stale: number | null;
+  /** Lost in this round or one before, and not logged since: a running total. */
+  stillLost: number | null;
 }
 
 export interface Round {
@@ -177,7 +179,7 @@ export interface PolicyResult {
    */
   logged: number | null;
   lost: number | null;
-  stale: number | null;
+  stillLost: number | null;
   /** Of `lost`: at most `runLimit` runs, ascending. */
   lostRuns: PageRun[];
   moreLostRuns: number;
@@ -231,6 +233,8 @@ export interface MachineResult {
   moreRounds: number;
   /** In the order in which they began. */
   migrations: MigrationResult[];
+  /** The migration that is asked about, its number from 1; without it the main one. */
+  askedMigration?: number;
   findings: Finding[];
   moreFindings: number;
   /** Those of the recordings stand with every machine. */

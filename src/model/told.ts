@@ -16,7 +16,8 @@ export interface RequestRecord {
   /** VirtQueueElement of a device of QEMU itself, hex; null for a request of vhost. */
   element: string | null;
   popped: { ns: string; place: Place } | null;
-  used: { ns: string; place: Place; len: number; idx: number | null } | null;
+  /** Its used element; `len` or `idx` null where it is not known. */
+  used: { ns: string; place: Place; len: number | null; idx: number | null } | null;
   /** `completed`, `dropped` (consumed, never returned), `in-flight` at the end, `unknown-head` (pop not seen). */
   state: "completed" | "dropped" | "in-flight" | "unknown-head";
   /** LOG_ALL as seen by the drain before the pop: the log entries were captured. Null: not seen. */
@@ -27,6 +28,11 @@ export interface RequestRecord {
   cause: string | null;
   reads: { gpa: number; len: number }[];
   writes: { gpa: number; len: number }[];
+  /**
+   * Bytes that count as written: of received packets as many as they had, otherwise all of `writes`.
+   * Null unless it completed. Their sum over a queue is its `writeBytes`.
+   */
+  written: number | null;
   /** False: an element whose addresses the recording does not have (`reads` and `writes` empty). */
   addressed: boolean;
   /** From virtio_scsi_* events of QEMU; null in a recording of the nine probes. */

@@ -34,7 +34,6 @@ export const QEMU_UNUSED: readonly string[] = [
   "vhost_commit",
   "vhost_region_add_section_aligned",
   "vhost_region_add_section_merge",
-  "vhost_user_write",
   "vhost_user_read",
   "memory_region_ops_read",
   "dma_blk_io",

@@ -190,8 +190,8 @@ export class ReplayDigest {
     for (const key of ["window", "windowWhy", "written", "certainty", "verdict"] as const) {
       this.#fact(`${of}${key}`, result[key]);
     }
-    for (const { name, logged, lost, stale, whatIf, lostRuns } of result.policies) {
-      this.#fact(`${of}${name}: pages`, [logged, lost, stale, whatIf, this.#pages(lostRuns)]);
+    for (const { name, logged, lost, stillLost, whatIf, lostRuns } of result.policies) {
+      this.#fact(`${of}${name}: pages`, [logged, lost, stillLost, whatIf, this.#pages(lostRuns)]);
     }
     this.#fact(
       `${of}bitmap syncs`,

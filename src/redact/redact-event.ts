@@ -56,8 +56,7 @@ export class EventRedactor {
     };
     if (event.event === "desc") return this.#descriptor(event, base);
     if (event.event === "qemu") {
-      const { name } = event;
-      return this.#qemu.redact(event).map((args) => ({ event: "qemu", ...base, name, args }));
+      return this.#qemu.redact(event).map((out) => ({ event: "qemu", ...base, ...out }));
     }
     const redacted = this.#one(event, base);
     return redacted ? [redacted] : [];

@@ -1,13 +1,15 @@
 /** Arguments of QEMU's events after the redaction, as the table of events says (src/qemu). */
 
+import { EventKind } from "../../assembly/abi.ts";
 import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { QemuTraceEvent } from "../model/event.ts";
 import { PAGE_BYTES } from "../model/pages.ts";
-import type { Redaction } from "../qemu/event-row.ts";
+import type { QemuEvent, Redaction } from "../qemu/event-row.ts";
 import { qemuEvent } from "../qemu/events.ts";
 import { isCommonConfig } from "../qemu/pci-config.ts";
 import type { Mapping } from "./mapping.ts";
 import { ConfigRedactor } from "./redact-config.ts";
+import { PostcopyRedactor, type Redacted } from "./redact-postcopy.ts";
 import { argument, ramSlot } from "./survey.ts";
 
 type Arguments = QemuTraceEvent["args"];
@@ -22,21 +24,31 @@ export class QemuRedactor {
   readonly #space: number;
   readonly #slots = new Map<number, bigint>();
   readonly #config: ConfigRedactor;
+  readonly #postcopy: PostcopyRedactor;
 
   /** `space`: number of the process whose addresses the recording has. */
   constructor(map: Mapping, space: number) {
     this.#map = map;
     this.#space = space;
     this.#config = new ConfigRedactor((gpa) => map.gpa(gpa));
+    this.#postcopy = new PostcopyRedactor(map);
   }
 
   /**
-   * Arguments of the events that take the place of this one, mostly one; none: it is left out, the
-   * replay does not need it.
+   * The events that take the place of this one, mostly one; none: it is left out, the replay does not
+   * need it.
    */
-  redact(event: QemuTraceEvent): Arguments[] {
+  redact(event: QemuTraceEvent): Redacted[] {
     const row = qemuEvent(event.name);
     if (!row) return [];
+    const { name } = event;
+    if (name === "ram_load_loop") this.#postcopy.block(event);
+    if (row.kind === EventKind.QPostcopyLoad) return this.#postcopy.load(event);
+    if (row.kind === EventKind.QPlaced) return this.#postcopy.place(event);
+    return this.#arguments(event, row).map((args) => ({ name, args }));
+  }
+
+  #arguments(event: QemuTraceEvent, row: QemuEvent): Arguments[] {
     if (row.slots.some((name) => row.redact[name] === "region")) {
       if (!isCommonConfig(String(event.args.name))) return [];
     }

@@ -1,5 +1,7 @@
 /** A device of a recording, as far as is known. */
+import { Driver } from "../../assembly/abi.ts";
 import type { Place } from "../model/place.ts";
+import type { BackEndProgram, Ring } from "../vhost/policy-row.ts";
 import type { MemoryRegion } from "./memory-table.ts";
 
 export interface LoggingChange {
@@ -15,9 +17,27 @@ export interface Device {
   vs: bigint | null;
   dev: bigint | null;
   driver: string | null;
+  /** The program in user space whose probes tell of it. */
+  program: BackEndProgram | null;
+  /** Its rings, as those events show them. */
+  ring: Ring | null;
+  /** QEMU's own recording tells of it, and no event of its queues. */
+  handed: boolean;
   features: bigint | null;
   memory: MemoryRegion[];
   /** Pages that the log has room for, where a message says it. */
   logPages: number | null;
   logging: LoggingChange[];
 }
+
+/** Drivers that a recording may name, as the core counts them. */
+export const DRIVERS: Record<string, Driver> = {
+  "vhost-scsi": Driver.Scsi,
+  "vhost-net": Driver.Net,
+  "vhost-vsock": Driver.Vsock,
+  "vhost-user": Driver.VhostUser,
+  "vhost-user-scsi": Driver.VhostUserScsi,
+  "vhost-user-blk": Driver.VhostUserBlk,
+  "vhost-user-net": Driver.VhostUserNet,
+  "vhost-user-fs": Driver.VhostUserFs,
+};

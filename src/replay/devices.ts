@@ -30,24 +30,13 @@ import type { Queue } from "../core/queue-record.ts";
 import type { Feed } from "../formats/feed.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName } from "../vhost/ioctl.ts";
-import { messageName } from "../vhost/message.ts";
-import type { Device } from "./device.ts";
+import { backEndDriver, messageName, RING_PACKED } from "../vhost/message.ts";
+import { type Device, DRIVERS } from "./device.ts";
 import { DeviceIoctls, type IoctlEffect, type PendingIoctl } from "./device-ioctls.ts";
 import { DeviceLinks } from "./device-links.ts";
 import { device, type MachineEvidence, space, thread } from "./machine-evidence.ts";
 import { onlyRegion } from "./memory-table.ts";
 import { Sessions } from "./sessions.ts";
-
-const DRIVERS: Record<string, Driver> = {
-  "vhost-scsi": Driver.Scsi,
-  "vhost-net": Driver.Net,
-  "vhost-vsock": Driver.Vsock,
-  "vhost-user": Driver.VhostUser,
-  "vhost-user-scsi": Driver.VhostUserScsi,
-  "vhost-user-blk": Driver.VhostUserBlk,
-  "vhost-user-net": Driver.VhostUserNet,
-  "vhost-user-fs": Driver.VhostUserFs,
-};
 
 /** No more than this is kept of a hostile recording. */
 const MAX_PENDING = 65536;
@@ -97,7 +86,16 @@ export class Devices {
     }
     const number = this.all.length;
     const device: Device = {
-      ...{ number, vs, dev, driver: null, features: null },
+      ...{
+        number,
+        vs,
+        dev,
+        driver: null,
+        program: null,
+        ring: null,
+        handed: false,
+        features: null,
+      },
       ...{ memory: [], logPages: null, logging: [] },
     };
     this.all.push(device);
@@ -193,6 +191,21 @@ export class Devices {
     this.#link(queue, found);
   }
 
+  /** A device that QEMU hands to a back end in user space, by its struct vhost_dev. Null: too many devices. */
+  handed(dev: bigint, input: number, name: string): Device | null {
+    const key = this.#core.exports.addressKey(input, dev);
+    let found = this.#byDev.get(key) ?? null;
+    if (!found) {
+      found = this.#add(null, key);
+      if (!found) return null;
+      this.#byDev.set(key, found);
+      found.driver = backEndDriver(name);
+      found.handed = true;
+    }
+    this.#evidence.join(device(found.number), space(input), "qemu");
+    return found;
+  }
+
   /** A queue is taken for this device's; its ioctls count for the queue once a drain confirms it. */
   meet(queue: number, found: Device): void {
     this.#ofQueue.set(queue, found);
@@ -279,12 +292,15 @@ export class Devices {
     const dev = view.getBigUint64(at + EVENT_DEV, true);
     const spdk = view.getUint8(at + EVENT_KIND) <= EventKind.SpdkUsed;
     const vs = spdk ? this.sessions.meet(at) : null;
-    const told = vs === null ? null : (this.#byVs.get(vs) ?? null);
-    if (told) return told;
-    let found = this.#byDev.get(dev) ?? null;
+    let found = vs === null ? null : (this.#byVs.get(vs) ?? null);
+    found ??= this.#byDev.get(dev) ?? null;
     if (!found) {
       found = this.#add(null, dev);
       if (found) this.#byDev.set(dev, found);
+    }
+    if (found) {
+      found.program = spdk ? "spdk" : "libvhost-user";
+      found.ring = view.getBigUint64(at + EVENT_FEAT, true) & RING_PACKED ? "packed" : "split";
     }
     return found;
   }

@@ -61,11 +61,16 @@ export function readFindings(
     (a, b) =>
       order.indexOf(a.policy) - order.indexOf(b.policy) ||
       b.pages - a.pages ||
-      a.cause.localeCompare(b.cause, "en") ||
+      compareNames(a.cause, b.cause) ||
       (a.queue ?? -1) - (b.queue ?? -1),
   );
   return {
     findings: findings.slice(0, MAX_FINDINGS),
     more: Math.max(0, findings.length - MAX_FINDINGS),
   };
+}
+
+/** By code units: loading the rules of a language takes longer than the rest of a small report. */
+function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -41,6 +41,16 @@ export function findLimits(
   if (clock) limits.push(clock);
   const unsure = clock ? " Or they only stand in another order, by the clock." : "";
 
+  const idle = run.shared.idlePattern;
+  if (idle) {
+    add(
+      "no-sync-marker",
+      null,
+      `None of ${counted(run.shared.markers, "marker")} matches the pattern of syncs that was given, ` +
+        `${idle.source}: no marker ends a round.`,
+    );
+  }
+
   const headerGaps = inputs.flatMap((input) => input.gaps);
   const gaps = [...run.shared.gaps, ...headerGaps];
   const losses = gaps.filter((gap) => !gap.unread && !gap.missing);
@@ -105,12 +115,17 @@ export function findLimits(
   }
   const inFlight = total(queues, "inFlight");
   if (inFlight > 0) {
-    add(
-      "in-flight",
-      "more",
-      `${counted(inFlight, "request")} had not completed at the end; they may have written up to ` +
-        `${counted(bytesInFlight(run), "byte")} that count nowhere.`,
-    );
+    const bytes = bytesInFlight(run);
+    const open = `${counted(inFlight, "request")} had not completed at the end`;
+    // Without a write descriptor nothing but the used ring is still to be written.
+    if (bytes === 0) add("in-flight", null, `${open}, without a descriptor that it may write to.`);
+    else {
+      add(
+        "in-flight",
+        "more",
+        `${open}; they may have written up to ${counted(bytes, "byte")} that count nowhere.`,
+      );
+    }
   }
   for (const [policy, page] of run.beyondLog) {
     add(

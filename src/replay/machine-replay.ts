@@ -16,7 +16,7 @@ import type {
   SyncMark,
   ToldBy,
 } from "../model/result.ts";
-import type { Device } from "./device.ts";
+import type { Device, LoggingChange } from "./device.ts";
 import type { Devices } from "./devices.ts";
 import type { Machines } from "./machines.ts";
 import { qemuLogPages } from "./memory-table.ts";
@@ -41,6 +41,9 @@ export interface Shared extends ReplayTables {
   /** Losses in the recording: how many, the events of those that say it, and the first ones. */
   readonly gapCount: number;
   readonly lostEvents: number;
+  /** Markers so far; and the pattern of syncs that was asked for, where it matches none of them. */
+  readonly markers: number;
+  readonly idlePattern: RegExp | null;
   readonly gaps: readonly GapSummary[];
   /** Which machine is whose. */
   readonly whose: Machines;
@@ -115,6 +118,9 @@ export class MachineReplay implements ReplayState {
   queueOf(): (id: number) => QueueName {
     return this.shared.queueOf();
   }
+  handed(dev: bigint, input: number, name: string): LoggingChange[] | null {
+    return this.shared.devices.handed(dev, input, name)?.logging ?? null;
+  }
   /** The devices of this machine. */
   get devices(): Device[] {
     return this.shared.devicesOf(this.#index);
@@ -160,6 +166,7 @@ export class MachineReplay implements ReplayState {
     const { exports } = this.core;
     this.use();
     if (ts !== null) exports.migrationSync(ts);
+    this.follower.roundEnds();
     // Once logging was seen, the window is the recorded one: the other rows are of no interest.
     if (this.options.window === "auto" && exports.loggingSeen() !== 0) {
       exports.useRows(this.options.policies.length);

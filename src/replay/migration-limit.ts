@@ -47,8 +47,8 @@ function sendLimits(run: MachineReplay, add: Add): void {
     add(
       "zero-pages-unseen",
       "fewer",
-      "A page of zeros is sent unseen at the source: one that was stale and was sent again as zeros " +
-        `counts as stale${most === null ? "" : `, at most ${most} of these stale pages`} (the ` +
+      "A page of zeros is sent unseen at the source, so no page is certainly stale: one that was sent again as " +
+        `zeros counts as likely stale${most === null ? "" : `, at most ${most} of these pages`} (the ` +
         "destination's recording shows it).",
     );
   }

@@ -3,7 +3,7 @@ import type { MigrationVerdict } from "../model/migration-result.ts";
 import type { MachineResult, PolicyRound } from "../model/result.ts";
 
 const NO_COUNTS: PolicyRound = {
-  ...{ logged: null, lost: null, extra: null, newlyLost: null, stale: null },
+  ...{ logged: null, lost: null, extra: null, newlyLost: null, stillLost: null },
 };
 
 /**
@@ -16,7 +16,7 @@ export function withoutNumbers(machine: MachineResult): MachineResult {
     written: null,
     policies: machine.policies.map((policy) => ({
       ...policy,
-      ...{ logged: null, lost: null, stale: null, lostRuns: [], moreLostRuns: 0 },
+      ...{ logged: null, lost: null, stillLost: null, lostRuns: [], moreLostRuns: 0 },
     })),
     rounds: machine.rounds.map((round) => ({
       ...round,
@@ -40,6 +40,7 @@ function unknownVerdict(verdict: MigrationVerdict): MigrationVerdict {
       possiblyStale: [],
       healed: [],
       pages: [],
+      causes: [],
       pagesWithoutEvidence: 0,
     },
   };

@@ -20,6 +20,8 @@ export interface ReplayOptions {
   onWrite?: (write: WatchedWrite) => void | Promise<void>;
   /** Lists the stale pages of each migration one by one, with the write to blame. */
   stalePages?: boolean;
+  /** Only counts them by the cause of that write, for a migration that QEMU tells of. */
+  staleCauses?: boolean;
   /** Policy of the vhost that ran, where it is known. */
   ran?: Policy;
   /** Pages that the log of a user-space back end has room for, where no message tells. */

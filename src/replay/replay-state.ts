@@ -5,7 +5,7 @@ import type { Row } from "../core/rows.ts";
 import type { OpenInput } from "../formats/open-inputs.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { Place } from "../model/place.ts";
-import type { Device } from "./device.ts";
+import type { Device, LoggingChange } from "./device.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 
 export interface ReplayState {
@@ -20,6 +20,11 @@ export interface ReplayState {
   readonly gapCount: number;
   /** Place of a record of a stream in the user's file. */
   readonly placeOf: (stream: number, place: number) => Place;
+  /**
+   * Lists a device that QEMU hands to a back end in user space, by its struct vhost_dev, the input and its
+   * name; gives the changes of its log. Null: no room.
+   */
+  handed(dev: bigint, input: number, name: string): LoggingChange[] | null;
   /** Machine, device and index of a queue by its number. */
   queueOf(): (id: number) => QueueName;
 }

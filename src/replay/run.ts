@@ -2,25 +2,11 @@
  * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
-import {
-  EVENT_DEV,
-  EVENT_IP,
-  EVENT_SLOT,
-  EVENT_VQ,
-  EventKind,
-  Status,
-} from "../../assembly/abi.ts";
+import { EVENT_DEV, EVENT_SLOT, EVENT_VQ, EventKind, Status } from "../../assembly/abi.ts";
 import { NotifySlot } from "../../assembly/qemu-abi.ts";
 import { type Core, OutOfMemory } from "../core/core.ts";
 import { type DrainedRows, startDrain } from "../core/drain.ts";
-import {
-  kernelFunction,
-  markerText,
-  type RecordHead,
-  readEvent,
-  readGap,
-  readHead,
-} from "../core/event-record.ts";
+import { markerText, type RecordHead, readEvent, readGap, readHead } from "../core/event-record.ts";
 import type { QueueName } from "../core/queue-record.ts";
 import { DEFAULT_SYNC_MARKER, matchSync } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
@@ -28,16 +14,16 @@ import { feedOfStream, type OpenInput } from "../formats/open-inputs.ts";
 import { installZeros } from "../join/first-look.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { Recording } from "../join/recording.ts";
-import type { IoctlEvent, NormalisedEvent } from "../model/event.ts";
+import type { NormalisedEvent } from "../model/event.ts";
 import type { Place } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
-import { driverOf } from "../vhost/ioctl.ts";
 import type { Device } from "./device.ts";
 import type { IoctlEffect } from "./device-ioctls.ts";
 import { Devices } from "./devices.ts";
 import { space as input, device as ofDevice, thread } from "./machine-evidence.ts";
 import { MachineReplay, type Shared } from "./machine-replay.ts";
 import { Machines } from "./machines.ts";
+import { nameDriver } from "./name-driver.ts";
 import { Observers } from "./observers.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import { firstNs, lastNs } from "./span.ts";
@@ -66,6 +52,8 @@ export class Replay implements Shared {
   readonly gaps: GapSummary[] = [];
   gapCount = 0;
   lostEvents = 0;
+  markers = 0;
+  #syncMarkers = 0;
   readonly #marker: RegExp;
   readonly #recording: Recording;
   readonly #told: Observers;
@@ -97,13 +85,18 @@ export class Replay implements Shared {
   readonly placeOf = (stream: number, place: number): Place =>
     feedOfStream(this.inputs, stream).feed.place(stream, place);
 
+  /** The pattern of syncs that was asked for, where it matches no marker. */
+  get idlePattern(): RegExp | null {
+    const { syncMarker } = this.#recording;
+    return syncMarker && this.#syncMarkers === 0 ? syncMarker : null;
+  }
+
   /** Runs until every input is at its end. */
   async run(onEvent?: (event: NormalisedEvent) => void | Promise<void>): Promise<void> {
     const { exports } = this.core;
     const { watch } = this.options;
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
-    if (this.options.stalePages) exports.keepEntries(true);
     if (this.options.logPages !== undefined) exports.setLogEnd(this.options.logPages);
     if (this.options.sink?.events) this.#drained = startDrain(this.core);
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
@@ -163,7 +156,8 @@ export class Replay implements Shared {
     const place = this.placeOf(stream, head.place);
     if (onEvent) {
       const event = readEvent(this.core, at, place);
-      if (event.event === "ioctl") await this.#nameDriver(event, stream, at);
+      if (event.event === "ioctl")
+        await nameDriver(this.core, feedOfStream(this.inputs, stream).feed, event, at);
       const done = onEvent(event);
       if (done) await done;
       return;
@@ -200,6 +194,7 @@ export class Replay implements Shared {
         break;
       case EventKind.Marker: {
         const text = markerText(this.core, at);
+        this.markers++;
         if (matchSync(this.#marker, text, 0)) await this.#syncAll({ text, ns: head.ts, place });
         else feedOfStream(this.inputs, stream).feed.marker?.(text);
         break;
@@ -296,6 +291,7 @@ export class Replay implements Shared {
 
   /** A marker in the recording ends the round of every machine. */
   async #syncAll(marker: Marker): Promise<void> {
+    this.#syncMarkers++;
     this.#common.push(marker);
     for (const machine of this.machines) await this.#markerSync(machine, marker);
   }
@@ -330,17 +326,6 @@ export class Replay implements Shared {
       this.#devicesOf = { stamp, lists };
     }
     return this.#devicesOf.lists.get(machine) ?? [];
-  }
-
-  /** The function that the probe is in tells the driver, which a reader of events cannot know. */
-  async #nameDriver(event: IoctlEvent, stream: number, at: number): Promise<void> {
-    const ip = this.core.view.getBigUint64(at + EVENT_IP, true);
-    const { feed } = feedOfStream(this.inputs, stream);
-    const driver = driverOf(null, await feed.symbol(ip));
-    if (driver === null) return;
-    event.driver = driver;
-    const fn = feed.probesKernel(ip) ? kernelFunction(driver) : null;
-    if (fn !== null) event.fn = fn;
   }
 
   #gap(gap: GapSummary, ts: bigint): void {

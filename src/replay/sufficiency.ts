@@ -10,6 +10,8 @@ interface Question {
   needs: string[];
   wants: string[];
   without: string;
+  /** Other events that answer it, as far as `answer` says. */
+  instead?: readonly { event: string; answer: "yes" | "partly"; why: string }[];
 }
 
 const QUESTIONS: Question[] = [
@@ -36,6 +38,16 @@ const QUESTIONS: Question[] = [
     needs: ["ioctl"],
     wants: ["ioctl_ret"],
     without: "whether an ioctl succeeded is not seen",
+    instead: [
+      {
+        ...{ event: "vhost_user_write", answer: "yes" },
+        why: "the messages that QEMU sends to a back end",
+      },
+      {
+        ...{ event: "vu_pop_entry", answer: "partly" },
+        why: "as the requests of the back end show it, the next one after each change",
+      },
+    ],
   },
   {
     question: "Which memory does the guest have?",
@@ -114,9 +126,11 @@ export function answerable(
   const elements = (seen.get("virtqueue_pop") ?? 0) > 0;
   const probes = QUESTIONS.some(({ needs }) => missing(needs).length < needs.length);
   const asked = [...(probes || !elements ? QUESTIONS : []), ...(elements ? OF_ELEMENTS : [])];
-  const answers: Sufficiency[] = asked.map(({ question, needs, wants, without }) => {
+  const answers: Sufficiency[] = asked.map(({ question, needs, wants, without, instead }) => {
     const lacking = missing(needs);
     if (lacking.length > 0) {
+      const other = instead?.find(({ event }) => (seen.get(event) ?? 0) > 0);
+      if (other) return { question, answer: other.answer, why: other.why };
       return { question, answer: "no", why: `no ${lacking.join(", ")} events` };
     }
     const wanting = missing(wants);

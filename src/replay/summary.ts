@@ -11,7 +11,8 @@ import type {
   QueueSummary,
   ReplayResult,
 } from "../model/result.ts";
-import { fitsDrivers } from "../vhost/policy-row.ts";
+import { policyOfProgram } from "../vhost/backends.ts";
+import { fitsDevices, ringOf } from "../vhost/policy-row.ts";
 import { UNORDERED } from "./clock-limit.ts";
 import type { Device } from "./device.ts";
 import { withEndNote } from "./end-note.ts";
@@ -74,18 +75,25 @@ function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSu
     if (own) own.push(queue);
     else owns.set(device, [queue]);
   }
-  return run.devices.map((device) => {
+  // What QEMU tells of a back end's device is less than what the back end's own recording does.
+  const worked = [...owns.keys()].filter((device) => device?.handed === false).length;
+  let recorded = run.devices.some(({ program }) => program !== null) ? worked : 0;
+  const listed = run.devices.filter(({ handed }) => !handed || recorded-- <= 0);
+  return listed.map((device) => {
     const own = owns.get(device) ?? [];
+    const features = device.features == null ? null : hex(device.features);
+    const { program } = device;
     return {
       number: device.number,
       driver: driverName(own) ?? device.driver ?? "vhost",
+      backEnd: program && (policyOfProgram(program, device.ring ?? ringOf(features))?.name ?? null),
       // What messages name by a number has no address.
       dev:
         device.dev === null || device.dev === 0n || isSession(device.dev)
           ? null
           : hex(ownAddress(device.dev)),
       vs: device.vs === null || isSession(device.vs) ? null : hex(device.vs),
-      features: device.features == null ? null : hex(device.features),
+      features,
       memory: device.memory.map((region) => ({
         first: Number(region.first),
         last: Number(region.last),
@@ -110,7 +118,6 @@ function policyResults(
   window: LogWindow,
   devices: readonly DeviceSummary[],
 ): PolicyResult[] {
-  const drivers = [...new Set(devices.map((device) => device.driver))];
   const limit = run.options.runLimit ?? DEFAULT_RUN_LIMIT;
   return run.rows.flatMap((row, i) => {
     if (row.window !== window) return [];
@@ -120,10 +127,10 @@ function policyResults(
       name: policy.name,
       alias,
       title: policy.title,
-      whatIf: policy.drivers !== undefined && !fitsDrivers(policy, drivers),
+      whatIf: policy.drivers !== undefined && !fitsDevices(policy, devices),
       logged: run.core.count(i, RowSet.EverLogged),
       lost: run.core.count(i, RowSet.EverLost),
-      stale: run.core.count(i, RowSet.Stale),
+      stillLost: run.core.count(i, RowSet.Stale),
       lostRuns: lost.runs,
       moreLostRuns: lost.more,
     };
@@ -154,7 +161,7 @@ function summariseMachine(run: MachineReplay, inputs: InputSummary[]): MachineRe
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];
   const limits = findLimits(run, inputs, queues, window);
-  const unseen = unseenLimit(run.follower.started.all, inputs, devices);
+  const unseen = unseenLimit(run.follower.vhosts.all, inputs, devices);
   if (unseen) limits.splice(limits[0]?.code === UNORDERED ? 1 : 0, 0, unseen);
   const sufficiency = answerable(
     [...inputs, ...run.plan.destinations],

@@ -3,39 +3,15 @@
  * kernel, in another process or by DMA, and nothing that is recorded says where.
  */
 import { counted } from "../model/counted.ts";
-import type { Place } from "../model/place.ts";
 import type { DeviceSummary, InputSummary, Limit } from "../model/result.ts";
+import { backEndDriver, deviceClass } from "../vhost/message.ts";
+import type { HandedDevice } from "./qemu-vhosts.ts";
 
 /** Code of the limit: with it, no loss that was seen is no all-clear. */
 export const UNSEEN = "devices-unseen";
 
-/** Devices that are kept one by one. */
-const MOST_STARTED = 4096;
 /** Places and names that a limit lists. */
 const LISTED = 8;
-
-/** A device that QEMU handed to a vhost: hw/virtio/vhost.c vhost_dev_start(). */
-interface StartedDevice {
-  /** VirtIODevice.name: `vhost-scsi`, `virtio-blk` … */
-  name: string;
-  place: Place;
-}
-
-/** Collects the devices whose start is in the recording. */
-export class StartedDevices {
-  readonly #byAddress = new Map<string, StartedDevice>();
-
-  /** `space` and `dev`: QEMU's process and its struct vhost_dev; the first start of each counts. */
-  note(space: number, dev: bigint, name: string, place: Place): void {
-    const key = `${space} ${dev}`;
-    if (this.#byAddress.has(key) || this.#byAddress.size >= MOST_STARTED) return;
-    this.#byAddress.set(key, { name, place });
-  }
-
-  get all(): StartedDevice[] {
-    return [...this.#byAddress.values()];
-  }
-}
 
 /**
  * Drivers of the kernel that can be behind a device, by its class: the name of a virtio device is
@@ -47,9 +23,6 @@ const KERNEL_DRIVER: Readonly<Record<string, string>> = {
   vsock: "vhost-vsock",
 };
 
-const classOf = (name: string): string =>
-  name.replace(/^(?:virtio|vhost|vhost-user)[-_]/, "").replace(/-device$/, "");
-
 /** Events that only such a device makes, by what it is. */
 const BY_EVENTS: readonly { pattern: RegExp; what: string; user: boolean }[] = [
   { pattern: /^vhost_user_/, what: "a vhost-user back end", user: true },
@@ -59,35 +32,35 @@ const BY_EVENTS: readonly { pattern: RegExp; what: string; user: boolean }[] = [
 
 /** The limit about such devices; null where the recording shows none. `devices`: those with events. */
 export function unseenLimit(
-  started: readonly StartedDevice[],
+  started: readonly HandedDevice[],
   inputs: readonly InputSummary[],
   devices: readonly DeviceSummary[],
 ): Limit | null {
-  const told = new Set(
-    devices.filter(({ queues }) => queues.length > 0).map(({ driver }) => driver),
-  );
-  const userSpace = [...told].some((driver) => driver.startsWith("vhost-user"));
+  const worked = devices.filter(({ queues }) => queues.length > 0);
+  const told = new Set(worked.map(({ driver }) => driver));
   const kernel = kernelProbed(inputs);
-  const recorded = ({ name }: StartedDevice): boolean => {
-    const driver = KERNEL_DRIVER[classOf(name)];
+  const unseen = started.filter((device) => {
+    if (device.inUserSpace) return false;
+    const driver = KERNEL_DRIVER[deviceClass(device.name)];
     // A driver that no event names may be any; one without a request is idle, if its kind was probed.
     if (kernel && driver !== undefined && [...told].every((one) => !isOther(one, driver)))
-      return true;
-    return told.has("vhost-user") || told.has(`vhost-user-${classOf(name)}`);
-  };
-  const unseen = started.filter((device) => !recorded(device));
+      return false;
+    return !(told.has("vhost-user") || told.has(`vhost-user-${deviceClass(device.name)}`));
+  });
+  const users = started.filter(({ inUserSpace }) => inUserSpace);
+  const unseenUsers = withoutRecorded(users, worked);
+  const userSpace = users.length > 0 || [...told].some((driver) => driver.startsWith("vhost-user"));
   const events = inputs.flatMap(({ name, events: counts }) =>
     BY_EVENTS.filter(
       ({ pattern, user }) =>
         !(user && userSpace) && counts.some((event) => event.count > 0 && pattern.test(event.name)),
     ).map(({ what }) => ({ what, place: { file: name, at: "" } })),
   );
-  if (unseen.length === 0 && events.length === 0) return null;
-  const names = [...new Set(unseen.map(({ name }) => name))].slice(0, LISTED);
+  const places = [...unseen, ...unseenUsers, ...events].map(({ place }) => place);
+  if (places.length === 0) return null;
   const what = [
-    ...(unseen.length > 0
-      ? [`${counted(unseen.length, "device")} that QEMU hands to a vhost (${names.join(", ")})`]
-      : []),
+    ...devicesOf(unseen, "QEMU hands to a vhost"),
+    ...devicesOf(unseenUsers, "a vhost-user back end serves"),
     ...new Set(events.map((event) => event.what)),
   ];
   return {
@@ -96,8 +69,28 @@ export function unseenLimit(
       `The recording shows ${listed(what)}, and not what is written there: these writes are missing here, ` +
       "and that none was seen to be lost does not say that none is.",
     effect: "more",
-    places: [...unseen, ...events].slice(0, LISTED).map(({ place }) => place),
+    places: places.slice(0, LISTED),
   };
+}
+
+/** Those beyond as many of their class as the back ends' own recordings show; one may show no class. */
+function withoutRecorded(
+  users: readonly HandedDevice[],
+  worked: readonly DeviceSummary[],
+): HandedDevice[] {
+  const left = new Map<string, number>();
+  for (const { driver } of worked) left.set(driver, (left.get(driver) ?? 0) + 1);
+  return users.filter(({ name }) => {
+    const own = [backEndDriver(name), "vhost-user"].find((driver) => (left.get(driver) ?? 0) > 0);
+    if (own !== undefined) left.set(own, left.get(own)! - 1);
+    return own === undefined;
+  });
+}
+
+function devicesOf(devices: readonly HandedDevice[], whose: string): string[] {
+  const names = [...new Set(devices.map(({ name }) => name))].slice(0, LISTED);
+  if (names.length === 0) return [];
+  return [`${counted(devices.length, "device")} that ${whose} (${names.join(", ")})`];
 }
 
 /** Another driver of the kernel than this one: it says that only that one's probes were on. */

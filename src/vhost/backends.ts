@@ -1,7 +1,8 @@
 /** Vhosts other than vhost-scsi, as rows: kernel drivers by themselves, and user-space back ends. */
 import { Cause } from "../../assembly/abi.ts";
 import { mask } from "./causes.ts";
-import { type Policy, VHOST_USER_DRIVERS } from "./policy-row.ts";
+import { VHOST_USER_DRIVERS } from "./message.ts";
+import type { BackEndProgram, Policy, Ring } from "./policy-row.ts";
 
 /** Used elements and index of drivers/vhost: the ring's flag decides, and no end of the log stops it. */
 const KERNEL_RING = mask(
@@ -93,6 +94,8 @@ export const BACK_ENDS: readonly Policy[] = [
     title: "SPDK vhost, split ring: every write descriptor, read again at completion",
     logs: DPDK_RING | AT_COMPLETION | ANY_HEADER,
     drivers: ["vhost-user", "vhost-user-scsi", "vhost-user-blk"],
+    ring: "split",
+    program: "spdk",
     manner: {
       pages: "every write descriptor, full length",
       order: "descriptors, then used ring",
@@ -111,6 +114,8 @@ export const BACK_ENDS: readonly Policy[] = [
     title: "SPDK vhost, packed ring (vhost-blk): logs the used descriptor, never the data",
     logs: DPDK_RING,
     drivers: ["vhost-user", "vhost-user-blk"],
+    ring: "packed",
+    program: "spdk",
     manner: {
       pages: "no write descriptor",
       order: "used ring",
@@ -130,6 +135,7 @@ export const BACK_ENDS: readonly Policy[] = [
     title: "DPDK vhost net: the bytes that it copies, when it copies them",
     logs: DPDK_RING | AT_COMPLETION | ANY_CHAIN | mask(Cause.HeaderAstray),
     drivers: ["vhost-user", "vhost-user-net"],
+    program: "dpdk",
     manner: {
       pages: "write descriptors, copied bytes",
       order: "descriptors, then used ring",
@@ -149,6 +155,8 @@ export const BACK_ENDS: readonly Policy[] = [
     title: "libvhost-user (virtiofsd, vhost-user-blk): write descriptors up to the used length",
     logs: LIBVHOST_RING | BY_USED_LENGTH,
     drivers: VHOST_USER_DRIVERS,
+    ring: "split",
+    program: "libvhost-user",
     manner: {
       pages: "write descriptors, first bytes up to the used length",
       order: "descriptors, then used ring",
@@ -170,6 +178,7 @@ export const BACK_ENDS: readonly Policy[] = [
     title: "rust-vmm vhost-user-backend: what is written through vm-memory, once a log is there",
     logs: LIBVHOST_RING | mask(Cause.RingFlag) | NOTIFY | BY_USED_LENGTH,
     drivers: VHOST_USER_DRIVERS,
+    ring: "split",
     manner: {
       pages: "bytes written through vm-memory, here up to the used length",
       order: "as written",
@@ -191,6 +200,7 @@ export const BACK_ENDS: readonly Policy[] = [
     title: "passt: as libvhost-user, without a check of the log's end",
     logs: LIBVHOST_RING | BY_USED_LENGTH | UNCHECKED | mask(Cause.RingBeyond),
     drivers: ["vhost-user", "vhost-user-net"],
+    ring: "split",
     manner: {
       pages: "write descriptors, first bytes up to the used length",
       order: "descriptors, then used ring",
@@ -240,3 +250,11 @@ export const BACK_ENDS: readonly Policy[] = [
     evidence: ["hw/virtio/virtio.c: virtqueue_unmap_sg(), address_space_cache_invalidate()"],
   },
 ];
+
+/** The row of a program whose probes made a recording; null: its ring is not known, and rows differ. */
+export function policyOfProgram(program: BackEndProgram, ring: Ring | null): Policy | null {
+  const rows = BACK_ENDS.filter((row) => row.program === program);
+  const own = rows.filter((row) => row.ring === undefined || ring === null || row.ring === ring);
+  const [only, ...others] = own;
+  return only && others.length === 0 ? only : null;
+}

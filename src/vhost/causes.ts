@@ -64,9 +64,13 @@ export function assumeLogging(logs: CauseMask): CauseMask {
   return mask(...CAUSE_LIST.filter((cause) => hasCause(logs, loggedBy(cause))));
 }
 
+const NAMES = CAUSE_LIST.map((cause) =>
+  Cause[cause]!.replace(/(?<=.)[A-Z]/g, (c) => `-${c}`).toLowerCase(),
+);
+
 /** `IoLate` as `io-late`: a cause in JSON and in the reports. */
 export function causeName(cause: number): string {
-  return (Cause[cause] ?? "?").replace(/(?<=.)[A-Z]/g, (c) => `-${c}`).toLowerCase();
+  return NAMES[cause] ?? "?";
 }
 
 /** Names of the causes in a mask, in the order of `Cause`. */

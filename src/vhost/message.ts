@@ -3,6 +3,15 @@
  * of VhostUserRequest, docs/interop/vhost-user.rst of QEMU.
  */
 
+/** Classes of user-space back ends that a recording can be of; the first one where nothing tells. */
+export const VHOST_USER_DRIVERS: readonly string[] = [
+  "vhost-user",
+  "vhost-user-scsi",
+  "vhost-user-blk",
+  "vhost-user-net",
+  "vhost-user-fs",
+];
+
 const NAMES: Record<number, string> = {
   1: "GET_FEATURES",
   2: "SET_FEATURES",
@@ -33,3 +42,13 @@ export function messageName(request: number): string | null {
 export const PROTOCOL_FEATURES = 1n << 30n;
 /** VIRTIO_F_RING_PACKED. */
 export const RING_PACKED = 1n << 34n;
+
+/** The driver of a back end behind a virtio device of QEMU, by its name: hw/virtio/virtio.c virtio_id_to_name(). */
+export function backEndDriver(name: string): string {
+  const own = `vhost-user-${deviceClass(name)}`;
+  return VHOST_USER_DRIVERS.includes(own) ? own : "vhost-user";
+}
+
+/** `virtio-blk`, `vhost-user-blk`: blk. */
+export const deviceClass = (name: string): string =>
+  name.replace(/^(?:virtio|vhost|vhost-user)[-_](?:user[-_])?/, "").replace(/-device$/, "");

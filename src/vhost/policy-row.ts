@@ -1,5 +1,6 @@
 /** The shape of a policy, and how a row is made from the switches of a kernel. */
 import type { CauseMask } from "./causes.ts";
+import { RING_PACKED } from "./message.ts";
 import { type Series, seriesFatal, seriesLogs, seriesNotes } from "./series.ts";
 
 /** How a vhost logs, for people; what it logs is in `Policy.logs`. */
@@ -16,6 +17,12 @@ export interface LoggingManner {
   outOfRange: string;
 }
 
+/** Layout of a virtqueue: virtio 1.2, 2.7 and 2.8. */
+export type Ring = "split" | "packed";
+
+/** Programs whose probes a recording can be of. */
+export type BackEndProgram = "libvhost-user" | "spdk" | "dpdk";
+
 export interface Policy {
   /** `linux-6.16`. */
   name: string;
@@ -29,6 +36,10 @@ export interface Policy {
   evidence: string[];
   /** Drivers whose recordings it can be the answer to; for all others it is a what-if. */
   drivers?: readonly string[];
+  /** The only kind of ring that it is about; both where left out. */
+  ring?: Ring;
+  /** The program in user space that logs so, where probes can be placed in it. */
+  program?: BackEndProgram;
   /** The switches that `logs` was computed from; a back end has none. */
   series?: Series;
   manner?: LoggingManner;
@@ -40,15 +51,6 @@ export interface Policy {
 
 /** Drivers of drivers/vhost that a recording can be of. */
 export const KERNEL_DRIVERS: readonly string[] = ["vhost-scsi", "vhost-net", "vhost-vsock"];
-
-/** Classes of user-space back ends that a recording can be of; the first one where nothing tells. */
-export const VHOST_USER_DRIVERS: readonly string[] = [
-  "vhost-user",
-  "vhost-user-scsi",
-  "vhost-user-blk",
-  "vhost-user-net",
-  "vhost-user-fs",
-];
 
 const BEYOND_KERNEL = "written past the end until the store faults, then the rest is skipped";
 
@@ -80,6 +82,23 @@ export function seriesPolicy(
   if (notes.length > 0) policy.note = notes.join("; ");
   if (fatal !== null) policy.fatal = fatal;
   return policy;
+}
+
+/** The ring that the features of a device name; null: they are not known. */
+export function ringOf(features: string | null): Ring | null {
+  if (features === null) return null;
+  return BigInt(features) & RING_PACKED ? "packed" : "split";
+}
+
+/** Whether a recording of these devices can be of this vhost, by their drivers and rings. */
+export function fitsDevices(
+  policy: Policy,
+  devices: readonly { driver: string; features: string | null }[],
+): boolean {
+  const rings = devices.map(({ features }) => ringOf(features));
+  const ring = policy.ring;
+  const other = ring !== undefined && rings.length > 0 && rings.every((own) => own && own !== ring);
+  return !other && fitsDrivers(policy, [...new Set(devices.map(({ driver }) => driver))]);
 }
 
 /**

@@ -104,7 +104,7 @@ export interface PolicySummary {
   title: string;
   logged: number | null;
   lost: number | null;
-  stale: number | null;
+  stillLost: number | null;
   /** Of the migration, where there is one. */
   verdict: {
     best: number | null;

@@ -97,7 +97,7 @@ function policySummary(
     title: policy.title,
     logged: policy.logged,
     lost: policy.lost,
-    stale: policy.stale,
+    stillLost: policy.stillLost,
     verdict: verdict
       ? {
           best: verdict.best,

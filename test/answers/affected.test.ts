@@ -1,6 +1,7 @@
 /** Is this host affected: the kernel that ran, what would have saved the pages, and what nothing does. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import {
   type Answer,
@@ -10,10 +11,13 @@ import {
   reportPolicies,
   statusOf,
 } from "../../src/answers/affected.ts";
+import { mainMigration } from "../../src/answers/stale.ts";
 import type { Source } from "../../src/bytes/source.ts";
 import { kernelOf } from "../../src/commands/shared/migration-options.ts";
 import { affectedText } from "../../src/report/text/affected-text.ts";
+import { migrationsText } from "../../src/report/text/migration-text.ts";
 import { textStyle } from "../../src/report/text/text-layout.ts";
+import { findPolicy } from "../../src/vhost/policy.ts";
 import { QemuGuest } from "../support/make-elements.ts";
 import { qemuLog } from "../support/make-qemu-log.ts";
 import { memorySource, recordingOf } from "../support/memory-source.ts";
@@ -65,6 +69,40 @@ describe("a real migration", () => {
     expect(statusOf(answer)).toBe(0);
     expect(textOf(answer)).toMatch(
       /^Not affected: under Linux 6\.16\.12\+deb13-amd64 no page is stale/,
+    );
+  });
+
+  test("that was cancelled did no damage yet, and says what one that completes would leave", async () => {
+    const path = join(TRACES, "migration", "6.1", "trace.txt.gz");
+    const text = gunzipSync(readFileSync(path)).toString("latin1");
+    const cancelled = text.replace("new state completed", "new state cancelled");
+    expect(cancelled).not.toBe(text);
+    const answer = await asked([memorySource("trace.txt", cancelled)], DEBIAN);
+    const [affected] = answer.affected;
+    expect(affected).toMatchObject({ answer: "affected", measure: "lost", givenUp: "cancelled" });
+    expect([affected!.pages, affected!.possibly]).toEqual([2453, 0]);
+    expect(textOf(answer)).toMatch(
+      /2453 guest pages would be left out of the dirty log\. No damage so far: the migration was cancelled, so no destination has old pages\./,
+    );
+    expect(textOf(answer)).not.toContain("restart it");
+    expect(statusOf(answer)).toBe(1);
+  });
+
+  test("by LOG_ALL alone, several given up: each is listed, and one can be asked about", async () => {
+    const toggles = [trace("vhost-scsi", "6.1.0-50-amd64", "12-toggle", "trace.txt.gz")];
+    const answer = await asked(toggles, DEBIAN);
+    expect(textOf(answer)).toContain(
+      "No damage so far: all 6 migrations were cancelled (the dirty log went off)",
+    );
+    const [machine] = answer.result.machines;
+    const list = migrationsText(machine!, textStyle(false), 4).join("\n");
+    expect(list.match(/^ +>?\d .*cancelled/gm)).toHaveLength(4);
+    expect(list).toContain("and 2 more");
+    const one = await asked(toggles, DEBIAN, { migration: 2 });
+    const second = mainMigration(one.result.machines[0]!);
+    expect(second).toEqual(machine!.migrations[1]);
+    await expect(asked(toggles, DEBIAN, { migration: 7 })).rejects.toThrow(
+      "no migration 7: the recording has 6 migrations",
     );
   });
 
@@ -131,4 +169,34 @@ test("policies of a report: the one that ran, the last unpatched, the newest, wh
   expect(names("6.12.40")).toEqual(["linux-6.12.31", "linux-7.3"]);
   expect(names("6.16.3")).toEqual(["linux-6.16", "linux-6.15", "linux-7.3"]);
   expect(names("7.3.1")).toEqual(["linux-7.3", "linux-6.15"]);
+});
+
+describe("a back end that the probes of the recording name", () => {
+  const recorded = (folder: string, file: string): Source[] => [
+    trace("vhost-user", ...folder.split("/"), file),
+  ];
+  test.each([
+    ["record-libvhost-user-blk/plain", "trace.txt.gz", "libvhost-user"],
+    ["uprobe-spdk-blk/09-switches", "uprobe.txt.gz", "spdk-split"],
+  ])("%s is judged by its own row, whatever kernel the host has", async (folder, file, policy) => {
+    const answer = await asked(recorded(folder, file), DEBIAN);
+    expect(answer.affected[0]).toMatchObject({ backEnd: true, policy });
+    expect(answer.result.machines[0]!.policies.map(({ name }) => name)).toEqual([policy]);
+    expect(answer.result.machines[0]!.devices[0]!.backEnd).toBe(policy);
+    expect(textOf(answer)).toContain(`Ran: ${policy}, told by the probes of the recording.`);
+  });
+
+  test("--ran with the row of another back end stands", async () => {
+    const kernel = { policy: findPolicy("spdk-packed"), toldBy: "--ran", release: "spdk-packed" };
+    const answer = await ask(
+      await recordingOf(...recorded("uprobe-spdk-blk/09-switches", "uprobe.txt.gz")),
+      { kernel: { ...kernel, reason: null, sure: true } },
+    );
+    expect(answer.affected[0]).toMatchObject({ policy: "spdk-packed", answer: "affected" });
+  });
+
+  test("what a front end saw names no back end", async () => {
+    const answer = await asked(recorded("libvhost-user-blk/09-switches", "trace.ndjson.gz"));
+    expect(answer.affected[0]).toMatchObject({ answer: "unknown", policy: null });
+  });
 });

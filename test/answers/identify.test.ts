@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { candidatesOf, startIdentifier } from "../../src/answers/identify.ts";
 import { type IdentifyArguments, run as identify } from "../../src/commands/identify.ts";
 import { loadApi } from "../../src/commands/shared/load-api.ts";
+import { identifySentence } from "../../src/report/text/identify-text.ts";
 import { findPolicy, POLICIES } from "../../src/vhost/policy.ts";
 import { fitsDrivers } from "../../src/vhost/policy-row.ts";
 import { Guest } from "../support/guest.ts";
@@ -208,7 +209,9 @@ describe("rows", () => {
     const identifier = startIdentifier(rows);
     const images = [new Uint8Array([1]), new Uint8Array([2])];
     identifier.addSync({ index: 0, caveats: [] }, null, new Uint8Array([3]), (row) => images[row]!);
-    const { ranking } = identifier.finish(["vhost-scsi"]);
+    const { ranking } = identifier.finish([
+      { driver: "vhost-scsi", features: null, backEnd: null },
+    ]);
     expect(ranking.map((row) => [row.policy, row.rank, row.missing, row.ties])).toEqual([
       ["linux-6.1", 1, 1, []],
       ["linux-6.16", 1, 1, []],
@@ -246,5 +249,51 @@ describe("rows", () => {
     ]);
     expect(fitsDrivers(findPolicy("vhost-vsock"), ["vhost"])).toBe(true);
     expect(fitsDrivers(findPolicy("spdk-split"), ["vhost"])).toBe(false);
+  });
+});
+
+describe("back ends that log alike", () => {
+  const device = (fields: object) => ({
+    ...{ driver: "vhost-user-blk", features: "0x100000000", backEnd: null },
+    ...fields,
+  });
+  const identified = (devices: ReturnType<typeof device>[], equal = true) => {
+    const identifier = startIdentifier(
+      ["spdk-split", "spdk-packed", "libvhost-user"].map(findPolicy),
+    );
+    const image = new Uint8Array([equal ? 1 : 3]);
+    identifier.addSync({ index: 0, caveats: [] }, null, image, () => new Uint8Array([1]));
+    const identification = identifier.finish(devices);
+    return {
+      fitting: identification.ranking.filter(({ fits }) => fits).map(({ policy }) => policy),
+      said: identifySentence({ identification }),
+    };
+  };
+
+  test("are a tie, and a row of the other kind of ring is none of them", () => {
+    const { fitting, said } = identified([device({})]);
+    expect(fitting).toEqual(["spdk-split", "libvhost-user"]);
+    expect(said).toBe(
+      "A tie: spdk-split and libvhost-user explain the observed log at the only sync, and nothing in it " +
+        "tells them apart.",
+    );
+    expect(identified([device({ features: "0x500000000" })]).fitting).toEqual(["spdk-packed"]);
+    expect(identified([device({ features: null })]).fitting).toHaveLength(3);
+  });
+
+  test("the one that the probes of the recording name comes first", () => {
+    const { fitting, said } = identified([device({ backEnd: "libvhost-user" })]);
+    expect(fitting[0]).toBe("libvhost-user");
+    expect(said).toBe(
+      "libvhost-user, which the recording's probes name, explains the observed log at the only sync; by " +
+        "the log alone it is a tie with spdk-split.",
+    );
+  });
+
+  test("a tie that explains nothing is the closest, no more", () => {
+    expect(identified([device({})], false).said).toBe(
+      "No policy explains the observed log at every sync; a tie: spdk-split and libvhost-user come " +
+        "closest, equal at 0 of 1, and nothing in it tells them apart.",
+    );
   });
 });

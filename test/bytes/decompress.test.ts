@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { unwrap } from "../../src/bytes/decompress.ts";
+import type { Damage } from "../../src/bytes/past-damage.ts";
 import { utf16Mark } from "../../src/bytes/signatures.ts";
 import type { Source } from "../../src/bytes/source.ts";
 import { startZstddec } from "../../src/bytes/start-zstddec.ts";
@@ -40,6 +41,18 @@ async function contentOf(source: Source, piece = 4096): Promise<string> {
   }
   stream.close();
   return content;
+}
+
+/** What `lines` gives of a source with damage, zeros as one #, and the damage. */
+async function linesOf(source: Source): Promise<{ text: string; damage: Damage[] }> {
+  const damage: Damage[] = [];
+  const stream = (await unwrap(source, (met) => damage.push(met))).lines();
+  const into = new Uint8Array(1000);
+  let text = "";
+  for (let n = await stream.read(into); n > 0; n = await stream.read(into)) {
+    text += Buffer.from(into.subarray(0, n)).toString("latin1");
+  }
+  return { text: text.replaceAll(/\0+/g, "#"), damage };
 }
 
 async function failureOf(bytes: Uint8Array): Promise<unknown> {
@@ -84,6 +97,40 @@ describe.each(FORMATS)("%s", (format, bytes) => {
       if (typeof content === "string") expect(content, `damaged at ${at}`).toBe(TEXT);
       else expect(content, `damaged at ${at}`).toBeInstanceOf(RecordingError);
     }
+  });
+
+  test("with damage in one of several goes on behind it, where it is lines", async () => {
+    // Its last lines are damaged, or all of it; where it is read, the next member is read from a new line on.
+    for (let at = Math.floor(bytes.length / 2); at < bytes.length; at += 5) {
+      const middle = Buffer.from(bytes);
+      middle[at]! ^= 0x55;
+      const source = memorySource("file", Buffer.concat([bytes, middle, bytes]));
+      const stdin: Source = { name: "pipe", size: undefined, stream: source.stream };
+      for (const { text, damage } of [await linesOf(source), await linesOf(stdin)]) {
+        expect(text.startsWith(TEXT), `${at}`).toBe(true);
+        if (damage.length === 0) expect(text, `${at}`).toBe(TEXT + TEXT + TEXT);
+        else {
+          expect(
+            damage.map(({ passed }) => passed),
+            `${at}`,
+          ).toEqual(damage.map(() => true));
+          expect(text.endsWith(TEXT.slice(TEXT.indexOf("\n"))), `${at}`).toBe(true);
+          expect(text.match(/#/g)?.length, `${at}`).toBeGreaterThan(0);
+        }
+        expect(damage.length, `${at}`).toBeLessThan(4);
+      }
+    }
+  });
+
+  test("with damage in the first of several is read from the next one on", async () => {
+    const first = Buffer.from(bytes);
+    first.fill(0xff, 30, 40);
+    const { text, damage } = await linesOf(
+      memorySource("file", Buffer.concat([first, bytes, bytes])),
+    );
+    expect(damage).toHaveLength(1);
+    expect(damage[0]).toMatchObject({ passed: true });
+    expect(text.endsWith(TEXT.slice(TEXT.indexOf("\n") + 1) + TEXT)).toBe(true);
   });
 
   test("with other bytes behind it is refused", async () => {

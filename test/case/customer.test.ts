@@ -194,7 +194,7 @@ test("several hosts are a list of cases; another command asks for one", async ()
   expect(status).toBe(1);
   expect(stdout.match(/^Affected(?:, whichever| if the host)/gm)).toHaveLength(2);
   const { schema, cases } = JSON.parse((await cli(root, "--quiet", "--json")).stdout);
-  expect([schema, cases.length]).toEqual(["vhost-replay/cases/2", 2]);
+  expect([schema, cases.length]).toEqual(["vhost-replay/cases/3", 2]);
   const validate = (name: string, document: unknown): unknown => {
     const text = readFileSync(join(TRACES, "../schema", `${name}.schema.json`), "utf8");
     const check = new Validator({ allowUnionTypes: true }).compile(JSON.parse(text));

@@ -267,6 +267,26 @@ describe("ftrace text", () => {
     }
   });
 
+  test("a loss is in the round of the line before it, whatever pieces the lines come in", async () => {
+    const lines = TEXT.split("\n").filter((line) => SHAPE.test(line));
+    const sync = lines.findIndex((line) => line.includes("dirty_sync_begin"));
+    const late = lines.at(-1)!;
+    // A line that is out of order stands before the loss.
+    const made = [...lines.slice(0, sync - 40), late, ...lines.slice(sync - 40, sync - 20)];
+    // So long that it comes in several pieces.
+    made.push("x".repeat(70_000), ...lines.slice(sync - 20));
+    for (const chunk of [Number.POSITIVE_INFINITY, 6000, 700, 350]) {
+      const { rounds } = await replayAll([memorySource("t", `${made.join("\n")}\n`, chunk)]);
+      const lossy = rounds.filter(({ caveats }) =>
+        caveats.includes("events were lost in this round"),
+      );
+      expect(
+        lossy.map(({ index }) => index),
+        `${chunk}`,
+      ).toEqual([0]);
+    }
+  });
+
   test("the kernel's header is the only witness of an overwritten buffer, and it is heard", async () => {
     const text = TEXT.replace("417/417", "417/1417");
     const result = await replayAll([memorySource("t", text)]);

@@ -6,8 +6,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { dump } from "../../src/replay/replay.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
-import { memorySource, type OneMachine, replayAll } from "../support/memory-source.ts";
+import { QemuGuest } from "../support/make-elements.ts";
+import { qemuLog } from "../support/make-qemu-log.ts";
+import { memorySource, type OneMachine, recordingOf, replayAll } from "../support/memory-source.ts";
+import { rawZstd } from "../support/raw-zstd.ts";
 
 const TRACE = join(
   import.meta.dirname,
@@ -169,4 +173,69 @@ test("a compressed file that is damaged is read up to there, and what follows is
   const { limits, eventsReplayed } = await replayAll([memorySource("t.gz", damaged)], { policies });
   expect(eventsReplayed).toBeGreaterThan(20);
   expect(limits.map(({ code }) => code)).toContain("events-lost");
+});
+
+describe("damage in one of several members or frames of a compressed file", () => {
+  const text = (lines: readonly string[]) => Buffer.from(`${lines.join("\n")}\n`, "latin1");
+  const third = Math.floor(LINES.length / 3);
+  const parts = [LINES.slice(0, third), LINES.slice(third, 2 * third), LINES.slice(2 * third)];
+  const [one, two, three] = parts.map(text) as [Buffer, Buffer, Buffer];
+  const gzip = (bytes: Uint8Array) => gzipSync(bytes, { level: 1 });
+
+  test.each([
+    ["gzip", gzip],
+    ["zstd", rawZstd],
+  ])("of %s costs what is in it, and is said with its place", async (_name, pack) => {
+    const damaged = Buffer.from(pack(two));
+    damaged.fill(0xff, 6, 40);
+    const file = Buffer.concat([pack(one), damaged, pack(three)]);
+    const { inputs, limits, eventsReplayed, certainty } = await replayAll(
+      [memorySource("t", file, 5000)],
+      { policies },
+    );
+    const around = await replayAll([memorySource("t", Buffer.concat([one, three]))], { policies });
+    // The line in which reading goes on is lost, too: nothing says where the damage ends in it.
+    expect(around.eventsReplayed - eventsReplayed).toBeLessThanOrEqual(2);
+    expect(limits.map(({ code }) => code)).toContain("events-unread");
+    expect(limits.map(({ code }) => code)).not.toContain("cut-short");
+    expect(certainty).not.toBe("exact");
+    const [gap] = inputs[0]!.gaps;
+    expect(gap).toMatchObject({ lost: null, place: { at: `:${third + 1}` } });
+    const notes = inputs[0]!.notes.join(" ");
+    expect(notes).toContain("damage of the compressed file");
+    expect(notes).toMatch(/Read on behind damage: t@0x[0-9a-f]+: expected an intact/);
+  });
+
+  test("in the first one loses that one", async () => {
+    const damaged = gzip(one);
+    damaged.fill(0xff, 12, 40);
+    const file = Buffer.concat([damaged, gzip(two), gzip(three)]);
+    const { limits, eventsReplayed } = await replayAll([memorySource("t", file)], { policies });
+    const rest = await replayAll([memorySource("t", Buffer.concat([two, three]))], { policies });
+    expect(rest.eventsReplayed - eventsReplayed).toBeLessThanOrEqual(1);
+    expect(limits.map(({ code }) => code)).toContain("events-lost");
+  });
+
+  test("of QEMU's log and of a dump is a loss as well", async () => {
+    const log = qemuLog(
+      new QemuGuest().read(0x7000n, [0x100000, 8192]).read(0x7100n, [0x200000, 4096]).lines,
+      "tid@time",
+    );
+    const dumped: string[] = [];
+    await dump(await recordingOf(memorySource("t", text(LINES))), (event) => {
+      dumped.push(JSON.stringify(event));
+    });
+    for (const whole of [Buffer.from(log), text(dumped)]) {
+      const [first, last] = [
+        whole.subarray(0, whole.length >> 1),
+        whole.subarray(whole.length >> 1),
+      ];
+      const damaged = gzip(Buffer.concat([whole, whole]));
+      damaged.fill(0xff, 12, 40);
+      const file = Buffer.concat([gzip(first), damaged, gzip(last)]);
+      const { limits, eventsReplayed } = await replayAll([memorySource("t", file)], { policies });
+      expect(eventsReplayed).toBeGreaterThan(2);
+      expect(limits.map(({ code }) => code)).toContain("events-unread");
+    }
+  });
 });

@@ -153,9 +153,9 @@ describe.each([
       );
       const history = readHistory("h", made.bytes);
       const machine = history.machines[0]!;
-      for (const [i, { name, stale }] of made.result.machines[0]!.policies.entries()) {
+      for (const [i, { name, stillLost }] of made.result.machines[0]!.policies.entries()) {
         const found = finalPages(machine, history.originNs, i, true, Lane.Possible);
-        expect(found.length, name).toBe(stale);
+        expect(found.length, name).toBe(stillLost);
         expect(finalPages(machine, history.originNs, i, true, Lane.Stale, Lane.Unsent)).toEqual([]);
       }
     },

@@ -103,6 +103,20 @@ describe("a recording of QEMU's own devices", () => {
   });
 });
 
+const POSTCOPY = ["ram_load_loop", "ram_load_postcopy_loop", "postcopy_place_page"];
+
+/** Pages of post-copy are held until it is known which block they are of: all three, then what is asked for. */
+function first(redactor: EventRedactor, event: NormalisedEvent): NormalisedEvent[] {
+  const own = event.event === "qemu" ? event.name : "";
+  if (!/^(ram_load_postcopy|postcopy_place)/.test(own)) return redactor.redact(event);
+  const args = { rbname: "pc.ram", addr: "0x1000", flags: "0x8", host: "0x5000", channel: "0x0" };
+  const names = own.endsWith("_zero") ? [...POSTCOPY.slice(0, 2), own] : POSTCOPY;
+  const all = names.map((name) => ({ ...event, name, args: { ...args, host_addr: "0x5000" } }));
+  return all
+    .flatMap((one) => redactor.redact(one as NormalisedEvent))
+    .filter((one) => one.event === "qemu" && one.name === own);
+}
+
 test("every event that the replay reads is kept, or is said to be left out", async () => {
   for (const { name, slots, redact } of QEMU_EVENTS) {
     const args = Object.fromEntries(
@@ -111,7 +125,7 @@ test("every event that the replay reads is kept, or is said to be left out", asy
     const map = new Mapping(new Survey(), prf, { keepRuns: false, keepTimes: true });
     const redactor = new EventRedactor(map, 0, 0n, () => null);
     const event = { event: "qemu", ts: "1", cpu: 0, pid: 1, name, args } as NormalisedEvent;
-    const [kept] = redactor.redact(event);
+    const [kept] = first(redactor, event);
     expect(kept?.event, name).toBe("qemu");
     if (kept?.event === "qemu") expect(Object.keys(kept.args), name).toEqual([...slots]);
   }

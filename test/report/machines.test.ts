@@ -17,7 +17,7 @@ import {
 import { errorsOf } from "../support/schemas.ts";
 
 const LOSES = machineOf({ number: 1, pid: 4240, toldBy: ["worker", "ioctl"] });
-const none = [policyResult({ lost: 0, stale: 0, lostRuns: [] })];
+const none = [policyResult({ lost: 0, stillLost: 0, lostRuns: [] })];
 const KEEPS = machineOf({
   number: 2,
   pid: 12345,
@@ -155,9 +155,10 @@ describe("the status of several machines", () => {
   test("of stale: a machine that is not migrated is no open question beside one that is", () => {
     const clean = migrationOf([{ policy: "linux-6.16", stale: [], possiblyStale: [] }]);
     const migrated = machineOf({ number: 2, migrations: [clean] });
-    expect(staleStatus(of(KEEPS, migrated))).toBe(0);
-    expect(staleStatus(of(KEEPS))).toBe(3);
-    expect(staleStatus(of(migrated, { ...migrated, verdict: false }))).toBe(3);
+    const judged = null;
+    expect(staleStatus({ ...of(KEEPS, migrated), judged })).toBe(0);
+    expect(staleStatus({ ...of(KEEPS), judged })).toBe(3);
+    expect(staleStatus({ ...of(migrated, { ...migrated, verdict: false }), judged })).toBe(3);
   });
 });
 

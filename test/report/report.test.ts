@@ -88,25 +88,32 @@ describe("the verdict", () => {
   });
 });
 
+test("an alias begins the sentence as its title spells it", () => {
+  const sentence = (alias: string, title: string) =>
+    verdictSentence(resultOf({ policies: [policyResult({ alias, title })] }).machines[0]!);
+  expect(sentence("spdk", "SPDK, split rings")).toMatch(/^SPDK vhost-scsi \(/);
+  expect(sentence("unpatched", "vhost-scsi before 6.16")).toMatch(/^Unpatched vhost-scsi \(/);
+});
+
 test("a report puts the verdict first and the limits last", () => {
   expect(reportText(resultOf(), textStyle(false))).toBe(`\
-Unpatched vhost-scsi (linux-6.1) would have left 3 guest pages out of the dirty log; \
-patched (linux-6.16) would have left none.
+Unpatched vhost-scsi (linux-6.1) would have left 3 guest pages out of the dirty
+log; patched (linux-6.16) would have left none.
 
-policy                 logged  lost  stale
-linux-6.1   unpatched       1     3      2
-linux-6.16  patched         4     0      0
+policy                 logged  lost  still lost
+linux-6.1   unpatched       1     3           2
+linux-6.16  patched         4     0           0
 
 Pages of 4 KiB, each counted once; 4 pages written in 2 rounds. lost: written
-and not logged in some round; stale: still so at the end.
+and not logged in some round; still lost: and not logged since.
 
 m.txt: ftrace text, gzip, 2 CPUs, clock mono, 12.747166 to 31.300000 s, 21
   events
 
-Lost by linux-6.1 (unpatched)
+Lost by linux-6.1 (unpatched); a loss: one page in one round
 
-  queue  pages  requests  rounds  first in  ended by
-  io 2       3         1       1         1  sync 8 end
+  queue  losses  requests  rounds  first in  ended by
+  io 2        3         1       1         1  sync 8 end
       I/O buffers, which this vhost never logs
       0x214000-0x216fff
       first: 4096 bytes at 0x214200-0x2151ff, request 10, head 51
@@ -176,7 +183,7 @@ test("a paragraph is broken at spaces only", () => {
 
 test("a request's JSON has the documented keys in the documented order", () => {
   expect(Object.keys(JSON.parse(requestJsonLine(request)))).toEqual(
-    "machine serial head queue device vq state popped used captured freed cause lun cdb reads writes".split(
+    "machine serial head queue device vq state popped used captured freed cause lun cdb reads writes written".split(
       " ",
     ),
   );

@@ -49,8 +49,14 @@ export class MigrationGuest extends Guest {
     return this;
   }
 
-  /** migration_bitmap_sync(): the vhost log is read between the two events. */
-  bitmapSync(dirtyPages = 0): this {
+  #found = 0;
+
+  /**
+   * migration_bitmap_sync(): the vhost log is read between the two events. QEMU's counter of pages that
+   * were found goes on, unless it is told.
+   */
+  bitmapSync(dirtyPages = this.#found): this {
+    this.#found = dirtyPages;
     this.qemu("migration_bitmap_sync_start");
     this.qemu("memory_region_sync_dirty", { mr: "(all)", listener: "vhost", global: 0 });
     return this.qemu("migration_bitmap_sync_end", { dirty_pages: dirtyPages });
@@ -134,7 +140,7 @@ export class MigrationGuest extends Guest {
   timed(): NormalisedEvent[] {
     return this.events.map((event, i) => ({
       ...event,
-      ts: (1_000_000_000n + BigInt(i) * 1000n).toString(),
+      ts: (5_000_000_000n + BigInt(i) * 1000n).toString(),
     }));
   }
 

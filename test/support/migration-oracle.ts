@@ -5,6 +5,7 @@
  */
 import fc from "fast-check";
 import { Cause } from "../../assembly/abi.ts";
+import type { MigrationResult } from "../../src/model/migration-result.ts";
 import { mask } from "../../src/vhost/causes.ts";
 import { findPolicy, type Policy } from "../../src/vhost/policy.ts";
 import { MigrationGuest } from "./migration-guest.ts";
@@ -136,6 +137,13 @@ export interface OracleVerdict {
   likely: number[];
   possible: number[];
   healed: number[];
+}
+
+/** Where pages may have been sent again as zeros unseen, none is certainly stale. */
+export function asFarAsSeen(migration: MigrationResult, oracle: OracleVerdict): OracleVerdict {
+  if (migration.zeroResendsAtMost === 0) return oracle;
+  const likely = [...oracle.stale, ...oracle.likely].sort((a, b) => a - b);
+  return { ...oracle, stale: [], likely };
 }
 
 /** The verdict of one policy, page by page; with what the destination shows, or without. */

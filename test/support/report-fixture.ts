@@ -30,7 +30,7 @@ export function policyResult(fields: Partial<PolicyResult> = {}): PolicyResult {
     whatIf: false,
     logged: 1,
     lost: 3,
-    stale: 2,
+    stillLost: 2,
     lostRuns: [{ gfn: 0x214, pages: 3 }],
     moreLostRuns: 0,
     ...fields,
@@ -74,8 +74,8 @@ export const rounds: Round[] = [
     sync: { number: 7, name: "log-on", ns: "30000000000", place: at(20) },
     written: 0,
     policies: [
-      { logged: 0, lost: 0, extra: 0, newlyLost: 0, stale: 0 },
-      { logged: 0, lost: 0, extra: 0, newlyLost: 0, stale: 0 },
+      { logged: 0, lost: 0, extra: 0, newlyLost: 0, stillLost: 0 },
+      { logged: 0, lost: 0, extra: 0, newlyLost: 0, stillLost: 0 },
     ],
     bitmapSync: null,
     caveats: [],
@@ -85,8 +85,8 @@ export const rounds: Round[] = [
     sync: { number: 8, name: "end", ns: "31300000000", place: at(410) },
     written: 4,
     policies: [
-      { logged: 1, lost: 3, extra: 0, newlyLost: 3, stale: 2 },
-      { logged: 4, lost: 0, extra: 0, newlyLost: 0, stale: 0 },
+      { logged: 1, lost: 3, extra: 0, newlyLost: 3, stillLost: 2 },
+      { logged: 4, lost: 0, extra: 0, newlyLost: 0, stillLost: 0 },
     ],
     bitmapSync: null,
     caveats: ["events were lost in this round"],
@@ -131,6 +131,7 @@ export function machineOf(fields: Partial<MachineResult> = {}): MachineResult {
     devices: [
       {
         number: 0,
+        backEnd: null,
         driver: "vhost-scsi",
         dev: "0xff00",
         vs: null,
@@ -166,7 +167,7 @@ export function machineOf(fields: Partial<MachineResult> = {}): MachineResult {
         alias: "patched",
         logged: 4,
         lost: 0,
-        stale: 0,
+        stillLost: 0,
         lostRuns: [],
       }),
     ],
@@ -217,7 +218,7 @@ export function migrationOf(
       return {
         ...{ policy, best, likely, worst: likely + countPages(possiblyStale) },
         ...{ stale, likelyStale, possiblyStale, healed: [], loggedNotSent: 0, whatIf: false },
-        ...{ pages: [], pagesWithoutEvidence: 0 },
+        ...{ pages: [], causes: [], pagesWithoutEvidence: 0 },
       };
     }),
   };
@@ -238,6 +239,7 @@ export const request: RequestRecord = {
   cause: "io-logged",
   reads: [{ gpa: 0x2020c8, len: 51 }],
   writes: [{ gpa: 0x214200, len: 4096 }],
+  written: 4096,
   element: null,
   addressed: true,
   tag: null,

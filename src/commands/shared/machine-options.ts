@@ -7,6 +7,8 @@ export interface MachineArguments {
   machine?: string;
   /** `PID=NAME`, one a machine. */
   machineName?: string[];
+  /** Number of a migration, decimal. */
+  migration?: string;
 }
 
 /** What the options say, as the questions take it. Throws UsageError. */
@@ -29,5 +31,13 @@ export function machineOption(args: MachineArguments): MachineOptions {
   return {
     ...(args.machine === undefined ? {} : { machine: args.machine }),
     ...(names.size === 0 ? {} : { machineNames: names }),
+    ...(args.migration === undefined ? {} : { migration: migrationNumber(args.migration) }),
   };
+}
+
+function migrationNumber(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw new UsageError(
+    `--migration: expected a number from 1 on, as report lists them, found ${JSON.stringify(text.slice(0, 60))}`,
+  );
 }

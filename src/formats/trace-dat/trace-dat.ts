@@ -103,6 +103,8 @@ export interface TraceDat {
   readonly notes: readonly string[];
   /** Top buffer first. */
   readonly buffers: readonly TraceBuffer[];
+  /** Why the index of the file is not read as a whole: data may be missing. */
+  readonly broken: RecordingError | null;
   /** The text of a latency tracer, in tracefs form, which such a file has instead of pages. */
   readonly latencyText: (() => ByteStream) | null;
   /**

@@ -1,6 +1,7 @@
 /** The probes of this host's kernel, or of another one whose BTF lies in a folder. */
 import { existsSync } from "node:fs";
 import { release } from "node:os";
+import { cksum } from "../../bytes/cksum.ts";
 import { RecordingError, UsageError } from "../../model/place.ts";
 import type { Btf } from "../../probes/btf/btf.ts";
 import {
@@ -8,7 +9,6 @@ import {
   type Architecture,
   architectureOf,
 } from "../../probes/btf/calling-convention.ts";
-import { cksum } from "../../probes/cksum.ts";
 import { type Abilities, abilitiesOf, type Form } from "../../probes/definition.ts";
 import { checked } from "../../probes/outside-value.ts";
 import { DRIVER_MODULES, type DriverName, MODULES, probesFor } from "../../probes/recipe.ts";

@@ -196,4 +196,17 @@ export const DEVICE_EVENTS: readonly EventRow[] = [
     tells: "the same",
     source: "hw/virtio/vhost.c vhost_dev_stop()",
   },
+  {
+    name: "vhost_user_write",
+    kind: EventKind.QUserWrite,
+    format: [
+      { versions: ["11.1"], text: "req:{req:d} ({req_name:s}) flags:0x{flags:x}" },
+      { versions: ["7.2", "10.0"], text: "req:{req:d} flags:0x{flags:x}" },
+    ],
+    role: "both",
+    recorded: true,
+    redact: { req: "keep", flags: "none", req_name: "none" },
+    tells: "a message to a back end in user space",
+    source: "hw/virtio/vhost-user.c vhost_user_write()",
+  },
 ];

@@ -1,7 +1,23 @@
 /** Events of a migration: its states, its syncs, the pages that are sent and received. */
 import { EventKind } from "../../../assembly/abi.ts";
-import { DirtiedSlot, LoadSlot, PacketPagesSlot, SaveSlot } from "../../../assembly/qemu-abi.ts";
+import {
+  DirtiedSlot,
+  LoadSlot,
+  PacketPagesSlot,
+  PlacedSlot,
+  PostcopyLoadSlot,
+  SaveSlot,
+} from "../../../assembly/qemu-abi.ts";
 import type { EventRow } from "../event-row.ts";
+
+const PLACED = {
+  kind: EventKind.QPlaced,
+  format: "host={host_addr:p}",
+  slots: PlacedSlot,
+  role: "destination",
+  recorded: true,
+  redact: { host_addr: "block-host" },
+} as const;
 
 const CANCEL = {
   kind: EventKind.QCancel,
@@ -227,6 +243,29 @@ export const MIGRATION_EVENTS: readonly EventRow[] = [
     redact: { rbname: "block", addr: "block-offset", flags: "keep", host: "block-host" },
     tells: "a page arrives; pages of zeros, which the source does not trace",
     source: "migration/ram.c ram_load_precopy()",
+  },
+  {
+    name: "ram_load_postcopy_loop",
+    kind: EventKind.QPostcopyLoad,
+    format: "chan={channel:d} addr=0x{addr:x} flags=0x{flags:x}",
+    slots: PostcopyLoadSlot,
+    role: "destination",
+    recorded: true,
+    redact: { channel: "keep", addr: "block-offset", flags: "keep" },
+    tells: "a page arrives in post-copy; pages of zeros, too",
+    source: "migration/ram.c ram_load_postcopy()",
+  },
+  {
+    name: "postcopy_place_page",
+    ...PLACED,
+    tells: "the host page of those is whole: which RAM block they are of",
+    source: "migration/postcopy-ram.c postcopy_place_page()",
+  },
+  {
+    name: "postcopy_place_page_zero",
+    ...PLACED,
+    tells: "the same, where all of it is zeros",
+    source: "migration/postcopy-ram.c postcopy_place_page_zero()",
   },
   {
     name: "kvm_dirty_ring_page",

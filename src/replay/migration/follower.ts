@@ -13,8 +13,8 @@ import type { Place } from "../../model/place.ts";
 import type { Round } from "../../model/result.ts";
 import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
 import type { IoctlEffect } from "../device-ioctls.ts";
+import { QemuVhosts } from "../qemu-vhosts.ts";
 import type { ReplayState } from "../replay-state.ts";
-import { StartedDevices } from "../unseen-devices.ts";
 import { RamMap } from "./ram-map.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
 import { readMigration } from "./verdicts.ts";
@@ -33,7 +33,7 @@ export class MigrationFollower {
   readonly ram: RamMap;
   readonly migrations: MigrationResult[] = [];
   /** Devices that QEMU hands to a vhost. */
-  readonly started = new StartedDevices();
+  readonly vhosts: QemuVhosts;
   /** Migrations that are counted and not listed. */
   more = 0;
   readonly #run: ReplayState;
@@ -51,6 +51,7 @@ export class MigrationFollower {
     this.#core = run.core;
     this.#onSync = onSync;
     this.ram = new RamMap(run.core, map);
+    this.vhosts = new QemuVhosts((dev, space, name) => run.handed(dev, space, name));
     this.timeline = new Timeline(run.core, run.plan.tolerance, {
       start: (_, ts) => this.#begin(ts),
       sync: (moment, sync) => this.#sync(moment, sync),
@@ -65,6 +66,10 @@ export class MigrationFollower {
       case EventKind.QLoad:
         this.#page(head, at, space);
         break;
+      case EventKind.QPostcopyLoad:
+        this.timeline.receives(head.pid, space);
+        this.#core.exports.onPostcopy(at);
+        break;
       case EventKind.QSlot:
       case EventKind.QRegion:
       case EventKind.QUserRegion:
@@ -73,17 +78,32 @@ export class MigrationFollower {
       case EventKind.QConfigWrite:
         this.#configWrite(head, at, space);
         break;
-      case EventKind.QDevStart: {
-        const args = new EventArguments(this.#core, at);
-        this.started.note(space, args.bits("dev"), args.text("name"), place);
+      case EventKind.QDevStart:
+      case EventKind.QDevStop:
+      case EventKind.QUserWrite:
+        this.#vhost(head, at, place, space);
         break;
-      }
       case EventKind.QStatus:
         this.#config(space).status(head.pid, new EventArguments(this.#core, at).bits("vdev"));
         break;
       default:
+        if (head.kind === EventKind.QGlobalDirty) {
+          const bits = new EventArguments(this.#core, at).bits("bitmask");
+          this.vhosts.tracking(space, bits !== 0n);
+        }
         await this.timeline.event(head, at, place, space);
     }
+  }
+
+  /** A device that QEMU hands to a vhost starts or stops, or a back end in user space gets a message. */
+  #vhost(head: RecordHead, at: number, place: Place, space: number): void {
+    const args = new EventArguments(this.#core, at);
+    const moment = { place, ns: head.ts.toString() };
+    if (head.kind === EventKind.QUserWrite) {
+      this.vhosts.message(space, args.number("req"), moment);
+    } else if (head.kind === EventKind.QDevStart) {
+      this.vhosts.start(space, args.bits("dev"), args.text("name"), moment);
+    } else this.vhosts.stop(space, args.bits("dev"), moment);
   }
 
   #config(space: number): PciConfig {
@@ -134,8 +154,20 @@ export class MigrationFollower {
 
   #begin(ts: bigint): void {
     this.#close();
+    const { stalePages, staleCauses } = this.#run.options;
+    this.#core.exports.keepEntries(stalePages === true || staleCauses === true);
     if (!this.#core.exports.startMigration(ts)) throw new OutOfMemory();
     this.#sentBefore = 0;
+  }
+
+  /**
+   * A round is about to end. From its first sync on, a migration of which only ioctls tell remains one:
+   * then no single writes are kept for the causes, and its rounds are taken as a whole.
+   */
+  roundEnds(): void {
+    const { current } = this.timeline;
+    if (this.#run.options.stalePages || current?.from !== "ioctl" || current.syncs === 0) return;
+    this.#core.exports.keepEntries(false);
   }
 
   /** QEMU fetches the dirty log. */

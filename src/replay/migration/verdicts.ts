@@ -80,7 +80,7 @@ export function readMigration(
   );
   rows.forEach(({ row }, i) => {
     const whatIf = isWhatIf(run, rows, i, read, sendTimes);
-    const about = { migration, sendTimes, whatIf };
+    const about = { migration, sendTimes, whatIf, zerosSeen: result.zeroResendsAtMost === 0 };
     result.verdicts.push(verdictOf(run, row, read[i]!, about));
   });
   return result;
@@ -99,8 +99,9 @@ function zeroResends(run: ReplayState, migration: Migration, sendTimes: SendTime
   if (sendTimes === "none" || sendTimes === "packets") return null;
   const { zeros } = run.plan;
   const data = exports.pagesSaved();
-  if (zeros && !zeros.incomplete && !zeros.lossy && zeros.data === data) {
-    if (!exports.destinationDiffers()) return 0;
+  if (zeros && !zeros.incomplete && !zeros.lossy) {
+    const all = zeros.data === data && zeros.unplaced === 0;
+    if (all && !exports.destinationDiffers()) return 0;
   }
   // Post-copy marks whole huge pages once more, COLO resets the counter at checkpoints.
   if (migration.postcopy || migration.states.some(({ state }) => state === "colo")) return null;
@@ -143,6 +144,10 @@ function isWhatIf(
   });
 }
 
+function sumPages(counts: RowVerdict["causes"]): number {
+  return counts.reduce((sum, { pages }) => sum + pages, 0);
+}
+
 function union(a: PageRun[], b: PageRun[]): PageRun[] {
   if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
   return PageRuns.from(a).union(PageRuns.from(b)).toArray();
@@ -168,6 +173,8 @@ interface Circumstances {
   migration: Migration;
   sendTimes: SendTimes;
   whatIf: boolean;
+  /** No page was sent again as zeros without being seen. */
+  zerosSeen: boolean;
 }
 
 /** The sets of the ladder: the core says what the order of writes and sends is. */
@@ -175,10 +182,15 @@ function verdictOf(
   run: ReplayState,
   row: Row,
   read: RowVerdict,
-  { migration, sendTimes, whatIf }: Circumstances,
+  { migration, sendTimes, whatIf, zerosSeen }: Circumstances,
 ): MigrationVerdict {
+  const asked = run.options.stalePages || run.options.staleCauses;
   const unfinished = migration.outcome === "unfinished";
-  const down = (verdict: StaleVerdict): StaleVerdict => (unfinished ? "possibly-stale" : verdict);
+  const down = (verdict: StaleVerdict): StaleVerdict => {
+    if (unfinished) return "possibly-stale";
+    // Any page may be one of those that were sent again as zeros.
+    return verdict === "stale" && !zerosSeen ? "likely-stale" : verdict;
+  };
   const sets: Record<StaleVerdict, PageRun[]> = {
     stale: [],
     "likely-stale": [],
@@ -201,6 +213,7 @@ function verdictOf(
     if (verdict === "likely-stale") {
       if (sendTimes === "none") doubts.push("no-send-times");
       else if (sendTimes === "packets") doubts.push("sends-unseen");
+      else if (!zerosSeen) doubts.push("zeros-unseen");
     } else if (verdict === "possibly-stale") {
       if (sendTimes === "none") doubts.push("no-send-times");
       if (unfinished) doubts.push("unfinished");
@@ -222,7 +235,7 @@ function verdictOf(
     loggedNotSent: read.pending,
     whatIf,
     pages,
-    pagesWithoutEvidence:
-      read.pagesWithoutEvidence + (run.options.stalePages ? countPages(unsent) : 0),
+    causes: read.causes,
+    pagesWithoutEvidence: asked ? countPages(open) - sumPages(read.causes) : 0,
   };
 }

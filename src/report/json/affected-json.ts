@@ -19,6 +19,7 @@ export function affectedJson(affected: Affected, machine: MachineResult) {
     ownDevices: rest.ownDevices,
     backEnd: rest.backEnd,
     measure: rest.measure,
+    givenUp: rest.givenUp,
     pages: rest.pages,
     possibly: rest.possibly,
     saved,

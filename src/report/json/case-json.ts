@@ -9,7 +9,7 @@ export function caseJson({ name, files }: Case) {
   };
 }
 
-/** `vhost-replay/cases/2`: a document of `report` for each. */
+/** `vhost-replay/cases/3`: a document of `report` for each. */
 export function casesJson<Report>(cases: readonly Report[]) {
-  return { schema: "vhost-replay/cases/2", cases };
+  return { schema: "vhost-replay/cases/3", cases };
 }

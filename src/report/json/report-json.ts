@@ -30,11 +30,11 @@ import { migrationJson } from "./stale-json.ts";
 
 const ANSWERS = { 0: "nothing-lost", 1: "pages-lost", 3: "none" } as const;
 
-/** `vhost-replay/report/3`; `opened`: the case that was asked about, where it was one. */
+/** `vhost-replay/report/4`; `opened`: the case that was asked about, where it was one. */
 export function reportJson(tool: Tool, answer: Report, opened: Case | null = null) {
   const { asked, result } = answer;
   return {
-    schema: "vhost-replay/report/3",
+    schema: "vhost-replay/report/4",
     tool: toolJson(tool),
     options: optionsJson(asked),
     case: opened && caseJson(opened),
@@ -62,7 +62,7 @@ function reportMachineJson(machine: MachineResult, affected: Affected) {
     devices: machine.devices.map(deviceJson),
     rounds: machine.rounds.map((round) => roundJson(round, names)),
     moreRounds: machine.moreRounds,
-    migrations: machine.migrations.map(migrationJson),
+    migrations: machine.migrations.map((one) => migrationJson(one, machine)),
     findings: machine.findings.map(findingJson),
     moreFindings: machine.moreFindings,
     limits: machine.limits.map(limitJson),

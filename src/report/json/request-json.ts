@@ -29,6 +29,7 @@ export function requestJsonLine(request: RequestRecord): string {
     ...(request.element === null ? {} : elementJson(request)),
     reads: request.reads.map(spanJson),
     writes: request.writes.map(spanJson),
+    written: request.written,
   })}\n`;
 }
 

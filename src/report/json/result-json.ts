@@ -81,6 +81,7 @@ export function deviceJson(device: DeviceSummary) {
   return {
     number: device.number,
     driver: device.driver,
+    backEnd: device.backEnd,
     dev: device.dev,
     vs: device.vs,
     features: device.features,
@@ -117,7 +118,7 @@ export function policyResultJson(policy: PolicyResult) {
     whatIf: policy.whatIf,
     logged: policy.logged,
     lost: policy.lost,
-    stale: policy.stale,
+    stillLost: policy.stillLost,
     lostRuns: policy.lostRuns.map(runJson),
     moreLostRuns: policy.moreLostRuns,
   };
@@ -135,7 +136,7 @@ export function roundJson(round: Round, names: readonly string[]) {
       lost: policy.lost,
       extra: policy.extra,
       newlyLost: policy.newlyLost,
-      stale: policy.stale,
+      stillLost: policy.stillLost,
     })),
     bitmapSync:
       round.bitmapSync === null

@@ -12,6 +12,7 @@ import type { MigrationResult, MigrationVerdict, StalePage } from "../../model/m
 import { countPages, eachPage } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { MachineResult, PageRun } from "../../model/result.ts";
+import { staleSentence } from "../text/migration-text.ts";
 import { hex } from "../text/number-text.ts";
 import { staleHeadline } from "../text/stale-text.ts";
 import { ownersJson } from "./owners-json.ts";
@@ -31,20 +32,25 @@ const REPORT_RUNS = 64;
 const ANSWERS = { 0: "none-stale", 1: "stale", 3: "none" } as const;
 
 /** `vhost-replay/stale/3`. */
-export function staleJson(tool: Tool, { asked, result, owners }: Answer) {
+export function staleJson(tool: Tool, { asked, result, owners, judged }: Answer) {
   return {
     schema: "vhost-replay/stale/3",
     tool: toolJson(tool),
     options: { ...optionsJson(asked), ran: asked.ran },
     inputs: result.inputs.map(inputJson),
-    answer: ANSWERS[statusOf({ result })],
-    machines: result.machines.map((machine) => staleMachineJson(machine, owners)),
+    judged,
+    answer: ANSWERS[statusOf({ result, judged })],
+    machines: result.machines.map((machine) => staleMachineJson(machine, owners, judged)),
     eventsReplayed: result.eventsReplayed,
   };
 }
 
 /** The lists beside `migration` are those of the first policy. */
-function staleMachineJson(machine: MachineResult, owners: VerdictOwners[] | null) {
+function staleMachineJson(
+  machine: MachineResult,
+  owners: VerdictOwners[] | null,
+  judged: string | null,
+) {
   const migration = mainMigration(machine);
   const policies = (migration?.verdicts ?? []).map((verdict, i) =>
     verdictJson(verdict, owners?.[i] ?? null),
@@ -52,7 +58,7 @@ function staleMachineJson(machine: MachineResult, owners: VerdictOwners[] | null
   const [first] = policies;
   return {
     ...machineJson(machine),
-    verdict: { answer: ANSWERS[machineStatus(machine)], sentence: staleHeadline(machine) },
+    verdict: { answer: ANSWERS[machineStatus(machine, judged)], sentence: staleHeadline(machine) },
     migration: migration === null ? null : timelineJson(migration),
     policy: first?.policy ?? null,
     stale: first?.stale ?? [],
@@ -132,8 +138,9 @@ function timelineJson(migration: MigrationResult) {
 }
 
 /** A migration in a report: its time line, and for each policy the counts and the first runs. */
-export function migrationJson(migration: MigrationResult) {
+export function migrationJson(migration: MigrationResult, machine: MachineResult) {
   return {
+    sentence: staleSentence(migration, machine),
     ...timelineJson(migration),
     verdicts: migration.verdicts.map((verdict) => ({
       policy: verdict.policy,

@@ -64,7 +64,9 @@ function answerSentence(affected: Affected, result: MachineResult): string {
       ? `Not affected: the devices are QEMU's own, no vhost kernel is involved (${policy}).`
       : `Unknown: the devices are QEMU's own, and ${noneOf(affected)} (${policy}) as far as this recording shows.`;
   }
-  if (answer === "affected") return `Affected: under ${who} ${amount(affected, certainty)}.`;
+  if (answer === "affected") {
+    return `Affected: under ${who} ${amount(affected, certainty)}.${noDamage(affected, result)}`;
+  }
   if (answer === "not-affected") {
     return affected.measure === "stale"
       ? `Not affected: under ${who} no page is stale at the destination.`
@@ -72,7 +74,20 @@ function answerSentence(affected: Affected, result: MachineResult): string {
   }
   if (policy !== null)
     return `Unknown: ${noneOf(affected)} under ${who} as far as this recording shows.`;
-  return whicheverRan(affected, result);
+  return `${whicheverRan(affected, result)}${noDamage(affected, result)}`;
+}
+
+/** Where every migration of the recording was given up: what is lost did no harm yet. */
+function noDamage({ givenUp, saved, unsaved }: Affected, machine: MachineResult): string {
+  if (givenUp === null || saved.length + unsaved.length === 0) return "";
+  const { migrations, askedMigration } = machine;
+  const several = askedMigration === undefined && migrations.length > 1;
+  const was = several ? "were" : "was";
+  const word = givenUp === "failed" ? "failed" : `${was} cancelled`;
+  const who = several ? `all ${migrations.length} migrations` : "the migration";
+  // LOG_ALL alone tells no more.
+  const told = migrations.some(({ from }) => from === "qemu") ? "" : " (the dirty log went off)";
+  return ` No damage so far: ${who} ${word}${told}, so no destination has old pages.`;
 }
 
 /** `Linux 6.1.0-50-amd64`; a policy's name as it is. */

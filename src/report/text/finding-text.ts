@@ -71,12 +71,16 @@ export function findingsText(
   const some = all.slice(0, shown);
   const rows = alignColumns(
     [
-      ["queue", "pages", "requests", "rounds", "first in", "ended by"],
+      ["queue", "losses", "requests", "rounds", "first in", "ended by"],
       ...some.map((finding) => row(result, finding)),
     ],
     "lrrrrl",
   );
-  const lines = [style.bold(`Lost by ${policyLabel(policy)}`), "", `  ${rows[0]}`];
+  const lines = [
+    `${style.bold(`Lost by ${policyLabel(policy)}`)}; a loss: one page in one round`,
+    "",
+    `  ${rows[0]}`,
+  ];
   some.forEach((finding, index) => {
     lines.push(`  ${rows[index + 1]}`, ...detail(finding));
   });

@@ -3,6 +3,8 @@
 import type { Identification, RankedPolicy } from "../../answers/identify.ts";
 import { type Answer, bestOf, statusOf } from "../../answers/identify-answer.ts";
 import type { ResidueCause } from "../../answers/residue.ts";
+import { VHOST_USER_DRIVERS } from "../../vhost/message.ts";
+import { POLICIES } from "../../vhost/policy.ts";
 import { causeText } from "./cause-text.ts";
 import { limitsText } from "./limits-text.ts";
 import { countOf, listOf } from "./number-text.ts";
@@ -14,6 +16,7 @@ export function identifySentence({ identification }: Pick<Answer, "identificatio
   const first = best[0];
   if (!first) return "Nothing compared: no observed image has its sync in the recording.";
   const others = best.slice(1).filter((row) => row.fits === first.fits);
+  if (others.length > 0 && isBackEnd(first)) return tieSentence(first, others);
   const also =
     others.length === 0 ? "" : `; so ${others.length === 1 ? "does" : "do"} ${namesOf(others)}`;
   const what = first.fits ? "" : " (a what-if: the recording is of another vhost)";
@@ -25,6 +28,29 @@ export function identifySentence({ identification }: Pick<Answer, "identificatio
     `No policy explains the observed log at every sync; ${first.policy}${what} comes ` +
     `closest, equal at ${first.syncsEqual} of ${first.syncs}${also}.`
   );
+}
+
+const isBackEnd = ({ policy }: RankedPolicy): boolean =>
+  POLICIES.find(({ name }) => name === policy)?.drivers?.some((driver) =>
+    VHOST_USER_DRIVERS.includes(driver),
+  ) === true;
+
+/** Back ends that log alike: a tie, unless the probes of the recording say whose it is. */
+function tieSentence(first: RankedPolicy, others: readonly RankedPolicy[]): string {
+  const [all, equal] = [first.syncs === first.syncsEqual, `${first.syncsEqual} of ${first.syncs}`];
+  const where = first.syncs === 1 ? "at the only sync" : `at all ${first.syncs} syncs`;
+  const does = (one: string, many: string, rows: readonly unknown[]): string =>
+    all
+      ? `explain${rows.length === 1 ? "s" : ""} the observed log ${where}`
+      : `${rows.length === 1 ? one : many} closest, equal at ${equal}`;
+  const none = all ? "" : "No policy explains the observed log at every sync; ";
+  if (first.named) {
+    const own = `${first.policy}, which the recording's probes name, ${does("comes", "come", [first])}`;
+    return `${none}${own}; by the log alone it is a tie with ${namesOf(others)}.`;
+  }
+  const rows = [first, ...others];
+  const tie = all ? "A tie" : "a tie";
+  return `${none}${tie}: ${namesOf(rows)} ${does("comes", "come", rows)}, and nothing in it tells them apart.`;
 }
 
 function namesOf(rows: readonly RankedPolicy[]): string {

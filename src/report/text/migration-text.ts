@@ -1,14 +1,20 @@
 /** Migrations for people: the sentence that a report begins with, the time line, the counts. */
 import { leavesOpen } from "../../answers/open.ts";
+import { givenUp, mainMigration } from "../../answers/stale.ts";
 import type { MigrationResult, MigrationVerdict } from "../../model/migration-result.ts";
 import { countPages } from "../../model/page-runs.ts";
+import { formatPlace } from "../../model/place.ts";
 import type { MachineResult } from "../../model/result.ts";
 import { countOf, numberText, seconds } from "./number-text.ts";
-import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
+import { alignColumns, printable, type TextStyle, wrapText } from "./text-layout.ts";
 
 /** Which pages are stale at the destination, in one sentence. */
 export function staleSentence(migration: MigrationResult, result: MachineResult): string {
-  if (migration.outcome === "cancelled" || migration.outcome === "failed") {
+  return `${sentenceOf(migration, result)}${othersText(result, migration)}`;
+}
+
+function sentenceOf(migration: MigrationResult, result: MachineResult): string {
+  if (givenUp(migration)) {
     const word = migration.outcome === "failed" ? "failed" : "was cancelled";
     return `The migration ${word}: the guest goes on at the source, and no page is stale.`;
   }
@@ -94,6 +100,52 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
     ),
     ...whatIfNote(migration, style),
   ];
+}
+
+/** All migrations of a recording, at most `shown`. */
+export function migrationsText(machine: MachineResult, style: TextStyle, shown: number): string[] {
+  const { migrations } = machine;
+  const main = mainMigration(machine);
+  // A single one is told by its time line, or by the rounds.
+  const quiet = main === null || main.from === "qemu" || !givenUp(main);
+  if (migrations.length < 2 && quiet) return [];
+  const rows = migrations
+    .slice(0, shown)
+    .map((one, i) => [
+      `${one === main && migrations.length > 1 ? ">" : ""}${i + 1}`,
+      one.outcome,
+      seconds(one.logOn.ns),
+      one.endNs === null ? "-" : seconds(one.endNs),
+      `${one.syncs}`,
+      one.sends.data > 0 ? `${one.sends.data}` : "-",
+      printable(formatPlace(one.logOn.place)),
+    ]);
+  const head = ["", "", "log on", "off", "syncs", "sent", ""];
+  const more = migrations.length - rows.length;
+  const from = migrations.every((one) => one.from === "ioctl") ? ", by LOG_ALL of vhost alone" : "";
+  return [
+    style.bold(
+      migrations.length === 1 ? `Migration${from}` : `${migrations.length} migrations${from}`,
+    ),
+    "",
+    ...alignColumns([head, ...rows], "rlrrrrl").map((line) => `  ${line}`),
+    ...(more > 0 ? [`  and ${more} more; report --all and --json list all`] : []),
+    ...(migrations.length > 1 ? ["  --migration N asks about one of them"] : []),
+  ];
+}
+
+/** What the others of a recording came to: a headline about one must not hide them. */
+function othersText(machine: MachineResult, main: MigrationResult): string {
+  const others = machine.migrations.filter((one) => one !== main);
+  if (others.length === 0) return "";
+  const counts = (["completed", "cancelled", "failed", "unfinished"] as const).flatMap(
+    (outcome) => {
+      const count = others.filter((one) => one.outcome === outcome).length;
+      return count > 0 ? [`${count} ${outcome}`] : [];
+    },
+  );
+  const number = machine.migrations.indexOf(main) + 1;
+  return ` This is migration ${number} of ${machine.migrations.length}; of the others: ${counts.join(", ")}.`;
 }
 
 /** A count beside `best`, which is known where that one is. */

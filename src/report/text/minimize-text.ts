@@ -14,6 +14,7 @@ export function minimizedText({ page, verdicts, events, from, replays, minimal }
 
 const WORDS: Record<Answer["verdicts"][number]["verdict"], string> = {
   stale: "stale",
+  "likely-stale": "likely stale",
   "possibly-stale": "possibly stale",
   lost: "left out of the dirty log",
   kept: "neither stale nor lost",

@@ -6,7 +6,7 @@ import { affectedSentence, affectedText } from "./affected-text.ts";
 import { findingsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
 import { machineLabel, machinesText } from "./machine-text.ts";
-import { migrationText, staleSentence } from "./migration-text.ts";
+import { migrationsText, migrationText, staleSentence } from "./migration-text.ts";
 import { countOf, numberText } from "./number-text.ts";
 import { alignColumns, type TextStyle, wrapText } from "./text-layout.ts";
 import { verdictSentence } from "./verdict.ts";
@@ -65,7 +65,8 @@ function reportSections(
   return [
     migration === null ? [] : wrapBold(staleSentence(migration, machine), style),
     migration === null ? [] : migrationText(migration, style),
-    [style.bold(verdictSentence(machine))],
+    migrationsText(machine, style, shown),
+    wrapBold(verdictSentence(machine), style),
     // Numbers without a verdict would be read as one.
     machine.verdict ? policyTable(machine) : [],
     ...facts,
@@ -85,15 +86,15 @@ function policyTable(result: MachineResult): string[] {
     policy.alias ?? "",
     numberText(policy.logged),
     numberText(policy.lost),
-    numberText(policy.stale),
+    numberText(policy.stillLost),
   ]);
   const written = `${countOf(result.written ?? 0, "page")} written in ${countOf(result.rounds.length + result.moreRounds, "round")}`;
   return [
-    ...alignColumns([["policy", "", "logged", "lost", "stale"], ...rows], "llrrr"),
+    ...alignColumns([["policy", "", "logged", "lost", "still lost"], ...rows], "llrrr"),
     "",
     ...wrapText(
       `Pages of 4 KiB, each counted once; ${written}. lost: written and not logged in some round; ` +
-        "stale: still so at the end.",
+        "still lost: and not logged since.",
       "",
       "",
     ),

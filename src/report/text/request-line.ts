@@ -9,7 +9,7 @@ import { printable } from "./text-layout.ts";
 /** Headings of `requestText`. */
 export const REQUEST_HEADING =
   "serial        popped          used  dev queue   head  state         capture  " +
-  "reads    bytes  writes    bytes  place\n";
+  "reads    bytes  writes    bytes  written  place\n";
 
 /** One request in aligned columns, ending in a line feed; `-` stands for what was not seen. */
 export function requestText(request: RequestRecord): string {
@@ -28,6 +28,7 @@ export function requestText(request: RequestRecord): string {
     `${bytesOf(request.reads)}`.padStart(7),
     `${request.writes.length}`.padStart(6),
     `${bytesOf(request.writes)}`.padStart(7),
+    `${request.written ?? "-"}`.padStart(7),
     place === undefined ? "-" : printable(formatPlace(place)),
   ];
   const scsi = [

@@ -53,11 +53,11 @@ function names(group: readonly PolicyResult[]): string {
 }
 
 function firstClause(group: PolicyResult[], driver: string, certainty: Certainty): string {
-  const { alias, lost } = group[0]!;
+  const { alias, lost, title } = group[0]!;
   const who =
     alias === null
       ? ownWords(group, driver)
-      : `${alias.charAt(0).toUpperCase()}${alias.slice(1)} ${driver} (${names(group)})`;
+      : `${aliasText(alias, title)} ${driver} (${names(group)})`;
   if (lost === null) return `${who} would have left a number of guest pages that is not known`;
   if (lost > 0) {
     const pages = `${certaintyPrefix(certainty)}${countOf(lost, "guest page")}`;
@@ -73,6 +73,13 @@ function ownWords(group: readonly PolicyResult[], driver: string): string {
   return group[0]!.whatIf
     ? `${names(group)}, in place of this ${driver} (what-if),`
     : `The ${driver} of ${names(group)}`;
+}
+
+/** An alias at the beginning of a sentence: spelled as in the title (`SPDK`), otherwise with a capital. */
+function aliasText(alias: string, title: string): string {
+  const at = title.toLowerCase().indexOf(alias);
+  if (at >= 0) return title.slice(at, at + alias.length);
+  return `${alias.charAt(0).toUpperCase()}${alias.slice(1)}`;
 }
 
 function laterClause(group: PolicyResult[], certainty: Certainty): string {

@@ -38,11 +38,11 @@ export function policyMatrix(store: Store, state: State): TemplateResult {
         <thead><tr><th>policy</th><th>pages logged</th><th>left out</th><th>left out at the end</th>
           ${migrated ? html`<th>stale</th><th>possibly</th><th>healed</th>` : ""}<th class="words">what it is</th></tr></thead>
         <tbody>${policies.map(
-          ({ name, alias, title, logged, lost, stale, verdict }, i) => html`
+          ({ name, alias, title, logged, lost, stillLost, verdict }, i) => html`
             <tr class=${i === state.policy ? "chosen" : ""}>
               <th scope="row"><button type="button" aria-pressed=${i === state.policy}
                 @click=${() => store.choose({ policy: i })}>${alias ? `${name} (${alias})` : name}</button></th>
-              <td>${count(logged)}</td><td>${count(lost)}</td><td>${count(stale)}</td>
+              <td>${count(logged)}</td><td>${count(lost)}</td><td>${count(stillLost)}</td>
               ${
                 migrated
                   ? html`<td class=${(verdict?.best ?? 0) > 0 ? "red" : ""}>${verdict ? count(verdict.best) : ""}</td>

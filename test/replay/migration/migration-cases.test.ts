@@ -144,7 +144,7 @@ test("C86 a vCPU's write, a sync, a send, then the unlogged write: stale", async
       .save(PAGE)
       .flush()
       .cpuDirtied(PAGE)
-      .bitmapSync()
+      .bitmapSync(1)
       .save(PAGE)
       .flush()
       .writePages(PAGE)
@@ -216,7 +216,7 @@ test("C90 logged before the write, a sync and a send between: likely stale, for 
     (g) => {
       g.popPages(1, PAGE);
       g.start().bitmapSync().save(PAGE).flush();
-      g.writePages(PAGE).bitmapSync().save(PAGE).flush();
+      g.writePages(PAGE).bitmapSync(1).save(PAGE).flush();
       g.used(2, 1);
       g.switchover().end();
     },

@@ -63,7 +63,10 @@ describe("post-copy", () => {
     const { migrations } = await replayMigration(guest);
     expect(migrations[0]).toMatchObject({ outcome: "completed" });
     expect(migrations[0]!.postcopyNs).not.toBeNull();
-    expect(verdictOf(migrations[0]!, "linux-6.1")).toMatchObject({ stale: [A], possible: [] });
+    // Zeros of post-copy are unseen at the source.
+    expect(verdictOf(migrations[0]!, "linux-6.1")).toMatchObject({
+      ...{ stale: [], likely: [A], possible: [] },
+    });
   });
 });
 
@@ -81,6 +84,18 @@ describe("the kernel's probes alone", () => {
     // A was written before the second sync: perhaps before its first send.
     expect(verdict.verdict).toMatchObject({ best: 0, likely: 2, worst: 3 });
     expect(verdictOf(migrations[0]!, "linux-6.16")).toMatchObject({ stale: [], possible: [] });
+  });
+
+  test("counted by cause only, its rounds are taken whole from the first sync on", async () => {
+    const g = guest().logOn().writePages(A).sync(0).writePages(B).sync(1).writePages(C);
+    const { migrations } = await replayAll([memorySource("case", g.sync(2).ndjson())], {
+      policies: [{ policy: findPolicy("linux-6.1"), alias: null }],
+      staleCauses: true,
+    });
+    const [verdict] = migrations[0]!.verdicts;
+    expect(verdict).toMatchObject({ worst: 3, pages: [] });
+    expect(verdict!.causes).toEqual([{ cause: "io-logged", pages: 1 }]);
+    expect(verdict!.pagesWithoutEvidence).toBe(2);
   });
 
   test("no sync is known: all of it may be in the first pass", async () => {
@@ -165,12 +180,14 @@ describe("a policy that did not run", () => {
 });
 
 describe("events that are lost", () => {
-  test("what was stale before the gap is possibly so, what is written after it is certain", async () => {
+  test("what was stale before the gap is possibly so, what is written after it likely", async () => {
     const g = lossOf(new MigrationGuest(), A).save(B).flush().gap(5) as MigrationGuest;
     g.bitmapSync().writePages(B).switchover().end();
     const { migrations } = await replayMigration(g);
-    const { stale, possible, verdict } = verdictOf(migrations[0]!, "linux-6.1");
-    expect([stale, possible]).toEqual([[B], [A]]);
+    const { stale, likely, possible, verdict } = verdictOf(migrations[0]!, "linux-6.1");
+    // How many pages were sent again as zeros is not known where events are lost.
+    expect([stale, likely, possible]).toEqual([[], [B], [A]]);
     expect(verdict.pages.find(({ gfn }) => gfn === A)!.doubts).toEqual(["events-lost"]);
+    expect(verdict.pages.find(({ gfn }) => gfn === B)!.doubts).toEqual(["zeros-unseen"]);
   });
 });

@@ -13,6 +13,7 @@ import { simpletrace } from "../../support/make-simpletrace.ts";
 import { memorySource, recordingOf, replayOne } from "../../support/memory-source.ts";
 import { type Verdict, verdictOf } from "../../support/migration-guest.ts";
 import {
+  asFarAsSeen,
   lastZero,
   migrations,
   type Op,
@@ -121,7 +122,7 @@ describe("the clock", () => {
       { numRuns: RUNS },
     );
     expect(changed).toBeGreaterThan(RUNS / 10);
-  }, 240_000);
+  });
 });
 
 describe("page sends of the source", () => {
@@ -138,13 +139,13 @@ describe("page sends of the source", () => {
         for (const { name } of POLICIES) {
           expect(verdictOf(unknown, name).stale).toEqual([]);
           onlyPossibleChanged(verdictOf(known, name), verdictOf(unknown, name));
-          stale += verdictOf(known, name).stale.length;
+          stale += ordered(verdictOf(known, name)).length;
         }
       }),
       { numRuns: RUNS },
     );
     expect(stale).toBeGreaterThan(RUNS / 25);
-  }, 120_000);
+  });
 });
 
 describe("the destination", () => {
@@ -231,7 +232,7 @@ describe("the destination", () => {
               [unknown!, false],
               [known!, true],
             ] as const) {
-              const oracle = oracleVerdict(ops, logs, shown);
+              const oracle = asFarAsSeen(shown ? both : alone, oracleVerdict(ops, logs, shown));
               const { stale, likely, possible, healed } = verdict;
               expect({ stale, likely, possible, healed }).toEqual(oracle);
             }
@@ -243,7 +244,7 @@ describe("the destination", () => {
     expect(left).toBeGreaterThan(RUNS / 50);
     // The number is reached: one less would be wrong.
     expect(least).toBe(0);
-  }, 240_000);
+  });
 });
 
 describe("a policy that logs more", () => {
@@ -278,5 +279,5 @@ describe("a policy that logs more", () => {
       { numRuns: RUNS },
     );
     expect(healed).toBeGreaterThan(RUNS / 5);
-  }, 120_000);
+  });
 });
