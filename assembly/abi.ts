@@ -91,6 +91,8 @@ export enum EventKind {
   QPostcopyLoad,
   /** postcopy_place_page() and postcopy_place_page_zero(): the host page of those is whole. */
   QPlaced,
+  /** save_xbzrle_page_skipping() and the like: pages go as what changed of them. The first goes to the host. */
+  QXbzrle,
   /** kvm_dirty_ring_page(): a page that a vCPU wrote. */
   QDirtied,
   /** The end of ram_save_iterate(): QEMUFile is flushed. */
@@ -123,6 +125,17 @@ export enum EventKind {
   QUserRegion,
   QDevStart,
   QDevStop,
+  /** Events that tell how a migration goes: src/replay/migration/kinds.ts. */
+  QThrottle,
+  QDirtyLimit,
+  QPreempt,
+  QChannel,
+  QFile,
+  QCpr,
+  QTracking,
+  QCommand,
+  /** ram_load_complete(): a destination has loaded a section of RAM. */
+  QLoaded,
   /** A message to a back end in user space. */
   QUserWrite,
 }

@@ -199,7 +199,13 @@ class FtraceText implements Feed {
     const plan = exports.lineEvent(stream);
     const named = this.#names.find((entry) => entry.plan === plan);
     const event = parseEvent(line);
-    if (!named || !event) throw new Error("bug: a line of a known name without one");
+    if (!named) throw new Error("bug: a line of a known name without one");
+    if (!event) {
+      const where = { file: this.#file, at: atLine(number) };
+      const expected = `a blank before and behind the name of ${named.name}`;
+      this.#lose(stream, new RecordingError(where, expected, quoteFound(line.trim(), 120)));
+      return false;
+    }
     if (problem === Problem.Shape) return this.#judgeShape(stream, named, event);
     const own = event.classify();
     if (own && own.kind !== named.probe?.kind && exports.eventCount(plan) === 0) {

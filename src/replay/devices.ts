@@ -96,7 +96,7 @@ export class Devices {
         handed: false,
         features: null,
       },
-      ...{ memory: [], logPages: null, logging: [] },
+      ...{ memory: [], logPages: null, opened: null, logging: [] },
     };
     this.all.push(device);
     return device;
@@ -385,6 +385,9 @@ export class Devices {
         this.#ioctls.change(pending, `${pending.name} failed with ${ret}`);
       }
       return null;
+    }
+    if (pending.name === "SET_OWNER" && pending.device) {
+      pending.device.opened ??= { by: head.pid, ns: pending.ns };
     }
     if (pending.name === "SET_OWNER" && this.#core.exports.processOf(head.pid) <= 0) {
       // Its worker is called vhost-PID after this thread.

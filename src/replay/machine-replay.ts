@@ -6,7 +6,7 @@ import { isEmpty, readRound } from "../core/round.ts";
 import type { Row } from "../core/rows.ts";
 import type { OpenInput } from "../formats/open-inputs.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
-import type { BlockRange } from "../memory/block-range.ts";
+import type { Recording } from "../join/recording.ts";
 import type { Place } from "../model/place.ts";
 import type {
   GapSummary,
@@ -74,13 +74,20 @@ export class MachineReplay implements ReplayState {
   /** By row: pages that were left out and logged, when the recording ended without a sync. */
   #covered: number[] = [];
 
-  constructor(index: number, shared: Shared, map: readonly BlockRange[]) {
+  constructor(
+    index: number,
+    shared: Shared,
+    { memoryMap, migrationSettings }: Pick<Recording, "memoryMap" | "migrationSettings">,
+  ) {
     this.#index = index;
     this.number = index + 1;
     this.shared = shared;
     this.#caveats = new RoundCaveats(shared.core, shared.inputs);
-    this.follower = new MigrationFollower(this, map, (moment, told) =>
-      this.sync({ name: "bitmap sync", ...moment }, BigInt(moment.ns), told),
+    this.follower = new MigrationFollower(
+      this,
+      memoryMap ?? [],
+      (moment, told) => this.sync({ name: "bitmap sync", ...moment }, BigInt(moment.ns), told),
+      migrationSettings?.copy(),
     );
   }
 

@@ -78,7 +78,7 @@ export class Replay implements Shared {
     this.#recording = recording;
     this.#marker = recording.syncMarker ?? DEFAULT_SYNC_MARKER;
     this.#told = new Observers(this);
-    this.machines.push(new MachineReplay(0, this, recording.memoryMap ?? []));
+    this.machines.push(new MachineReplay(0, this, recording));
   }
 
   /** Place of a record of a stream in the user's file. */
@@ -223,7 +223,7 @@ export class Replay implements Shared {
 
   /** One more machine: the syncs before its first event ended rounds of it, in which nothing happened. */
   async #addMachine(): Promise<void> {
-    const machine = new MachineReplay(this.machines.length, this, this.#recording.memoryMap ?? []);
+    const machine = new MachineReplay(this.machines.length, this, this.#recording);
     this.machines.push(machine);
     for (const one of this.#common) {
       if ("text" in one) await this.#markerSync(machine, one);

@@ -63,7 +63,14 @@ async function outcome(
   }
 }
 
-const messageOf = async (bytes: Uint8Array): Promise<string> => String(await outcome(bytes));
+/** Why it is refused, or why its index is not read as a whole. */
+async function messageOf(bytes: Uint8Array): Promise<string> {
+  const found = await outcome(bytes);
+  if (typeof found !== "number") return String(found);
+  const random = memorySource("t.dat", bytes).random!();
+  const dat = await openTraceDat({ name: "t.dat", stream: null, random }, portableCodecs);
+  return `${found} bytes: ${dat.broken?.message}`;
+}
 
 describe.each(VARIANTS)("%s", (_, spec) => {
   const bytes = makeTraceDat(spec);
@@ -93,7 +100,7 @@ describe.each(VARIANTS)("%s", (_, spec) => {
   });
 });
 
-describe("is refused with its reason:", () => {
+describe("is refused with its reason, or read without its index:", () => {
   const withCpu = (cpu: { offset?: bigint; size?: bigint }, version: 6 | 7 = 7) =>
     makeTraceDat({
       ...SMALL,

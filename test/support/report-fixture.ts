@@ -198,6 +198,7 @@ export function migrationOf(
   return {
     from: "qemu",
     outcome: "completed",
+    kinds: [],
     logOn: { ns: "29000000000", place: at(15) },
     firstSyncNs: "29000000000",
     stoppedNs: "31200000000",
