@@ -85,3 +85,14 @@ export function fillStream(
   const got = bytes.read(core.bytes.subarray(at, at + room));
   return typeof got === "number" ? filled(got) : got.then(filled);
 }
+
+/** CPUs of the lines that the core has read. */
+export function cpusSeen(core: Core): number[] {
+  const at = core.exports.cpuSetPtr();
+  const bytes = core.bytes;
+  const cpus: number[] = [];
+  for (let cpu = 0; cpu < 4096; cpu++) {
+    if (bytes[at + (cpu >> 3)]! & (1 << (cpu & 7))) cpus.push(cpu);
+  }
+  return cpus;
+}

@@ -27,7 +27,7 @@ import type { GapSummary } from "../model/result.ts";
 import { lastWord } from "../model/text-ends.ts";
 import { dialectOf } from "./dialects.ts";
 import { type EventLine, namesPattern, parseEvent, probeNamed } from "./event-line.ts";
-import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import { cpusSeen, type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import type { Format } from "./format.ts";
 import { FTRACE_DIALECTS } from "./ftrace-dialects.ts";
 import { isHeader, lossOf, NO_CPU, unreadableAs } from "./other-line.ts";
@@ -347,7 +347,7 @@ class FtraceText implements Feed {
     return {
       format: this.#form,
       clock: null,
-      cpus: this.#cpus(),
+      cpus: cpusSeen(this.#core),
       events: [
         ...this.#names.flatMap((entry) => this.#counts(entry, qemu)),
         ...this.#qemu.counts(),
@@ -380,16 +380,6 @@ class FtraceText implements Feed {
     const kind = probe?.name ?? (isMarker(name) ? "marker" : null);
     const own = { name, kind, count: kind === null ? count + other : count };
     return kind === null || other === 0 ? [own] : [own, { name, kind: null, count: other }];
-  }
-
-  #cpus(): number[] {
-    const at = this.#core.exports.cpuSetPtr();
-    const bytes = this.#core.bytes;
-    const cpus: number[] = [];
-    for (let cpu = 0; cpu < 4096; cpu++) {
-      if (bytes[at + (cpu >> 3)]! & (1 << (cpu & 7))) cpus.push(cpu);
-    }
-    return cpus;
   }
 
   mute(names: ReadonlySet<string>): void {
