@@ -45,8 +45,3 @@ export const EVENT_KEYS: { readonly [Kind in NormalisedEvent["event"]]: readonly
   ],
   qemu: ["name", "args"],
 };
-
-/** The keys an event is printed with, `place` last; the order is part of the contract. */
-export function eventKeys(event: NormalisedEvent["event"]): readonly string[] {
-  return [...COMMON_KEYS, ...THREAD_KEYS, ...EVENT_KEYS[event], "place"];
-}
