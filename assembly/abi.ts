@@ -91,6 +91,8 @@ export enum EventKind {
   QPostcopyLoad,
   /** postcopy_place_page() and postcopy_place_page_zero(): the host page of those is whole. */
   QPlaced,
+  /** save_xbzrle_page_skipping() and the like: pages go as what changed of them. The first goes to the host. */
+  QXbzrle,
   /** kvm_dirty_ring_page(): a page that a vCPU wrote. */
   QDirtied,
   /** The end of ram_save_iterate(): QEMUFile is flushed. */
@@ -123,6 +125,17 @@ export enum EventKind {
   QUserRegion,
   QDevStart,
   QDevStop,
+  /** Events that tell how a migration goes: src/replay/migration/kinds.ts. */
+  QThrottle,
+  QDirtyLimit,
+  QPreempt,
+  QChannel,
+  QFile,
+  QCpr,
+  QTracking,
+  QCommand,
+  /** ram_load_complete(): a destination has loaded a section of RAM. */
+  QLoaded,
   /** A message to a back end in user space. */
   QUserWrite,
 }
@@ -461,7 +474,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 344;
+export const QUEUE_SIZE = 360;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -530,6 +543,13 @@ export const QUEUE_BAD_RING = 320;
 export const QUEUE_MACHINE = 324;
 export const QUEUE_DEVICE = 328;
 export const QUEUE_DEVICE_NEXT = 332;
+/**
+ * i32: last_avail_idx as it was told last, -1 before; u32: chains that it shows to be taken and of which
+ * no pop was seen; u32: QUEUE_POPPED when it was told.
+ */
+export const QUEUE_AVAIL = 344;
+export const QUEUE_LOST_POPS = 348;
+export const QUEUE_AVAIL_POPPED = 352;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {

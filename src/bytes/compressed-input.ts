@@ -34,6 +34,8 @@ export class CompressedInput {
   #end = 0;
   /** Of the first byte that was not taken. */
   offset = 0;
+  /** Where `seek` went last: what begins there was damaged. */
+  #sought = 0;
 
   constructor(name: string, format: string, stream: ByteStream) {
     this.name = name;
@@ -70,11 +72,15 @@ export class CompressedInput {
     this.offset -= bytes.length;
   }
 
-  /** Goes on to where `begins` says so, of `length` bytes; false, at the end: nowhere. */
+  /**
+   * Goes on to where `begins` says so, of `length` bytes, but to no place twice; false, at the end: nowhere.
+   */
   async seek(length: number, begins: Begins): Promise<boolean> {
     do {
       for (; this.#end - this.#at >= length; this.#at++, this.offset++) {
-        if (begins(this.#chunk, this.#at)) return true;
+        if (this.offset <= this.#sought || !begins(this.#chunk, this.#at)) continue;
+        this.#sought = this.offset;
+        return true;
       }
     } while (await this.#more());
     this.offset += this.#end - this.#at;

@@ -7,12 +7,14 @@
 import type { EventKind } from "../../assembly/abi.ts";
 import { type QemuEvent, qemuEventRow } from "./event-row.ts";
 import { DEVICE_EVENTS } from "./events/device-events.ts";
+import { KIND_EVENTS } from "./events/kind-events.ts";
 import { MEMORY_EVENTS } from "./events/memory-events.ts";
 import { MIGRATION_EVENTS } from "./events/migration-events.ts";
 
 export const QEMU_EVENTS: readonly QemuEvent[] = [
   ...DEVICE_EVENTS,
   ...MIGRATION_EVENTS,
+  ...KIND_EVENTS,
   ...MEMORY_EVENTS,
 ].map(qemuEventRow);
 

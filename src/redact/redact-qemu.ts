@@ -100,6 +100,12 @@ export class QemuRedactor {
         return hex(bits() & 0xfffn);
       case "region":
         return COMMON_CONFIG;
+      case "channel":
+        return map.words.channel(text);
+      case "mode":
+        return map.words.mode(text);
+      case "command":
+        return map.words.command(text);
     }
   }
 

@@ -27,6 +27,8 @@ export interface Device {
   memory: MemoryRegion[];
   /** Pages that the log has room for, where a message says it. */
   logPages: number | null;
+  /** VHOST_SET_OWNER was recorded: which thread opened it then, ns. */
+  opened: { by: number; ns: string } | null;
   logging: LoggingChange[];
 }
 

@@ -189,7 +189,7 @@ test("the set really saves its pages and no smaller one does, on random streams"
     }),
     { numRuns: 100 },
   );
-}, 60_000);
+});
 
 test("eight rows stand for all choices of patches", () => {
   expect(patchRows().map((row) => row.patches.join())).toEqual([

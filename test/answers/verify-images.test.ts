@@ -1,5 +1,4 @@
 /** Memory images against the stale verdict: sets, statuses, text, JSON and its schema. */
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -221,14 +220,16 @@ describe("verify --source-dump A --destination-dump B", () => {
   });
 });
 
-const RUN = join(import.meta.dirname, "../../../shared/recordings/migration/6.1");
-test.runIf(existsSync(RUN))("a real migration: its differing pages as the verdict", async () => {
-  const listed = (await readFile(join(RUN, "differ.txt"), "utf8")).match(/^0x\w+/gm)!.map(Number);
+test("a real migration: its differing pages as the verdict", async () => {
+  const root = join(import.meta.dirname, "../..");
+  const images = join(root, "test/fixtures/migration");
+  const differ = join(root, "traces/migration/6.1/differ.txt");
+  const listed = (await readFile(differ, "utf8")).match(/^0x\w+/gm)!.map(Number);
   const io = fakeIo();
   const args = {
     ...{ recordings: [import.meta.filename], policy: ["linux-6.1", "linux-6.16"] },
-    sourceDump: join(RUN, "ram-src.bin.gz"),
-    destinationDump: join(RUN, "ram-dst.bin.gz"),
+    sourceDump: join(images, "6.1-ram-src.bin.gz"),
+    destinationDump: join(images, "6.1-ram-dst.bin.gz"),
     json: true,
   };
   const api = apiOf([

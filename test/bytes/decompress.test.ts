@@ -122,6 +122,17 @@ describe.each(FORMATS)("%s", (format, bytes) => {
     }
   });
 
+  test("of which only the beginning is there, also twice, comes to an end", async () => {
+    for (let length = 6; length < Math.min(40, bytes.length); length++) {
+      const cut = bytes.subarray(0, length);
+      for (const file of [cut, Buffer.concat([cut, cut])]) {
+        const outcome = await linesOf(memorySource("file", file)).catch((error) => error);
+        if (outcome instanceof Error) expect(outcome, `${length}`).toBeInstanceOf(RecordingError);
+        else expect(outcome.damage, `${length}`).not.toEqual([]);
+      }
+    }
+  });
+
   test("with damage in the first of several is read from the next one on", async () => {
     const first = Buffer.from(bytes);
     first.fill(0xff, 30, 40);

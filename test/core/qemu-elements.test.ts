@@ -428,7 +428,7 @@ describe("random streams", () => {
       }),
       { numRuns: RUNS },
     );
-  }, 120_000);
+  });
 
   test("one thread: log, ISO log, simpletrace and ftrace are the same", async () => {
     await fc.assert(
@@ -447,5 +447,5 @@ describe("random streams", () => {
       }),
       { numRuns: Math.ceil(RUNS / 3) },
     );
-  }, 120_000);
+  });
 });

@@ -175,6 +175,16 @@ test("a compressed file that is damaged is read up to there, and what follows is
   expect(limits.map(({ code }) => code)).toContain("events-lost");
 });
 
+test("an event of ours whose time and name are glued together is a loss, whether or not it reads well", async () => {
+  const glued = (line: string) =>
+    line.replace(/(\d: )(\w+: )/, (_, time, name) => time.trim() + name);
+  for (const broken of ["idx=x", "iotlb="]) {
+    const line = glued(LINES[at("used")]!).replace(/idx=\d+/, broken);
+    const { limits } = await read(inserted(line, at("used") + 1));
+    expect(limits.map(({ code }) => code)).toContain("events-unread");
+  }
+});
+
 describe("damage in one of several members or frames of a compressed file", () => {
   const text = (lines: readonly string[]) => Buffer.from(`${lines.join("\n")}\n`, "latin1");
   const third = Math.floor(LINES.length / 3);

@@ -63,7 +63,14 @@ async function outcome(
   }
 }
 
-const messageOf = async (bytes: Uint8Array): Promise<string> => String(await outcome(bytes));
+/** Why it is refused, or why its index is not read as a whole. */
+async function messageOf(bytes: Uint8Array): Promise<string> {
+  const found = await outcome(bytes);
+  if (typeof found !== "number") return String(found);
+  const random = memorySource("t.dat", bytes).random!();
+  const dat = await openTraceDat({ name: "t.dat", stream: null, random }, portableCodecs);
+  return `${found} bytes: ${dat.broken?.message}`;
+}
 
 describe.each(VARIANTS)("%s", (_, spec) => {
   const bytes = makeTraceDat(spec);
@@ -80,7 +87,7 @@ describe.each(VARIANTS)("%s", (_, spec) => {
       const streamed = await outcome(bytes.subarray(0, end), true);
       expect(streamed).toBeInstanceOf(Error);
     }
-  }, 60_000);
+  });
 
   test("with each byte set to 0, 255 and a bit away", async () => {
     for (let at = 0; at < bytes.length; at += at < 64 ? 1 : 3) {
@@ -90,10 +97,10 @@ describe.each(VARIANTS)("%s", (_, spec) => {
         await outcome(damaged);
       }
     }
-  }, 60_000);
+  });
 });
 
-describe("is refused with its reason:", () => {
+describe("is refused with its reason, or read without its index:", () => {
   const withCpu = (cpu: { offset?: bigint; size?: bigint }, version: 6 | 7 = 7) =>
     makeTraceDat({
       ...SMALL,

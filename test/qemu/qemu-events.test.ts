@@ -1,5 +1,5 @@
 /** The table of QEMU's events against the lists that QEMU 7.2, 10.0 and 11.1 install. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { EVENT_SLOTS, EventKind } from "../../assembly/abi.ts";
@@ -19,25 +19,37 @@ import {
 import type { NormalisedEvent } from "../../src/model/event.ts";
 import { QEMU_EVENTS, QEMU_UNUSED, qemuEventOfKind, slotOf } from "../../src/qemu/events.ts";
 import { piecesOf } from "../../src/qemu/pattern.ts";
-import { readTraceEvents } from "../../src/qemu/trace-events.ts";
 import { dump } from "../../src/replay/replay.ts";
 import { eventTable } from "../support/event-table.ts";
 import { memorySource, recordingOf } from "../support/memory-source.ts";
 
-const FOLDER = join(import.meta.dirname, "../../../shared/recordings/qemu/events");
 const VERSIONS = ["7.2", "10.0", "11.1"] as const;
+/** In no excerpt; read from the whole list that QEMU 10.0 installs, and met in logs of it. */
+const NOT_LISTED: ReadonlySet<string> = new Set([
+  "cpr_state_save",
+  "qmp_enter_migrate_set_capabilities",
+  "qmp_enter_migrate_set_parameters",
+]);
 
-/** `name(arguments) "format"`, macros such as PRIx64 written out as conversions. */
-function formatsOf(text: string): Map<string, string> {
-  const formats = new Map<string, string>();
-  for (const line of text.split("\n")) {
-    const match = /^(?:vcpu |disable )*(\w+)\s*\([^)]*\)\s*(.*)$/.exec(line.trim());
-    if (!match) continue;
-    // Adjacent literals and macros are one string: "a 0x%" PRIx64 " b".
-    const pieces = [...match[2]!.matchAll(/"((?:[^"\\]|\\.)*)"|PRI([xuid])\d+/g)];
-    formats.set(match[1]!, pieces.map(([, literal, macro]) => literal ?? macro).join(""));
-  }
-  return formats;
+interface Listed {
+  args: { name: string; type: string }[];
+  /** As printf has it, lengths left out; empty for events that nothing reads. */
+  format: string;
+}
+
+/** What a version's list of events says, by name (test/fixtures/qemu/README.md). */
+function eventsOf(version: string): Map<string, Listed> {
+  const text = readFileSync(join(import.meta.dirname, "../fixtures/qemu/events.tsv"), "utf8");
+  const rows = text.split("\n").map((line) => line.split("\t"));
+  return new Map(
+    rows
+      .filter(([first]) => first === version)
+      .map(([, name = "", list = "", format = ""]) => {
+        const words = list === "" ? [] : list.split(" ");
+        const args = words.map((word) => ({ name: word.slice(0, -2), type: word.slice(-1) }));
+        return [name, { args, format }];
+      }),
+  );
 }
 
 /** Our notation as printf's, to compare. */
@@ -45,12 +57,6 @@ const asPrintf = (format: string): string =>
   piecesOf(format)
     .map(({ text, conversion }) => text + (conversion === null ? "" : `%${conversion}`))
     .join("");
-/** printf's conversions as the five that are told apart. */
-const normal = (format: string): string =>
-  format
-    .replace(/%(?:l|ll|z|h|hh)?([xudi])/g, (_, c: string) => `%${c === "i" ? "d" : c}`)
-    .replace(/%zu/g, "%u");
-
 describe("the table", () => {
   test("has every column in every row", () => {
     for (const event of QEMU_EVENTS) {
@@ -144,36 +150,29 @@ describe.each(QEMU_EVENTS)("$name", (event) => {
   });
 });
 
-describe.skipIf(!existsSync(FOLDER)).each(VERSIONS)("QEMU %s", (version) => {
-  const text = existsSync(FOLDER)
-    ? readFileSync(join(FOLDER, `relevant-${version}.txt`), "utf8")
-    : "a(void)";
-  const events = readTraceEvents(text, version);
-  const formats = formatsOf(text);
+describe.each(VERSIONS)("QEMU %s", (version) => {
+  const events = eventsOf(version);
 
   test("names of arguments, their types and the formats are those of the list", () => {
     let checked = 0;
     for (const event of QEMU_EVENTS) {
+      if (NOT_LISTED.has(event.name)) continue;
       const listed = events.get(event.name);
       const here = event.formats.some(({ versions }) => versions.includes(version));
       expect(here, `${event.name} is an event of QEMU ${version}`).toBe(listed !== undefined);
       if (!listed) continue;
       checked++;
+      const { args } = listed;
       const own = event.formats.map(({ text }) => piecesOf(text).filter((p) => p.name !== null));
-      const fitting = own.filter((pieces) => pieces.length === listed.length);
-      expect(fitting.length, `${event.name}: a format with ${listed.length} arguments`).toBe(1);
-      expect(
-        fitting[0]!.map(({ name }) => name),
-        event.name,
-      ).toEqual(listed.map((a) => a.name));
-      expect(
-        fitting[0]!.map(({ conversion }) => (conversion === "s" ? "s" : "u")),
-        event.name,
-      ).toEqual(listed.map((a) => a.type));
-      expect(
-        event.formats.map(({ text }) => asPrintf(text)),
-        event.name,
-      ).toContain(normal(formats.get(event.name)!));
+      const fitting = own.filter((pieces) => pieces.length === args.length);
+      expect(fitting.length, `${event.name}: a format with ${args.length} arguments`).toBe(1);
+      const named = fitting[0]!.map(({ name, conversion }) => ({
+        name,
+        type: conversion === "s" ? "s" : "u",
+      }));
+      expect(named, event.name).toEqual(args);
+      const printed = event.formats.map(({ text }) => asPrintf(text));
+      expect(printed, event.name).toContain(listed.format);
     }
     expect(checked).toBeGreaterThan(25);
   });
@@ -183,11 +182,10 @@ describe.skipIf(!existsSync(FOLDER)).each(VERSIONS)("QEMU %s", (version) => {
   });
 });
 
-test.skipIf(!existsSync(FOLDER))("every event of the table is one of some version", () => {
-  const all = VERSIONS.map((version) =>
-    readTraceEvents(readFileSync(join(FOLDER, `relevant-${version}.txt`), "utf8"), version),
-  );
+test("every event of the table is one of some version", () => {
+  const all = VERSIONS.map(eventsOf);
   for (const name of [...QEMU_EVENTS.map((event) => event.name), ...QEMU_UNUSED]) {
+    if (NOT_LISTED.has(name)) continue;
     expect(
       all.some((events) => events.has(name)),
       name,

@@ -271,7 +271,7 @@ describe("a redacted recording", () => {
       }),
       { numRuns: 15 },
     );
-  }, 60_000);
+  });
 
   test.each([
     ["a descriptor is missing", (events: NormalisedEvent[]) => drop(events, "desc")],

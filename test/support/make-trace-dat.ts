@@ -270,6 +270,9 @@ function makeVersion7(spec: DatSpec): Uint8Array {
         .int(8, offset ?? start)
         .int(8, size ?? stated);
     }
+    // As trace-cmd states it: with the padding in front of each CPU's data.
+    const bytes = BigInt(out.length - at - header.length);
+    new DataView(header.buffer).setBigUint64(8, bytes, !big);
     options.int(2, 3).int(4, option.length).bytes(option.done());
   }
   const body = options

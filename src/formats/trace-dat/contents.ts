@@ -11,6 +11,8 @@ export interface Contents {
   comms: Map<number, string>;
   options: OptionFacts;
   buffers: TraceBuffer[];
+  /** Why what leads to the buffers is not read: they were looked for, and there may be more. */
+  broken?: RecordingError;
   latencyText: (() => ByteStream) | null;
   /** The text of /proc/kallsyms; null when the file has none. */
   loadKallsyms: () => Promise<Uint8Array | null>;

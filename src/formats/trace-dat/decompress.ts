@@ -24,7 +24,8 @@ export interface SeekableFile {
 export function cursorAt(file: SeekableFile, start: number, end: number, named: Place): Cursor {
   const { name, random } = file;
   if (start > end || end > random.size) {
-    const found = `0x${start.toString(16)} to 0x${end.toString(16)} of 0x${random.size.toString(16)}`;
+    const range = `0x${start.toString(16)} to 0x${end.toString(16)}`;
+    const found = `${range}, and the file ends at 0x${random.size.toString(16)}`;
     throw new RecordingError(named, "bytes within the file", found);
   }
   const stream = rangeStream(random, start, end);

@@ -55,5 +55,7 @@ export async function readInitialFormat(cursor: Cursor, seekable: boolean): Prom
   if (version === 6) return { ...format, compression: "uncompressed", optionsOffset: 0 };
   const compression = await cursor.string("the compression's name");
   await cursor.string("the compression's version");
-  return { ...format, compression, optionsOffset: await cursor.size("the options' offset") };
+  // One beyond all files is one behind the end of this one.
+  const offset = await cursor.u64("the options' offset");
+  return { ...format, compression, optionsOffset: Math.min(Number(offset), 2 ** 52) };
 }

@@ -29,7 +29,7 @@ export async function openTraceDat(input: TraceDatInput, codecs: Codecs): Promis
   const notes: string[] = [];
   const contents =
     version === 7 && file !== null
-      ? await readVersion7(file, initial.optionsOffset, notes)
+      ? await readVersion7(file, { ...initial, firstSection: cursor.offset }, notes)
       : await readVersion6(cursor, file, notes);
   const { options } = contents;
   let closed = false;
@@ -54,6 +54,7 @@ export async function openTraceDat(input: TraceDatInput, codecs: Codecs): Promis
     guests: options.guests,
     notes,
     buffers: contents.buffers,
+    broken: contents.broken ?? null,
     latencyText: contents.latencyText,
     symbolOf: symbolLookup(async () => (closed ? null : contents.loadKallsyms())),
     close() {

@@ -43,6 +43,8 @@ export interface TraceBuffer {
 export interface CpuStat {
   readonly buffer: string;
   readonly cpu: number;
+  /** Events in the buffer, and those that were read out of it. */
+  readonly entries: number;
   /** Events overwritten before they were read. */
   readonly overrun: number;
   readonly droppedEvents: number;
@@ -101,6 +103,8 @@ export interface TraceDat {
   readonly notes: readonly string[];
   /** Top buffer first. */
   readonly buffers: readonly TraceBuffer[];
+  /** Why the index of the file is not read as a whole: data may be missing. */
+  readonly broken: RecordingError | null;
   /** The text of a latency tracer, in tracefs form, which such a file has instead of pages. */
   readonly latencyText: (() => ByteStream) | null;
   /**

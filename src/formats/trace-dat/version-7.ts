@@ -9,26 +9,18 @@ import { atByte, type Place, RecordingError } from "../../model/place.ts";
 import type { EventFormat, HeaderPage } from "../format-file.ts";
 import { type Contents, checkDistinctCpus, checkSubBufferSize, noteTornPages } from "./contents.ts";
 import { CPU_LIMIT, type CpuRange, cpuDataAt, readCpuRange } from "./cpu-data.ts";
+import { cpusByPlace } from "./cpus-by-place.ts";
 import { type Cursor, memoryCursor } from "./cursor.ts";
-import { cursorAt, frameCursor, type SeekableFile } from "./decompress.ts";
+import type { SeekableFile } from "./decompress.ts";
 import { readComms, readEventFormats, readFtraceEvents, readHeaderInfo } from "./header-pieces.ts";
 import * as option from "./options.ts";
+import { openSection, readSection, type Section, sectionsInOrder } from "./sections-7.ts";
 import type { TraceBuffer } from "./trace-dat.ts";
 
-const SECTION_HEADER_BYTES = 16;
-const FLAG_COMPRESSED = 1;
 /** Each instance adds an options section and a buffer. */
 const CHAIN_LIMIT = 4096;
 /** All options together: 64 bytes of statistics for each of 8192 CPUs, a hundred times over. */
 const OPTIONS_LIMIT = 64 * 1024 * 1024;
-
-interface Section {
-  id: number;
-  compressed: boolean;
-  start: number;
-  end: number;
-  place: Place;
-}
 
 interface BufferOption {
   place: Place;
@@ -48,24 +40,36 @@ interface Found {
   options: option.OptionFacts;
   buffers: BufferOption[];
   texts: TextOption[];
+  /** Offsets of the options sections that were read. */
+  seen: Set<number>;
+}
+
+/** Where the sections are said to be, and where the first one is. */
+export interface Layout {
+  optionsOffset: number;
+  firstSection: number;
+  pageSize: number;
 }
 
 /**
- * Reads what the options at `optionsOffset` and those after them lead to.
+ * Reads what the options at `optionsOffset` and those after them lead to; where that is cut off or
+ * damaged, the sections as they stand in the file.
  * @throws RecordingError
  */
 export async function readVersion7(
   file: SeekableFile,
-  optionsOffset: number,
+  layout: Layout,
   notes: string[],
 ): Promise<Contents> {
-  const found: Found = { options: option.noOptions(), buffers: [], texts: [] };
-  await readChain(file, optionsOffset, found, notes);
+  const { optionsOffset } = layout;
+  const found: Found = { options: option.noOptions(), buffers: [], texts: [], seen: new Set() };
+  const broken = await readChain(file, optionsOffset, found, notes);
   const { options } = found;
+  const unnamed = broken ? await readInOrder(file, layout.firstSection, found, notes) : [];
   const section = async (id: number, name: string): Promise<Cursor> => {
     const offset = options.sections.get(id);
     const place = { file: file.name, at: atByte(optionsOffset) };
-    if (offset === undefined) throw new RecordingError(place, `an option for the section ${name}`);
+    if (offset === undefined) throw notThere(place, name, broken);
     return openSection(file, await readSection(file, offset, id, place));
   };
   const headerPage = await readHeaderInfo(
@@ -78,17 +82,33 @@ export async function readVersion7(
   await readFtraceEvents(ftrace, events, longSize);
   const formats = await section(option.SECTION_EVENT_FORMATS, "events format");
   await readEventFormats(formats, events, longSize);
-  const comms = options.sections.has(option.SECTION_CMDLINES)
-    ? await readComms(await section(option.SECTION_CMDLINES, "command lines"), notes)
-    : new Map<number, string>();
+  const comms = await readNames(
+    options.sections.has(option.SECTION_CMDLINES)
+      ? () => section(option.SECTION_CMDLINES, "command lines")
+      : null,
+    notes,
+  );
 
   const buffers: TraceBuffer[] = [];
   for (const buffer of found.buffers) {
     const clock = clockOf(buffer, found);
     buffers.push(await openBuffer(file, { ...buffer, clock }, headerPage));
   }
+  for (const unread of unnamed) {
+    const bytes = headerPage.dataOffset + headerPage.dataSize;
+    const subBufferSize = checkSubBufferSize(bytes, headerPage, unread.place);
+    const ranges = await cpusByPlace(file, unread, layout.pageSize, subBufferSize);
+    const cpus = ranges.map((range) => cpuDataAt(file, range, unread.compressed));
+    // The name of an instance stands in the option.
+    const name = buffers.length === 0 ? "" : `unnamed${buffers.length}`;
+    buffers.push({ name, clock: options.clock, subBufferSize, cpus });
+  }
+  if (broken && buffers.every(({ cpus }) => cpus.length === 0)) {
+    throw notThere(broken.place, "with the data of a CPU", broken);
+  }
   for (const buffer of buffers) noteTornPages(buffer, notes);
   return {
+    ...(broken ? { broken } : {}),
     headerPage,
     events,
     comms,
@@ -103,32 +123,97 @@ export async function readVersion7(
   };
 }
 
+/** What is missing, and why: the file ends before it, or what leads to it is damaged. */
+function notThere(place: Place, name: string, broken: RecordingError | null): RecordingError {
+  if (!broken) return new RecordingError(place, `an option for the section ${name}`);
+  const found = `none: the file is cut off or its index is damaged (${broken.message})`;
+  return new RecordingError(place, `the section ${name}`, found);
+}
+
+/** Names of threads; without them they have numbers. */
+async function readNames(
+  open: (() => Promise<Cursor>) | null,
+  notes: string[],
+): Promise<Map<number, string>> {
+  if (!open) return new Map();
+  try {
+    return await readComms(await open(), notes);
+  } catch (error) {
+    if (!(error instanceof RecordingError)) throw error;
+    option.addNote(notes, `the names of threads are not read: ${error.message}`);
+    return new Map();
+  }
+}
+
+/**
+ * Follows the options sections from `first` on. Returns what is wrong with one that cannot be read, null
+ * when all were. Throws RecordingError for more than there can be.
+ */
 async function readChain(
   file: SeekableFile,
   first: number,
   found: Found,
   notes: string[],
-): Promise<void> {
-  const seen = new Set<number>();
+): Promise<RecordingError | null> {
   let named: Place = { file: file.name, at: atByte(0) };
   let bytes = 0;
+  if (first === 0) return new RecordingError(named, "the offset of the options", "0");
   for (let offset = first; offset !== 0; ) {
-    if (seen.has(offset)) {
+    if (found.seen.has(offset)) {
       throw new RecordingError(named, "options sections in a chain", `${atByte(offset)} again`);
     }
-    if (seen.size === CHAIN_LIMIT) {
+    if (found.seen.size === CHAIN_LIMIT) {
       throw new RecordingError(named, `at most ${CHAIN_LIMIT} options sections`);
     }
-    seen.add(offset);
-    const section = await readSection(file, offset, option.OPTION_DONE, named);
-    named = section.place;
-    const cursor = await openSection(file, section);
-    bytes += cursor.left ?? 0;
+    found.seen.add(offset);
+    let cursor: Cursor;
+    try {
+      const section = await readSection(file, offset, option.OPTION_DONE, named);
+      named = section.place;
+      cursor = await openSection(file, section);
+      bytes += cursor.left ?? 0;
+      if (bytes <= OPTIONS_LIMIT) offset = await readOptions(cursor, found, notes);
+    } catch (error) {
+      if (!(error instanceof RecordingError)) throw error;
+      return error;
+    }
     if (bytes > OPTIONS_LIMIT) {
       throw new RecordingError(named, `at most ${OPTIONS_LIMIT} bytes of options`, `${bytes}`);
     }
-    offset = await readOptions(cursor, found, notes);
   }
+  return null;
+}
+
+/**
+ * The sections as they stand in the file, for those that the options do not lead to: their offsets into
+ * `found`, and the options that were not read. Returns the buffers that no option is about.
+ */
+async function readInOrder(
+  file: SeekableFile,
+  first: number,
+  found: Found,
+  notes: string[],
+): Promise<Section[]> {
+  const named = new Set(found.buffers.map(({ offset }) => offset));
+  const buffers: { offset: number; section: Section }[] = [];
+  for await (const { offset, section } of sectionsInOrder(file, first)) {
+    if (section.id === option.OPTION_BUFFER) {
+      if (buffers.length < CHAIN_LIMIT) buffers.push({ offset, section });
+    } else if (section.end > file.random.size) {
+      break;
+    } else if (section.id !== option.OPTION_DONE) {
+      if (!found.options.sections.has(section.id)) found.options.sections.set(section.id, offset);
+    } else if (!found.seen.has(offset) && section.end - section.start <= OPTIONS_LIMIT) {
+      found.seen.add(offset);
+      try {
+        await readOptions(await openSection(file, section), found, notes);
+      } catch (error) {
+        if (!(error instanceof RecordingError)) throw error;
+      }
+    }
+  }
+  for (const { offset } of found.buffers) named.add(offset);
+  return buffers.flatMap(({ offset, section }) => (named.has(offset) ? [] : [section]));
 }
 
 /** Reads one options section; returns the offset of the next, 0 at the end. */
@@ -220,35 +305,4 @@ async function openText(
     };
     return { read, close() {} };
   };
-}
-
-/**
- * Reads a section's header: u16 id, u16 flags, u32 description, u64 size of what follows.
- * `named` is where the offset was found.
- */
-async function readSection(
-  file: SeekableFile,
-  offset: number,
-  id: number,
-  named: Place,
-): Promise<Section> {
-  const header = cursorAt(file, offset, offset + SECTION_HEADER_BYTES, named);
-  const place = header.place();
-  const found = await header.u16("a section's id");
-  if (found !== id) throw new RecordingError(place, `section ${id}`, `section ${found}`);
-  const flags = await header.u16("a section's flags");
-  await header.u32("a section's description");
-  const size = await header.size("a section's size");
-  const start = offset + SECTION_HEADER_BYTES;
-  const end = start + size;
-  if (end > file.random.size) {
-    const found = `${file.random.size - start} to the end`;
-    throw new RecordingError(place, `${size} bytes of section ${id}`, found);
-  }
-  return { id, compressed: (flags & FLAG_COMPRESSED) !== 0, start, end, place };
-}
-
-async function openSection(file: SeekableFile, section: Section): Promise<Cursor> {
-  const cursor = cursorAt(file, section.start, section.end, section.place);
-  return section.compressed ? frameCursor(cursor, file) : cursor;
 }

@@ -94,11 +94,11 @@ test("with page sends", async () => {
     fc.asyncProperty(migrations(), async (ops) => compare(await migrationOf(ops), ops)),
     { numRuns: RUNS },
   );
-}, 120_000);
+});
 
 test("without page sends: worst, likely and best case", async () => {
   await fc.assert(
     fc.asyncProperty(migrations(false), async (ops) => compare(await migrationOf(ops), ops)),
     { numRuns: RUNS },
   );
-}, 120_000);
+});

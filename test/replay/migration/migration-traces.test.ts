@@ -4,16 +4,19 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import type { Source } from "../../../src/bytes/source.ts";
 import type { ClockPair } from "../../../src/join/clock-pair.ts";
 import type { MigrationResult, MigrationVerdict } from "../../../src/model/migration-result.ts";
 import { eachPage } from "../../../src/model/page-runs.ts";
 import { fileSource } from "../../../src/node/file-source.ts";
 import { dump } from "../../../src/replay/replay.ts";
 import { findPolicy } from "../../../src/vhost/policy.ts";
-import { recordingOf, replayAll } from "../../support/memory-source.ts";
+import { memorySource, recordingOf, replayAll } from "../../support/memory-source.ts";
 
 const ROOT = join(import.meta.dirname, "../../..", "traces", "migration");
+const FIXTURES = join(import.meta.dirname, "../../fixtures/migration");
 
 /** Pages whose content differs between source and destination. */
 function differing(run: string): Set<number> {
@@ -36,12 +39,13 @@ async function migrationOf(
   run: string,
   files: string[],
   more: { clockPairs?: ClockPair[] } = {},
+  beside: readonly Source[] = [],
 ): Promise<MigrationResult> {
   const policies = ["linux-6.1", "linux-6.16"].map((name) => ({
     policy: findPolicy(name),
     alias: null,
   }));
-  const sources = files.map((file) => fileSource(join(ROOT, run, file)));
+  const sources = [...beside, ...files.map((file) => fileSource(join(ROOT, run, file)))];
   const result = await replayAll(sources, { policies, stalePages: true }, more);
   expect(result.migrations).toHaveLength(1);
   return result.migrations[0]!;
@@ -76,6 +80,47 @@ describe("6.1, unpatched: 1899 pages differ", () => {
     );
     expect(patched!.worst).toBe(0);
     expect(unpatched!.whatIf).toBe(false);
+  });
+
+  test("likely stale pages that do not differ were written again with the same content", async () => {
+    const ram = (side: string): Buffer =>
+      gunzipSync(readFileSync(join(FIXTURES, `6.1-ram-${side}.bin.gz`)));
+    const [source, destination] = [ram("src"), ram("dst")];
+    const page = (bytes: Buffer, gfn: number): Buffer => bytes.subarray(gfn << 12, (gfn + 1) << 12);
+    const all = Array.from({ length: source.length >> 12 }, (_, gfn) => gfn);
+    const same = (gfn: number): boolean => page(source, gfn).equals(page(destination, gfn));
+    expect(new Set(all.filter((gfn) => !same(gfn)))).toEqual(differ);
+    const { verdicts } = await migrationOf("6.1", ["trace.txt.gz"]);
+    const equal = [...pagesOf(verdicts[0]!).likely].filter(same);
+    // Of 1929 pages 36 hold the same bytes on both sides: 26 of data, 10 of responses.
+    expect(equal).toHaveLength(36);
+    expect(equal.filter((gfn) => gfn >= 0x400 && gfn <= 0x4ff)).toHaveLength(10);
+    expect(equal.filter((gfn) => gfn >= 0x800 && gfn <= 0x13ff)).toHaveLength(26);
+  });
+
+  test("every likely stale page was written by a request that completed after the page's last send", async () => {
+    const { verdicts } = await migrationOf("6.1", ["trace.txt.gz"]);
+    const { pages } = verdicts[0]!;
+    expect(pages).toHaveLength(1941);
+    for (const page of pages.filter(({ verdict }) => verdict === "likely-stale")) {
+      expect(page.sentNs === null || BigInt(page.sentNs) <= BigInt(page.write.ns)).toBe(true);
+      expect(page.doubts).toEqual(["zeros-unseen"]);
+    }
+  });
+
+  test("the kernel's probes with QEMU's simpletrace say what one ring buffer of both says", async () => {
+    const probes: string[] = [];
+    await dump(await recordingOf(fileSource(join(ROOT, "6.1/trace.txt.gz"))), (event) => {
+      if (event.event !== "qemu") probes.push(`${JSON.stringify(event)}\n`);
+    });
+    const kernel = memorySource("probes.ndjson", probes.join(""));
+    for (const more of [[], ["dst.simpletrace.gz"]]) {
+      const whole = await migrationOf("6.1", ["trace.txt.gz", ...more]);
+      const apart = await migrationOf("6.1", ["src.simpletrace.gz", ...more], {}, [kernel]);
+      const { outcome, syncs } = whole;
+      expect(apart).toMatchObject({ outcome, syncs, sends: { data: whole.sends.data } });
+      expect(apart.verdicts.map(pagesOf)).toEqual(whole.verdicts.map(pagesOf));
+    }
   });
 
   test("the destination adds the pages of zeros that QMP counted", async () => {
@@ -123,7 +168,10 @@ describe("6.16, patched, requests in flight when logging began: 68 pages differ"
       ["trace.txt.gz", "src.log.gz", "dst.log.gz"],
       { clockPairs: clockPairs("6.16-inflight") },
     );
-    const [, patched] = migration.verdicts;
+    const [unpatched, patched] = migration.verdicts;
+    // It did not run: the sends are those that another log asked for.
+    expect(unpatched).toMatchObject({ whatIf: true, best: 0 });
+    expect(unpatched!.worst).toBeGreaterThan(patched!.worst!);
     const { stale, likely, possible } = pagesOf(patched!);
     expect(differ.size).toBe(68);
     expect([...differ].filter((gfn) => !likely.has(gfn) && !possible.has(gfn))).toEqual([]);
