@@ -44,8 +44,10 @@ export async function attack(kernel: Kernel): Promise<Attack[]> {
 export function attacksIn(text: string, release: string): Attack[] {
   const attacks: Attack[] = [];
   for (const line of text.split("\n")) {
-    const [, verdict, what = "", why] = /^(ok|WRONG) (.*?)(?:: ([^:]*; ))?$/.exec(line) ?? [];
-    if (verdict) attacks.push({ release, what, wrong: verdict === "ok" ? null : (why ?? "?") });
+    // "BY: WHAT", and behind a second colon what was wrong.
+    const [, verdict, what = "", why = "?"] =
+      /^(ok|WRONG) ([^:]*: [^:]*)(?:: (.*))?$/.exec(line) ?? [];
+    if (verdict) attacks.push({ release, what, wrong: verdict === "ok" ? null : why });
   }
   return attacks;
 }

@@ -56,39 +56,48 @@ done_with() {
 	rm -rf $S $R/*
 }
 
-# By the script or by the tool: starts a recording of $1 seconds in the background, and waits until it records.
-start_script() {
-	/lab/record.sh run "$1" -b 1024 -o $R/out >>$SAID 2>&1 &
-	began
+# Records by the script or by the tool for $1 seconds, and does $2 once it records. In the foreground: a shell
+# lets what it runs in the background ignore INT and QUIT. $recorder is the process, for $2.
+run_script() {
+	meanwhile 'record.sh run' "$2" &
+	/lab/record.sh run "$1" -b 1024 -o ${3:-$R/out} >>$SAID 2>&1
+	over $?
 }
-start_tool() {
+run_tool() {
+	meanwhile 'cli.js record --for' "$2" &
 	node /tool/dist/cli/cli.js record --for "$1" --buffer-size 1024 --recorder tracefs \
-		--driver scsi -o $R/out >>$SAID 2>&1 &
-	began
+		--driver scsi -o ${3:-$R/out} >>$SAID 2>&1
+	over $?
 }
-began() {
-	recorder=$!
-	n=0
-	until grep -q 1 $I/events/vl/enable 2>/dev/null || [ $n -ge 120 ]; do
-		n=$((n + 1))
-		kill -0 $recorder 2>/dev/null || n=999
+# The first process whose command line holds $1.
+process() {
+	for p in $(cd /proc && echo [0-9]* | tr ' ' '\n' | sort -n); do
+		[ "$p" != $$ ] || continue
+		tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q "$1" && echo "$p" && return
+	done
+}
+meanwhile() {
+	until grep -q 1 $I/events/vl/enable 2>/dev/null; do
+		[ ! -e /tmp/over ] || return
 		sleep 1
 	done
-	# The state is written a moment before, and what watches begins a moment after.
+	# What watches begins a moment later.
 	sleep 3
+	recorder=$(process "$1")
+	eval "$2"
 }
-ended() {
-	wait $recorder
-	status=$?
+over() {
+	status=$1
+	touch /tmp/over
+	wait
+	rm /tmp/over
 }
 
 attacks_on() {
 	by=$1
 	for signal in INT TERM HUP QUIT; do
 		case_is "$by: ended by $signal"
-		start_$by 600
-		kill -$signal $recorder
-		ended
+		run_$by 600 "kill -$signal \$recorder"
 		is "[ $status = 0 ] || [ $status = 3 ]" "status $status"
 		is "[ -s $R/out/trace.txt ]" "no recording"
 		is "[ -z \"$(find $R ! -type d -perm /077 2>/dev/null)\" ]" "a file is for others, too"
@@ -96,42 +105,33 @@ attacks_on() {
 	done
 
 	case_is "$by: tracing_on is set to 0"
-	start_$by 8
-	echo 0 >$I/tracing_on
-	ended
+	run_$by 8 "echo 0 >$I/tracing_on"
 	status_is 2
 	told 'tracing_on was set to 0'
 	done_with
 
 	case_is "$by: one probe is switched off"
-	start_$by 8
-	echo 0 >$I/events/vl/used/enable
-	ended
+	run_$by 8 "echo 0 >$I/events/vl/used/enable"
 	status_is 2
 	told 'the probe used was switched off'
 	done_with
 
 	case_is "$by: all kprobes are switched off"
-	start_$by 8
-	echo 0 >/sys/kernel/debug/kprobes/enabled
-	ended
+	run_$by 8 "echo 0 >/sys/kernel/debug/kprobes/enabled"
 	echo 1 >/sys/kernel/debug/kprobes/enabled
 	status_is 2
 	told 'all kprobes were switched off'
 	done_with
 
 	case_is "$by: a module is loaded anew"
-	start_$by 12
-	rmmod vhost_scsi && insmod /modules/*vhost_scsi.ko
-	ended
+	run_$by 8 "rmmod vhost_scsi; insmod /modules/*vhost_scsi.ko"
 	status_is 2
 	told 'unloaded'
 	done_with
 
 	case_is "$by: a group of the same name is there"
 	echo 'p:vl/desc vhost:vhost_poll_stop' >>$T/kprobe_events
-	start_$by 3
-	ended
+	run_$by 3 :
 	status_is 2
 	told 'group vl are defined already'
 	is "grep -q 'vl/desc' $T/kprobe_events" "a foreign probe was removed"
@@ -140,17 +140,14 @@ attacks_on() {
 
 	case_is "$by: an instance of the same name is there"
 	mkdir $I
-	start_$by 3
-	ended
+	run_$by 3 :
 	status_is 2
 	is "[ -d $I ]" "a foreign instance was removed"
 	rmdir $I
 	done_with
 
 	case_is "$by: killed, then cleaned up"
-	start_$by 600
-	kill -9 $recorder
-	sleep 2
+	run_$by 600 "kill -9 \$recorder"
 	clean_$by
 	status_is 0
 	told 'unfinished recording stays in'
@@ -159,7 +156,7 @@ attacks_on() {
 	case_is "$by: the disk is full"
 	mkdir -p $R/small
 	mount -t tmpfs -o size=16k none $R/small
-	full_$by
+	run_$by 3 : $R/small/out
 	status_is 2
 	umount $R/small
 	done_with
@@ -172,45 +169,24 @@ clean_tool() {
 	node /tool/dist/cli/cli.js record --cleanup >>$SAID 2>&1
 	status=$?
 }
-full_script() {
-	/lab/record.sh run 3 -b 1024 -o $R/small/out >>$SAID 2>&1
-	status=$?
-}
-full_tool() {
-	node /tool/dist/cli/cli.js record --for 3 --buffer-size 1024 --recorder tracefs \
-		--driver scsi -o $R/small/out >>$SAID 2>&1
-	status=$?
-}
-
 attacks_on script
 if [ -e /tool ]; then
 	attacks_on tool
 
-	case_is "the script, while record records"
-	start_tool 600
-	/lab/record.sh remove >>$SAID 2>&1
-	status=$?
-	status_is 2
+	case_is "script: while record records"
+	run_tool 600 "/lab/record.sh remove >>$SAID 2>&1; ls -d $I >>$SAID; kill -INT \$recorder"
 	told 'vhost-replay record has a recording here'
-	is "[ -d $I ]" "a running recording was removed"
-	kill -INT $recorder
-	ended
+	told "^$I"
 	done_with
 
-	case_is "record --cleanup, while the script records"
-	start_script 600
-	clean_tool
-	status_is 2
+	case_is "tool: cleanup while the script records"
+	run_script 600 "clean_tool; ls -d $I >>$SAID; kill -INT \$recorder"
 	told 'a script of probes --script is recording'
-	is "[ -d $I ]" "a running recording was removed"
-	kill -INT $recorder
-	ended
+	told "^$I"
 	done_with
 
-	case_is "record --cleanup of what the script left"
-	start_script 600
-	kill -9 $recorder $(cat $S/reader.pid)
-	sleep 2
+	case_is "tool: cleanup of what the script left"
+	run_script 600 "kill -9 \$recorder \$(cat $S/reader.pid)"
 	clean_tool
 	status_is 0
 	done_with
@@ -227,8 +203,7 @@ if [ -e /sys/kernel/security/lockdown ]; then
 	done_with
 	if [ -e /tool ]; then
 		case_is "tool: a kernel that is locked down"
-		start_tool 3
-		ended
+		run_tool 3 :
 		status_is 2
 		told 'locked down'
 		done_with
