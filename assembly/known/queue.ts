@@ -1,30 +1,7 @@
-/** What is known of each virtqueue, and the requests in flight on it. Fields: abi.ts, QUEUE_*. */
-import {
-  DESC_SIZE,
-  EVENT_FEAT,
-  EVENT_NUM,
-  MAX_HEADS,
-  MAX_QUEUES,
-  NO_ADDRESS,
-  QUEUE_BAD_RING,
-  QUEUE_FLAGS,
-  QUEUE_HEADS,
-  QUEUE_HEADS_CAP,
-  QUEUE_ID,
-  QUEUE_INDEX,
-  QUEUE_IN_FLIGHT,
-  QUEUE_LOGADDR,
-  QUEUE_LOST_COMPLETIONS,
-  QUEUE_MACHINE,
-  QUEUE_NEXT,
-  QUEUE_NEXT_USED,
-  QUEUE_SIZE,
-  QUEUE_UNKNOWN_HEAD,
-  QUEUE_VQ,
-  REQUEST_DESCS,
-  REQUEST_DESC_CAP,
-  REQUEST_SIZE,
-} from "../abi";
+/** What is known of each virtqueue, and the requests in flight on it. Fields: queue-abi.ts, QUEUE_*. */
+import { NO_ADDRESS } from "../abi";
+import { EVENT_FEAT, EVENT_NUM } from "../event-abi";
+import { DESC_SIZE, MAX_HEADS, MAX_QUEUES, QUEUE_BAD_RING, QUEUE_FLAGS, QUEUE_HEADS, QUEUE_HEADS_CAP, QUEUE_ID, QUEUE_INDEX, QUEUE_IN_FLIGHT, QUEUE_LOGADDR, QUEUE_LOST_COMPLETIONS, QUEUE_MACHINE, QUEUE_NEXT, QUEUE_NEXT_USED, QUEUE_SIZE, QUEUE_UNKNOWN_HEAD, QUEUE_VQ, REQUEST_DESCS, REQUEST_DESC_CAP, REQUEST_SIZE } from "../queue-abi";
 import { QUEUE_EVENT, QUEUE_RING, QUEUE_SLOT } from "./fields";
 import { F_RING_PACKED } from "./fields";
 import { enlarge, give, reserve } from "../base/memory";
