@@ -157,5 +157,6 @@ export function profile(event: usize): bool {
   }
   if (kind == EventKind.QPop) return ++profilePops <= 64;
   if (kind == EventKind.Ioctl || kind == EventKind.IoctlRet || kind == EventKind.Gap) return true;
+  if (kind == EventKind.Marker) return true;
   return kind >= <u32>EventKind.QStatus && kind != EventKind.QConfigWrite;
 }
