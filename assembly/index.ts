@@ -65,7 +65,7 @@ export {
   prepare,
   useMachine,
 } from "./machine";
-export { noteDeviceState, setDeviceLogEnd, setDriver } from "./known/device";
+export { forgetAvail, noteDeviceState, setDeviceLogEnd, setDriver } from "./known/device";
 export { noteThread, ownerOf, processOf } from "./known/worker";
 export { mark } from "./pages/planes";
 export { useRows } from "./pages/rows";
@@ -91,7 +91,7 @@ export { restartOrder, setProfiling } from "./migration/profile";
 export { mute } from "./decode/plan";
 export { addPattern, setPiece } from "./decode/qemu-arguments";
 export { intern, stringPtr } from "./known/string";
-export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
+export { clearRound, coveredPages, exportSet, nextBlock, setRuns, sync } from "./sync";
 export {
   clearEndpoint,
   endInFlight,
@@ -173,6 +173,10 @@ export function profiledLoads(): f64 {
 }
 export function profiledZeros(): f64 {
   return <f64>profileZeros;
+}
+/** When the first pass is certain to be over; as long as it is not, a time that never comes. */
+export function firstPassEndTs(): u64 {
+  return migration().firstPassEnd ? migration().firstPassEnd : <u64>i64.MAX_VALUE;
 }
 /** In post-copy: pages with data, and pages that no event placed. */
 export function profiledPlaced(): f64 {

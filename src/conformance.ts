@@ -1,12 +1,20 @@
 /**
  * `npm run conformance -- DIR…`: replays every recording below the folders, in every form that
  * lies there, and compares the predicted log with the kernel's own at each sync. A recording is a
- * folder with `syncs/N.bin`; the kernel is told by the folder's name above it.
+ * folder with `syncs/N.bin`; the kernel, or the back end in user space, is told by the folder's name above it.
+ * Migrations whose memories were compared (`differ.txt`) come after: conformance-migrations.ts.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { comparedImage } from "./answers/compared-image.ts";
+import { ask as compareLogs } from "./answers/log-comparison.ts";
 import { equalsReversed } from "./answers/log-difference.ts";
+import {
+  checkMigration,
+  isMigration,
+  MIGRATION_HEAD,
+  migrationLine,
+} from "./conformance-migrations.ts";
 import { UsageError } from "./model/place.ts";
 import { fileSource, loadCore, nodeSurroundings } from "./node/index.ts";
 import { runProgram } from "./node/run-program.ts";
@@ -15,7 +23,7 @@ import { findPolicy, type Policy } from "./vhost/policy.ts";
 
 /** Recordings whose log cannot be predicted, and why the tool must say so: docs/recording.md. */
 const INEXACT_CAVEAT =
-  /events were lost|completions of this round are lost|popped before the recording/;
+  /events were lost|completions of this round are lost|popped before the recording|no SET_LOG_BASE/;
 
 interface Outcome {
   recording: string;
@@ -30,12 +38,22 @@ interface Outcome {
   wrong: string[];
 }
 
+/** Back ends in user space by the name of a folder; the first that fits. */
+const MADE_BY: readonly [RegExp, string][] = [
+  [/libvhost-user/, "libvhost-user"],
+  [/dpdk/, "dpdk-net"],
+  [/spdk.*packed/, "spdk-packed"],
+  [/spdk/, "spdk-split"],
+];
+
 /**
  * The policy of the kernel that a recording was made on: by `uname -a` beside it (Debian's kernels
  * have their upstream version behind `Debian`), else by the folder's name.
  */
 function policyOf(folder: string): Policy {
   const near = [folder, dirname(folder)];
+  const backEnd = MADE_BY.find(([pattern]) => near.some((path) => pattern.test(basename(path))));
+  if (backEnd) return findPolicy(backEnd[1]);
   const unames = near
     .map((path) => join(path, "uname.txt"))
     .filter((path) => existsSync(path))
@@ -50,17 +68,18 @@ function policyOf(folder: string): Policy {
   );
 }
 
-/** Folders below `root` that hold a recording and its observed logs. */
-function recordingsBelow(root: string): string[] {
-  if (existsSync(join(root, "syncs"))) return [root];
+/** Folders below `root` that hold a recording and what is true of it. */
+function recordingsBelow(root: string, holds: (folder: string) => boolean): string[] {
+  if (holds(root)) return [root];
   return readdirSync(root)
     .sort()
     .map((name) => join(root, name))
     .filter((path) => statSync(path).isDirectory())
-    .flatMap(recordingsBelow);
+    .flatMap((path) => recordingsBelow(path, holds));
 }
 
-const FORMS = /^(trace|record)\.(dat|txt)(\.gz|\.zst|\.xz)?$|^report\.txt(\.gz)?$/;
+const FORMS =
+  /^(trace|record)\.(dat|txt|ndjson)(\.gz|\.zst|\.xz)?$|^(report|uprobe)\.txt(\.gz)?$|^frontend\.ndjson(\.gz)?$/;
 
 function observed(folder: string): Map<number, Uint8Array> {
   const images = new Map<number, Uint8Array>();
@@ -80,6 +99,7 @@ function sameLog(a: Uint8Array, b: Uint8Array): boolean {
 
 async function check(folder: string, form: string): Promise<Outcome> {
   const policy = policyOf(folder);
+  if (policy.program !== undefined) return checkBackEnd(folder, form, policy);
   const images = observed(folder);
   const outcome: Outcome = {
     recording: folder,
@@ -116,13 +136,47 @@ async function check(folder: string, form: string): Promise<Outcome> {
   return outcome;
 }
 
+/** The same of a back end in user space, whose differences `verify` explains by more than caveats. */
+async function checkBackEnd(folder: string, form: string, policy: Policy): Promise<Outcome> {
+  const images = observed(folder);
+  const { comparison } = await compareLogs(
+    {
+      sources: [fileSource(join(folder, form))],
+      surroundings: nodeSurroundings(() => {}),
+      module: await core,
+    },
+    {
+      policies: [{ policy, alias: null }],
+      observed: {
+        name: join(folder, "syncs"),
+        numbers: [...images.keys()],
+        file: (number) => (images.has(number) ? `${number}.bin` : undefined),
+        read: async (number) => images.get(number)!,
+      },
+    },
+  );
+  const [{ syncs, logPages } = { syncs: [], logPages: null }] = comparison.policies;
+  const equal = syncs.filter((sync) => sync.missing.pages + sync.extra.pages === 0);
+  const other = syncs.filter((sync) => !equal.includes(sync));
+  const wrong = other.filter(
+    ({ straddles, caveats }) =>
+      !straddles && logPages === null && !caveats.some((caveat) => INEXACT_CAVEAT.test(caveat)),
+  );
+  return {
+    ...{ recording: folder, form, policy: policy.name, syncs: syncs.length, reversed: 0 },
+    ...{ equal: equal.length, explained: other.length - wrong.length },
+    wrong: wrong.map(({ number, mark }) => `sync ${number} ${mark?.name ?? ""}`),
+  };
+}
+
 const core = loadCore();
 
 async function main(roots: readonly string[]): Promise<number> {
   let failed = 0;
   let checked = 0;
   const totals = { syncs: 0, equal: 0, explained: 0 };
-  for (const folder of roots.flatMap(recordingsBelow)) {
+  const logs = (folder: string): boolean => existsSync(join(folder, "syncs"));
+  for (const folder of roots.flatMap((root) => recordingsBelow(root, logs))) {
     for (const form of readdirSync(folder)
       .filter((name) => FORMS.test(name))
       .sort()) {
@@ -144,11 +198,30 @@ async function main(roots: readonly string[]): Promise<number> {
       if (outcome.wrong.length > 0 || outcome.syncs === 0) failed++;
     }
   }
+  const { migrations, missed } = await migrationTable(roots);
+  if (checked === 0) return missed === 0 && migrations > 0 ? 0 : 1;
   console.log(
     `${checked} recordings, ${totals.syncs} syncs: ${totals.equal} equal, ` +
       `${totals.explained} inexact with the cause named, ${totals.syncs - totals.equal - totals.explained} wrong`,
   );
-  return failed === 0 && checked > 0 ? 0 : 1;
+  return failed === 0 && missed === 0 ? 0 : 1;
+}
+
+/** Prints what the replay says of each migration; returns how many there are, and pages missed in all. */
+async function migrationTable(
+  roots: readonly string[],
+): Promise<{ migrations: number; missed: number }> {
+  const folders = roots.flatMap((root) => recordingsBelow(root, isMigration));
+  if (folders.length > 0) console.log(MIGRATION_HEAD);
+  let missed = 0;
+  for (const folder of folders) {
+    const name = `${basename(dirname(folder))}/${basename(folder)}`;
+    for (const outcome of await checkMigration(folder, policyOf(folder), core)) {
+      missed += outcome.missed.length;
+      console.log(migrationLine(name, outcome));
+    }
+  }
+  return { migrations: folders.length, missed };
 }
 
 if (process.argv.length < 3) {

@@ -1,11 +1,12 @@
 /** Which rule a record is replayed by, and whether the host must say first whose it is. */
-import { EVENT_KIND, EVENT_LOGADDR, EVENT_TS, EVENT_VQ, EventKind, NO_ADDRESS } from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { EVENT_KIND, EVENT_LOGADDR, EVENT_TS, EVENT_VQ, EventKind } from "../event-abi";
 import { onGiveback, onRx, onRxRet } from "./net";
 import { streamAt } from "../decode/stream";
 import { knownQueue, roomForQueue } from "../known/queue";
 import { enterSpace, machineOfSpace } from "../known/space";
 import { enterMoment } from "../known/moment";
-import { onFlushed } from "../migration/migration";
+import { onFlushed, onXbzrle } from "../migration/migration";
 import { onPacket } from "../migration/packets";
 import { onLoad, onPlacedPages, onPostcopy, onSave } from "../migration/sends";
 import { onDirtied } from "../migration/trackers";
@@ -146,6 +147,8 @@ export function apply(event: usize, stream: u32): bool {
       return onSave(event);
     case EventKind.QLoad:
       return onLoad(event);
+    case EventKind.QXbzrle:
+      return onXbzrle();
     case EventKind.QPostcopyLoad:
       return onPostcopy(event);
     case EventKind.QPlaced:

@@ -1,24 +1,5 @@
 /** What the host tells of a device, from its ioctls, and the ends of requests that follow. */
-import {
-  DESC_ACC,
-  DESC_LEN,
-  DESC_SIZE,
-  QUEUE_DROPPED,
-  QUEUE_FEAT,
-  QUEUE_FEAT_KNOWN,
-  QUEUE_HEADS,
-  QUEUE_HEADS_CAP,
-  QUEUE_INDEX,
-  QUEUE_MACHINE,
-  QUEUE_NEXT,
-  QUEUE_NEXT_USED,
-  REQUEST_CAPTURED,
-  REQUEST_DESCS,
-  REQUEST_DESC_COUNT,
-  REQUEST_FLAGS,
-  REQUEST_FREED,
-  RequestState,
-} from "../abi";
+import { DESC_ACC, DESC_LEN, DESC_SIZE, QUEUE_DROPPED, QUEUE_FEAT, QUEUE_FEAT_KNOWN, QUEUE_HEADS, QUEUE_HEADS_CAP, QUEUE_INDEX, QUEUE_MACHINE, QUEUE_NEXT, QUEUE_NEXT_USED, REQUEST_CAPTURED, REQUEST_DESCS, REQUEST_DESC_COUNT, REQUEST_FLAGS, REQUEST_FREED, REQUEST_POP_TS, RequestState } from "../queue-abi";
 import { LOG_ALL } from "../known/log-state";
 import { stopRing } from "../migration/trackers";
 import { firstOfDevice, nextOfDevice } from "../known/device";
@@ -78,15 +59,15 @@ export function endInFlight(): void {
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) endQueue(q, RequestState.InFlight, false);
 }
 
-/** Bytes that requests in flight of this machine may write: for the bounds in the report. */
-export function inFlightWriteBytes(): f64 {
+/** Bytes that requests in flight of this machine, popped after `since`, may write: for the bounds in the report. */
+export function inFlightWriteBytes(since: u64): f64 {
   let bytes: f64 = 0;
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
     if (<usize>load<u32>(q + QUEUE_MACHINE) != changetype<usize>(machine)) continue;
     let heads = <usize>load<u32>(q + QUEUE_HEADS);
     for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
       let request = <usize>load<u32>(heads + (i << 2));
-      if (!request) continue;
+      if (!request || load<u64>(request + REQUEST_POP_TS) < since) continue;
       let desc = <usize>load<u32>(request + REQUEST_DESCS);
       let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
       for (; desc < end; desc += DESC_SIZE) {

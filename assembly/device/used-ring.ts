@@ -1,20 +1,12 @@
 /** The writes to the used ring: elements, index, flags, avail_event. log_used(), vhost.c. */
-import {
-  Cause,
-  EVENT_FEAT,
-  EVENT_LOGADDR,
-  EVENT_LOGUSED,
-  EVENT_UFLAGS,
-  EVENT_VQ,
-  NO_ADDRESS,
-  QUEUE_FEAT,
-  QUEUE_FEAT_KNOWN,
-  QUEUE_NUM,
-} from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { EVENT_FEAT, EVENT_LOGADDR, EVENT_LOGUSED, EVENT_UFLAGS, EVENT_VQ } from "../event-abi";
+import { Cause } from "../page-abi";
+import { QUEUE_FEAT, QUEUE_FEAT_KNOWN, QUEUE_NUM } from "../queue-abi";
 import { QUEUE_EVENT } from "../known/fields";
 import { F_RING_PACKED } from "../known/fields";
 import { learn, ringCause, ringState } from "../known/log-state";
-import { hasFlag, queueOf, ringSize } from "../known/queue";
+import { hasFlag, noteAvail, queueOf, ringSize } from "../known/queue";
 import { write } from "./write";
 
 /** VIRTIO_RING_F_EVENT_IDX. */
@@ -50,6 +42,7 @@ export function onRearm(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, true);
+  noteAvail(q, event);
   let num = ringSize(q, event);
   store<u32>(q + QUEUE_NUM, num);
   let base = load<u64>(event + EVENT_LOGADDR);

@@ -2,60 +2,9 @@
  * Events to writes: what vhost and vhost-scsi do between vhost_get_vq_desc() and vhost_add_used_n(),
  * as far as the recorded events tell. docs/model.md states each rule with its source.
  */
-import {
-  DESC_SIZE,
-  Driver,
-  EVENT_ACC,
-  EVENT_CDB,
-  EVENT_CDB_HIGH,
-  EVENT_DEV,
-  EVENT_FEAT,
-  EVENT_FLAGS,
-  EVENT_GPA,
-  EVENT_HAS_VQ,
-  EVENT_HEAD,
-  EVENT_IDX,
-  EVENT_IOV,
-  EVENT_LEN,
-  EVENT_LOGBASE,
-  EVENT_LUN,
-  EVENT_PID,
-  EVENT_Q0,
-  EVENT_Q1,
-  EVENT_VQ,
-  MAX_HEADS,
-  NO_ADDRESS,
-  QUEUE_CAPTURE_ON,
-  QUEUE_CAPTURE_UNKNOWN,
-  QUEUE_DEV,
-  QUEUE_DRAINED,
-  QUEUE_DRIVER,
-  QUEUE_DROPPED,
-  QUEUE_FEAT,
-  QUEUE_FEAT_KNOWN,
-  QUEUE_INDEX,
-  QUEUE_LOGBASE,
-  QUEUE_LOGBASE_KNOWN,
-  QUEUE_NEXT_USED,
-  QUEUE_NUM,
-  QUEUE_POPPED,
-  QUEUE_Q0,
-  QUEUE_REJECTED,
-  QUEUE_STEP,
-  REQUEST_CAPTURED,
-  REQUEST_CAPTURE_UNKNOWN,
-  REQUEST_CAPTURE_UNSEEN,
-  REQUEST_CDB,
-  REQUEST_DESCS,
-  REQUEST_DESC_CAP,
-  REQUEST_DESC_COUNT,
-  REQUEST_FLAGS,
-  REQUEST_LENGTH_UNKNOWN,
-  REQUEST_HAS_CDB,
-  REQUEST_LUN,
-  REQUEST_SERIAL,
-  RequestState,
-} from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { EVENT_ACC, EVENT_CDB, EVENT_CDB_HIGH, EVENT_DEV, EVENT_FEAT, EVENT_FLAGS, EVENT_GPA, EVENT_HAS_VQ, EVENT_HEAD, EVENT_IDX, EVENT_IOV, EVENT_LEN, EVENT_LOGBASE, EVENT_LUN, EVENT_PID, EVENT_Q0, EVENT_Q1, EVENT_VQ } from "../event-abi";
+import { DESC_SIZE, Driver, MAX_HEADS, QUEUE_CAPTURE_ON, QUEUE_CAPTURE_UNKNOWN, QUEUE_DEV, QUEUE_DRAINED, QUEUE_DRIVER, QUEUE_DROPPED, QUEUE_FEAT, QUEUE_FEAT_KNOWN, QUEUE_INDEX, QUEUE_LOGBASE, QUEUE_LOGBASE_KNOWN, QUEUE_NEXT_USED, QUEUE_NUM, QUEUE_POPPED, QUEUE_Q0, QUEUE_REJECTED, QUEUE_STEP, REQUEST_CAPTURED, REQUEST_CAPTURE_UNKNOWN, REQUEST_CAPTURE_UNSEEN, REQUEST_CDB, REQUEST_DESCS, REQUEST_DESC_CAP, REQUEST_DESC_COUNT, REQUEST_FLAGS, REQUEST_LENGTH_UNKNOWN, REQUEST_HAS_CDB, REQUEST_LUN, REQUEST_SERIAL, RequestState } from "../queue-abi";
 import {
   F_RING_PACKED,
   QUEUE_DECIDED,
@@ -73,6 +22,7 @@ import {
   freeRequest,
   hasFlag,
   inFlight,
+  noteAvail,
   queueOf,
   ringSize,
   setFlag,
@@ -125,6 +75,7 @@ export function onDrain(event: usize): bool {
     }
   }
   noteExpected(q, load<u16>(event + EVENT_IDX));
+  noteAvail(q, event);
   if (load<u64>(q + QUEUE_RING) == NO_ADDRESS && feat & F_RING_PACKED) adoptVring(q);
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   if (!at) return told;

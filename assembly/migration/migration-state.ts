@@ -45,6 +45,8 @@ export class Migration extends Pages {
   /** Pages received by a destination. */
   loads: u64;
   zeroLoads: u64;
+  /** Pages were sent as what changed of them. */
+  xbzrle: bool;
   /** Pages that a vCPU wrote, as QEMU fetched them from KVM. */
   cpuDirtied: u64;
   /** The QEMU that sends; NO_SPACE before its first page. */

@@ -49,6 +49,7 @@ export function startMigration(ts: u64): bool {
   m.loads = 0;
   m.zeroLoads = 0;
   m.byArrival = false;
+  m.xbzrle = false;
   m.startTs = ts;
   m.source = NO_SPACE;
   if (draining) drainBegin(PageState.Begin);
@@ -116,6 +117,14 @@ export function migrationSync(ts: u64): void {
   if (++m.syncs != 2) return;
   m.firstPassEnd = end;
   if (m.firstPassEnd == ts) m.firstPass = false;
+}
+
+/** An event of xbzrle. True: the first one, which the host is to note. */
+export function onXbzrle(): bool {
+  let m = migration();
+  if (!m.underWay || m.xbzrle) return false;
+  m.xbzrle = true;
+  return true;
 }
 
 /** The end of a pass over dirty memory: what was queued is read. */

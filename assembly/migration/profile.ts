@@ -6,7 +6,8 @@
  * does not trace, was read between the two pages with data around it. A hash of every thousand pages
  * tells whether both recordings are of the same migration.
  */
-import { EVENT_KIND, EventKind, ORDER_HASHES, PAGE_SHIFT } from "../abi";
+import { PAGE_SHIFT } from "../abi";
+import { EVENT_KIND, EventKind, ORDER_HASHES } from "../event-abi";
 import { LoadSlot, SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { enlarge, reserve } from "../base/memory";
@@ -157,5 +158,6 @@ export function profile(event: usize): bool {
   }
   if (kind == EventKind.QPop) return ++profilePops <= 64;
   if (kind == EventKind.Ioctl || kind == EventKind.IoctlRet || kind == EventKind.Gap) return true;
+  if (kind == EventKind.Marker) return true;
   return kind >= <u32>EventKind.QStatus && kind != EventKind.QConfigWrite;
 }

@@ -4,14 +4,17 @@
  */
 
 import type { MigrationVerdict } from "../model/migration-result.ts";
-import type { MachineResult, ReplayResult } from "../model/result.ts";
+import type { DeviceSummary, MachineResult, ReplayResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
+import { BACK_ENDS } from "../vhost/backends.ts";
 import { choosePolicies, DEFAULT_POLICIES } from "../vhost/chosen-policy.ts";
 import { KERNELS } from "../vhost/kernels.ts";
 import { findPolicy, type Policy } from "../vhost/policy.ts";
+import { fitsDevices } from "../vhost/policy-row.ts";
 import { PATCHES, type Patch } from "../vhost/series.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { patchesFor } from "./attribute.ts";
+import { beside } from "./beside.ts";
 import { selectMachines, worstStatus } from "./machines.ts";
 import { leavesOpen } from "./open.ts";
 import type { Replayer } from "./replayer.ts";
@@ -110,7 +113,7 @@ export async function ask(
   const own = kernel ? { ran: kernel.policy } : {};
   const policies = chosen ?? reportPolicies(kernel);
   const { asked, base } = prepare(recording, { ...own, ...rest, policies }, "auto");
-  const result = await run(recording, { ...base, staleCauses: true });
+  const result = await beside(run)(recording, { ...base, staleCauses: true });
   if (!chosen && result.machines.every(onlyOwnDevices)) {
     const again = prepare(recording, { ...rest, policies: choosePolicies([OWN_DEVICE]) }, "auto");
     const found = await run(recording, { ...again.base, staleCauses: true });
@@ -118,11 +121,9 @@ export async function ask(
     const affected = instead.machines.map((machine) => judge(machine, null));
     return { asked: again.asked, result: instead, affected };
   }
-  const told = chosen ? null : backEndPolicies(result, kernel);
-  if (told) {
-    const ran = told.length === 1 ? { ran: told[0]! } : {};
-    const rows = told.map((policy) => ({ policy, alias: null }));
-    const again = prepare(recording, { ...rest, ...ran, policies: rows }, "auto");
+  const rows = chosen ? null : backEndPolicies(result, kernel);
+  if (rows) {
+    const again = prepare(recording, { ...rest, ...rows }, "auto");
     const found = await run(recording, { ...again.base, stalePages: true });
     const instead = selectMachines(found, options);
     const affected = instead.machines.map((machine) => judge(machine, toldByProbes(machine)));
@@ -134,24 +135,38 @@ export async function ask(
 }
 
 /**
- * Policies of the back ends that made the recording, where its probes name them and no other device is in
- * it: what kernel the host has, which a file of the case tells, says nothing of them. Null: they are
- * not named, or the user says which ran.
+ * What to ask instead where all devices are of back ends in user space: the rows that the probes of the
+ * recording name, or else those that were measured and that such devices can have. What kernel the host has,
+ * which a file of the case tells, says nothing of them. Null: other devices, or the user says which ran.
  */
 export function backEndPolicies(
   { machines }: Pick<ReplayResult, "machines">,
   kernel: Ran | undefined,
-): Policy[] | null {
+): Pick<CommonOptions, "policies" | "ran"> | null {
   if (kernel && !KERNELS.some(({ name }) => name === kernel.policy.name)) return null;
-  const rows = machines.map((machine) => (onlyBackEnds(machine) ? toldByProbes(machine) : null));
-  if (rows.length === 0 || rows.some((ran) => ran === null)) return null;
-  return [...new Set(rows.map((ran) => ran!.policy))];
+  if (machines.length === 0 || !machines.every(onlyBackEnds)) return null;
+  const rows = machines.flatMap((machine) => {
+    const told = toldByProbes(machine);
+    if (told) return [told.policy];
+    return BACK_ENDS.filter(
+      (row) => row.program !== undefined && fitsDevices(row, usedOf(machine)),
+    );
+  });
+  const policies = [...new Set(rows)];
+  if (policies.length === 0) return null;
+  const named = machines.every((machine) => toldByProbes(machine) !== null);
+  return {
+    policies: policies.map((policy) => ({ policy, alias: null })),
+    ...(named && policies.length === 1 ? { ran: policies[0]! } : {}),
+  };
 }
 
+const usedOf = ({ devices }: MachineResult): DeviceSummary[] =>
+  devices.filter(({ queues }) => queues.length > 0);
+
 /** The back end of a machine, where the probes of the recording name one and the same for all its devices. */
-function toldByProbes({ devices }: MachineResult): Ran | null {
-  const used = devices.filter(({ queues }) => queues.length > 0);
-  const [name, ...others] = new Set(used.map(({ backEnd }) => backEnd));
+function toldByProbes(machine: MachineResult): Ran | null {
+  const [name, ...others] = new Set(usedOf(machine).map(({ backEnd }) => backEnd));
   if (name === undefined || name === null || others.length > 0) return null;
   const toldBy = "the probes of the recording";
   return { policy: findPolicy(name), toldBy, release: name, reason: null, sure: true };
@@ -177,13 +192,13 @@ export function machineStatus(machine: MachineResult, affected: Affected): 0 | 1
   return leavesOpen(machine) ? 3 : 0;
 }
 
-function onlyOwnDevices({ devices }: MachineResult): boolean {
-  const used = devices.filter(({ queues }) => queues.length > 0);
+function onlyOwnDevices(machine: MachineResult): boolean {
+  const used = usedOf(machine);
   return used.length > 0 && used.every(({ driver }) => driver.endsWith("(QEMU)"));
 }
 
-function onlyBackEnds({ devices }: MachineResult): boolean {
-  const used = devices.filter(({ queues }) => queues.length > 0);
+function onlyBackEnds(machine: MachineResult): boolean {
+  const used = usedOf(machine);
   return used.length > 0 && used.every(({ driver }) => driver.startsWith("vhost-user"));
 }
 

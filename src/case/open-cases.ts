@@ -2,7 +2,7 @@
  * From files to cases: what each file is, which recordings belong together, what is taken from the
  * files beside them. A decision that the files leave open is a question to the user.
  */
-import { EventKind } from "../../assembly/abi.ts";
+import { EventKind } from "../../assembly/event-abi.ts";
 import type { Source } from "../bytes/source.ts";
 import { wholeText } from "../bytes/whole-text.ts";
 import { type ClockPair, parseClockPairs } from "../join/clock-pair.ts";
@@ -13,6 +13,7 @@ import { RecordingError } from "../model/place.ts";
 import type { Case, CaseFile, CaseOptions } from "./case.ts";
 import { type Classified, classify, type Role } from "./classify.ts";
 import { commonDepth, groupRecordings, hasKernel } from "./groups.ts";
+import { isInside, otherSides } from "./same-run.ts";
 
 /** Of a text beside a recording. */
 const MOST_TEXT = 2 ** 26;
@@ -37,7 +38,15 @@ export async function openCases(
   const events = all.find(({ role }) => role === "trace-events");
   const looking = events && !by.traceEvents ? { ...by, traceEvents: events.source } : by;
   const said = new Map<string, CaseFile>();
-  const looks = await lookAt(all, looking, said);
+  const found = await lookAt(all, looking, said);
+  const sides = otherSides(found);
+  for (const [other, same] of sides) {
+    const file = other.source.name;
+    const inside = same.source.name.replace(/^.*\//, "");
+    const text = `the run that ${inside} shows from inside the back end: left out`;
+    said.set(file, { name: file, said: text, used: false });
+  }
+  const looks = found.filter((look) => !sides.has(look));
   const { groups, strangers } = groupRecordings(looks);
   for (const i of strangers) {
     const file = looks[i]!.source.name;
@@ -168,7 +177,8 @@ function sayRecordings(
 
 function roleOf(look: FirstLook, looks: readonly FirstLook[]): string {
   const parts: string[] = [];
-  if (hasKernel(look)) parts.push("the host's kernel");
+  if (isInside(look)) parts.push("a back end in user space");
+  else if (hasKernel(look)) parts.push("the host's kernel");
   if (look.saves > 0) parts.push("QEMU of the source");
   else if (look.loads > 0 && looks.some(({ saves }) => saves > 0)) parts.push("the destination");
   else if (look.loads > 0) parts.push("a QEMU that receives");
@@ -305,6 +315,19 @@ function takeObserved(taking: Taking, options: CaseOptions): void {
   for (const file of ofRole(taking, "observed-log")) {
     const folder = file.source.name.replace(/\/[^/]*$/, "");
     folders.set(folder, [...(folders.get(folder) ?? []), file]);
+  }
+  // As the recordings of this project lie: the log in syncs, and beside it what really changed.
+  for (const [folder, files] of folders) {
+    const log = folder.replace(/(^|\/)changed$/, "$1syncs");
+    if (log === folder || !folders.has(log)) continue;
+    folders.delete(folder);
+    for (const { source } of files) {
+      taking.say(
+        source.name,
+        `pages that really changed, beside the log in ${log}: left out`,
+        false,
+      );
+    }
   }
   for (const [folder, files] of folders) {
     const only = folders.size === 1;

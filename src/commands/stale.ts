@@ -34,12 +34,11 @@ export async function run(api: ReplayApi, io: Io, args: StaleArguments): Promise
     if (args.policy !== undefined) return ask(recording, options, api.replay);
     const judged = kernel ? { judged: kernel.policy } : {};
     const found = await ask(recording, { ...options, ...judged }, api.replay);
-    // The probes name the vhost, which is none of the kernel's.
-    const told = backEndPolicies(found.result, kernel);
-    if (told === null) return found;
-    const rows = told.map((policy) => ({ policy, alias: null }));
-    const only = told.length === 1 ? { ran: told[0]!, judged: told[0]! } : {};
-    return ask(recording, { ...own, ...only, policies: rows }, api.replay);
+    // Back ends in user space: none of the kernel's rows is theirs.
+    const instead = backEndPolicies(found.result, kernel);
+    if (instead === null) return found;
+    const only = instead.ran ? { judged: instead.ran } : {};
+    return ask(recording, { ...own, ...instead, ...only }, api.replay);
   });
   await say(io, args, {
     text: (style) => staleText(answer, style, limit),

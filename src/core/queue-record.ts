@@ -1,11 +1,6 @@
 /** The core's queues, requests and pieces of evidence as plain data. */
+import { NO_ADDRESS as ABI_NO_ADDRESS } from "../../assembly/abi.ts";
 import {
-  NO_ADDRESS as ABI_NO_ADDRESS,
-  DESC_ACC,
-  DESC_GPA,
-  DESC_LEN,
-  DESC_SIZE,
-  type Driver,
   EVIDENCE_CAUSE,
   EVIDENCE_GPA,
   EVIDENCE_HEAD,
@@ -19,6 +14,13 @@ import {
   EVIDENCE_ROUND,
   EVIDENCE_STREAM,
   EVIDENCE_TS,
+} from "../../assembly/page-abi.ts";
+import {
+  DESC_ACC,
+  DESC_GPA,
+  DESC_LEN,
+  DESC_SIZE,
+  type Driver,
   QUEUE_BAD_RING,
   QUEUE_BEYOND_LOG,
   QUEUE_CAPTURE_UNKNOWN,
@@ -36,6 +38,7 @@ import {
   QUEUE_LATE_TABLES,
   QUEUE_LOGADDR,
   QUEUE_LOST_COMPLETIONS,
+  QUEUE_LOST_POPS,
   QUEUE_MISFIT,
   QUEUE_NEXT,
   QUEUE_NO_BASE,
@@ -90,7 +93,7 @@ import {
   REQUEST_USED_TS,
   REQUEST_WRITTEN,
   RequestState,
-} from "../../assembly/abi.ts";
+} from "../../assembly/queue-abi.ts";
 import type { Place } from "../model/place.ts";
 import type { Evidence } from "../model/result.ts";
 import type { RequestRecord } from "../model/told.ts";
@@ -113,6 +116,8 @@ export interface Queue {
   rejected: number;
   dropped: number;
   lostCompletions: number;
+  /** Chains that last_avail_idx shows to be taken and of which no pop was seen. */
+  lostPops: number;
   writeDescriptors: number;
   writeBytes: number;
   outOfRange: number;
@@ -194,6 +199,7 @@ export function readQueues(core: Core): Queue[] {
       rejected: count(QUEUE_REJECTED),
       dropped: count(QUEUE_DROPPED),
       lostCompletions: count(QUEUE_LOST_COMPLETIONS),
+      lostPops: view.getUint32(at + QUEUE_LOST_POPS, true),
       writeDescriptors: count(QUEUE_WRITE_DESCS),
       writeBytes: count(QUEUE_WRITE_BYTES),
       outOfRange: count(QUEUE_OUT_OF_RANGE),

@@ -3,13 +3,14 @@
  * kernel, a source QEMU, a destination QEMU), which events two of them share, and the pages of zeros
  * that only a destination shows. Reads an input once and replays nothing.
  */
-import { EventKind, ORDER_HASHES, Status } from "../../assembly/abi.ts";
+import { Status } from "../../assembly/abi.ts";
+import { EventKind, ORDER_HASHES } from "../../assembly/event-abi.ts";
 import type { Source, Surroundings } from "../bytes/source.ts";
 import { Core, type CoreModule, OutOfMemory } from "../core/core.ts";
-import { readHead } from "../core/event-record.ts";
+import { markerText, readHead } from "../core/event-record.ts";
 import { EventArguments, readQemuEvent } from "../core/qemu-record.ts";
 import type { Feed } from "../formats/feed.ts";
-import { type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
+import { type OpenInput, openInputs, summariseAll } from "../formats/open-inputs.ts";
 import type { InputSummary } from "../model/result.ts";
 import { qemuEventOfKind } from "../qemu/events.ts";
 import { readSample, type Sample } from "./sample.ts";
@@ -68,10 +69,18 @@ export interface FirstLook {
   /** Pages with data in the order of each migration's sends; and as they were received. */
   sent: PageOrder[];
   received: PageOrder;
+  /** The first trace markers, in their order. */
+  markers: LookedMarker[];
   /** Events by EventKind. */
   kinds: Uint32Array;
   /** The recorder says that it lost events. */
   lossy: boolean;
+}
+
+/** A trace marker: its text, and when. */
+export interface LookedMarker {
+  text: string;
+  ns: bigint;
 }
 
 /** One buffer of an input. */
@@ -92,6 +101,7 @@ export interface PageOrder {
 }
 
 const MAX_ANCHORS = 20_000;
+const MAX_MARKERS = 4096;
 const MAX_ORDERS = 1000;
 const MAX_ADDRESSES = 4096;
 /** Arguments that are the host address of guest memory. */
@@ -117,6 +127,7 @@ export async function firstLook(by: Looking, source: Source): Promise<FirstLook>
   const { surroundings, traceEvents = null } = by;
   const [input] = await openInputs(core, [source], surroundings, traceEvents);
   const anchors: Anchor[] = [];
+  const markers: LookedMarker[] = [];
   const sent: PageOrder[] = [];
   const memory = new Set<bigint>();
   let syncs = 0;
@@ -126,6 +137,9 @@ export async function firstLook(by: Looking, source: Source): Promise<FirstLook>
     await decode(core, input!, (at) => {
       const { kind, ts } = readHead(core, at);
       if (kind === EventKind.Gap) gaps++;
+      if (kind === EventKind.Marker && markers.length < MAX_MARKERS) {
+        markers.push({ text: markerText(core, at), ns: ts });
+      }
       if (kind <= EventKind.Other) return;
       if (kind === EventKind.QSyncStart) syncs++;
       const argument = MEMORY_ARGUMENTS.get(kind);
@@ -144,7 +158,7 @@ export async function firstLook(by: Looking, source: Source): Promise<FirstLook>
       const key = `${name} ${JSON.stringify(args)}`;
       anchors.push({ key, ns: ts, own: WITH_ADDRESS.has(kind) });
     });
-    const summary = summarise(input!, core, null);
+    const summary = summariseAll([input!], core, [null])[0]!;
     if (core.exports.sentInThisOrder() > 0) sent.push(sentOrder(core));
     return {
       source,
@@ -152,7 +166,7 @@ export async function firstLook(by: Looking, source: Source): Promise<FirstLook>
       saves: core.exports.profiledSaves(),
       loads: core.exports.profiledLoads() + core.exports.profiledZeros(),
       syncs,
-      anchors,
+      ...{ anchors, markers },
       zeros: readZeros(core, gaps + summary.gaps.length > 0),
       lossy: gaps + summary.gaps.length > 0,
       kinds: new Uint32Array(

@@ -3,7 +3,7 @@
  * only tells what arrived, and which events two recordings of one QEMU both have.
  */
 
-import { EventKind } from "../../assembly/abi.ts";
+import { EventKind } from "../../assembly/event-abi.ts";
 import type { Source } from "../bytes/source.ts";
 import { RecordingError } from "../model/place.ts";
 import type { InputSummary } from "../model/result.ts";
@@ -41,6 +41,8 @@ export interface MergePlan {
    * that sends, and those that receive. What they receive tells of the sender's machine.
    */
   received: { from: number; by: ReadonlySet<number> } | null;
+  /** A destination loaded RAM, and no page of it came in the stream. */
+  loadedUnseen: boolean;
   /** A send and a write that are closer than this have no order, ns. */
   tolerance: bigint;
   /** What was decided, for people; one sentence each. */
@@ -67,6 +69,7 @@ export async function planMerge(recording: Recording, buffers = false): Promise<
     differing: [],
     zeros: null,
     received: null,
+    loadedUnseen: false,
     tolerance: 0n,
     notes: [],
   };
@@ -78,6 +81,11 @@ export async function planMerge(recording: Recording, buffers = false): Promise<
   for (const source of sources) {
     looks.push(recording.looks?.get(source.name) ?? (await firstLook(recording, source)));
   }
+  plan.loadedUnseen = looks.some(
+    (look) =>
+      counted(look, [EventKind.QLoaded]) > 1 &&
+      look.loads + look.saves + counted(look, PACKETS_RECEIVED) === 0,
+  );
   const replayed = takeDestinations(looks, plan);
   takeReplayed(replayed, recording, plan);
   return plan;

@@ -2,6 +2,7 @@
 import type { Source, Surroundings } from "../bytes/source.ts";
 import type { CoreModule } from "../core/core.ts";
 import type { BlockRange } from "../memory/block-range.ts";
+import type { MigrationSettings } from "../qemu/migration-settings.ts";
 import type { ClockPair, GivenOffset } from "./clock-pair.ts";
 import type { FirstLook } from "./first-look.ts";
 
@@ -20,6 +21,8 @@ export interface Recording {
   clockPairs?: readonly ClockPair[];
   /** RAM blocks in guest-physical memory, from `info mtree -f`. */
   memoryMap?: readonly BlockRange[];
+  /** What QEMU was told about its migrations, from a transcript of QMP. */
+  migrationSettings?: MigrationSettings;
   /** First looks at inputs that were taken already, by name: they are not read twice for it. */
   looks?: ReadonlyMap<string, FirstLook>;
   /** Called about once a MiB: bytes read so far, events replayed. */

@@ -1,5 +1,7 @@
 /** What a replay says of a live migration: its time line, and which pages are stale at the destination. */
+
 import type { Evidence, PageRun } from "./evidence.ts";
+import type { MigrationKind } from "./migration-kind.ts";
 import type { Place } from "./place.ts";
 
 /** What covered an unlogged write: a send, the policy's own log, a vCPU's write, the device's stop. */
@@ -86,6 +88,8 @@ export type SendTimes = "source" | "source-and-destination" | "destination" | "p
 export interface MigrationResult {
   from: "qemu" | "ioctl";
   outcome: "completed" | "cancelled" | "failed" | "unfinished";
+  /** How it went, beside plain pre-copy. */
+  kinds: MigrationKind[];
   logOn: { ns: string; place: Place };
   firstSyncNs: string | null;
   stoppedNs: string | null;

@@ -1,5 +1,5 @@
 /** A row of the table of QEMU's trace events (events.ts), and what its columns may say. */
-import type { EventKind } from "../../assembly/abi.ts";
+import type { EventKind } from "../../assembly/event-abi.ts";
 import { piecesOf } from "./pattern.ts";
 
 /** Versions whose `trace-events-all` was read. */
@@ -17,7 +17,8 @@ export type Role = "source" | "destination" | "both";
  * when it is QEMU's own; listener: whether it is a vhost's; block-offset, block-host: of a page that
  * is sent or received, moves with the page; slot-page: pages from the beginning of a KVM slot, the
  * same; register: offset in a device's registers; value: what is written to a register; region: name
- * of a memory region, kept when it is virtio-pci's common configuration, else the event is left out.
+ * of a memory region, kept when it is virtio-pci's common configuration, else the event is left out;
+ * channel, mode: a word of QEMU's, else empty; command: of QMP's arguments the capabilities and the mode.
  */
 export type Redaction =
   | "keep"
@@ -35,7 +36,10 @@ export type Redaction =
   | "slot-page"
   | "register"
   | "value"
-  | "region";
+  | "region"
+  | "channel"
+  | "mode"
+  | "command";
 
 /** A format, in the notation of pattern.ts, and the versions of QEMU that have it. */
 export interface EventFormat {
@@ -70,7 +74,7 @@ export interface EventRow {
   format: string | readonly EventFormat[];
   /** Versions with the event, where `format` does not say: all when left out. */
   versions?: readonly QemuVersion[];
-  /** Order of the slots where the core reads them: an enum of assembly/abi.ts. */
+  /** Order of the slots where the core reads them: an enum of assembly/qemu-abi.ts. */
   slots?: Readonly<Record<string, string | number>>;
   role: Role;
   recorded: boolean;

@@ -225,6 +225,10 @@ export class ReplayDigest {
       ...[migration.logOn.ns, migration.firstSyncNs, migration.stoppedNs],
       ...[migration.postcopyNs, migration.endNs],
     ];
+    this.#fact(
+      `${name}: kinds`,
+      migration.kinds.map((one) => [one.kind, one.ns === null ? null : ns(one.ns), one.told]),
+    );
     this.#fact(`${name}: course`, [from, outcome, syncs, times.map(ns)]);
     this.#fact(
       `${name}: states`,

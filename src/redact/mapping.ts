@@ -39,7 +39,7 @@ export class Mapping {
     this.#survey = survey;
     this.#blocks = survey.blocks();
     this.pages = new PagePermutation(
-      piecesOf(survey.ranges, survey.touched),
+      piecesOf(survey.ranges, survey.touched, survey.borders),
       survey.touched,
       prf,
       options,

@@ -4,11 +4,11 @@
  */
 
 import type { DescEvent, IoctlEvent, NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
-import { UsageError } from "../model/place.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
-import { RING_PACKED } from "../vhost/message.ts";
 import type { Mapping } from "./mapping.ts";
+import { redactBackEnd, ringWords } from "./redact-back-end.ts";
 import { QemuRedactor } from "./redact-qemu.ts";
+import { RingAddresses, type VringAddress } from "./ring-addresses.ts";
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 const ZERO = "0x0";
@@ -20,6 +20,8 @@ interface Base {
   ts: string;
   cpu: number;
   pid: number;
+  owner?: number;
+  tgid?: number;
 }
 
 /** The sync that a marker is; null for any other marker. */
@@ -34,6 +36,7 @@ export class EventRedactor {
   readonly #shift: bigint;
   readonly #syncOf: SyncOf;
   readonly #qemu: QemuRedactor;
+  readonly #rings = new RingAddresses();
 
   constructor(map: Mapping, space: number, shift: bigint, syncOf: SyncOf) {
     this.#map = map;
@@ -49,12 +52,14 @@ export class EventRedactor {
       ts: (BigInt(event.ts) + this.#shift).toString(),
       cpu: event.cpu,
       pid: this.#map.pid(event.pid),
+      ...(event.owner === undefined ? {} : { owner: this.#map.pid(event.owner) }),
+      ...(event.tgid === undefined ? {} : { tgid: this.#map.pid(event.tgid) }),
     };
     if (event.event === "desc") return this.#descriptor(event, base);
     if (event.event === "qemu") {
       return this.#qemu.redact(event).map((out) => ({ event: "qemu", ...base, ...out }));
     }
-    const redacted = this.#one(event, base);
+    const redacted = this.#one(event, base, this.#rings.see(event));
     return redacted ? [redacted] : [];
   }
 
@@ -75,6 +80,7 @@ export class EventRedactor {
   #one(
     event: Exclude<NormalisedEvent, DescEvent | QemuTraceEvent>,
     base: Base,
+    ring: VringAddress | null,
   ): NormalisedEvent | null {
     const map = this.#map;
     const kernel = (address: string): string => hex(map.kernel(BigInt(address)));
@@ -86,9 +92,6 @@ export class EventRedactor {
         return { event: "pop", ...base, ...vq, head: event.head };
       }
       case "used": {
-        if ((BigInt(event.feat) & RING_PACKED) !== 0n) {
-          throw new UsageError("redact: a packed ring: its recordings cannot be redacted");
-        }
         const { head, len, n, idx, num, logused, feat } = event;
         const ring = { vq: kernel(event.vq), logaddr: gpa(event.logaddr) };
         const known = event.nheads !== undefined && BigInt(event.nheads) !== 0n;
@@ -119,7 +122,7 @@ export class EventRedactor {
         return { event: "mem", ...base, iotlb: ZERO, start, last, addr, perm };
       }
       case "ioctl":
-        return this.#ioctl(event, base);
+        return this.#ioctl(event, base, ring);
       case "ioctl_ret":
         return { event: "ioctl_ret", ...base, ret: event.ret };
       case "marker": {
@@ -141,14 +144,12 @@ export class EventRedactor {
         // A CDB holds the LBA and the verdict does not need it.
         return null;
       default:
-        throw new UsageError(
-          `redact: ${event.event}: recordings of uprobes in a back end cannot be redacted`,
-        );
+        return redactBackEnd(event, base, map, this.#space, ring);
     }
   }
 
   /** Payload words only where include/uapi/linux/vhost.h says what they are and the replay asks. */
-  #ioctl(event: IoctlEvent, base: Base): IoctlEvent {
+  #ioctl(event: IoctlEvent, base: Base, ring: VringAddress | null): IoctlEvent {
     const map = this.#map;
     const name = ioctlName(event.cmd);
     let a0 = ZERO;
@@ -160,11 +161,13 @@ export class EventRedactor {
       a0 = event.a0;
     } else if (name === "SET_LOG_BASE") a0 = hex(map.user(this.#space, BigInt(event.a0)));
     if (name === "SET_VRING_ADDR") a4 = hex(map.gpa(BigInt(event.a4)));
+    const { desc: a1, used: a2 } = ring ? ringWords(map, ring) : { desc: ZERO, used: ZERO };
     const driver = event.driver === undefined ? {} : { driver: event.driver };
+    const fn = event.fn === undefined ? {} : { fn: event.fn };
     return {
       ...{ event: "ioctl", ...base, file: ZERO, cmd: name === null ? 0 : event.cmd },
       ...{ vs: hex(map.kernel(BigInt(event.vs))), arg: ZERO },
-      ...{ a0, a1: ZERO, a2: ZERO, a3: ZERO, a4, ...driver },
+      ...{ a0, a1, a2, a3: ZERO, a4, ...driver, ...fn },
     };
   }
 }

@@ -107,10 +107,18 @@ function carryOver(borders: Set<number>, ranges: readonly PageRange[]): boolean 
   return false;
 }
 
-/** All pieces, ascending and disjoint: of the maps, and around touched pages that no map has. */
-export function piecesOf(ranges: readonly MapRange[], touched: TouchedPages): Piece[] {
+/**
+ * All pieces, ascending and disjoint: of the maps, and around touched pages that no map has. `cuts`: pages
+ * that are a border besides.
+ */
+export function piecesOf(
+  ranges: readonly MapRange[],
+  touched: TouchedPages,
+  cuts: Iterable<number> = [],
+): Piece[] {
   const mapped = pageRanges(ranges);
   const borders = bordersOf(ranges);
+  for (const page of cuts) borders.add(page);
   const fixed = hasAliases(mapped) && !carryOver(borders, mapped);
   const sorted = [...borders].sort((a, b) => a - b);
   const pieces: Piece[] = [];

@@ -4,12 +4,14 @@
  */
 
 import { NO_ADDRESS } from "../core/queue-record.ts";
-import type { NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
+import type { MessageEvent, NormalisedEvent, QemuTraceEvent } from "../model/event.ts";
 import { PAGE_BYTES } from "../model/pages.ts";
 import { isCommonConfig, PciConfig } from "../qemu/pci-config.ts";
 import { ioctlName } from "../vhost/ioctl.ts";
+import { messageName, RING_PACKED } from "../vhost/message.ts";
 import { KernelObjects } from "./addresses.ts";
 import type { MapRange } from "./regions.ts";
+import { RingAddresses } from "./ring-addresses.ts";
 import { PAGES, type Tie, TouchedPages } from "./touched-pages.ts";
 
 /** A range of a map, and the recording that tells it. */
@@ -59,6 +61,12 @@ export class Survey {
   readonly #configs = new Map<number, PciConfig>();
   /** By RAM block: base and a host address of it, of each file. */
   readonly #blocks = new Map<string, { file: number; base: bigint; host: bigint }[]>();
+  readonly #ringAddresses = new Map<number, RingAddresses>();
+  readonly #backEndRings = new Set<bigint>();
+  /** Of the largest ring of a back end. */
+  #ringEntries = 0;
+  /** Pages at which a log ends. */
+  readonly borders = new Set<number>();
   /** Time of the earliest event on each clock. */
   readonly firstNs = new Map<number, bigint>();
 
@@ -70,13 +78,35 @@ export class Survey {
     const ns = BigInt(event.ts) + shift;
     const first = this.firstNs.get(clock);
     if (first === undefined || ns < first) this.firstNs.set(clock, ns);
+    const ring = this.#addresses(file).see(event);
+    if (ring) this.#backEndRing([ring.ring, ring.event, ring.log], 0);
     switch (event.event) {
       case "desc":
         this.#memory(BigInt(event.gpa), BigInt(event.len), "loose");
         break;
       case "used":
+        if (BigInt(event.feat) & RING_PACKED) this.#backEndRing([BigInt(event.logaddr)], event.num);
+        else this.#ring(event.logaddr, event.num);
+        break;
       case "rearm":
         this.#ring(event.logaddr, event.num);
+        break;
+      case "spdk_get":
+      case "spdk_used":
+        this.#backEndRing([], event.num);
+        break;
+      case "vu_pop_entry":
+      case "vu_fill":
+        this.#ring(event.logaddr, event.num ?? MAX_RING);
+        this.#logEnd(BigInt(event.logsize ?? 0));
+        break;
+      case "spdk_desc":
+      case "vu_gpa":
+        // Its pieces are no events of their own, so it stays in one.
+        this.#memory(BigInt(event.gpa), BigInt(event.len), "firm");
+        break;
+      case "message":
+        this.#message(event, file);
         break;
       case "uflags":
         this.#ring(event.logaddr, 0);
@@ -100,6 +130,41 @@ export class Survey {
         break;
       default:
     }
+  }
+
+  #addresses(file: number): RingAddresses {
+    const known = this.#ringAddresses.get(file) ?? new RingAddresses();
+    this.#ringAddresses.set(file, known);
+    return known;
+  }
+
+  #message(event: MessageEvent, file: number): void {
+    const name = messageName(event.request);
+    const [w0, w1, w2, w3] = [event.w0, event.w1, event.w2, event.w3].map(BigInt);
+    if (name === "SET_LOG_BASE") this.#logEnd(w0!);
+    if (name === "SET_MEM_TABLE" && (w0! & 0xffffffffn) === 1n) {
+      this.#range(file, { gpa: w1!, hva: w3!, size: w2! });
+    }
+  }
+
+  /** A page before the end of a log of so many bytes stays before it, one behind it behind. */
+  #logEnd(bytes: bigint): void {
+    const end = bytes * 8n;
+    if (end > 0n && end < PAGES) this.borders.add(Number(end));
+  }
+
+  /**
+   * Rings of user-space back ends: what is written is a slot of 16 bytes, or an element of 8 behind flags and
+   * index. Where SET_VRING_ADDR names them the size may not be known yet.
+   */
+  #backEndRing(addresses: readonly bigint[], num: number): void {
+    const before = this.#ringEntries;
+    this.#ringEntries = Math.max(before, Math.min(num, MAX_RING));
+    const added = addresses.filter((gpa) => gpa !== NO_ADDRESS && !this.#backEndRings.has(gpa));
+    if (this.#backEndRings.size < MAX_RANGES) for (const gpa of added) this.#backEndRings.add(gpa);
+    const bytes = 16n * BigInt(Math.max(this.#ringEntries, 1));
+    const all = this.#ringEntries > before ? this.#backEndRings : added;
+    for (const gpa of all) this.#memory(gpa, bytes, "firm");
   }
 
   #structure(vs: bigint): void {

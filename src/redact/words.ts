@@ -35,11 +35,48 @@ const SYNC_WORDS: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
+/** Types of channels, io/channel-*.c; MigMode and MigrationCapability of qapi/migration.json. */
+const CHANNELS: ReadonlySet<string> = new Set(
+  "qio-channel-file qio-channel-socket qio-channel-tls qio-channel-command".split(" "),
+);
+const MODES: ReadonlySet<string> = new Set("normal cpr-reboot cpr-transfer cpr-exec".split(" "));
+const CAPABILITIES: ReadonlySet<string> = new Set(
+  (
+    "xbzrle rdma-pin-all auto-converge events postcopy-ram x-colo release-ram return-path " +
+    "pause-before-switchover multifd dirty-bitmaps postcopy-blocktime late-block-activate " +
+    "x-ignore-shared validate-uuid background-snapshot zero-copy-send postcopy-preempt " +
+    "switchover-ack dirty-limit mapped-ram zero-blocks compress"
+  ).split(" "),
+);
+
+function redactCommand(json: string): string {
+  let given: { capabilities?: unknown; mode?: unknown };
+  try {
+    given = JSON.parse(json) as typeof given;
+  } catch (error) {
+    if (error instanceof SyntaxError) return "{}";
+    throw error;
+  }
+  const list = Array.isArray(given?.capabilities) ? (given.capabilities as unknown[]) : [];
+  const capabilities = list.flatMap((one) => {
+    const { capability, state } = (one ?? {}) as { capability?: unknown; state?: unknown };
+    const known = typeof capability === "string" && CAPABILITIES.has(capability);
+    return known && typeof state === "boolean" ? [{ capability, state }] : [];
+  });
+  const mode = typeof given?.mode === "string" && MODES.has(given.mode) ? { mode: given.mode } : {};
+  return JSON.stringify({ ...(capabilities.length > 0 ? { capabilities } : {}), ...mode });
+}
+
 /** Texts of one recording after the redaction. */
 export interface Words {
   ramBlock(name: string): string;
   state(name: string): string;
   device(name: string): string;
+  /** Type of a channel, mode of a migration; other words become none. */
+  channel(name: string): string;
+  mode(name: string): string;
+  /** Arguments of a command of QMP: its capabilities and its mode, and nothing else. */
+  command(json: string): string;
   syncName(name: string): string;
   /** Of a migration listener: only whether it is vhost's matters. */
   listener(name: string): string;
@@ -53,6 +90,9 @@ export function wordsOf(prf: Prf): Words {
   return {
     ramBlock: (name) => (name === "" || RAM_BLOCKS.has(name) ? name : `ram-${keyed(name)}`),
     state: (name) => (name === "" || STATES.has(name) ? name : `state-${keyed(name)}`),
+    channel: (name) => (CHANNELS.has(name) ? name : ""),
+    mode: (name) => (MODES.has(name) ? name : ""),
+    command: redactCommand,
     device: (name) => (name === "" || DEVICES.has(name) ? name : `device-${keyed(name)}`),
     syncName: (name) =>
       name.split(/[-_ ]/).every((word) => word === "" || SYNC_WORDS.has(word))

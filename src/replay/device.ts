@@ -1,5 +1,5 @@
 /** A device of a recording, as far as is known. */
-import { Driver } from "../../assembly/abi.ts";
+import { Driver } from "../../assembly/queue-abi.ts";
 import type { Place } from "../model/place.ts";
 import type { BackEndProgram, Ring } from "../vhost/policy-row.ts";
 import type { MemoryRegion } from "./memory-table.ts";
@@ -27,6 +27,8 @@ export interface Device {
   memory: MemoryRegion[];
   /** Pages that the log has room for, where a message says it. */
   logPages: number | null;
+  /** VHOST_SET_OWNER was recorded: which thread opened it then, ns. */
+  opened: { by: number; ns: string } | null;
   logging: LoggingChange[];
 }
 

@@ -4,7 +4,6 @@
  * succeeded.
  */
 import {
-  Driver,
   EVENT_A0,
   EVENT_A1,
   EVENT_A2,
@@ -22,8 +21,8 @@ import {
   EVENT_VQ,
   EVENT_VS,
   EventKind,
-  MAX_DEVICES,
-} from "../../assembly/abi.ts";
+} from "../../assembly/event-abi.ts";
+import { Driver, MAX_DEVICES } from "../../assembly/queue-abi.ts";
 import type { Core } from "../core/core.ts";
 import type { RecordHead } from "../core/event-record.ts";
 import type { Queue } from "../core/queue-record.ts";
@@ -74,6 +73,11 @@ export class Devices {
     this.#ioctls = new DeviceIoctls(core, evidence, this.sessions);
   }
 
+  /** Addresses of rings that lie in no region of the memory table. */
+  get untranslated(): number {
+    return this.#ioctls.untranslated;
+  }
+
   #add(vs: bigint | null, dev: bigint | null): Device | null {
     if (this.all.length >= MAX_DEVICES) {
       this.refused++;
@@ -91,7 +95,7 @@ export class Devices {
         handed: false,
         features: null,
       },
-      ...{ memory: [], logPages: null, logging: [] },
+      ...{ memory: [], logPages: null, opened: null, logging: [] },
     };
     this.all.push(device);
     return device;
@@ -249,7 +253,7 @@ export class Devices {
     this.#pending.set(head.pid, pending);
     const named = pending.device;
     // Its start may be missing; that it is no back end of user space is known.
-    if (named && probed !== null && feed.probesKernel) this.#ioctls.serves(named);
+    if (named && probed !== null && feed.probesKernel(ip)) this.#ioctls.serves(named);
     if (!named || named.driver !== null || driver === null) return;
     named.driver = driver;
     const number = DRIVERS[driver];
@@ -380,6 +384,9 @@ export class Devices {
         this.#ioctls.change(pending, `${pending.name} failed with ${ret}`);
       }
       return null;
+    }
+    if (pending.name === "SET_OWNER" && pending.device) {
+      pending.device.opened ??= { by: head.pid, ns: pending.ns };
     }
     if (pending.name === "SET_OWNER" && this.#core.exports.processOf(head.pid) <= 0) {
       // Its worker is called vhost-PID after this thread.

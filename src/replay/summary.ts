@@ -1,5 +1,6 @@
 /** From a finished replay to its result. */
-import { Driver, RowSet } from "../../assembly/abi.ts";
+import { RowSet } from "../../assembly/page-abi.ts";
+import { Driver } from "../../assembly/queue-abi.ts";
 import { ownAddress, type Queue, readQueues } from "../core/queue-record.ts";
 import type {
   DeviceSummary,
@@ -15,6 +16,7 @@ import { policyOfProgram } from "../vhost/backends.ts";
 import { fitsDevices, ringOf } from "../vhost/policy-row.ts";
 import { UNORDERED } from "./clock-limit.ts";
 import type { Device } from "./device.ts";
+import { withEndNote } from "./end-note.ts";
 import { readFindings } from "./finding.ts";
 import { withoutIdle } from "./idle-machines.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
@@ -141,11 +143,13 @@ export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayR
   const all = replay.machines.map((machine) => summariseMachine(machine.use(), inputs));
   const { machines, notes } = withoutIdle(all);
   return {
-    inputs: [...inputs, ...replay.plan.destinations, ...replay.plan.repeated].map((input, i) => ({
-      ...input,
-      gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
-      notes: i === 0 ? [...input.notes, ...replay.plan.notes, ...notes] : input.notes,
-    })),
+    inputs: [...inputs.map(withEndNote), ...replay.plan.destinations, ...replay.plan.repeated].map(
+      (input, i) => ({
+        ...input,
+        gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
+        notes: i === 0 ? [...input.notes, ...replay.plan.notes, ...notes] : input.notes,
+      }),
+    ),
     machines,
     eventsReplayed: replay.core.exports.eventsReplayed(),
   };

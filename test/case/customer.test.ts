@@ -257,3 +257,40 @@ test("a dump of events beside its recording adds nothing", async () => {
   const alone = JSON.parse((await cli(join(root, "trace.txt"), "--json", "--quiet")).stdout);
   expect(both.policies).toEqual(alone.policies);
 });
+
+test("a run seen from inside a back end and by a front end is one case: that of the back end", async () => {
+  const backEnd = join(TRACES, "vhost-user/uprobe-spdk-blk/09-switches");
+  const inside = gunzipSync(readFileSync(join(backEnd, "uprobe.txt.gz"))).toString();
+  const markers = [
+    ...inside.matchAll(/(\d+\.\d{6}): tracing_mark_write: (dirty_sync_\w+ .*)/g),
+  ].map(([, seconds, text]) => ({ ns: BigInt(seconds!.replace(".", "")) * 1000n, text }));
+  const { logaddr, feat } = { logaddr: "0x10000", feat: "0x104000000" };
+  const used = { vq: "0x7000", head: 0, len: 16, n: 1, idx: 0, num: 128, logused: 1 };
+  const lines = (late: bigint): string =>
+    [
+      { event: "used", ts: "1000", cpu: 0, pid: 1, ...used, logaddr, feat },
+      ...markers.map(({ ns, text }) => ({
+        ...{ event: "marker", ts: `${ns + late}`, cpu: 0, pid: 1, text },
+      })),
+    ]
+      .map((event) => `${JSON.stringify(event)}\n`)
+      .join("");
+  expect(markers).toHaveLength(14);
+  const given = (late: bigint) => ({
+    "uprobe.txt": inside,
+    "front.ndjson": lines(late),
+    "syncs/000.bin": readFileSync(join(backEnd, "syncs/000.bin")),
+    "changed/000.bin": new Uint8Array(8),
+  });
+  const { stdout } = await cli("report", folder("sides", given(5_000n)));
+  expect(stdout).toMatch(/^Affected: under spdk-split 3 guest pages/);
+  const files = stdout.replaceAll(/\s+/g, " ");
+  expect(files).toContain("uprobe.txt: a back end in user space (ftrace text)");
+  expect(files).toContain("the run that uprobe.txt shows from inside the back end: left out");
+  expect(files).toMatch(
+    /changed\/.*?: pages that really changed, beside the log in .*?syncs: left out/,
+  );
+  // The same markers two seconds later are another run's.
+  const apart = await cli("report", folder("runs", given(2_000_000_000n)));
+  expect(apart.stdout).not.toContain("from inside the back end");
+});

@@ -51,7 +51,9 @@ async function eventsOf(file: string): Promise<NormalisedEvent[]> {
 }
 
 const ADDRESSES = new Set(
-  "vq iov logbase dev q0 q1 vs file arg iotlb addr elem vdev host userspace_addr".split(" "),
+  "vq iov logbase dev q0 q1 vs file arg iotlb addr elem vdev host userspace_addr a1 a2 a3 w1 w2 w3".split(
+    " ",
+  ),
 );
 
 /** Addresses, threads and texts of an original, as they would stand in JSON. */
@@ -97,6 +99,10 @@ const KINDS = [
   "vhost-net/7.2.13+deb14-amd64/n04-mrg/trace.txt.gz",
   "vhost-net/7.2.13+deb14-amd64/i01-c24/trace.txt.gz",
   "vhost-vsock/6.1.0-50-amd64/v01-stream/trace.txt.gz",
+  "vhost-user/record-libvhost-user-blk/plain/trace.txt.gz",
+  "vhost-user/uprobe-spdk-blk/09-switches/uprobe.txt.gz",
+  "vhost-user/spdk-blk-packed/08-ring-pages/trace.ndjson.gz",
+  "vhost-user/spdk-blk-packed-qemu-log-address/01-basic/trace.ndjson.gz",
 ].filter((name) => existsSync(join(TRACES, name)));
 
 describe.each(KINDS)("%s", (name) => {

@@ -103,6 +103,18 @@ describe("a back end in user space", () => {
   });
 });
 
+test("a real log of QEMU 10.0 tells the disk of a back end beside QEMU's own devices", async () => {
+  const file = join(import.meta.dirname, "../fixtures/qemu/10.0-vhost-user.log.gz");
+  const result = await replayAll([memorySource("src.log.gz", readFileSync(file))]);
+  expect(result.devices.map(({ driver }) => driver)).toEqual([
+    ...["vhost-user-blk", "virtio-scsi (QEMU)"],
+  ]);
+  expect(changes(result.devices[0])).toEqual([
+    ...["started :1070", "SET_LOG_BASE :1080", "LOG_ALL on :1082", "stopped :3978"],
+  ]);
+  expect(unseen(result)).toContain("1 device that a vhost-user back end serves (virtio-blk)");
+});
+
 test("a vhost of the kernel is none, whatever another device is sent behind its start", async () => {
   const result = await replayed([
     "vhost_dev_start 0x4000:vhost-scsi vrings:3",

@@ -1,12 +1,17 @@
 /** Options of what is said about a migration: which vhost ran, who owns the pages, where RAM lies. */
 import type { Ran } from "../../answers/affected.ts";
 import type { CommonOptions } from "../../answers/asked.ts";
+import { wholeText } from "../../bytes/whole-text.ts";
 import { readMemoryMap } from "../../memory/read-memory-map.ts";
 import { UsageError } from "../../model/place.ts";
+import { settingsOfTranscript } from "../../qemu/migration-settings.ts";
 import type { Recording } from "../../replay/replay.ts";
 import { resolvePolicy } from "../../vhost/policy.ts";
 import { releaseRow } from "../../vhost/releases.ts";
 import type { ReplayApi } from "./replay-api.ts";
+
+/** Far above any transcript around a migration. */
+const MOST_BYTES = 2 ** 26;
 
 export interface MigrationArguments {
   /** Policy of the vhost that ran. */
@@ -54,15 +59,23 @@ export function kernelOf(uname: string, toldBy: string): Ran | undefined {
   return { policy, toldBy, release: name, reason, sure };
 }
 
-/** The memory map of `--mtree`, for opening recordings. Throws RecordingError. */
+/**
+ * The memory map of `--mtree`, for opening recordings; from a transcript of QMP also what QEMU was told about
+ * migrations. Throws RecordingError.
+ */
 export async function mapOption(
   api: Pick<ReplayApi, "openSources">,
   files: readonly string[] | undefined,
-): Promise<Pick<Recording, "memoryMap">> {
+): Promise<Pick<Recording, "memoryMap" | "migrationSettings">> {
   if (files === undefined) return {};
   const map = await readMemoryMap(files.map((name) => api.openSources([name])[0]!));
   if (map.ranges.length === 0) {
     throw new UsageError("--mtree: no RAM in it; give the answer to `info mtree -f`");
   }
-  return { memoryMap: map.ranges };
+  const text = await wholeText(api.openSources([files[0]!])[0]!, MOST_BYTES, "a transcript of QMP");
+  const transcript = /^\s*\{/.test(text);
+  return {
+    memoryMap: map.ranges,
+    ...(transcript ? { migrationSettings: settingsOfTranscript(text) } : {}),
+  };
 }

@@ -2,23 +2,30 @@
  * Follows the migrations of a replay: events of QEMU and ioctls of vhost become the time line, the
  * memory map and, at the end of each migration, its result.
  */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
+import { RowSet } from "../../../assembly/page-abi.ts";
 import type { Core } from "../../core/core.ts";
 import { OutOfMemory } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";
 import { EventArguments } from "../../core/qemu-record.ts";
 import type { BlockRange } from "../../memory/block-range.ts";
 import type { MigrationResult } from "../../model/migration-result.ts";
+import { PageRuns } from "../../model/page-runs.ts";
 import type { Place } from "../../model/place.ts";
-import type { Round } from "../../model/result.ts";
+import type { PageRun, Round } from "../../model/result.ts";
+import type { MigrationSettings } from "../../qemu/migration-settings.ts";
 import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
 import type { IoctlEffect } from "../device-ioctls.ts";
 import { QemuVhosts } from "../qemu-vhosts.ts";
 import type { ReplayState } from "../replay-state.ts";
 import { RamMap } from "./ram-map.ts";
 import { type BitmapSync, type Migration, type Moment, Timeline } from "./timeline.ts";
-import { readMigration } from "./verdicts.ts";
+import { readMigration, readUnlogged } from "./verdicts.ts";
 
+const FOUR_GIB = 1n << 32n;
+const MAX_REGIONS = 1024;
+/** Of pages that devices had written before a migration; those beyond count as if they had not. */
+const MAX_RUNS = 100_000;
 /** Migrations that a result lists one by one. */
 const MAX_MIGRATIONS = 100;
 
@@ -40,23 +47,36 @@ export class MigrationFollower {
   readonly #core: Core;
   readonly #onSync: OnSync;
   #sentBefore = 0;
+  /** Sections of RAM above 4 GiB, by QEMU and name. */
+  readonly #regions = new Set<string>();
   /** Over by QEMU's clock, and not yet by that of the writes. */
   #ended: Migration | null = null;
   /** By input: what drivers wrote to virtio-pci. */
   readonly #configs = new Map<number, PciConfig>();
 
   /** `map`: RAM blocks as the user gave them. */
-  constructor(run: ReplayState, map: readonly BlockRange[], onSync: OnSync) {
+  constructor(
+    run: ReplayState,
+    map: readonly BlockRange[],
+    onSync: OnSync,
+    settings?: MigrationSettings,
+  ) {
     this.#run = run;
     this.#core = run.core;
     this.#onSync = onSync;
     this.ram = new RamMap(run.core, map);
     this.vhosts = new QemuVhosts((dev, space, name) => run.handed(dev, space, name));
-    this.timeline = new Timeline(run.core, run.plan.tolerance, {
-      start: (_, ts) => this.#begin(ts),
-      sync: (moment, sync) => this.#sync(moment, sync),
-      end: async (migration, ts) => this.#end(migration, ts),
-    });
+    this.timeline = new Timeline(
+      run.core,
+      run.plan.tolerance,
+      {
+        start: (migration, ts) => this.#begin(migration, ts),
+        sync: (moment, sync) => this.#sync(moment, sync),
+        end: async (migration, ts) => this.#end(migration, ts),
+        unlogged: (migration) => this.#add(() => readUnlogged(migration)),
+      },
+      settings,
+    );
   }
 
   /** An event of QEMU that the core leaves to the host. */
@@ -73,6 +93,7 @@ export class MigrationFollower {
       case EventKind.QSlot:
       case EventKind.QRegion:
       case EventKind.QUserRegion:
+        if (head.kind === EventKind.QRegion) this.#plugged(at, head, place, space);
         this.ram.event(head.kind, at, space, head.pid);
         break;
       case EventKind.QConfigWrite:
@@ -93,6 +114,18 @@ export class MigrationFollower {
         }
         await this.timeline.event(head, at, place, space);
     }
+  }
+
+  /** RAM above 4 GiB that comes while the guest runs; below lie the BARs of devices, which the guest places. */
+  #plugged(at: number, head: RecordHead, place: Place, space: number): void {
+    const args = new EventArguments(this.#core, at);
+    if (args.bits("gpa") < FOUR_GIB) return;
+    const key = `${space} ${args.text("name")}`;
+    if (this.#regions.has(key) || this.#regions.size >= MAX_REGIONS) return;
+    this.#regions.add(key);
+    const moment = { ns: head.ts.toString(), place };
+    if (this.timeline.runningSince(space) === null) return;
+    this.timeline.plugged(moment, "vhost_region_add_section");
   }
 
   /** A device that QEMU hands to a vhost starts or stops, or a back end in user space gets a message. */
@@ -152,7 +185,8 @@ export class MigrationFollower {
     }
   }
 
-  #begin(ts: bigint): void {
+  #begin(migration: Migration, ts: bigint): void {
+    migration.writtenBefore = this.#writtenSoFar();
     this.#close();
     const { stalePages, staleCauses } = this.#run.options;
     this.#core.exports.keepEntries(stalePages === true || staleCauses === true);
@@ -168,6 +202,17 @@ export class MigrationFollower {
     const { current } = this.timeline;
     if (this.#run.options.stalePages || current?.from !== "ioctl" || current.syncs === 0) return;
     this.#core.exports.keepEntries(false);
+  }
+
+  /** Pages that devices have written, whether the log was on or not. */
+  #writtenSoFar(): PageRun[] {
+    const row = this.#run.rows.findIndex(({ window }) => window === "assumed");
+    if (row < 0) return [];
+    // In rounds that are over, and in the one that goes on.
+    const [ever, now] = [RowSet.EverWritten, RowSet.Written].map((set) =>
+      PageRuns.from(this.#core.runs(row, set, MAX_RUNS).runs),
+    );
+    return ever!.union(now!).toArray();
   }
 
   /** QEMU fetches the dirty log. */
@@ -197,14 +242,17 @@ export class MigrationFollower {
     if (this.#core.exports.endMigration(ts)) this.#close();
   }
 
+  #add(read: () => MigrationResult): void {
+    if (this.migrations.length < MAX_MIGRATIONS) this.migrations.push(read());
+    else this.more++;
+  }
+
   /** Reads the verdict of a migration that ended, when no write of it can follow. */
   #close(): void {
     const ended = this.#ended;
     if (!ended) return;
     this.#ended = null;
     this.#core.exports.closeMigration();
-    if (this.migrations.length < MAX_MIGRATIONS) {
-      this.migrations.push(readMigration(this.#run, this.ram, ended));
-    } else this.more++;
+    this.#add(() => readMigration(this.#run, this.ram, ended));
   }
 }

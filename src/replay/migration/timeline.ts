@@ -3,11 +3,14 @@
  * how it ended. From QEMU's events, or, without them, from the ioctls of vhost. Names of states are
  * those of qapi/migration.json and qapi/run-state.json.
  */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
 import type { Core } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";
 import { EventArguments } from "../../core/qemu-record.ts";
 import type { Place } from "../../model/place.ts";
+import type { PageRun } from "../../model/result.ts";
+import type { MigrationSettings } from "../../qemu/migration-settings.ts";
+import { KindFollower, type Kinds } from "./kinds.ts";
 import { NewlyDirty } from "./newly-dirty.ts";
 
 /** How a migration ended. `unfinished`: the recording ends before it does. */
@@ -34,6 +37,11 @@ export interface Migration {
   postcopy: Moment | null;
   end: Moment | null;
   outcome: Outcome;
+  kinds: Kinds;
+  /** Guest pages that devices had written when the log went on, as far as is recorded. */
+  writtenBefore: readonly PageRun[];
+  /** The guest began to run; null: not recorded. */
+  running: Moment | null;
   /** States by migrate_set_state, at most MAX_STATES. */
   states: { state: string; ns: string }[];
 }
@@ -64,6 +72,8 @@ export interface TimelineHooks {
   /** The dirty log was fetched: a round ends. */
   sync(moment: Moment, sync: BitmapSync): Promise<void>;
   end(migration: Migration, ts: bigint): Promise<void>;
+  /** One that needs no dirty log is over: a background snapshot. */
+  unlogged(migration: Migration): void;
 }
 
 /** Follows the events of one recording. */
@@ -80,9 +90,16 @@ export class Timeline {
   #lastSyncEnd = 0n;
   /** Threads that receive pages: their states are those of a destination. */
   readonly #destinations = new Set<string>();
+  readonly #kinds: KindFollower;
+  /** By QEMU: when its guest began to run; when it was stopped, as long as it is. */
+  readonly #running = new Map<number, Moment>();
+  readonly #halted = new Map<number, Moment>();
+  /** A background snapshot that goes on. */
+  #snapshot: Migration | null = null;
 
-  /** `tolerance`: of the clocks of several recordings, ns. */
-  constructor(core: Core, tolerance: bigint, hooks: TimelineHooks) {
+  /** `tolerance`: of the clocks of several recordings, ns; `settings`: as a transcript tells them. */
+  constructor(core: Core, tolerance: bigint, hooks: TimelineHooks, settings?: MigrationSettings) {
+    this.#kinds = new KindFollower(settings);
     this.#core = core;
     this.#tolerance = tolerance;
     this.#hooks = hooks;
@@ -91,6 +108,16 @@ export class Timeline {
   /** The migration that is going on. */
   get current(): Migration | null {
     return this.#current;
+  }
+
+  /** When the guest of a QEMU began to run, as far as is recorded. */
+  runningSince(space: number): Moment | null {
+    return this.#running.get(space) ?? null;
+  }
+
+  /** Memory was plugged while the guest ran: it belongs to this migration, or to the next. */
+  plugged(moment: Moment, told: string): void {
+    this.#kinds.note("hotplugged-memory", moment.ns, told, this.#current?.kinds ?? null);
   }
 
   /** A page arrives in this thread: it is the destination's. */
@@ -110,9 +137,13 @@ export class Timeline {
       case EventKind.QGlobalDirty: {
         const on = (args.number("bitmask") & DIRTY_MIGRATION) !== 0;
         this.#core.exports.setQemuLogging(space, on);
-        if (on) this.#begin("qemu", moment, head.ts);
+        if (on) this.#begin("qemu", moment, head.ts, space);
         break;
       }
+      case EventKind.QTracking:
+        this.#kinds.event(head.kind, args, moment.ns, null);
+        this.#snapshot ??= this.#made("qemu", moment, head.ts);
+        break;
       case EventKind.QState:
         if (!this.#isDestination(head, space)) {
           await this.#state(args.text("new_state"), moment, head.ts, space);
@@ -120,6 +151,7 @@ export class Timeline {
         break;
       case EventKind.QRunstate: {
         const state = args.text("new_state_str");
+        this.#runs(space, state, moment);
         // The incoming side has run state inmigrate until it takes over.
         if (args.text("current_state_str") === "inmigrate") this.receives(head.pid, space);
         else if (state === "finish-migrate" && this.#current) this.#current.stopped ??= moment;
@@ -135,7 +167,7 @@ export class Timeline {
         if (this.#current) this.#current.stopped ??= moment;
         break;
       case EventKind.QPostcopy:
-        if (this.#current) this.#current.postcopy ??= moment;
+        this.#switchToPostcopy(moment);
         break;
       case EventKind.QSyncStart:
         // One whose end is missing: what it found is not known.
@@ -163,7 +195,26 @@ export class Timeline {
         this.#sync = null;
         break;
       default:
+        this.#kinds.event(head.kind, args, moment.ns, this.#current?.kinds ?? null);
     }
+  }
+
+  /** The run state of a guest: RunState of qapi/run-state.json. */
+  #runs(space: number, state: string, moment: Moment): void {
+    if (this.#running.size + this.#halted.size >= 2048) return;
+    if (state === "running") {
+      if (!this.#running.has(space)) this.#running.set(space, moment);
+      this.#halted.delete(space);
+    } else if (this.#running.has(space)) {
+      if (!this.#halted.has(space)) this.#halted.set(space, moment);
+    }
+  }
+
+  #switchToPostcopy(moment: Moment): void {
+    const current = this.#current;
+    if (!current) return;
+    current.postcopy ??= moment;
+    this.#kinds.postcopy(moment.ns, current.kinds);
   }
 
   async #cutOpenSync(moment: Moment): Promise<void> {
@@ -206,21 +257,37 @@ export class Timeline {
   }
 
   async #state(state: string, moment: Moment, ts: bigint, space: number): Promise<void> {
-    const current = this.#current;
+    const current = this.#current ?? this.#snapshot;
     if (!current) return;
     if (current.states.length < MAX_STATES) current.states.push({ state, ns: moment.ns });
-    if (state.startsWith("postcopy")) current.postcopy ??= moment;
+    if (state.startsWith("postcopy")) this.#switchToPostcopy(moment);
     const outcome = ENDS[state];
-    if (outcome !== undefined) await this.#end(outcome, moment, ts, space);
+    if (outcome === undefined) return;
+    if (this.#snapshot) this.#endSnapshot(outcome, moment);
+    else await this.#end(outcome, moment, ts, space);
   }
 
-  #begin(from: Migration["from"], moment: Moment, ts: bigint): void {
+  /** `space`: of the QEMU that tells it; null: the ioctls of vhost do. */
+  #begin(from: Migration["from"], moment: Moment, ts: bigint, space: number | null): void {
     const current = this.#current;
     if (current) {
       // The ioctls of the same start stand beside QEMU's own event.
-      if (from === "qemu" && current.from === "ioctl" && current.syncs === 0) current.from = "qemu";
+      if (from === "qemu" && current.from === "ioctl" && current.syncs === 0) {
+        current.from = "qemu";
+        this.#guest(current, space);
+      }
       return;
     }
+    const migration = this.#made(from, moment, ts);
+    this.#guest(migration, space);
+    this.#current = migration;
+    this.#sync = null;
+    this.#syncThread = null;
+    this.#lastSyncEnd = ts;
+    this.#hooks.start(migration, ts);
+  }
+
+  #made(from: Migration["from"], moment: Moment, ts: bigint): Migration {
     const migration: Migration = {
       from,
       logOn: moment,
@@ -231,20 +298,39 @@ export class Timeline {
       postcopy: null,
       end: null,
       outcome: "unfinished",
+      kinds: this.#kinds.begin(),
+      writtenBefore: [],
+      running: null,
       states: [],
     };
-    this.#current = migration;
-    this.#sync = null;
-    this.#syncThread = null;
-    this.#lastSyncEnd = ts;
     this.migrations.push(migration);
-    this.#hooks.start(migration, ts);
+    return migration;
+  }
+
+  /** Of its guest. Snapshots and cpr-reboot stop it before the log goes on; a user may, too. */
+  #guest(migration: Migration, space: number | null): void {
+    if (space === null) return;
+    migration.running = this.runningSince(space);
+    const halted = this.#halted.get(space);
+    if (!halted) return;
+    migration.stopped ??= halted;
+    migration.kinds.add("guest-stopped", halted.ns, "runstate_set");
+  }
+
+  #endSnapshot(outcome: Outcome, moment: Moment | null): void {
+    const snapshot = this.#snapshot;
+    if (!snapshot) return;
+    this.#snapshot = null;
+    snapshot.outcome = outcome;
+    snapshot.end = moment;
+    this.#hooks.unlogged(snapshot);
   }
 
   async #end(outcome: Outcome, moment: Moment | null, ts: bigint, space: number): Promise<void> {
     const current = this.#current;
     if (!current) return;
     if (this.#sync) current.newlyDirty.give();
+    if (outcome === "cancelled" || outcome === "failed") this.#kinds.gaveUp();
     current.outcome = outcome;
     current.end = moment;
     this.#current = null;
@@ -254,7 +340,7 @@ export class Timeline {
 
   /** vhost switched LOG_ALL of a device: without QEMU's events, all that is known of a migration. */
   async logging(on: boolean, moment: Moment, ts: bigint): Promise<void> {
-    if (on) this.#begin("ioctl", moment, ts);
+    if (on) this.#begin("ioctl", moment, ts, null);
     // QEMU takes the log from a running device when a migration is given up (vhost_migration_log()).
     else if (this.#current?.from === "ioctl") await this.#end("cancelled", moment, ts, 0);
   }
@@ -273,6 +359,7 @@ export class Timeline {
 
   /** The recording is at its end. */
   async finish(ts: bigint): Promise<void> {
+    this.#endSnapshot("unfinished", null);
     const current = this.#current;
     if (!current) return;
     // A device that was stopped with its log on was stopped for the switchover.

@@ -1,5 +1,5 @@
 /** From a migration that ended to its result: the verdict of every policy. */
-import { RowSet } from "../../../assembly/abi.ts";
+import { RowSet } from "../../../assembly/page-abi.ts";
 import { type RowVerdict, readVerdict } from "../../core/migration-sets.ts";
 import type { Row } from "../../core/rows.ts";
 import {
@@ -15,6 +15,7 @@ import { countPages, PageRuns } from "../../model/page-runs.ts";
 import type { PageRun } from "../../model/result.ts";
 import type { CauseMask } from "../../vhost/causes.ts";
 import { assumeLogging, type Policy } from "../../vhost/policy.ts";
+import type { Device } from "../device.ts";
 import type { ReplayState } from "../replay-state.ts";
 import { judgeFirstPass } from "./first-pass.ts";
 import type { RamMap } from "./ram-map.ts";
@@ -39,7 +40,7 @@ export function readMigration(
   const loads = exports.pagesLoaded() + exports.zerosLoaded();
   const startNs = BigInt(migration.logOn.ns);
   const multifd = exports.sentUnseen();
-  const placed = multifd && judgeFirstPass(run.core, ram, startNs);
+  const placed = multifd && judgeFirstPass(run.core, ram, startNs, migration.writtenBefore);
   const sendTimes: SendTimes = multifd
     ? placed
       ? "packets"
@@ -51,16 +52,14 @@ export function readMigration(
       : loads > 0
         ? "destination"
         : "none";
+  const { kinds } = migration;
+  if (multifd) kinds.add("multifd", null, "multifd_send_fill");
+  if (exports.pagesDirtiedByCpu() > 0) kinds.add("dirty-ring", null, "kvm_dirty_ring_page");
+  const plugged = pluggedNs(run.devices, migration);
+  if (plugged !== null) kinds.add("hotplugged-device", plugged, "SET_OWNER");
+  if (data > 0 && run.plan.loadedUnseen) kinds.add("mapped-ram", null, "ram_load_complete");
   const result: MigrationResult = {
-    from: migration.from,
-    outcome: migration.outcome,
-    logOn: migration.logOn,
-    firstSyncNs: migration.firstSync?.ns ?? null,
-    stoppedNs: migration.stopped?.ns ?? null,
-    postcopyNs: migration.postcopy?.ns ?? null,
-    endNs: migration.end?.ns ?? null,
-    syncs: migration.syncs,
-    states: migration.states,
+    ...courseOf(migration),
     sends: { data, zero, unplaced: exports.pagesUnplaced() },
     sendTimes,
     zeroResendsAtMost: zeroResends(run, migration, sendTimes),
@@ -84,6 +83,53 @@ export function readMigration(
     result.verdicts.push(verdictOf(run, row, read[i]!, about));
   });
   return result;
+}
+
+/**
+ * When a device was plugged: opened while the guest ran, by the QEMU whose devices are logged. One that is
+ * there at the start is opened before. null: none was, as far as is recorded.
+ */
+function pluggedNs(devices: readonly Device[], migration: Migration): string | null {
+  const { running, logOn } = migration;
+  if (running === null) return null;
+  const logged = devices.filter(({ logging }) => logging.some(({ what }) => what === "LOG_ALL on"));
+  const openers = new Set(logged.flatMap(({ opened }) => opened?.by ?? []));
+  const plugged = devices.find(
+    ({ opened }) =>
+      opened !== null &&
+      openers.has(opened.by) &&
+      BigInt(opened.ns) > BigInt(running.ns) &&
+      BigInt(opened.ns) < BigInt(logOn.ns),
+  );
+  return plugged?.opened?.ns ?? null;
+}
+
+/** The result of a migration that takes no dirty log: nothing can be missing from it. */
+export function readUnlogged(migration: Migration): MigrationResult {
+  return {
+    ...courseOf(migration),
+    sends: { data: 0, zero: 0, unplaced: 0 },
+    sendTimes: "none",
+    zeroResendsAtMost: null,
+    blocks: [],
+    cpuDirtied: 0,
+    verdicts: [],
+  };
+}
+
+function courseOf(migration: Migration) {
+  return {
+    from: migration.from,
+    outcome: migration.outcome,
+    kinds: migration.kinds.all,
+    logOn: migration.logOn,
+    firstSyncNs: migration.firstSync?.ns ?? null,
+    stoppedNs: migration.stopped?.ns ?? null,
+    postcopyNs: migration.postcopy?.ns ?? null,
+    endNs: migration.end?.ns ?? null,
+    syncs: migration.syncs,
+    states: migration.states,
+  };
 }
 
 /**

@@ -121,6 +121,7 @@ function timelineJson(migration: MigrationResult) {
   return {
     from: migration.from,
     outcome: migration.outcome,
+    kinds: migration.kinds.map(({ kind, ns, told }) => ({ kind, ns, told })),
     logOnNs: migration.logOn.ns,
     logOnPlace: formatPlace(migration.logOn.place),
     firstSyncNs: migration.firstSyncNs,

@@ -1,6 +1,7 @@
 /** Migrations for people: the sentence that a report begins with, the time line, the counts. */
 import { leavesOpen } from "../../answers/open.ts";
 import { givenUp, mainMigration } from "../../answers/stale.ts";
+import { MIGRATION_KINDS } from "../../model/migration-kind.ts";
 import type { MigrationResult, MigrationVerdict } from "../../model/migration-result.ts";
 import { countPages } from "../../model/page-runs.ts";
 import { formatPlace } from "../../model/place.ts";
@@ -21,6 +22,9 @@ function sentenceOf(migration: MigrationResult, result: MachineResult): string {
   if (!result.verdict) {
     const why = result.limits.find(({ code }) => code === "no-verdict")?.text;
     return `It is not known which pages are stale at the destination.${why === undefined ? "" : ` ${why}`}`;
+  }
+  if (migration.kinds.some(({ kind }) => kind === "background-snapshot")) {
+    return "A background snapshot: each page is saved before it is written, no dirty log is needed, and no page is stale.";
   }
   const clauses = migration.verdicts.map((verdict, i) => {
     const policy = result.policies.find(({ name }) => name === verdict.policy);
@@ -64,6 +68,11 @@ function sendTimesText({ sendTimes, zeroResendsAtMost: most }: MigrationResult):
   return `send times from the source (zero pages are not in it; ${again} sent again as zeros)`;
 }
 
+/** How it went, beside plain pre-copy. */
+function kindsText({ kinds }: MigrationResult): string {
+  return kinds.map(({ kind }) => MIGRATION_KINDS[kind]).join(", ");
+}
+
 /** The time line of a migration in a paragraph, and the counts of each policy. */
 export function migrationText(migration: MigrationResult, style: TextStyle): string[] {
   const end = migration.endNs === null ? "the end of the recording" : seconds(migration.endNs);
@@ -71,6 +80,7 @@ export function migrationText(migration: MigrationResult, style: TextStyle): str
     `Migration ${migration.outcome}, ${seconds(migration.logOn.ns)} to ${end} s`,
     `${countOf(migration.syncs, "sync")}`,
   ];
+  if (migration.kinds.length > 0) parts.push(kindsText(migration));
   if (migration.stoppedNs !== null) parts.push(`guest stopped at ${seconds(migration.stoppedNs)}`);
   if (migration.postcopyNs !== null) parts.push(`post-copy from ${seconds(migration.postcopyNs)}`);
   const { data, zero } = migration.sends;
