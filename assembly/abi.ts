@@ -474,7 +474,7 @@ export enum RequestState {
   UnknownHead,
 }
 
-export const QUEUE_SIZE = 344;
+export const QUEUE_SIZE = 360;
 export const QUEUE_VQ = 0;
 export const QUEUE_DEV = 8;
 export const QUEUE_LOGADDR = 16;
@@ -543,6 +543,13 @@ export const QUEUE_BAD_RING = 320;
 export const QUEUE_MACHINE = 324;
 export const QUEUE_DEVICE = 328;
 export const QUEUE_DEVICE_NEXT = 332;
+/**
+ * i32: last_avail_idx as it was told last, -1 before; u32: chains that it shows to be taken and of which
+ * no pop was seen; u32: QUEUE_POPPED when it was told.
+ */
+export const QUEUE_AVAIL = 344;
+export const QUEUE_LOST_POPS = 348;
+export const QUEUE_AVAIL_POPPED = 352;
 
 /** Which driver a queue belongs to; Unknown is taken as vhost-scsi. */
 export enum Driver {

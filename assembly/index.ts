@@ -65,7 +65,7 @@ export {
   prepare,
   useMachine,
 } from "./machine";
-export { noteDeviceState, setDeviceLogEnd, setDriver } from "./known/device";
+export { forgetAvail, noteDeviceState, setDeviceLogEnd, setDriver } from "./known/device";
 export { noteThread, ownerOf, processOf } from "./known/worker";
 export { mark } from "./pages/planes";
 export { useRows } from "./pages/rows";
@@ -91,7 +91,7 @@ export { restartOrder, setProfiling } from "./migration/profile";
 export { mute } from "./decode/plan";
 export { addPattern, setPiece } from "./decode/qemu-arguments";
 export { intern, stringPtr } from "./known/string";
-export { clearRound, exportSet, nextBlock, setRuns, sync } from "./sync";
+export { clearRound, coveredPages, exportSet, nextBlock, setRuns, sync } from "./sync";
 export {
   clearEndpoint,
   endInFlight,

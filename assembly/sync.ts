@@ -42,7 +42,7 @@ import {
   Which,
 } from "./pages/blocks";
 import { clearBlock, orLine, orPlanes } from "./pages/planes";
-import { planesOf, rowLogs, rows, rowWindow, activeRows } from "./pages/rows";
+import { leftOutPlanes, planesOf, rowLogs, rows, rowWindow, activeRows } from "./pages/rows";
 import { pages } from "./pages/page-state";
 
 /** Counts of every row after `sync()`. */
@@ -146,6 +146,22 @@ function harvestPair(block: u32, row: u32, w: usize, logged: v128): void {
 @inline
 function add(at: usize, n: u64): void {
   store<u64>(at, load<u64>(at) + n);
+}
+
+/** Pages of this round that a row's policy left out for one write and logged for another one. */
+export function coveredPages(row: u32): f64 {
+  takePlanes(row);
+  let leftOut = leftOutPlanes(row);
+  let logs = load<u64>(masks + (row << 4), 8);
+  let covered: u64 = 0;
+  for (let block = nextTouched(0); block != NO_BLOCK; block = nextTouched(block + 1)) {
+    let entry = entryOf(block);
+    let present = planesIn(entry);
+    for (let w: usize = 0; w < <usize>BLOCK_BYTES; w += 8) {
+      covered += popcnt<u64>(orPlanes(entry, w, leftOut & present) & orPlanes(entry, w, logs & present));
+    }
+  }
+  return <f64>covered;
 }
 
 /** Ends the round for every row and leaves the counts; the planes stay until `clearRound()`. */

@@ -8,8 +8,10 @@
  */
 
 export * as affected from "./answers/affected.ts";
+export * as around from "./answers/around.ts";
 export type { Asked, CommonAnswer, CommonOptions } from "./answers/asked.ts";
 export * as attribute from "./answers/attribute.ts";
+export * as difference from "./answers/difference.ts";
 export * as identify from "./answers/identify-answer.ts";
 export * as compareImages from "./answers/image-comparison.ts";
 export * as inspect from "./answers/inspect.ts";
@@ -18,6 +20,7 @@ export * as compareLogs from "./answers/log-comparison.ts";
 export * as logImages from "./answers/log-images.ts";
 export * as lost from "./answers/lost.ts";
 export type { MachineOptions } from "./answers/machines.ts";
+export * as minimize from "./answers/minimize.ts";
 export type { ObservedImages } from "./answers/observed.ts";
 export type { OwnersOfSet, ToldSet } from "./answers/page-set.ts";
 export type { Replayer } from "./answers/replayer.ts";

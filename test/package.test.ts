@@ -4,13 +4,16 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { createContext, runInContext } from "node:vm";
+import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -87,63 +90,120 @@ describe("the package", () => {
     expect(run.status).toBe(1);
   });
 
+  const SCSI = join(ROOT, "traces/vhost-scsi/6.16.12+deb13-amd64/01-smoke");
+  const SIDES = ["trace.txt.gz", "dst.simpletrace.gz"].map((name) =>
+    join(ROOT, "traces/migration/6.1", name),
+  );
+
+  /** What the answers must say, whoever asks: that they are those of these recordings. */
+  function expectAnswers(output: readonly string[]): void {
+    const lines = output.map((line) => JSON.parse(line));
+    expect(lines.map(({ question, status }) => `${question} ${status}`)).toEqual([
+      ...["lost 1", "affected 1", "stale 1", "inspect 0", "requests 0", "life 0", "attribute 0"],
+      ...["logImages 0", "compareLogs 0", "identify 0", "compareImages 0", "around 0"],
+      ...["minimize 0", "difference 1"],
+    ]);
+    const answers = Object.fromEntries(lines.map(({ question, answer }) => [question, answer]));
+    expect(answers.stale.result.machines[0].migrations[0].verdicts[0].best).toBe(1929);
+    expect(answers.life.lives[0].writes).toBeGreaterThan(0);
+    expect(answers.identify.identification.ranking[0].policy).toBe("linux-6.16");
+    expect(answers.minimize.verdicts).toMatchObject([{ verdict: "lost" }, { verdict: "kept" }]);
+    expect(answers.difference.difference.pages.onlyA.length).toBeGreaterThan(0);
+  }
+
   test("a short program asks every question of the README and prints JSON", () => {
+    cpSync(join(import.meta.dirname, "support/ask-all.mjs"), join(folder, "ask-all.mjs"));
     const program = join(folder, "ask.mjs");
     writeFileSync(
       program,
       `import { readdirSync, readFileSync } from "node:fs";
        import * as vhost from "vhost-replay";
        import { fileSource, loadCore, nodeSurroundings } from "vhost-replay/node";
+       import { askAll } from "./ask-all.mjs";
 
-       const [folder, trace, destination] = process.argv.slice(2);
-       const module = await loadCore();
+       const [folder, trace, destination, image] = process.argv.slice(2);
        const surroundings = nodeSurroundings(() => {});
+       const module = await loadCore();
        const open = (...files) => ({ sources: files.map((file) => fileSource(file)), surroundings, module });
-       const names = readdirSync(folder + "/syncs").filter((name) => name.endsWith(".bin"));
-       const file = (number) => names.find((name) => Number.parseInt(name, 10) === number);
+       const files = readdirSync(folder + "/syncs").filter((name) => name.endsWith(".bin"));
+       const file = (number) => files.find((name) => Number.parseInt(name, 10) === number);
        const observed = {
          name: folder,
-         numbers: names.map((name) => Number.parseInt(name, 10)),
+         numbers: files.map((name) => Number.parseInt(name, 10)),
          file,
          read: async (number) => readFileSync(folder + "/syncs/" + file(number)),
        };
+       const memory = { source: fileSource(image), destination: fileSource(image) };
        const scsi = open(folder + "/trace.txt.gz");
-       const migration = open(trace, destination);
-       const memory = new Uint8Array(8192);
-       const image = { stream: () => ({ read: () => 0, close() {} }), random: () => ({ size: 8192,
-         readAt: (into, at) => (into.set(memory.subarray(at, at + into.length)), into.length), close() {} }) };
-       const [policy] = vhost.choosePolicies(["patched"]);
-       const dumps = { source: { name: "a", size: 8192, ...image }, destination: { name: "b", size: 8192, ...image } };
-       const asked = [
-         ["lost", scsi], ["stale", migration], ["inspect", scsi], ["requests", scsi],
-         ["life", scsi, { range: { gpa: 0x20c000, len: 1 } }], ["attribute", scsi], ["logImages", scsi, { policy }],
-         ["compareLogs", scsi, { observed }], ["identify", scsi, { observed }], ["compareImages", migration, dumps],
-       ];
-       for (const [question, recording, options] of asked) {
-         const answer = await vhost[question].ask(recording, options);
-         console.log(JSON.stringify({ question, status: vhost[question].statusOf(answer), answer }));
-       }`,
+       const lines = await askAll(vhost, scsi, open(trace, destination), { observed, ...memory });
+       console.log(lines.join("\\n"));`,
     );
-    const scsi = join(RECORDING, "../../../6.16.12+deb13-amd64/01-smoke");
-    const sides = ["trace.txt.gz", "dst.simpletrace.gz"].map((name) =>
-      join(ROOT, "traces/migration/6.1", name),
-    );
-    const run = spawnSync(process.execPath, [program, scsi, ...sides], {
+    const image = join(folder, "memory.bin");
+    writeFileSync(image, Buffer.alloc(8192));
+    const run = spawnSync(process.execPath, [program, SCSI, ...SIDES, image], {
       encoding: "utf8",
       maxBuffer: 1 << 28,
     });
     expect(run.stderr).toBe("");
-    const lines = run.stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-    expect(lines.map(({ question, status }) => `${question} ${status}`)).toEqual([
-      ...["lost 1", "stale 1", "inspect 0", "requests 0", "life 0", "attribute 0", "logImages 0"],
-      ...["compareLogs 0", "identify 0", "compareImages 0"],
-    ]);
-    const answers = Object.fromEntries(lines.map(({ question, answer }) => [question, answer]));
-    expect(answers.stale.result.machines[0].migrations[0].verdicts[0].best).toBe(1929);
-    expect(answers.life.lives[0].writes).toBe(1);
-    expect(answers.identify.identification.ranking[0].policy).toBe("linux-6.16");
+    expectAnswers(run.stdout.trimEnd().split("\n"));
+  });
+
+  test("the same, bundled for a browser without a shim", async () => {
+    writeFileSync(
+      join(folder, "browser.mjs"),
+      `import * as vhost from "vhost-replay";
+       import { blobSource, webSurroundings } from "vhost-replay/web";
+       import { askAll } from "./ask-all.mjs";
+
+       globalThis.answers = (async ({ core, scsi, sides, syncs, memory }) => {
+         const module = await vhost.compileCore(core);
+         const surroundings = webSurroundings([]);
+         const source = ([name, bytes]) => blobSource(name, new Blob([bytes]));
+         const open = (files) => ({ sources: files.map(source), surroundings, module });
+         const observed = {
+           name: "syncs",
+           numbers: syncs.map((_, number) => number),
+           file: (number) => String(number),
+           read: async (number) => syncs[number],
+         };
+         const image = source(["memory.bin", memory]);
+         const more = { observed, source: image, destination: image };
+         return await askAll(vhost, open(scsi), open(sides), more);
+       })(globalThis.given);`,
+    );
+    const bundle = await rolldown({
+      input: join(folder, "browser.mjs"),
+      platform: "browser",
+      // What is not found, or only in Node.js, is an error, not an import that is left in.
+      external: [],
+      onLog(_, log) {
+        throw new Error(log.message);
+      },
+    });
+    const { output } = await bundle.generate({ format: "iife" });
+    const [{ code }] = output;
+    expect(output).toHaveLength(1);
+    expect(code).not.toMatch(/\bfrom ["']node:|\brequire\(/);
+    const bytes = (path: string): Uint8Array => new Uint8Array(readFileSync(path));
+    const syncs = readdirSync(join(SCSI, "syncs")).filter((name) => name.endsWith(".bin"));
+    const context = createContext({
+      ...BROWSER,
+      given: {
+        core: bytes(join(ROOT, "build/core.wasm")),
+        scsi: [["trace.txt.gz", bytes(join(SCSI, "trace.txt.gz"))]],
+        sides: SIDES.map((path) => [basename(path), bytes(path)]),
+        syncs: syncs.sort().map((name) => bytes(join(SCSI, "syncs", name))),
+        memory: new Uint8Array(8192),
+      },
+    });
+    runInContext(code, context);
+    expectAnswers(await context.answers);
   });
 });
+
+/** Of what a browser has, what Node.js has too; neither `process` nor `Buffer` nor `require`. */
+const BROWSER = {
+  ...{ Blob, DecompressionStream, ReadableStream, Response, TextDecoder, TextEncoder, URL },
+  ...{ AbortController, AbortSignal, WebAssembly, crypto, performance, structuredClone },
+  ...{ clearInterval, clearTimeout, queueMicrotask, setInterval, setTimeout },
+};

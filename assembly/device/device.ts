@@ -15,6 +15,7 @@ import {
   REQUEST_CAPTURED,
   REQUEST_DESCS,
   REQUEST_DESC_COUNT,
+  REQUEST_POP_TS,
   REQUEST_FLAGS,
   REQUEST_FREED,
   RequestState,
@@ -78,15 +79,15 @@ export function endInFlight(): void {
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) endQueue(q, RequestState.InFlight, false);
 }
 
-/** Bytes that requests in flight of this machine may write: for the bounds in the report. */
-export function inFlightWriteBytes(): f64 {
+/** Bytes that requests in flight of this machine, popped after `since`, may write: for the bounds in the report. */
+export function inFlightWriteBytes(since: u64): f64 {
   let bytes: f64 = 0;
   for (let q = firstQueue; q; q = load<u32>(q + QUEUE_NEXT)) {
     if (<usize>load<u32>(q + QUEUE_MACHINE) != changetype<usize>(machine)) continue;
     let heads = <usize>load<u32>(q + QUEUE_HEADS);
     for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
       let request = <usize>load<u32>(heads + (i << 2));
-      if (!request) continue;
+      if (!request || load<u64>(request + REQUEST_POP_TS) < since) continue;
       let desc = <usize>load<u32>(request + REQUEST_DESCS);
       let end = desc + load<u32>(request + REQUEST_DESC_COUNT) * DESC_SIZE;
       for (; desc < end; desc += DESC_SIZE) {

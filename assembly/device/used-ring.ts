@@ -14,7 +14,7 @@ import {
 import { QUEUE_EVENT } from "../known/fields";
 import { F_RING_PACKED } from "../known/fields";
 import { learn, ringCause, ringState } from "../known/log-state";
-import { hasFlag, queueOf, ringSize } from "../known/queue";
+import { hasFlag, noteAvail, queueOf, ringSize } from "../known/queue";
 import { write } from "./write";
 
 /** VIRTIO_RING_F_EVENT_IDX. */
@@ -50,6 +50,7 @@ export function onRearm(event: usize): void {
   let q = queueOf(load<u64>(event + EVENT_VQ));
   if (!q) return;
   learn(q, event, true);
+  noteAvail(q, event);
   let num = ringSize(q, event);
   store<u32>(q + QUEUE_NUM, num);
   let base = load<u64>(event + EVENT_LOGADDR);

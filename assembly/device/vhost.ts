@@ -73,6 +73,7 @@ import {
   freeRequest,
   hasFlag,
   inFlight,
+  noteAvail,
   queueOf,
   ringSize,
   setFlag,
@@ -125,6 +126,7 @@ export function onDrain(event: usize): bool {
     }
   }
   noteExpected(q, load<u16>(event + EVENT_IDX));
+  noteAvail(q, event);
   if (load<u64>(q + QUEUE_RING) == NO_ADDRESS && feat & F_RING_PACKED) adoptVring(q);
   let at = threadOf(load<i32>(event + EVENT_PID), true);
   if (!at) return told;

@@ -2,7 +2,7 @@
  * Devices by the numbers that the host gave them: the queues of each, and its driver. Which queue is of
  * which device is the host's to say: it has read the ioctls, and where struct vhost_dev lies.
  */
-import { Driver, MAX_DEVICES, QUEUE_DEVICE, QUEUE_DEVICE_NEXT, QUEUE_DRIVER } from "../abi";
+import { Driver, MAX_DEVICES, QUEUE_AVAIL, QUEUE_DEVICE, QUEUE_DEVICE_NEXT, QUEUE_DRIVER } from "../abi";
 import { reserve } from "../base/memory";
 import { QUEUE_LOG_END } from "./fields";
 
@@ -65,6 +65,11 @@ export function firstOfDevice(device: u32): usize {
 @inline
 export function nextOfDevice(q: usize): usize {
   return load<u32>(q + QUEUE_DEVICE_NEXT);
+}
+
+/** SET_VRING_BASE: its queues' last_avail_idx is another one now. */
+export function forgetAvail(device: u32): void {
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) store<i32>(q + QUEUE_AVAIL, -1);
 }
 
 /** The driver of a device is known. */

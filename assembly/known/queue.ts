@@ -1,11 +1,14 @@
 /** What is known of each virtqueue, and the requests in flight on it. Fields: abi.ts, QUEUE_*. */
 import {
   DESC_SIZE,
+  EVENT_AVAIL,
   EVENT_FEAT,
   EVENT_NUM,
   MAX_HEADS,
   MAX_QUEUES,
   NO_ADDRESS,
+  QUEUE_AVAIL,
+  QUEUE_AVAIL_POPPED,
   QUEUE_BAD_RING,
   QUEUE_FLAGS,
   QUEUE_HEADS,
@@ -15,9 +18,11 @@ import {
   QUEUE_IN_FLIGHT,
   QUEUE_LOGADDR,
   QUEUE_LOST_COMPLETIONS,
+  QUEUE_LOST_POPS,
   QUEUE_MACHINE,
   QUEUE_NEXT,
   QUEUE_NEXT_USED,
+  QUEUE_POPPED,
   QUEUE_SIZE,
   QUEUE_UNKNOWN_HEAD,
   QUEUE_VQ,
@@ -129,6 +134,7 @@ export function addQueue(vq: u64, machine: usize): usize {
   store<u64>(q + QUEUE_VQ, vq);
   store<i32>(q + QUEUE_INDEX, -1);
   store<i32>(q + QUEUE_NEXT_USED, -1);
+  store<i32>(q + QUEUE_AVAIL, -1);
   store<u64>(q + QUEUE_LOGADDR, NO_ADDRESS);
   store<u64>(q + QUEUE_RING, NO_ADDRESS);
   store<u64>(q + QUEUE_EVENT, NO_ADDRESS);
@@ -152,6 +158,22 @@ export function queueById(id: u32): usize {
 export function countUnknownHead(q: usize): void {
   addCount(q + QUEUE_UNKNOWN_HEAD, 1);
   ++machine.unknownHeads;
+}
+
+/**
+ * An event tells last_avail_idx: it has grown by the chains that were popped since it was told last. One
+ * that is lower was set anew.
+ */
+export function noteAvail(q: usize, event: usize): void {
+  let avail = <u32>load<u16>(event + EVENT_AVAIL);
+  let popped = <u32>load<u64>(q + QUEUE_POPPED);
+  let before = load<i32>(q + QUEUE_AVAIL);
+  if (before >= 0) {
+    let more = (avail - <u32>before - (popped - load<u32>(q + QUEUE_AVAIL_POPPED))) & 0xffff;
+    if (more < 0x8000) store<u32>(q + QUEUE_LOST_POPS, load<u32>(q + QUEUE_LOST_POPS) + more);
+  }
+  store<i32>(q + QUEUE_AVAIL, <i32>avail);
+  store<u32>(q + QUEUE_AVAIL_POPPED, popped);
 }
 
 /** Completions whose events are lost. */

@@ -22,7 +22,12 @@ import { EventRedactor, type SyncOf } from "../redact/redact-event.ts";
 import type { RedactedRecording, RedactSummary } from "../redact/summary.ts";
 import { Survey } from "../redact/survey.ts";
 import type { Recording, ReplayOptions } from "../replay/replay.ts";
-import { eventJsonLine } from "../report/json/event-json.ts";
+import {
+  endJsonLine,
+  eventJsonLine,
+  headerJsonLine,
+  recordedGap,
+} from "../report/json/event-json.ts";
 import type { RedactedFile } from "./shared/redacted-files.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 
@@ -145,7 +150,7 @@ function headerOf(
   if (summary.clock !== null && /^[\w-]{1,32}$/.test(summary.clock)) header.clock = summary.clock;
   if (own >= 0 && input.tolerance !== null) header.tolerance = input.tolerance.toString();
   if (summary.gaps.length > 0) {
-    header.gaps = summary.gaps.slice(0, MOST_GAPS).map(({ cpu, lost }) => ({ cpu, lost }));
+    header.gaps = summary.gaps.slice(0, MOST_GAPS).map(recordedGap);
   }
   return header;
 }
@@ -170,8 +175,8 @@ async function writeOne(
 ): Promise<RedactedRecording> {
   const leftOut = new Map<string, number>();
   let events = 0;
-  if (Object.keys(header).length > 1) await file.write(`${JSON.stringify(header)}\n`);
-  await api.dump(
+  await file.write(headerJsonLine({ ...header, ends: true }));
+  const { inputs } = await api.dump(
     reading,
     (event) => {
       const kept = redactor.redact(event);
@@ -184,6 +189,7 @@ async function writeOne(
     },
     signal,
   );
+  await file.write(endJsonLine(events, inputs, []));
   const { bytes, sha256 } = await file.end();
   return { file: file.name, events, leftOut: Object.fromEntries(leftOut), bytes, sha256 };
 }

@@ -85,10 +85,14 @@ function readField(view: DataView, at: number, field: FieldTarget): number | str
 /** The record at `at` as a normalised event, with the fields in the order of the recipe. */
 export function readEvent(core: Core, at: number, place: Place): NormalisedEvent {
   const head = readHead(core, at);
+  const owner = core.exports.ownerOf(head.pid);
+  const tgid = core.exports.processOf(head.pid);
   const base = {
     ts: head.ts.toString(),
     cpu: head.cpu,
     pid: head.pid,
+    ...(owner > 0 ? { owner } : {}),
+    ...(tgid > 0 ? { tgid } : {}),
     place: formatPlace(place),
   };
   if (head.kind === EventKind.Marker)
@@ -109,7 +113,10 @@ export function readEvent(core: Core, at: number, place: Place): NormalisedEvent
   return event as unknown as NormalisedEvent;
 }
 
-/** Functions of the drivers that an NDJSON recording may name; their number stands in EVENT_IP. */
+/**
+ * Functions of the drivers that an NDJSON recording may name; their number stands in EVENT_IP, above
+ * IN_KERNEL where the recording says that the probe was in the kernel's function.
+ */
 const IOCTL_FUNCTIONS: Readonly<Record<string, string>> = {
   "vhost-scsi": "vhost_scsi_ioctl",
   "vhost-net": "vhost_net_ioctl",
@@ -122,9 +129,23 @@ const IOCTL_FUNCTIONS: Readonly<Record<string, string>> = {
   "vhost-user-fs": "vhost_user_fs",
 };
 
+const DRIVERS_OF_KERNEL = 3;
+const IN_KERNEL = 100;
+
 /** The probed function that an EVENT_IP of `writeEvent` means. */
 export function ioctlFunction(ip: bigint): string | null {
-  return Object.values(IOCTL_FUNCTIONS)[Number(ip) - 1] ?? null;
+  return Object.values(IOCTL_FUNCTIONS)[(Number(ip) % IN_KERNEL) - 1] ?? null;
+}
+
+/** The kernel's function of ioctls of a driver; null: it is none of the kernel's. */
+export function kernelFunction(driver: string): string | null {
+  const number = Object.keys(IOCTL_FUNCTIONS).indexOf(driver);
+  return number < 0 || number >= DRIVERS_OF_KERNEL ? null : IOCTL_FUNCTIONS[driver]!;
+}
+
+/** Whether it is one of the kernel, and no driver's name alone. */
+export function isKernelFunction(ip: bigint): boolean {
+  return ip > BigInt(IN_KERNEL);
 }
 
 /**
@@ -166,6 +187,7 @@ export function writeEvent(
   put("ts", EVENT_TS, 8);
   put("cpu", EVENT_CPU, 2);
   put("pid", EVENT_PID, 4);
+  noteThread(core, at, object, fail);
   core.view.setBigUint64(at + EVENT_PLACE, BigInt(line), true);
   core.view.setUint8(at + EVENT_KIND, kind);
   if (kind === EventKind.Marker) {
@@ -190,12 +212,37 @@ export function writeEvent(
     if (field.optional && object[field.name] === undefined) continue;
     put(field.name, field.target, field.size);
   }
-  if (kind === EventKind.Ioctl && object.driver !== undefined) {
-    const number = Object.keys(IOCTL_FUNCTIONS).indexOf(String(object.driver)) + 1;
-    if (number === 0) fail("driver", `one of ${Object.keys(IOCTL_FUNCTIONS).join(", ")}`);
-    core.view.setBigUint64(at + EVENT_IP, BigInt(number), true);
-  }
+  if (kind === EventKind.Ioctl) writeFunction(core, at, object, fail);
   if (core.view.getBigUint64(at + EVENT_VQ, true) !== 0n) {
     core.view.setUint8(at + EVENT_FLAGS, EVENT_HAS_VQ);
+  }
+}
+
+type Fail = (key: string, expected: string) => never;
+
+/** Whose thread the event's is, where it says so. */
+function noteThread(core: Core, at: number, object: Record<string, unknown>, fail: Fail): void {
+  const { owner, tgid } = object;
+  if (owner === undefined && tgid === undefined) return;
+  const number = (key: string): number => {
+    const value = integer(object[key] ?? 0, 4) ?? fail(key, "the number of a thread");
+    return Number(BigInt.asIntN(32, value));
+  };
+  const pid = core.view.getInt32(at + EVENT_PID, true);
+  core.exports.noteThread(pid, number("owner"), number("tgid"));
+}
+
+/** The driver of an ioctl, or the kernel's function that was probed. */
+function writeFunction(core: Core, at: number, object: Record<string, unknown>, fail: Fail): void {
+  const { driver, fn } = object;
+  const functions = Object.values(IOCTL_FUNCTIONS).slice(0, DRIVERS_OF_KERNEL);
+  if (fn !== undefined) {
+    const number = functions.indexOf(String(fn)) + 1;
+    if (number === 0) fail("fn", `one of ${functions.join(", ")}`);
+    core.view.setBigUint64(at + EVENT_IP, BigInt(IN_KERNEL + number), true);
+  } else if (driver !== undefined) {
+    const number = Object.keys(IOCTL_FUNCTIONS).indexOf(String(driver)) + 1;
+    if (number === 0) fail("driver", `one of ${Object.keys(IOCTL_FUNCTIONS).join(", ")}`);
+    core.view.setBigUint64(at + EVENT_IP, BigInt(number), true);
   }
 }

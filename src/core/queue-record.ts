@@ -36,6 +36,7 @@ import {
   QUEUE_LATE_TABLES,
   QUEUE_LOGADDR,
   QUEUE_LOST_COMPLETIONS,
+  QUEUE_LOST_POPS,
   QUEUE_MISFIT,
   QUEUE_NEXT,
   QUEUE_NO_BASE,
@@ -113,6 +114,8 @@ export interface Queue {
   rejected: number;
   dropped: number;
   lostCompletions: number;
+  /** Chains that last_avail_idx shows to be taken and of which no pop was seen. */
+  lostPops: number;
   writeDescriptors: number;
   writeBytes: number;
   outOfRange: number;
@@ -194,6 +197,7 @@ export function readQueues(core: Core): Queue[] {
       rejected: count(QUEUE_REJECTED),
       dropped: count(QUEUE_DROPPED),
       lostCompletions: count(QUEUE_LOST_COMPLETIONS),
+      lostPops: view.getUint32(at + QUEUE_LOST_POPS, true),
       writeDescriptors: count(QUEUE_WRITE_DESCS),
       writeBytes: count(QUEUE_WRITE_BYTES),
       outOfRange: count(QUEUE_OUT_OF_RANGE),

@@ -15,19 +15,24 @@ import type { Row } from "./rows.ts";
 /** A marker that ends a round: `dirty_sync_begin 3 after-boot`. */
 export const DEFAULT_SYNC_MARKER = /^dirty_sync_begin (?<n>\d+)(?: (?<name>.*))?$/;
 
-/** Number and name of a marker that is a sync, null for another text. */
+/**
+ * Number and name of a marker that is a sync, null for another text; `numbered`: the number is its own,
+ * and not `ordinal`.
+ */
 export function matchSync(
   marker: RegExp,
   text: string,
   ordinal: number,
-): { number: number; name: string } | null {
+): { number: number; name: string; numbered: boolean } | null {
   const match = marker.exec(text);
   if (!match) return null;
   const n = match.groups?.n ?? (/^\d+$/.test(match[1] ?? "") ? match[1] : undefined);
   const number = n === undefined ? ordinal : Number(n);
+  const safe = Number.isSafeInteger(number);
   return {
-    number: Number.isSafeInteger(number) ? number : ordinal,
+    number: safe ? number : ordinal,
     name: match.groups?.name ?? "",
+    numbered: safe && n !== undefined,
   };
 }
 

@@ -7,6 +7,7 @@ import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import type { Place } from "../model/place.ts";
 import type { GapSummary, InputSummary } from "../model/result.ts";
+import type { Entries } from "./stated-entries.ts";
 import type { Unread } from "./unread.ts";
 
 export interface Feed {
@@ -24,7 +25,7 @@ export interface Feed {
   /** Where the record with this `place` stands. */
   place(stream: number, place: number): Place;
   /** `symbol` is the function that a probe of the kernel sat in, not one that a driver's name stands for. */
-  readonly probesKernel?: true;
+  probesKernel(ip: bigint): boolean;
   /** Name of the probed function that a record's EVENT_IP means; null when not known. */
   symbol(ip: bigint): string | null | Promise<string | null>;
   /** What is known of the input now: complete when the replay has ended. */
@@ -46,6 +47,10 @@ export type FeedSummary = Pick<
   cut?: boolean;
   /** Pieces that are there and cannot be read. */
   unread: Unread;
+  /** At the end, where the format may say how many events it holds. */
+  entries?: Entries;
+  /** It is made from one that did not say that it was whole. */
+  ofPart?: boolean;
 };
 
 /** What a format needs to open a feed. */
@@ -57,15 +62,37 @@ export interface FeedContext {
   space: number;
 }
 
-/** Puts the next bytes of an input into the core's stream as they are, or ends it; waits only where it must. */
-export function fillStream(core: Core, stream: number, bytes: ByteStream): void | Promise<void> {
+/**
+ * Puts the next bytes of an input into the core's stream as they are, or ends it, which `onEnd` is told;
+ * waits only where it must.
+ */
+export function fillStream(
+  core: Core,
+  stream: number,
+  bytes: ByteStream,
+  onEnd?: () => void,
+): void | Promise<void> {
   const { exports } = core;
   const at = exports.fillPtr(stream);
   const room = exports.fillRoom(stream);
   const filled = (count: number): void => {
     if (count > 0) exports.filled(stream, count);
-    else exports.ended(stream);
+    else {
+      exports.ended(stream);
+      onEnd?.();
+    }
   };
   const got = bytes.read(core.bytes.subarray(at, at + room));
   return typeof got === "number" ? filled(got) : got.then(filled);
+}
+
+/** CPUs of the lines that the core has read. */
+export function cpusSeen(core: Core): number[] {
+  const at = core.exports.cpuSetPtr();
+  const bytes = core.bytes;
+  const cpus: number[] = [];
+  for (let cpu = 0; cpu < 4096; cpu++) {
+    if (bytes[at + (cpu >> 3)]! & (1 << (cpu & 7))) cpus.push(cpu);
+  }
+  return cpus;
 }

@@ -27,11 +27,12 @@ import type { GapSummary } from "../model/result.ts";
 import { lastWord } from "../model/text-ends.ts";
 import { dialectOf } from "./dialects.ts";
 import { type EventLine, namesPattern, parseEvent, probeNamed } from "./event-line.ts";
-import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import { cpusSeen, type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import type { Format } from "./format.ts";
 import { FTRACE_DIALECTS } from "./ftrace-dialects.ts";
 import { isHeader, lossOf, NO_CPU, unreadableAs } from "./other-line.ts";
 import { QemuPlan } from "./qemu-plan.ts";
+import { type Entries, StatedEntries } from "./stated-entries.ts";
 import { longLine, Unread } from "./unread.ts";
 
 const RAW =
@@ -86,6 +87,8 @@ class FtraceText implements Feed {
   readonly #headerGaps: GapSummary[] = [];
   #cut = false;
   readonly #unread = new Unread();
+  readonly #entries = new StatedEntries();
+  #ended = false;
   /** Names of events of ours, as a line that is no event line may hold them. */
   #ours = namesPattern([]);
   readonly #notes: string[] = [];
@@ -111,7 +114,9 @@ class FtraceText implements Feed {
   }
 
   fill(stream: number): void | Promise<void> {
-    return fillStream(this.#core, stream, this.#bytes);
+    return fillStream(this.#core, stream, this.#bytes, () => {
+      this.#ended = true;
+    });
   }
 
   line(stream: number, newName: boolean): void {
@@ -273,6 +278,7 @@ class FtraceText implements Feed {
 
   /** Headers, losses, and lines that are no event at all. */
   #header(stream: number, line: string, number: number): void {
+    this.#entries.look(line, number);
     const loss = lossOf(line);
     if (loss) {
       if (loss.lost !== 0) this.#gap(stream, loss.cpu, loss.lost);
@@ -317,7 +323,9 @@ class FtraceText implements Feed {
     return { file: this.#file, at: atLine(place) };
   }
 
-  readonly probesKernel = true;
+  probesKernel(): boolean {
+    return true;
+  }
 
   symbol(ip: bigint): string | null {
     const at = Number(ip);
@@ -339,7 +347,7 @@ class FtraceText implements Feed {
     return {
       format: this.#form,
       clock: null,
-      cpus: this.#cpus(),
+      cpus: cpusSeen(this.#core),
       events: [
         ...this.#names.flatMap((entry) => this.#counts(entry, qemu)),
         ...this.#qemu.counts(),
@@ -349,7 +357,19 @@ class FtraceText implements Feed {
       gaps: this.#headerGaps,
       cut: this.#cut,
       unread: this.#unread,
+      ...(this.#ended ? { entries: this.#held() } : {}),
     };
+  }
+
+  /** Entries that headers state, and those that are there. */
+  #held(): Entries {
+    const { exports } = this.#core;
+    const events = this.#names.reduce(
+      (sum, { plan, foreign }) =>
+        sum + exports.eventCount(plan) + exports.foreignCount(plan) + foreign,
+      this.#unread.count,
+    );
+    return this.#entries.entries(events, (line) => ({ file: this.#file, at: atLine(line) }));
   }
 
   /** Lines of a name: ours, and those of another's event of the same name. */
@@ -360,16 +380,6 @@ class FtraceText implements Feed {
     const kind = probe?.name ?? (isMarker(name) ? "marker" : null);
     const own = { name, kind, count: kind === null ? count + other : count };
     return kind === null || other === 0 ? [own] : [own, { name, kind: null, count: other }];
-  }
-
-  #cpus(): number[] {
-    const at = this.#core.exports.cpuSetPtr();
-    const bytes = this.#core.bytes;
-    const cpus: number[] = [];
-    for (let cpu = 0; cpu < 4096; cpu++) {
-      if (bytes[at + (cpu >> 3)]! & (1 << (cpu & 7))) cpus.push(cpu);
-    }
-    return cpus;
   }
 
   mute(names: ReadonlySet<string>): void {

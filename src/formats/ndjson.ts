@@ -12,11 +12,12 @@ import { LOST_UNREAD, MAX_LINE, StreamKind } from "../../assembly/decode-abi.ts"
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
-import { ioctlFunction, writeEvent } from "../core/event-record.ts";
+import { ioctlFunction, isKernelFunction, writeEvent } from "../core/event-record.ts";
 import { atLine, type Place, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
 import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
 import type { Format } from "./format.ts";
+import type { Entries } from "./stated-entries.ts";
 import { longLine, Unread } from "./unread.ts";
 
 const RECORDS = 1024;
@@ -57,8 +58,14 @@ class Ndjson implements Feed {
   #muted: ReadonlySet<string> = new Set();
   #clock: string | null = null;
   #tolerance: bigint | null = null;
-  #gaps: GapSummary[] = [];
+  readonly #gaps: GapSummary[] = [];
+  #ofPart = false;
   #lastTs = 0n;
+  /** The header says that an end follows; what ends stated so far, and the line of the last one. */
+  #ends = false;
+  #entries: number | null = null;
+  #endLine = 1;
+  #events = 0;
   readonly #unread = new Unread();
   #rest = new Uint8Array(0);
   #end = false;
@@ -122,6 +129,10 @@ class Ndjson implements Feed {
       this.#header(event as Record<string, unknown>, where);
       return;
     }
+    if (kind === "end") {
+      this.#takeEnd(event as Record<string, unknown>, where);
+      return;
+    }
     const name = kind === "qemu" ? own : kind;
     if (this.#muted.has(name)) {
       this.#count(name);
@@ -145,12 +156,32 @@ class Ndjson implements Feed {
   }
 
   #count(name: string): void {
+    this.#events++;
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  }
+
+  /** RecordingEnd of src/model/event.ts. Throws RecordingError for one that is none. */
+  #takeEnd({ events, whole, gaps }: Record<string, unknown>, where: Place): void {
+    if (!Number.isSafeInteger(events) || Number(events) < 0) {
+      throw new RecordingError(where, 'a number as "events"', quoteFound(`${events}`));
+    }
+    this.#entries = (this.#entries ?? 0) + Number(events);
+    this.#endLine = this.#line;
+    if (whole !== true) this.#ofPart = true;
+    if (gaps !== undefined) this.#gaps.push(...readGaps(gaps, where));
+  }
+
+  /** What it says that it holds; with a header that promises an end, that must be there. */
+  #held(): { entries?: Entries } {
+    const place = { file: this.#file, at: atLine(this.#endLine) };
+    const entries = { stated: this.#entries, read: this.#events + this.#unread.count, place };
+    if (this.#entries !== null) return { entries };
+    return this.#ends ? { entries: { ...entries, unended: true } } : {};
   }
 
   /** RecordingHeader of src/model/event.ts. Throws RecordingError for one that is none. */
   #header(header: Record<string, unknown>, where: Place): void {
-    const { clock, tolerance, gaps } = header;
+    const { clock, tolerance, gaps, ends } = header;
     const wrong = (key: string, expected: string): never => {
       const found = quoteFound(JSON.stringify(header[key]) ?? "");
       throw new RecordingError(where, `${expected} as "${key}"`, found);
@@ -161,11 +192,9 @@ class Ndjson implements Feed {
     if (typeof tolerance === "string" && /^\d{1,19}$/.test(tolerance)) {
       this.#tolerance = BigInt(tolerance);
     } else if (tolerance !== undefined) wrong("tolerance", "nanoseconds");
-    if (gaps === undefined) return;
-    const count = (value: unknown): boolean => value === null || Number.isSafeInteger(value);
-    if (!Array.isArray(gaps) || !gaps.every((gap) => count(gap?.cpu) && count(gap?.lost))) {
-      wrong("gaps", "a list of lost events");
-    } else this.#gaps = gaps.map(({ cpu, lost }) => ({ cpu, lost, place: where }));
+    if (ends !== undefined && typeof ends !== "boolean") wrong("ends", "true or false");
+    this.#ends = ends === true;
+    if (gaps !== undefined) this.#gaps.push(...readGaps(gaps, where));
   }
 
   mute(names: ReadonlySet<string>): void {
@@ -230,6 +259,10 @@ class Ndjson implements Feed {
     return { file: this.#file, at: atLine(place) };
   }
 
+  probesKernel(ip: bigint): boolean {
+    return isKernelFunction(ip);
+  }
+
   symbol(ip: bigint): string | null {
     return ioctlFunction(ip);
   }
@@ -245,10 +278,28 @@ class Ndjson implements Feed {
       notes: this.#unread.notes(),
       gaps: this.#gaps,
       unread: this.#unread,
+      ...(this.#end ? this.#held() : {}),
+      ...(this.#ofPart ? { ofPart: true } : {}),
     };
   }
 
   close(): void {
     this.#bytes.close();
   }
+}
+
+/** Losses that no event tells of. Throws RecordingError for what is no list of them. */
+function readGaps(gaps: unknown, where: Place): GapSummary[] {
+  const count = (value: unknown): boolean => value === null || Number.isSafeInteger(value);
+  if (!Array.isArray(gaps) || !gaps.every((gap) => count(gap?.cpu) && count(gap?.lost))) {
+    throw new RecordingError(
+      where,
+      'a list of lost events as "gaps"',
+      quoteFound(JSON.stringify(gaps) ?? ""),
+    );
+  }
+  return gaps.map(({ cpu, lost, missing }) => ({
+    ...{ cpu, lost, place: where },
+    ...(missing === true ? { missing } : {}),
+  }));
 }

@@ -12,6 +12,7 @@ import { RecordingError } from "../model/place.ts";
 import type { InputSummary } from "../model/result.ts";
 import type { Feed, FeedSummary } from "./feed.ts";
 import { type Recognised, recognise } from "./formats.ts";
+import { judgeWholeness, type Wholeness } from "./stated-entries.ts";
 
 /** One opened input. */
 export interface OpenInput {
@@ -172,10 +173,26 @@ export function feedOfStream(inputs: readonly OpenInput[], stream: number): Open
   return input;
 }
 
-/** What a report says of an input, after the replay. */
-export function summarise(input: OpenInput, core: Core, sha256: string | null): InputSummary {
+/** What a report says of each input, after the replay. `sha256`: of their bytes. */
+export function summariseAll(
+  inputs: readonly OpenInput[],
+  core: Core,
+  sha256: readonly (string | null)[],
+): InputSummary[] {
+  const summaries = inputs.map(({ feed }) => feed.summary());
+  const wholeness = judgeWholeness(summaries.map(({ entries }) => entries));
+  return inputs.map((input, i) =>
+    summarise(input, core, { summary: summaries[i]!, sha256: sha256[i]!, ...wholeness[i]! }),
+  );
+}
+
+function summarise(
+  input: OpenInput,
+  core: Core,
+  told: Wholeness & { summary: FeedSummary; sha256: string | null },
+): InputSummary {
   const { feed, source, compression } = input;
-  const summary = feed.summary();
+  const { summary, sha256 } = told;
   // Pieces that cannot be read are a limit, unless there is nothing else.
   const read = summary.events.some(({ count }) => count > 0);
   if (!read && summary.unread.first) throw summary.unread.first;
@@ -208,7 +225,8 @@ export function summarise(input: OpenInput, core: Core, sha256: string | null): 
     lastNs: last === null ? null : last.toString(),
     events: rest.events,
     foreignLines: rest.foreignLines,
-    gaps,
+    whole: told.whole && summary.cut !== true && summary.ofPart !== true,
+    gaps: told.missing ? [...gaps, told.missing] : gaps,
     outOfOrder,
     notes: rest.notes,
   };

@@ -120,6 +120,10 @@ class QemuLog implements Feed {
     return { file: this.#file, at: atLine(place) };
   }
 
+  probesKernel(): boolean {
+    return false;
+  }
+
   symbol(): null {
     return null;
   }

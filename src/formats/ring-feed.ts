@@ -13,6 +13,7 @@ import type { GapSummary } from "../model/result.ts";
 import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
 import type { EventFormat, FormatField } from "./format-file.ts";
 import { QemuPlan } from "./qemu-plan.ts";
+import type { Entries } from "./stated-entries.ts";
 import type { TraceBuffer, TraceDat } from "./trace-dat/trace-dat.ts";
 import { Unread } from "./unread.ts";
 
@@ -67,6 +68,8 @@ class RingFeed implements Feed {
   #symbolless = false;
   readonly #cutOff: GapSummary[] = [];
   readonly #unread = new Unread();
+  /** Streams that are not at their end. */
+  #open: number;
 
   constructor(context: FeedContext, dat: TraceDat) {
     const { core, file, space } = context;
@@ -83,6 +86,7 @@ class RingFeed implements Feed {
     this.#checkClocks(filled);
     const rings = filled.flatMap((buffer) => buffer.cpus.map((cpu) => ({ buffer, cpu })));
     this.streams = rings.length;
+    this.#open = rings.length;
     this.firstStream = -1;
     for (const { buffer, cpu } of rings) {
       const stream = this.#addRing(buffer, cpu.cpu, rings.length);
@@ -214,7 +218,10 @@ class RingFeed implements Feed {
   }
 
   fill(stream: number): void | Promise<void> {
-    return fillStream(this.#core, stream, this.#rings[stream - this.firstStream]!.bytes);
+    const { bytes } = this.#rings[stream - this.firstStream]!;
+    return fillStream(this.#core, stream, bytes, () => {
+      this.#open--;
+    });
   }
 
   line(): void {
@@ -244,7 +251,9 @@ class RingFeed implements Feed {
     return this.#rings[stream - this.firstStream]?.buffer.name ?? "";
   }
 
-  readonly probesKernel = true;
+  probesKernel(): boolean {
+    return true;
+  }
 
   /** Without the symbols, for damage or for the file's end, a driver has no name: a note, and no loss. */
   async symbol(ip: bigint): Promise<string | null> {
@@ -284,7 +293,20 @@ class RingFeed implements Feed {
       gaps: [...this.#lossesInStats(), ...this.#incomplete(notes), ...this.#cutOff],
       cut: this.#cutOff.length > 0,
       unread: this.#unread,
+      ...(this.#open === 0 ? { entries: this.#held() } : {}),
     };
+  }
+
+  /** Counters of per_cpu/cpuN/stats: what a recorder took out of the buffers, and what was left in them. */
+  #held(): Entries {
+    const { exports } = this.#core;
+    const read = this.#events.reduce(
+      (sum, { plan }) => sum + exports.eventCount(plan),
+      exports.unknownIds(this.#plan) + this.#unread.count,
+    );
+    // Without counters the sizes of its sections say that the file is whole.
+    const counted = this.#dat.cpuStats.reduce((sum, { entries }) => sum + entries, 0);
+    return { stated: Math.max(counted, read), read, place: { file: this.#file, at: ":stats" } };
   }
 
   /** CPUs whose data the end of the file cuts: a loss where it ends. */

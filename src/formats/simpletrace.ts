@@ -252,6 +252,10 @@ class Simpletrace implements Feed {
     return { file: this.#file, at: atByte(place) };
   }
 
+  probesKernel(): boolean {
+    return false;
+  }
+
   symbol(): null {
     return null;
   }

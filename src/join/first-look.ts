@@ -9,7 +9,7 @@ import { Core, type CoreModule, OutOfMemory } from "../core/core.ts";
 import { markerText, readHead } from "../core/event-record.ts";
 import { EventArguments, readQemuEvent } from "../core/qemu-record.ts";
 import type { Feed } from "../formats/feed.ts";
-import { type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
+import { type OpenInput, openInputs, summariseAll } from "../formats/open-inputs.ts";
 import type { InputSummary } from "../model/result.ts";
 import { qemuEventOfKind } from "../qemu/events.ts";
 import { readSample, type Sample } from "./sample.ts";
@@ -157,7 +157,7 @@ export async function firstLook(by: Looking, source: Source): Promise<FirstLook>
       const key = `${name} ${JSON.stringify(args)}`;
       anchors.push({ key, ns: ts, own: WITH_ADDRESS.has(kind) });
     });
-    const summary = summarise(input!, core, null);
+    const summary = summariseAll([input!], core, [null])[0]!;
     if (core.exports.sentInThisOrder() > 0) sent.push(sentOrder(core));
     return {
       source,

@@ -3,6 +3,9 @@ import type { NormalisedEvent } from "./event.ts";
 
 export const COMMON_KEYS = ["event", "ts", "cpu", "pid"] as const;
 
+/** Keys that follow the common ones where they are known. */
+export const THREAD_KEYS = ["owner", "tgid"] as const;
+
 /** Keys of each event after the common ones, in the order they are printed. */
 export const EVENT_KEYS: { readonly [Kind in NormalisedEvent["event"]]: readonly string[] } = {
   desc: ["vq", "gpa", "len", "acc", "iov"],
@@ -18,7 +21,7 @@ export const EVENT_KEYS: { readonly [Kind in NormalisedEvent["event"]]: readonly
   rearm: ["vq", "num", "avail", "uflags", "logused", "logaddr", "feat"],
   uflags: ["vq", "uflags", "logused", "logaddr"],
   mem: ["iotlb", "start", "last", "addr", "perm"],
-  ioctl: ["file", "cmd", "vs", "arg", "a0", "a1", "a2", "a3", "a4", "driver"],
+  ioctl: ["file", "cmd", "vs", "arg", "a0", "a1", "a2", "a3", "a4", "driver", "fn"],
   ioctl_ret: ["ret"],
   marker: ["text"],
   gap: ["lost"],
@@ -42,8 +45,3 @@ export const EVENT_KEYS: { readonly [Kind in NormalisedEvent["event"]]: readonly
   ],
   qemu: ["name", "args"],
 };
-
-/** The keys an event is printed with, `place` last; the order is part of the contract. */
-export function eventKeys(event: NormalisedEvent["event"]): readonly string[] {
-  return [...COMMON_KEYS, ...EVENT_KEYS[event], "place"];
-}

@@ -9,6 +9,10 @@ interface EventBase {
   ts: string;
   cpu: number;
   pid: number;
+  /** The thread is a worker called `vhost-PID`: the thread that made it. It tells machines apart. */
+  owner?: number;
+  /** The process of the thread, where the recorder writes it. */
+  tgid?: number;
   place?: string;
 }
 
@@ -105,6 +109,8 @@ export interface IoctlEvent extends EventBase {
    * `vhost-user` with its class, as in `vhost-user-blk`, for a message that is written as an ioctl.
    */
   driver?: string;
+  /** The function of the kernel that the probe is in, where the recording says it. */
+  fn?: string;
 }
 export interface IoctlRetEvent extends EventBase {
   event: "ioctl_ret";
@@ -261,7 +267,8 @@ export interface QemuTraceEvent extends EventBase {
 
 /**
  * What may stand in the first line of an NDJSON recording: facts about it that no event tells.
- * `redact` writes it; `dump` does where there is no event to write.
+ * `redact` writes it and a RecordingEnd. `dump` writes a header where there is no event to write, and no end:
+ * there every line is an event.
  */
 export interface RecordingHeader {
   event: "recording";
@@ -273,7 +280,27 @@ export interface RecordingHeader {
    */
   tolerance?: string;
   /** Losses that the recorder noted outside of its events. */
-  gaps?: { cpu: number | null; lost: number | null }[];
+  gaps?: RecordedGap[];
+  /** The last line is a RecordingEnd: without it the recording was cut off. */
+  ends?: boolean;
+}
+
+/** A loss that stands in no place; `missing`: the recording said itself that it held more events. */
+export interface RecordedGap {
+  cpu: number | null;
+  lost: number | null;
+  missing?: true;
+}
+
+/** The last line of an NDJSON recording. */
+export interface RecordingEnd {
+  event: "end";
+  /** Events, gaps among them; with fewer in front of it some were filtered out. */
+  events: number;
+  /** The recording that it is made from said that it was whole. */
+  whole: boolean;
+  /** Losses that the recorder noted outside of its events. */
+  gaps?: RecordedGap[];
 }
 
 export type NormalisedEvent =

@@ -39,6 +39,8 @@ export interface InputSummary {
   events: { name: string; kind: string | null; count: number }[];
   /** Lines that are no event at all. */
   foreignLines: number;
+  /** It says how many events it holds, and they are there: its end was not cut off unseen. */
+  whole: boolean;
   gaps: GapSummary[];
   /** Events whose time lies before the one read before them, after reordering. */
   outOfOrder: number;
@@ -52,6 +54,8 @@ export interface GapSummary {
   lost: number | null;
   /** It is no loss of the recorder: something is there and cannot be read. */
   unread?: true;
+  /** It is no loss of the recorder: the input says itself that it holds more events. */
+  missing?: true;
   place: Place;
 }
 

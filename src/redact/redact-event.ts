@@ -20,6 +20,8 @@ interface Base {
   ts: string;
   cpu: number;
   pid: number;
+  owner?: number;
+  tgid?: number;
 }
 
 /** The sync that a marker is; null for any other marker. */
@@ -50,6 +52,8 @@ export class EventRedactor {
       ts: (BigInt(event.ts) + this.#shift).toString(),
       cpu: event.cpu,
       pid: this.#map.pid(event.pid),
+      ...(event.owner === undefined ? {} : { owner: this.#map.pid(event.owner) }),
+      ...(event.tgid === undefined ? {} : { tgid: this.#map.pid(event.tgid) }),
     };
     if (event.event === "desc") return this.#descriptor(event, base);
     if (event.event === "qemu") {
@@ -159,10 +163,11 @@ export class EventRedactor {
     if (name === "SET_VRING_ADDR") a4 = hex(map.gpa(BigInt(event.a4)));
     const { desc: a1, used: a2 } = ring ? ringWords(map, ring) : { desc: ZERO, used: ZERO };
     const driver = event.driver === undefined ? {} : { driver: event.driver };
+    const fn = event.fn === undefined ? {} : { fn: event.fn };
     return {
       ...{ event: "ioctl", ...base, file: ZERO, cmd: name === null ? 0 : event.cmd },
       ...{ vs: hex(map.kernel(BigInt(event.vs))), arg: ZERO },
-      ...{ a0, a1, a2, a3: ZERO, a4, ...driver },
+      ...{ a0, a1, a2, a3: ZERO, a4, ...driver, ...fn },
     };
   }
 }

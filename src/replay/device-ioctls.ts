@@ -39,6 +39,8 @@ export class DeviceIoctls {
   readonly #core: Core;
   readonly #evidence: MachineEvidence;
   readonly #sessions: Sessions;
+  /** Addresses of rings that lie in no region of the memory table. */
+  untranslated = 0;
 
   constructor(core: Core, evidence: MachineEvidence, sessions: Sessions) {
     this.#core = core;
@@ -90,6 +92,9 @@ export class DeviceIoctls {
         exports.noteDeviceState(number, LOG_TOLD);
         this.#tellLogEnd(named);
         break;
+      case "SET_VRING_BASE":
+        exports.forgetAvail(number);
+        break;
       case "SET_VRING_ADDR":
         this.#vringAddress(pending, named);
         break;
@@ -127,8 +132,10 @@ export class DeviceIoctls {
     );
     if (!packed && !(named.vs !== null && isSession(named.vs))) return;
     // QEMU gives the address of the device event area to be logged (vhost_virtqueue_set_addr()).
-    const event = guestAddress(named.memory, used) ?? log;
-    const ring = guestAddress(named.memory, desc) ?? BigInt.asUintN(64, log + desc - used);
+    const told = [guestAddress(named.memory, used), guestAddress(named.memory, desc)];
+    if (packed) this.untranslated += told.filter((address) => address === null).length;
+    const event = told[0] ?? log;
+    const ring = told[1] ?? BigInt.asUintN(64, log + desc - used);
     this.#core.exports.setVring(named.number, index, flag, log, ring, event);
   }
 

@@ -74,6 +74,11 @@ export class Devices {
     this.#ioctls = new DeviceIoctls(core, evidence, this.sessions);
   }
 
+  /** Addresses of rings that lie in no region of the memory table. */
+  get untranslated(): number {
+    return this.#ioctls.untranslated;
+  }
+
   #add(vs: bigint | null, dev: bigint | null): Device | null {
     if (this.all.length >= MAX_DEVICES) {
       this.refused++;
@@ -249,7 +254,7 @@ export class Devices {
     this.#pending.set(head.pid, pending);
     const named = pending.device;
     // Its start may be missing; that it is no back end of user space is known.
-    if (named && probed !== null && feed.probesKernel) this.#ioctls.serves(named);
+    if (named && probed !== null && feed.probesKernel(ip)) this.#ioctls.serves(named);
     if (!named || named.driver !== null || driver === null) return;
     named.driver = driver;
     const number = DRIVERS[driver];

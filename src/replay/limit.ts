@@ -11,6 +11,7 @@ import { backEndLimits } from "./back-end-limit.ts";
 import { clockLimit } from "./clock-limit.ts";
 import type { MachineReplay } from "./machine-replay.ts";
 import { migrationLimits } from "./migration-limit.ts";
+import { bytesInFlight, wholenessLimits } from "./wholeness-limit.ts";
 
 const total = (queues: readonly Queue[], key: keyof Queue): number =>
   queues.reduce((sum, queue) => sum + Number(queue[key]), 0);
@@ -52,11 +53,13 @@ export function findLimits(
 
   const headerGaps = inputs.flatMap((input) => input.gaps);
   const gaps = [...run.shared.gaps, ...headerGaps];
-  const losses = gaps.filter((gap) => !gap.unread);
+  const losses = gaps.filter((gap) => !gap.unread && !gap.missing);
   if (losses.length > 0) {
     const known = Math.max(
       run.shared.lostEvents,
-      headerGaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0),
+      losses
+        .filter((gap) => headerGaps.includes(gap))
+        .reduce((sum, { lost }) => sum + (lost ?? 0), 0),
     );
     add(
       "events-lost",
@@ -80,11 +83,12 @@ export function findLimits(
         .map((gap) => gap.place),
     );
   }
+  wholenessLimits(run, inputs, queues, window, add);
   const lostCompletions = total(queues, "lostCompletions");
   if (lostCompletions > 0) {
     add(
       "completions-lost",
-      "more",
+      "both",
       `${counted(lostCompletions, "completion")} of requests are not in the recording (gaps in the used ` +
         `index): their used-ring writes are known, their descriptors are not.${unsure}`,
     );
@@ -111,8 +115,7 @@ export function findLimits(
   }
   const inFlight = total(queues, "inFlight");
   if (inFlight > 0) {
-    const { exports } = run.core;
-    const bytes = exports.inFlightWriteBytes() + exports.elementBytesInFlight();
+    const bytes = bytesInFlight(run);
     const open = `${counted(inFlight, "request")} had not completed at the end`;
     // Without a write descriptor nothing but the used ring is still to be written.
     if (bytes === 0) add("in-flight", null, `${open}, without a descriptor that it may write to.`);
@@ -179,15 +182,6 @@ export function findLimits(
     );
   }
   machineLimits(run, add);
-  const cut = run.inputs.filter(({ feed }) => feed.summary().cut).map(({ source }) => source.name);
-  if (cut.length > 0) {
-    add(
-      "cut-short",
-      null,
-      `${cut.join(", ")} ends in the middle of a line or record, which is not replayed: what came then is ` +
-        "missing.",
-    );
-  }
   const refused =
     run.core.exports.refusedThreads() +
     run.core.exports.refusedQueues() +

@@ -68,6 +68,11 @@ export class MachineReplay implements ReplayState {
   readonly #caveats: RoundCaveats;
   #syncs = 0;
   #round = 0;
+  /** Number of the last sync whose marker has one, and how many its number says are missing before it. */
+  #numbered: number | null = null;
+  syncsMissing = 0;
+  /** By row: pages that were left out and logged, when the recording ended without a sync. */
+  #covered: number[] = [];
 
   constructor(
     index: number,
@@ -139,6 +144,20 @@ export class MachineReplay implements ReplayState {
     return this.#syncs;
   }
 
+  /** The number that a sync's marker gives it: the recipe's follow each other. */
+  numbered(number: number): void {
+    if (this.#numbered !== null && number > this.#numbered + 1) {
+      this.syncsMissing += number - this.#numbered - 1;
+    }
+    this.#numbered = number;
+  }
+
+  /** The most pages that a policy left out and logged for another write, where no sync is recorded. */
+  coveredWithoutSync(window: LogWindow): number {
+    const own = this.#covered.filter((_, i) => this.rows[i]!.window === window);
+    return this.#syncs > 0 ? 0 : Math.max(0, ...own);
+  }
+
   /** Events were lost. */
   gap(ts: bigint): void {
     this.#caveats.gap();
@@ -163,6 +182,9 @@ export class MachineReplay implements ReplayState {
     exports.attribute();
     this.unattributed += exports.refusedEvidence();
     this.#checkLogEnd();
+    if (mark === null && this.#syncs === 0) {
+      this.#covered = this.rows.map((_, i) => exports.coveredPages(i));
+    }
     const rounds = readRound(this.core, this.rows, this.#round, mark, this.#caveats.take());
     for (const round of rounds) round.bitmapSync = bitmapSync;
     // What follows the last sync is a round only when something happened in it.

@@ -1,7 +1,7 @@
 /** The replay, as a program uses it: opens the inputs into a core, runs it, sums up. */
 import { Core } from "../core/core.ts";
 import { installRows, makeRows } from "../core/rows.ts";
-import { checkClocks, type OpenInput, openInputs, summarise } from "../formats/open-inputs.ts";
+import { checkClocks, type OpenInput, openInputs, summariseAll } from "../formats/open-inputs.ts";
 import { type MergePlan, planMerge } from "../join/merge-plan.ts";
 import type { Recording } from "../join/recording.ts";
 import type { Skip } from "../join/repeats.ts";
@@ -114,10 +114,7 @@ export function dump(
 }
 
 async function finishResult(run: Replay, recording: Recording): Promise<ReplayResult> {
-  const inputs = [];
-  for (const input of run.inputs) {
-    const sha256 = (await recording.sha256?.(input.source)) ?? null;
-    inputs.push(summarise(input, run.core, sha256));
-  }
-  return summariseResult(run, inputs);
+  const sha256: (string | null)[] = [];
+  for (const { source } of run.inputs) sha256.push((await recording.sha256?.(source)) ?? null);
+  return summariseResult(run, summariseAll(run.inputs, run.core, sha256));
 }

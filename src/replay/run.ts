@@ -2,14 +2,7 @@
  * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
-import {
-  EVENT_DEV,
-  EVENT_IP,
-  EVENT_SLOT,
-  EVENT_VQ,
-  EventKind,
-  Status,
-} from "../../assembly/abi.ts";
+import { EVENT_DEV, EVENT_SLOT, EVENT_VQ, EventKind, Status } from "../../assembly/abi.ts";
 import { NotifySlot } from "../../assembly/qemu-abi.ts";
 import { type Core, OutOfMemory } from "../core/core.ts";
 import { type DrainedRows, startDrain } from "../core/drain.ts";
@@ -21,16 +14,16 @@ import { feedOfStream, type OpenInput } from "../formats/open-inputs.ts";
 import { installZeros } from "../join/first-look.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { Recording } from "../join/recording.ts";
-import type { IoctlEvent, NormalisedEvent } from "../model/event.ts";
+import type { NormalisedEvent } from "../model/event.ts";
 import type { Place } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";
-import { driverOf } from "../vhost/ioctl.ts";
 import type { Device } from "./device.ts";
 import type { IoctlEffect } from "./device-ioctls.ts";
 import { Devices } from "./devices.ts";
 import { space as input, device as ofDevice, thread } from "./machine-evidence.ts";
 import { MachineReplay, type Shared } from "./machine-replay.ts";
 import { Machines } from "./machines.ts";
+import { nameDriver } from "./name-driver.ts";
 import { Observers } from "./observers.ts";
 import type { ReplayOptions } from "./replay-options.ts";
 import { firstNs, lastNs } from "./span.ts";
@@ -163,7 +156,8 @@ export class Replay implements Shared {
     const place = this.placeOf(stream, head.place);
     if (onEvent) {
       const event = readEvent(this.core, at, place);
-      if (event.event === "ioctl") await this.#nameDriver(event, stream, at);
+      if (event.event === "ioctl")
+        await nameDriver(this.core, feedOfStream(this.inputs, stream).feed, event, at);
       const done = onEvent(event);
       if (done) await done;
       return;
@@ -305,8 +299,10 @@ export class Replay implements Shared {
   async #markerSync(machine: MachineReplay, { text, ns, place }: Marker): Promise<void> {
     const sync = matchSync(this.#marker, text, machine.syncs);
     if (!sync) return;
+    if (sync.numbered) machine.numbered(sync.number);
     machine.follower.timeline.markerSync({ ns: ns.toString(), place });
-    await machine.sync({ ...sync, ns: ns.toString(), place }, ns, null);
+    const { number, name } = sync;
+    await machine.sync({ number, name, ns: ns.toString(), place }, ns, null);
   }
 
   /** Devices of which nothing was replayed, and that are of none of the machines. */
@@ -330,13 +326,6 @@ export class Replay implements Shared {
       this.#devicesOf = { stamp, lists };
     }
     return this.#devicesOf.lists.get(machine) ?? [];
-  }
-
-  /** The function that the probe is in tells the driver, which a reader of events cannot know. */
-  async #nameDriver(event: IoctlEvent, stream: number, at: number): Promise<void> {
-    const ip = this.core.view.getBigUint64(at + EVENT_IP, true);
-    const driver = driverOf(null, await feedOfStream(this.inputs, stream).feed.symbol(ip));
-    if (driver !== null) event.driver = driver;
   }
 
   #gap(gap: GapSummary, ts: bigint): void {

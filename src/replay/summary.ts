@@ -15,6 +15,7 @@ import { policyOfProgram } from "../vhost/backends.ts";
 import { fitsDevices, ringOf } from "../vhost/policy-row.ts";
 import { UNORDERED } from "./clock-limit.ts";
 import type { Device } from "./device.ts";
+import { withEndNote } from "./end-note.ts";
 import { readFindings } from "./finding.ts";
 import { withoutIdle } from "./idle-machines.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
@@ -141,11 +142,13 @@ export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayR
   const all = replay.machines.map((machine) => summariseMachine(machine.use(), inputs));
   const { machines, notes } = withoutIdle(all);
   return {
-    inputs: [...inputs, ...replay.plan.destinations, ...replay.plan.repeated].map((input, i) => ({
-      ...input,
-      gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
-      notes: i === 0 ? [...input.notes, ...replay.plan.notes, ...notes] : input.notes,
-    })),
+    inputs: [...inputs.map(withEndNote), ...replay.plan.destinations, ...replay.plan.repeated].map(
+      (input, i) => ({
+        ...input,
+        gaps: [...input.gaps, ...(i === 0 ? replay.gaps : [])],
+        notes: i === 0 ? [...input.notes, ...replay.plan.notes, ...notes] : input.notes,
+      }),
+    ),
     machines,
     eventsReplayed: replay.core.exports.eventsReplayed(),
   };

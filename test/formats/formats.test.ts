@@ -179,7 +179,7 @@ test("every file with a Format object is in the list", () => {
     .filter((file) => file.endsWith(".ts"))
     .flatMap((file) => [
       ...readFileSync(join(folder, file), "utf8").matchAll(
-        /^export const (\w+): Format = \{\n {2}name: "([^"]+)"/gm,
+        /^export const (\w+): Format\s*=\s*\{\s*name: "([^"]+)"/gm,
       ),
     ])
     .map((match) => match[2]);

@@ -117,6 +117,7 @@ const INPUT: InputSummary = {
     { name: "vl:desc", kind: "desc", count: 20 },
     { name: "sched_switch", kind: null, count: 1 },
   ],
+  whole: true,
   foreignLines: 2,
   gaps: [{ cpu: 1, lost: 120, place: at(300) }],
   outOfOrder: 0,

@@ -181,6 +181,7 @@ function takeCpuStat(text: string, facts: OptionFacts, notes: string[]): void {
   facts.cpuStats.push({
     buffer: facts.statBuffer,
     cpu: counter("CPU"),
+    entries: counter("entries") + counter("read events"),
     overrun: counter("overrun"),
     droppedEvents: counter("dropped events"),
     commitOverrun: counter("commit overrun"),

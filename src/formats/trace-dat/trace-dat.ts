@@ -43,6 +43,8 @@ export interface TraceBuffer {
 export interface CpuStat {
   readonly buffer: string;
   readonly cpu: number;
+  /** Events in the buffer, and those that were read out of it. */
+  readonly entries: number;
   /** Events overwritten before they were read. */
   readonly overrun: number;
   readonly droppedEvents: number;

@@ -10,37 +10,7 @@ import type { BlockRange } from "../../memory/block-range.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 
 /** VHOST_LOG_CHUNK: one unsigned long of the log, 256 KiB of guest memory. */
-export const CHUNK_PAGES = 64;
-
-/** A page marked dirty: of which block, by its number in it. It may lie outside of the block. */
-export interface MarkedPage {
-  block: string;
-  page: number;
-}
-
-/**
- * Syncs one section [first, last] (bytes) of a block with a log. Returns the pages of the log that
- * are gone from it, and what was marked: pages outside of the section are marked relative to it.
- */
-export function syncSection(
-  log: Iterable<number>,
-  section: { block: string; offset: number; gpa: number; size: number },
-): { consumed: number[]; marked: MarkedPage[] } {
-  const firstChunk = Math.floor(section.gpa / PAGE_BYTES / CHUNK_PAGES);
-  const lastChunk = Math.floor((section.gpa + section.size - 1) / PAGE_BYTES / CHUNK_PAGES);
-  const consumed: number[] = [];
-  const marked: MarkedPage[] = [];
-  for (const gfn of log) {
-    const chunk = Math.floor(gfn / CHUNK_PAGES);
-    if (chunk < firstChunk || chunk > lastChunk) continue;
-    consumed.push(gfn);
-    marked.push({
-      block: section.block,
-      page: (section.offset + gfn * PAGE_BYTES - section.gpa) / PAGE_BYTES,
-    });
-  }
-  return { consumed, marked };
-}
+const CHUNK_PAGES = 64;
 
 /** A chunk whose bits are all given to one of its blocks. */
 export interface SharedChunk {
