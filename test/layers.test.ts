@@ -19,11 +19,11 @@ const FLOORS: readonly (readonly string[])[] = [
   ["replay", "case", "minimize"],
   ["answers", "fleet", "history", "redact"],
   ["report", "node", "export", "index.ts"],
-  ["commands", "web"],
+  ["commands", "web", "conformance-migrations.ts"],
   ["cli.ts", "conformance.ts"],
 ];
 
-const EDGE = /^src\/(node|commands)\/|^src\/(cli|conformance)\.ts$/;
+const EDGE = /^src\/(node|commands)\/|^src\/(cli|conformance(-migrations)?)\.ts$/;
 
 const ABI = ["abi", "decode-abi", "drain-abi", "qemu-abi"].map((name) => `assembly/${name}.ts`);
 

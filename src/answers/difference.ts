@@ -8,6 +8,7 @@ import type { RequestRecord } from "../model/told.ts";
 import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { beside } from "./beside.ts";
 import { oneMachine } from "./machines.ts";
 import { toldByQemu } from "./stale.ts";
 
@@ -106,7 +107,7 @@ async function answerOf(
   onRequest: NonNullable<ReplayOptions["onRequest"]>,
 ): Promise<CommonAnswer> {
   const { asked, base } = prepare(side.recording, { ...options, policies: [side.policy] }, "auto");
-  const found = await replay(side.recording, { ...base, onRequest, runLimit: MOST_RUNS });
+  const found = await beside(replay)(side.recording, { ...base, onRequest, runLimit: MOST_RUNS });
   return { asked, result: oneMachine(found, {}).result };
 }
 

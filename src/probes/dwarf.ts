@@ -234,32 +234,39 @@ class Walk {
   }
 
   #skip(reader: Reader, unit: Unit, form: number): void {
+    reader.skip(this.#size(reader, unit, form));
+  }
+
+  /** Bytes that are left of a value, once its length is read, where it has one. */
+  #size(reader: Reader, unit: Unit, form: number): number {
     const fixed = FIXED[form];
-    if (fixed !== undefined) return reader.skip(fixed);
-    if (OFFSETS.has(form)) return reader.skip(unit.offsetSize);
-    if (LEB.has(form) || form === 0x0d) return void reader.leb();
+    if (fixed !== undefined) return fixed;
+    if (OFFSETS.has(form)) return unit.offsetSize;
+    if (LEB.has(form) || form === 0x0d) {
+      reader.leb();
+      return 0;
+    }
     switch (form) {
       case 0x01:
-        return reader.skip(unit.addressSize);
+        return unit.addressSize;
       case 0x03:
-        return reader.skip(reader.number(2));
+        return reader.number(2);
       case 0x04:
-        return reader.skip(reader.number(4));
+        return reader.number(4);
       case 0x08: {
         const end = this.#info.indexOf(0, reader.at);
         if (end < 0) throw new RangeError("a string without an end");
-        reader.at = end + 1;
-        return;
+        return end + 1 - reader.at;
       }
       case 0x09:
       case 0x18:
-        return reader.skip(reader.leb());
+        return reader.leb();
       case 0x0a:
-        return reader.skip(reader.number(1));
+        return reader.number(1);
       case 0x10:
-        return reader.skip(unit.version === 2 ? unit.addressSize : unit.offsetSize);
+        return unit.version === 2 ? unit.addressSize : unit.offsetSize;
       case FORM_INDIRECT:
-        return this.#skip(reader, unit, reader.leb());
+        return this.#size(reader, unit, reader.leb());
       default:
         throw new RangeError(`form 0x${form.toString(16)}`);
     }

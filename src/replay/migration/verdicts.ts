@@ -40,7 +40,7 @@ export function readMigration(
   const loads = exports.pagesLoaded() + exports.zerosLoaded();
   const startNs = BigInt(migration.logOn.ns);
   const multifd = exports.sentUnseen();
-  const placed = multifd && judgeFirstPass(run.core, ram, startNs);
+  const placed = multifd && judgeFirstPass(run.core, ram, startNs, migration.writtenBefore);
   const sendTimes: SendTimes = multifd
     ? placed
       ? "packets"
