@@ -1,5 +1,6 @@
 /** Lines of a text stream: where the next one ends, and what becomes of those that were looked at. */
-import { EVENT_CPU, EVENT_KIND, EVENT_LOST, EVENT_PLACE, EVENT_TS, EventKind, Status } from "../abi";
+import { Status } from "../abi";
+import { EVENT_CPU, EVENT_KIND, EVENT_LOST, EVENT_PLACE, EVENT_TS, EventKind } from "../event-abi";
 import { LineVerdict, MAX_LINE, Problem } from "../decode-abi";
 import { SPACE } from "./number";
 import { lineEnd } from "../base/line-end";
