@@ -1,5 +1,6 @@
 /** Which rule a record is replayed by, and whether the host must say first whose it is. */
-import { EVENT_KIND, EVENT_LOGADDR, EVENT_TS, EVENT_VQ, EventKind, NO_ADDRESS } from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { EVENT_KIND, EVENT_LOGADDR, EVENT_TS, EVENT_VQ, EventKind } from "../event-abi";
 import { onGiveback, onRx, onRxRet } from "./net";
 import { streamAt } from "../decode/stream";
 import { knownQueue, roomForQueue } from "../known/queue";

@@ -2,7 +2,8 @@
  * Follows the migrations of a replay: events of QEMU and ioctls of vhost become the time line, the
  * memory map and, at the end of each migration, its result.
  */
-import { EventKind, RowSet } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
+import { RowSet } from "../../../assembly/page-abi.ts";
 import type { Core } from "../../core/core.ts";
 import { OutOfMemory } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";

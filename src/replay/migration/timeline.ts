@@ -3,7 +3,7 @@
  * how it ended. From QEMU's events, or, without them, from the ioctls of vhost. Names of states are
  * those of qapi/migration.json and qapi/run-state.json.
  */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
 import type { Core } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";
 import { EventArguments } from "../../core/qemu-record.ts";

@@ -1,5 +1,5 @@
 /** From a migration that ended to its result: the verdict of every policy. */
-import { RowSet } from "../../../assembly/abi.ts";
+import { RowSet } from "../../../assembly/page-abi.ts";
 import { type RowVerdict, readVerdict } from "../../core/migration-sets.ts";
 import type { Row } from "../../core/rows.ts";
 import {
