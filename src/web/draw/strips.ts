@@ -260,7 +260,11 @@ function bars(
 }
 
 /** The greatest depth inside each pixel. */
-function deepest({ ns, depth }: Depth, view: View, width: number): Float64Array {
+export function deepest(
+  { ns, depth }: Depth,
+  view: Pick<View, "from" | "to">,
+  width: number,
+): Float64Array {
   const most = new Float64Array(width);
   const scale = width / (view.to - view.from);
   let i = lowerBound(ns, view.from);
