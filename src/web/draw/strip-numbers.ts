@@ -1,7 +1,7 @@
 /** What the strips show, as numbers: of the time in view. */
 import { SEND_KINDS } from "../../history/tables.ts";
+import { FATES } from "./fates.ts";
 import { lowerBound } from "./memory-map.ts";
-import { FATES } from "./series.ts";
 import { deepest, type StripData } from "./strips.ts";
 import type { View } from "./view.ts";
 

@@ -1,9 +1,10 @@
 /** The strips above the map, on one axis of time with it. */
 import type { MachineHistory } from "../../history/index.ts";
 import { Lane } from "../../history/lanes.ts";
+import { FATES, OUTSIDE } from "./fates.ts";
 import { lowerBound } from "./memory-map.ts";
 import { css, type Palette, type Phase } from "./palette.ts";
-import { type Depth, FATES, OUTSIDE } from "./series.ts";
+import type { Depth } from "./series.ts";
 import { type View, xOf } from "./view.ts";
 
 /** A canvas to draw on, in a page or in a worker. */

@@ -2,7 +2,7 @@
 import { html, type TemplateResult } from "lit";
 import { Lane } from "../../history/lanes.ts";
 import { SEND_KINDS } from "../../history/tables.ts";
-import { OUTSIDE } from "../draw/series.ts";
+import { OUTSIDE } from "../draw/fates.ts";
 import type { StripNumbers } from "../draw/strip-numbers.ts";
 import type { Summary } from "../protocol.ts";
 import { MEANINGS } from "./legend.ts";
