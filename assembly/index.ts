@@ -38,7 +38,8 @@ import { popsWithoutQueue } from "./device/vhost";
 export { setParts } from "./device/completion";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
-export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./known/drain";
+export { drainFailed, drainLength, drainOnly, drainPtr, drainTaken, startDrain } from "./known/drain";
+export { encodeColumn, encodedLast } from "./known/drain-columns";
 export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {

@@ -191,7 +191,7 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./requests.ts"), { ...options, recordings: names }),
     );
-  withPolicies(recordings(program, "history", "everything that happened, for pictures"))
+  withPolicies(question(program, "history", "everything that happened, for pictures"))
     .requiredOption("-o, --output <file>", "the history, in gzip: docs/history.md")
     .addOption(
       new Option("--level <level>", "events: every write and send; rounds: only sets of pages")
@@ -202,7 +202,7 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./history.ts"), { ...options, recordings: names }),
     );
-  withPolicies(recordings(program, "export", "tables, bitmaps and a trace for other programs"))
+  withPolicies(question(program, "export", "tables, bitmaps and a trace for other programs"))
     .option("--parquet <dir>", "a Parquet file a table: docs/exports.md")
     .option("--csv <dir>", "the same tables as CSV")
     .option("--roaring <dir>", "sets of pages as Roaring bitmaps")
@@ -212,8 +212,10 @@ function addQueryCommands(program: Command, run: Run): void {
       run(() => import("./export.ts"), { ...options, recordings: names }),
     );
   withPolicies(
-    recordingOptions(
-      common(program.command("query").description("SQL over everything that happened")),
+    withMachine(
+      recordingOptions(
+        common(program.command("query").description("SQL over everything that happened")),
+      ),
     ),
   )
     .argument("<case>", "a file, a folder or an archive, as the other commands take it")
@@ -226,7 +228,7 @@ function addQueryCommands(program: Command, run: Run): void {
       }),
     );
   withPolicies(
-    recordings(program, "minimize", "the smallest recording that still shows a page"),
+    question(program, "minimize", "the smallest recording that still shows a page"),
     "whose verdicts are kept (default: those of report)",
   )
     .requiredOption("--page <page>", "0x400 as reports list pages, or gpa:0x400123")
@@ -240,7 +242,11 @@ function addQueryCommands(program: Command, run: Run): void {
       run(() => import("./minimize.ts"), { ...options, recordings: names }),
     );
   withPolicies(
-    common(program.command("diff").description("what differs between two cases, or two policies")),
+    withMachine(
+      common(
+        program.command("diff").description("what differs between two cases, or two policies"),
+      ),
+    ),
     "of both; twice with one case (default: the kernel that ran on each, or unpatched)",
   )
     .argument("<a>", "a case, as the other commands take it: a file, a folder, an archive")
@@ -255,7 +261,7 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./events.ts"), { ...options, recordings: names }),
     );
-  withPolicies(recordings(program, "view", "the page of a recording, opened in a browser"))
+  withPolicies(question(program, "view", "the page of a recording, opened in a browser"))
     .option("-o, --output <file>", "where it is written (default: the recording's name with .html)")
     .option("--no-open", "write it only")
     .option("--ran <name>", "policy of the vhost that ran, where it is known")
@@ -320,7 +326,11 @@ function question(
   description: string,
   options: { isDefault?: boolean } = {},
 ): Command {
-  return recordings(program, name, description, options)
+  return withMachine(recordings(program, name, description, options));
+}
+
+function withMachine(command: Command): Command {
+  return command
     .option("--machine <which>", "only this virtual machine: its number, PID or name")
     .option("--machine-name <pid=name>", "name the machine of this PID; may be repeated", collect);
 }
