@@ -175,6 +175,10 @@ export function profiledLoads(): f64 {
 export function profiledZeros(): f64 {
   return <f64>profileZeros;
 }
+/** When the first pass is certain to be over; as long as it is not, a time that never comes. */
+export function firstPassEndTs(): u64 {
+  return migration().firstPassEnd ? migration().firstPassEnd : <u64>i64.MAX_VALUE;
+}
 /** In post-copy: pages with data, and pages that no event placed. */
 export function profiledPlaced(): f64 {
   return <f64>profilePlaced;

@@ -1,5 +1,5 @@
 /** Machines: how they are made, and which one the host asks about. */
-import { QUEUE_ID, QUEUE_MACHINE } from "./abi";
+import { QUEUE_ID, QUEUE_MACHINE } from "./queue-abi";
 import { take } from "./base/memory";
 import { linkQueue as link } from "./known/device";
 import { addMachine, enterMachine, Machine, machineAt } from "./known/machine";

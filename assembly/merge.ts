@@ -2,7 +2,8 @@
  * Takes the records of all streams in the order of time, equal times in the order of the streams,
  * and replays them. Returns to the host whenever it has something to do.
  */
-import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind, Status } from "./abi";
+import { Status } from "./abi";
+import { EVENT_KIND, EVENT_LEN, EVENT_TEXT, EVENT_TS, EventKind } from "./event-abi";
 import { StreamKind } from "./decode-abi";
 import { give } from "./base/memory";
 import { drainFull, draining, drainTime } from "./known/drain";

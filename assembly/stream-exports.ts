@@ -1,5 +1,5 @@
 /** Exports of the core that are about one stream: its bytes, its lines, its records. */
-import { EVENT_SIZE } from "./abi";
+import { EVENT_SIZE } from "./event-abi";
 import { StreamKind } from "./decode-abi";
 import { EventPlan, Plan } from "./decode/plan";
 import { passPageDamage } from "./decode/ring";

@@ -8,20 +8,8 @@
  *
  * Only blocks touched in this round are visited: nothing changes in the others.
  */
-import {
-  BLOCK_BYTES,
-  BLOCK_WORDS,
-  COUNT_EVER_LOST,
-  COUNT_EXTRA,
-  COUNT_LOGGED,
-  COUNT_LOST,
-  COUNT_NEWLY_LOST,
-  COUNT_STALE,
-  COUNT_WRITTEN,
-  COUNTS_SIZE,
-  MAX_ROWS,
-  RowSet,
-} from "./abi";
+import { BLOCK_BYTES, BLOCK_WORDS } from "./abi";
+import { COUNT_EVER_LOST, COUNT_EXTRA, COUNT_LOGGED, COUNT_LOST, COUNT_NEWLY_LOST, COUNT_STALE, COUNT_WRITTEN, COUNTS_SIZE, MAX_ROWS, RowSet } from "./page-abi";
 import { orderKept, orderLines } from "./pages/block-order";
 import { beginFetch, endFetch } from "./migration/early";
 import { migrationEnded, migrationRoundEnd } from "./migration/migration";

@@ -3,7 +3,7 @@
  * at equal times, by the number of the stream. With hundreds of CPUs whose events interleave, looking
  * through all streams for each event costs more than everything else together (measured).
  */
-import { EVENT_TS } from "./abi";
+import { EVENT_TS } from "./event-abi";
 import { MAX_STREAMS, recordAt, Stream, streamAt, streamCount } from "./decode/stream";
 
 /** A heap's node: u64 time, u32 stream. */

@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
-import { Cause, EventKind } from "../assembly/abi.ts";
+import { EventKind } from "../assembly/event-abi.ts";
+import { Cause } from "../assembly/page-abi.ts";
 import * as library from "../src/index.ts";
 import { causeText, writerText } from "../src/report/text/cause-text.ts";
 import { CAUSE_LIST, causeName, hasCause, NOT_WRITTEN } from "../src/vhost/causes.ts";

@@ -1,5 +1,5 @@
 /** Arguments of QEMU's events in an event record. */
-import { EVENT_SLOT } from "../abi";
+import { EVENT_SLOT } from "../event-abi";
 
 /** The argument in this slot: MapSlot, SaveSlot and their like. */
 // @ts-ignore: decorator

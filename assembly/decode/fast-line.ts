@@ -9,7 +9,7 @@
  *   "       vhost-198-199     [001] .N...     6.207789: rearm: (vhost_enable_notify+0x0/0x230 …) vq=0x…"
  *                    └ window, 16 ┘flags└ second ┘└┘└ name ┘                                └ steps
  */
-import { EVENT_CPU, EVENT_PID, EVENT_TS } from "../abi";
+import { EVENT_CPU, EVENT_PID, EVENT_TS } from "../event-abi";
 import { lineEnd } from "../base/line-end";
 import { take } from "../base/memory";
 import {

@@ -2,7 +2,7 @@
  * What stands in front of the event's name: command, pid, CPU, flags, time. The command's name may
  * hold anything, so the anchor is `[cpu]` with a pid in front of it and a time behind it.
  */
-import { EVENT_CPU, EVENT_PID } from "../abi";
+import { EVENT_CPU, EVENT_PID } from "../event-abi";
 import { noteThread } from "../known/worker";
 import { isDigit, parseTime, SPACE } from "./number";
 import { Stream } from "./stream";

@@ -2,7 +2,7 @@
  * QEMU's `ftrace` trace backend: its events are lines written to trace_marker, so they stand among
  * the kernel's with the kernel's clock and the thread's number. trace/ftrace.c, backend/ftrace.py.
  */
-import { EventKind } from "../abi";
+import { EventKind } from "../event-abi";
 import { SPACE } from "./number";
 import { EventPlan, findName, Plan } from "./plan";
 import { readTextArguments } from "./qemu-arguments";

@@ -1,5 +1,5 @@
 /** Numbers and times in text. */
-import { EVENT_TS } from "../abi";
+import { EVENT_TS } from "../event-abi";
 import { Stream } from "./stream";
 
 export const SPACE: u32 = 0x20;

@@ -2,7 +2,7 @@
  * Decode plans. The host understands a recording's formats once and describes every event that
  * the replay needs: its name (text) or id (ring buffer), and where each field goes in the record.
  */
-import { EventKind } from "../abi";
+import { EventKind } from "../event-abi";
 import { reserve, take } from "../base/memory";
 import { sameText } from "../base/vector";
 

@@ -6,7 +6,7 @@
  * In the binary form (simpletrace) there is no text: every argument is 8 bytes, or a string with
  * its length in front.
  */
-import { EVENT_SLOT } from "../abi";
+import { EVENT_SLOT } from "../event-abi";
 import { take } from "../base/memory";
 import { hexDigits, hexValue, isDigit, notDigits, packDigits, SPACE } from "./number";
 import { EventPlan } from "./plan";

@@ -9,7 +9,8 @@
  * The same file holds QEMU's warnings and errors: a line that is none of these is counted.
  * scripts/tracetool/backend/log.py.
  */
-import { EVENT_KIND, EVENT_PLACE, EVENT_TS, EventKind, Status } from "../abi";
+import { Status } from "../abi";
+import { EVENT_KIND, EVENT_PLACE, EVENT_TS, EventKind } from "../event-abi";
 import { LogShape, MAX_NAMES, Problem } from "../decode-abi";
 import { isDigit, SPACE } from "./number";
 import { EventPlan, findName, Plan } from "./plan";

@@ -3,7 +3,7 @@
  * lines, so the bytes up to its dot are kept for each thread and only compared; the readers of whole
  * prefixes read the first line, and every one that does not compare: only they say what a line is.
  */
-import { EVENT_PID, EVENT_TS } from "../abi";
+import { EVENT_PID, EVENT_TS } from "../event-abi";
 import { LogShape } from "../decode-abi";
 import { isDigit, notDigits, packDigits, SPACE } from "./number";
 import { SECONDS, Stream } from "./stream";

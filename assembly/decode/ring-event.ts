@@ -1,5 +1,5 @@
 /** One event of a ring buffer to a record: its time, its fields by the plan, the text of a marker. */
-import { EventKind } from "../abi";
+import { EventKind } from "../event-abi";
 import { u32At, u64At } from "../base/byte-order";
 import { readMarker } from "./marker";
 import { EventPlan, FieldPlan, Plan } from "./plan";

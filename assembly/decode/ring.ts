@@ -3,7 +3,8 @@
  * and time delta, and the payload by the plan. kernel/trace/ring_buffer.c, include/linux/ring_buffer.h
  * (enum ring_buffer_type).
  */
-import { EVENT_CPU, EVENT_FLAGS, EVENT_HAS_VQ, EVENT_KIND, EVENT_LOST, EVENT_PID, EVENT_PLACE, EVENT_TS, EVENT_VQ, EventKind, Status } from "../abi";
+import { Status } from "../abi";
+import { EVENT_CPU, EVENT_FLAGS, EVENT_HAS_VQ, EVENT_KIND, EVENT_LOST, EVENT_PID, EVENT_PLACE, EVENT_TS, EVENT_VQ, EventKind } from "../event-abi";
 import { LOST_UNKNOWN, LOST_UNREAD, PageDamage } from "../decode-abi";
 import { u32At, u64At } from "../base/byte-order";
 import { MARKER_REFUSED } from "./marker";

@@ -3,7 +3,7 @@
  * same events choose the same ones, whatever their form, rounding and losses. Every event is taken
  * until the list is full; then half of what events can say no longer counts, and so on.
  */
-import { EVENT_ADDR, EVENT_KIND, EVENT_LEN, EVENT_PID, EVENT_SLOT, EVENT_SLOTS, EVENT_TEXT, EVENT_TS, EVENT_VQ, EventKind, SAMPLES, SAMPLE_SIZE } from "../abi";
+import { EVENT_ADDR, EVENT_KIND, EVENT_LEN, EVENT_PID, EVENT_SLOT, EVENT_SLOTS, EVENT_TEXT, EVENT_TS, EVENT_VQ, EventKind, SAMPLES, SAMPLE_SIZE } from "../event-abi";
 import { LoadSlot, MapSlot, SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { reserve } from "../base/memory";

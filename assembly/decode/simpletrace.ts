@@ -2,7 +2,8 @@
  * QEMU's `simple` trace backend to records: a header, then mappings (number and name of an event),
  * events and counts of dropped events, packed, in the host's byte order. Version 4 of trace/simple.c.
  */
-import { EVENT_KIND, EVENT_LOST, EVENT_CPU, EVENT_PID, EVENT_PLACE, EVENT_TS, EventKind, Status } from "../abi";
+import { Status } from "../abi";
+import { EVENT_KIND, EVENT_LOST, EVENT_CPU, EVENT_PID, EVENT_PLACE, EVENT_TS, EventKind } from "../event-abi";
 import { LOST_UNREAD, LineVerdict, MAX_LINE, RecordDamage } from "../decode-abi";
 import { u32At, u64At } from "../base/byte-order";
 import { EventPlan, Plan } from "./plan";

@@ -2,7 +2,7 @@
  * A stream: bytes of one text, or of one CPU's ring buffer, and the records decoded from them.
  * The host puts bytes into `buf`; a scanner turns them into records; `merge` takes records.
  */
-import { EVENT_SIZE, EVENT_TS } from "../abi";
+import { EVENT_SIZE, EVENT_TS } from "../event-abi";
 import { StreamKind } from "../decode-abi";
 import { reserve } from "../base/memory";
 

@@ -8,7 +8,8 @@
  * The command's name may hold anything, so the anchor is `[cpu]` at column 18 or later, with a pid
  * in front of it. A line that is none of these goes to the host, which counts it.
  */
-import { EVENT_CPU, EVENT_FLAGS, EVENT_HAS_VQ, EVENT_IP, EVENT_KIND, EVENT_LEN, EVENT_PLACE, EVENT_TEXT, EVENT_TS, EVENT_VQ, EventKind, Status } from "../abi";
+import { Status } from "../abi";
+import { EVENT_CPU, EVENT_FLAGS, EVENT_HAS_VQ, EVENT_IP, EVENT_KIND, EVENT_LEN, EVENT_PLACE, EVENT_TEXT, EVENT_TS, EVENT_VQ, EventKind } from "../event-abi";
 import { LineVerdict, MAX_LINE, MAX_NAMES, Problem } from "../decode-abi";
 import {
   Columns,

@@ -1,5 +1,7 @@
 /** Which rule a record is replayed by, and whether the host must say first whose it is. */
-import { EVENT_DEV, EVENT_KIND, EVENT_LOGADDR, EVENT_TS, EVENT_VQ, EventKind, NO_ADDRESS, QUEUE_DEV } from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { EVENT_DEV, EVENT_KIND, EVENT_LOGADDR, EVENT_TS, EVENT_VQ, EventKind } from "../event-abi";
+import { QUEUE_DEV } from "../queue-abi";
 import { onGiveback, onRx, onRxRet } from "./net";
 import { streamAt } from "../decode/stream";
 import { knownQueue, retireQueue, roomForQueue } from "../known/queue";

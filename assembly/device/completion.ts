@@ -1,33 +1,7 @@
 /** What completions of all drivers have in common: causes, used lengths, heads that nobody popped. */
-import {
-  Cause,
-  Driver,
-  EVENT_IDX,
-  EVENT_LEN,
-  EVENT_PLACE,
-  EVENT_TS,
-  QUEUE_DRIVER,
-  QUEUE_ID,
-  QUEUE_INDEX,
-  QUEUE_LAST_UNKNOWN_PLACE,
-  QUEUE_LAST_UNKNOWN_STREAM,
-  QUEUE_UNKNOWN_HEAD,
-  QUEUE_UNKNOWN_PLACE,
-  QUEUE_UNKNOWN_STREAM,
-  QUEUE_UNKNOWN_TS,
-  REQUEST_CAPTURED,
-  REQUEST_CAPTURE_UNKNOWN,
-  REQUEST_CAUSE,
-  REQUEST_FLAGS,
-  REQUEST_FREED,
-  REQUEST_HEAD,
-  REQUEST_POP_STREAM,
-  REQUEST_QUEUE,
-  REQUEST_SERIAL,
-  REQUEST_SIZE,
-  REQUEST_USED_IDX,
-  RequestState,
-} from "../abi";
+import { EVENT_IDX, EVENT_LEN, EVENT_PLACE, EVENT_TS } from "../event-abi";
+import { Cause } from "../page-abi";
+import { Driver, QUEUE_DRIVER, QUEUE_ID, QUEUE_INDEX, QUEUE_LAST_UNKNOWN_PLACE, QUEUE_LAST_UNKNOWN_STREAM, QUEUE_UNKNOWN_HEAD, QUEUE_UNKNOWN_PLACE, QUEUE_UNKNOWN_STREAM, QUEUE_UNKNOWN_TS, REQUEST_CAPTURED, REQUEST_CAPTURE_UNKNOWN, REQUEST_CAUSE, REQUEST_FLAGS, REQUEST_FREED, REQUEST_HEAD, REQUEST_POP_STREAM, REQUEST_QUEUE, REQUEST_SERIAL, REQUEST_SIZE, REQUEST_USED_IDX, RequestState } from "../queue-abi";
 import { QUEUE_LENGTHS } from "../known/fields";
 import { inUserSpace } from "../known/back-end";
 import { draining } from "../known/drain";

@@ -1,25 +1,5 @@
 /** What the host tells of a device, from its ioctls, and the ends of requests that follow. */
-import {
-  DESC_ACC,
-  DESC_LEN,
-  DESC_SIZE,
-  QUEUE_DROPPED,
-  QUEUE_FEAT,
-  QUEUE_FEAT_KNOWN,
-  QUEUE_HEADS,
-  QUEUE_HEADS_CAP,
-  QUEUE_INDEX,
-  QUEUE_MACHINE,
-  QUEUE_NEXT,
-  QUEUE_NEXT_USED,
-  REQUEST_CAPTURED,
-  REQUEST_DESCS,
-  REQUEST_DESC_COUNT,
-  REQUEST_POP_TS,
-  REQUEST_FLAGS,
-  REQUEST_FREED,
-  RequestState,
-} from "../abi";
+import { DESC_ACC, DESC_LEN, DESC_SIZE, QUEUE_DROPPED, QUEUE_FEAT, QUEUE_FEAT_KNOWN, QUEUE_HEADS, QUEUE_HEADS_CAP, QUEUE_INDEX, QUEUE_MACHINE, QUEUE_NEXT, QUEUE_NEXT_USED, REQUEST_CAPTURED, REQUEST_DESCS, REQUEST_DESC_COUNT, REQUEST_FLAGS, REQUEST_FREED, REQUEST_POP_TS, RequestState } from "../queue-abi";
 import { LOG_ALL } from "../known/log-state";
 import { stopRing } from "../migration/trackers";
 import { firstOfDevice, nextOfDevice } from "../known/device";

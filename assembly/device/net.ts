@@ -3,43 +3,10 @@
  * used elements in batches. Everything of a packet happens in one thread under the mutex of the
  * RX queue, so nothing is in flight. drivers/vhost/net.c; rules: docs/model.md.
  */
-import {
-  Cause,
-  DESC_ACC,
-  DESC_GPA,
-  DESC_LEN,
-  DESC_SIZE,
-  Driver,
-  EVENT_FEAT,
-  EVENT_LEN,
-  EVENT_LOGADDR,
-  EVENT_LOGUSED,
-  EVENT_N,
-  EVENT_NH0,
-  EVENT_NH1,
-  EVENT_NHEADS,
-  EVENT_PID,
-  EVENT_RET,
-  EVENT_VQ,
-  NO_ADDRESS,
-  QUEUE_CAPTURE_ON,
-  QUEUE_COMPLETED,
-  QUEUE_DRIVER,
-  QUEUE_FEAT,
-  QUEUE_FIFO,
-  QUEUE_FIFO_COUNT,
-  QUEUE_FIFO_HEAD,
-  QUEUE_NEXT_USED,
-  QUEUE_POPPED,
-  QUEUE_UNPLACED,
-  QUEUE_WRITE_DESCS,
-  REQUEST_CAUSE,
-  REQUEST_DESCS,
-  REQUEST_DESC_COUNT,
-  REQUEST_SERIAL,
-  REQUEST_USED_IDX,
-  RequestState,
-} from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { EVENT_FEAT, EVENT_LEN, EVENT_LOGADDR, EVENT_LOGUSED, EVENT_N, EVENT_NH0, EVENT_NH1, EVENT_NHEADS, EVENT_PID, EVENT_RET, EVENT_VQ } from "../event-abi";
+import { Cause } from "../page-abi";
+import { DESC_ACC, DESC_GPA, DESC_LEN, DESC_SIZE, Driver, QUEUE_CAPTURE_ON, QUEUE_COMPLETED, QUEUE_DRIVER, QUEUE_FEAT, QUEUE_FIFO, QUEUE_FIFO_COUNT, QUEUE_FIFO_HEAD, QUEUE_NEXT_USED, QUEUE_POPPED, QUEUE_UNPLACED, QUEUE_WRITE_DESCS, REQUEST_CAUSE, REQUEST_DESCS, REQUEST_DESC_COUNT, REQUEST_SERIAL, REQUEST_USED_IDX, RequestState } from "../queue-abi";
 import { learnDriver } from "../known/device";
 import { QUEUE_UNPUBLISHED } from "../known/fields";
 import { noBase, ringCause, ringState } from "../known/log-state";

@@ -2,18 +2,9 @@
  * Queues of QEMU's own devices: which device each is of, what the device is, where its ring lies, and
  * whether its QEMU logs.
  */
-import {
-  Driver,
-  EVENT_PID,
-  QUEUE_DEV,
-  QUEUE_DRIVER,
-  QUEUE_INDEX,
-  QUEUE_LOGADDR,
-  QUEUE_NEXT,
-  QUEUE_NEXT_USED,
-  QUEUE_NUM,
-  NO_ADDRESS,
-} from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { EVENT_PID } from "../event-abi";
+import { Driver, QUEUE_DEV, QUEUE_DRIVER, QUEUE_INDEX, QUEUE_LOGADDR, QUEUE_NEXT, QUEUE_NEXT_USED, QUEUE_NUM } from "../queue-abi";
 import { BlkSlot, NotifySlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { noteLogAll } from "../known/log-state";

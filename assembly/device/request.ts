@@ -1,23 +1,6 @@
 /** A request at its pop, and when it is used. */
-import {
-  EVENT_PLACE,
-  EVENT_TS,
-  QUEUE_ID,
-  QUEUE_WRITE_BYTES,
-  REQUEST_CAUSE,
-  REQUEST_HEAD,
-  REQUEST_POP_PLACE,
-  REQUEST_POP_STREAM,
-  REQUEST_POP_TS,
-  REQUEST_QUEUE,
-  REQUEST_SERIAL,
-  REQUEST_SIZE,
-  REQUEST_USED_LEN,
-  REQUEST_USED_PLACE,
-  REQUEST_USED_STREAM,
-  REQUEST_USED_TS,
-  REQUEST_WRITTEN,
-} from "../abi";
+import { EVENT_PLACE, EVENT_TS } from "../event-abi";
+import { QUEUE_ID, QUEUE_WRITE_BYTES, REQUEST_CAUSE, REQUEST_HEAD, REQUEST_POP_PLACE, REQUEST_POP_STREAM, REQUEST_POP_TS, REQUEST_QUEUE, REQUEST_SERIAL, REQUEST_SIZE, REQUEST_USED_LEN, REQUEST_USED_PLACE, REQUEST_USED_STREAM, REQUEST_USED_TS, REQUEST_WRITTEN } from "../queue-abi";
 import { take } from "../base/memory";
 import { atEvent, atStream } from "../known/moment";
 import { addCount } from "../known/queue";

@@ -1,16 +1,8 @@
 /** The writes to the used ring: elements, index, flags, avail_event. log_used(), vhost.c. */
-import {
-  Cause,
-  EVENT_FEAT,
-  EVENT_LOGADDR,
-  EVENT_LOGUSED,
-  EVENT_UFLAGS,
-  EVENT_VQ,
-  NO_ADDRESS,
-  QUEUE_FEAT,
-  QUEUE_FEAT_KNOWN,
-  QUEUE_NUM,
-} from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { EVENT_FEAT, EVENT_LOGADDR, EVENT_LOGUSED, EVENT_UFLAGS, EVENT_VQ } from "../event-abi";
+import { Cause } from "../page-abi";
+import { QUEUE_FEAT, QUEUE_FEAT_KNOWN, QUEUE_NUM } from "../queue-abi";
 import { QUEUE_EVENT } from "../known/fields";
 import { F_RING_PACKED } from "../known/fields";
 import { learn, ringCause, ringState } from "../known/log-state";

@@ -2,37 +2,9 @@
  * Completions: what vhost_add_used_n() returns to the guest was written by then. Used ring first,
  * then the descriptors, with the cause that the log's state gives them.
  */
-import {
-  Cause,
-  DESC_ACC,
-  DESC_GPA,
-  DESC_LEN,
-  DESC_SIZE,
-  Driver,
-  EVENT_FEAT,
-  EVENT_HEAD,
-  EVENT_IDX,
-  EVENT_LEN,
-  EVENT_N,
-  EVENT_VQ,
-  QUEUE_CAPTURE_ON,
-  QUEUE_COMPLETED,
-  QUEUE_FREED,
-  QUEUE_INDEX,
-  QUEUE_LATE,
-  QUEUE_NEXT_USED,
-  QUEUE_NO_BASE,
-  QUEUE_NO_BUFFER,
-  QUEUE_NUM,
-  QUEUE_USED_LEN,
-  QUEUE_WRITE_DESCS,
-  REQUEST_CAUSE,
-  REQUEST_DESCS,
-  REQUEST_DESC_COUNT,
-  REQUEST_FLAGS,
-  REQUEST_USED_IDX,
-  RequestState,
-} from "../abi";
+import { EVENT_FEAT, EVENT_HEAD, EVENT_IDX, EVENT_LEN, EVENT_N, EVENT_VQ } from "../event-abi";
+import { Cause } from "../page-abi";
+import { DESC_ACC, DESC_GPA, DESC_LEN, DESC_SIZE, Driver, QUEUE_CAPTURE_ON, QUEUE_COMPLETED, QUEUE_FREED, QUEUE_INDEX, QUEUE_LATE, QUEUE_NEXT_USED, QUEUE_NO_BASE, QUEUE_NO_BUFFER, QUEUE_NUM, QUEUE_USED_LEN, QUEUE_WRITE_DESCS, REQUEST_CAUSE, REQUEST_DESCS, REQUEST_DESC_COUNT, REQUEST_FLAGS, REQUEST_USED_IDX, RequestState } from "../queue-abi";
 import { decide, inUserSpace } from "../known/back-end";
 import { F_RING_PACKED } from "../known/fields";
 import { LOG_ALL, learn } from "../known/log-state";

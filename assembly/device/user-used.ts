@@ -3,33 +3,10 @@
  * (subprojects/libvhost-user). They read a chain again when it completes, so nothing is captured at
  * its pop, and they know one switch of the log: LOG_ALL. Rules: docs/model.md.
  */
-import {
-  Cause,
-  DESC_ACC,
-  DESC_GPA,
-  DESC_LEN,
-  DESC_SIZE,
-  Driver,
-  EVENT_FEAT,
-  EVENT_HEAD,
-  EVENT_IDX,
-  EVENT_LEN,
-  EVENT_LOGADDR,
-  EVENT_LOGUSED,
-  EVENT_NUM,
-  NO_ADDRESS,
-  QUEUE_BEYOND_LOG,
-  QUEUE_DRIVER,
-  QUEUE_LATE_TABLES,
-  QUEUE_REJECTED,
-  QUEUE_SLOT_UNKNOWN,
-  QUEUE_SPLIT_HEADERS,
-  QUEUE_WRITE_DESCS,
-  REQUEST_CAUSE,
-  REQUEST_DESCS,
-  REQUEST_DESC_COUNT,
-  REQUEST_FLAGS,
-} from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { EVENT_FEAT, EVENT_HEAD, EVENT_IDX, EVENT_LEN, EVENT_LOGADDR, EVENT_LOGUSED, EVENT_NUM } from "../event-abi";
+import { Cause } from "../page-abi";
+import { DESC_ACC, DESC_GPA, DESC_LEN, DESC_SIZE, Driver, QUEUE_BEYOND_LOG, QUEUE_DRIVER, QUEUE_LATE_TABLES, QUEUE_REJECTED, QUEUE_SLOT_UNKNOWN, QUEUE_SPLIT_HEADERS, QUEUE_WRITE_DESCS, REQUEST_CAUSE, REQUEST_DESCS, REQUEST_DESC_COUNT, REQUEST_FLAGS } from "../queue-abi";
 import { QUEUE_PACKET_OPEN, QUEUE_RING, QUEUE_SLOT, REQUEST_AGAIN, REQUEST_INDIRECT, REQUEST_LATE_TABLE } from "../known/fields";
 import { beyondLog, logTold } from "../known/back-end";
 import { learnDriver } from "../known/device";

@@ -2,19 +2,10 @@
  * Writes: into the plane of their cause, into the evidence, and, when the host watches, to it.
  * Requests that leave their queue are kept for the host here too.
  */
-import {
-  DESC_ACC,
-  DESC_GPA,
-  DESC_LEN,
-  DESC_SIZE,
-  EVENT_TS,
-  EVIDENCE_SIZE,
-  PAGE_SHIFT,
-  QUEUE_OUT_OF_RANGE,
-  REQUEST_DESCS,
-  REQUEST_DESC_COUNT,
-  REQUEST_STATE,
-} from "../abi";
+import { PAGE_SHIFT } from "../abi";
+import { EVENT_TS } from "../event-abi";
+import { EVIDENCE_SIZE } from "../page-abi";
+import { DESC_ACC, DESC_GPA, DESC_LEN, DESC_SIZE, QUEUE_OUT_OF_RANGE, REQUEST_DESCS, REQUEST_DESC_COUNT, REQUEST_STATE } from "../queue-abi";
 import { beforeMark } from "../migration/early";
 import { fillEvidence, newEvidence } from "../pages/evidence";
 import { enlarge } from "../base/memory";

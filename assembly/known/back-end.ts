@@ -1,15 +1,8 @@
 /**
  * What tells a user-space back end from drivers/vhost, and what it means for the log of a queue.
  */
-import {
-  Driver,
-  EVENT_FEAT,
-  EVENT_LEN,
-  QUEUE_DRIVER,
-  QUEUE_INDEX,
-  QUEUE_LOGBASE,
-  QUEUE_LOGBASE_KNOWN,
-} from "../abi";
+import { EVENT_FEAT, EVENT_LEN } from "../event-abi";
+import { Driver, QUEUE_DRIVER, QUEUE_INDEX, QUEUE_LOGBASE, QUEUE_LOGBASE_KNOWN } from "../queue-abi";
 import { F_RING_PACKED, QUEUE_DECIDED, QUEUE_LENGTHS, QUEUE_LOG_END, QUEUE_LOG_TOLD } from "./fields";
 import {
   adoptLogEnd,

@@ -2,7 +2,7 @@
  * Devices by the numbers that the host gave them: the queues of each, and its driver. Which queue is of
  * which device is the host's to say: it has read the ioctls, and where struct vhost_dev lies.
  */
-import { Driver, MAX_DEVICES, QUEUE_AVAIL, QUEUE_DEVICE, QUEUE_DEVICE_NEXT, QUEUE_DRIVER } from "../abi";
+import { Driver, MAX_DEVICES, QUEUE_AVAIL, QUEUE_DEVICE, QUEUE_DEVICE_NEXT, QUEUE_DRIVER } from "../queue-abi";
 import { reserve } from "../base/memory";
 import { QUEUE_LOG_END } from "./fields";
 import { retireQueue } from "./queue";

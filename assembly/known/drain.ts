@@ -1,37 +1,12 @@
 /**
  * What happened, as rows that the host takes away in bulk: for a history of the recording no object is
- * made for an event, on either side. Four tables, each with rows of one size (DRAIN_* of abi.ts):
+ * made for an event, on either side. Four tables, each with rows of one size (DRAIN_* of drain-abi.ts):
  * writes, requests that left their queue, pages that were sent or dirtied, and what became of pages in a
  * migration. Nothing is kept unless the host asks for it.
  */
-import {
-  BLOCK_BYTES,
-  DESC_ACC,
-  DESC_LEN,
-  DESC_SIZE,
-  EVENT_PLACE,
-  PAGE_SHIFT,
-  QUEUE_ID,
-  REQUEST_CAUSE,
-  REQUEST_CDB,
-  REQUEST_DESC_COUNT,
-  REQUEST_DESCS,
-  REQUEST_FLAGS,
-  REQUEST_HAS_CDB,
-  REQUEST_HEAD,
-  REQUEST_LUN,
-  REQUEST_NAMED,
-  REQUEST_OPCODE,
-  REQUEST_POP_PLACE,
-  REQUEST_POP_STREAM,
-  REQUEST_POP_TS,
-  REQUEST_QUEUE,
-  REQUEST_SERIAL,
-  REQUEST_STATE,
-  REQUEST_USED_PLACE,
-  REQUEST_USED_STREAM,
-  REQUEST_USED_TS,
-} from "../abi";
+import { BLOCK_BYTES, PAGE_SHIFT } from "../abi";
+import { EVENT_PLACE } from "../event-abi";
+import { DESC_ACC, DESC_LEN, DESC_SIZE, QUEUE_ID, REQUEST_CAUSE, REQUEST_CDB, REQUEST_DESC_COUNT, REQUEST_DESCS, REQUEST_FLAGS, REQUEST_HAS_CDB, REQUEST_HEAD, REQUEST_LUN, REQUEST_NAMED, REQUEST_OPCODE, REQUEST_POP_PLACE, REQUEST_POP_STREAM, REQUEST_POP_TS, REQUEST_QUEUE, REQUEST_SERIAL, REQUEST_STATE, REQUEST_USED_PLACE, REQUEST_USED_STREAM, REQUEST_USED_TS } from "../queue-abi";
 import {
   DRAIN_BATCH,
   DRAIN_CAUSE,

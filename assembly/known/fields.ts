@@ -1,4 +1,4 @@
-/** Fields and flags of queues and requests that only the core reads; the others stand in abi.ts. */
+/** Fields and flags of queues and requests that only the core reads; the others stand in queue-abi.ts. */
 
 // Of a queue, behind QUEUE_MISFIT.
 /** Packed ring: u64 GPA of the descriptor ring and of the device event area, ~0: not known. */

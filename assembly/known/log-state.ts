@@ -1,15 +1,7 @@
 /** Whether a write of this moment would be logged: features, ring flag, log base of each queue. */
-import {
-  Cause,
-  EVENT_FEAT,
-  EVENT_LOGADDR,
-  EVENT_LOGUSED,
-  QUEUE_FEAT,
-  QUEUE_FEAT_KNOWN,
-  QUEUE_LOGADDR,
-  QUEUE_LOGBASE,
-  QUEUE_LOGBASE_KNOWN,
-} from "../abi";
+import { EVENT_FEAT, EVENT_LOGADDR, EVENT_LOGUSED } from "../event-abi";
+import { Cause } from "../page-abi";
+import { QUEUE_FEAT, QUEUE_FEAT_KNOWN, QUEUE_LOGADDR, QUEUE_LOGBASE, QUEUE_LOGBASE_KNOWN } from "../queue-abi";
 import { machine } from "./machine";
 import { firstOfDevice, nextOfDevice } from "./device";
 import { hasFlag, setFlag } from "./queue";

@@ -4,7 +4,7 @@
  * (pages/page-state.ts, migration/migration-state.ts). A queue has its machine; threads, queues and
  * requests are the kernel's, and told apart by their addresses.
  */
-import { MAX_MACHINES } from "../abi";
+import { MAX_MACHINES } from "../queue-abi";
 
 @unmanaged
 export class Machine {

@@ -1,5 +1,5 @@
 /** QEMU's own recordings: an input is one process, and so one machine. */
-import { MAX_SPACES } from "../abi";
+import { MAX_SPACES } from "../queue-abi";
 import { enterMachine } from "./machine";
 
 /** Machines by the number of the input; 0: not known. */

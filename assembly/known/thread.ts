@@ -2,7 +2,7 @@
  * What each thread is doing: the descriptors it translated since its last pop, and the queue it
  * drains. Only a thread that translated descriptors or drained a queue has an entry.
  */
-import { DESC_SIZE, MAX_CHAIN } from "../abi";
+import { DESC_SIZE, MAX_CHAIN } from "../queue-abi";
 import { enlarge, reserve } from "../base/memory";
 
 @unmanaged

@@ -1,11 +1,6 @@
 /** Where the rings of each device lie, as SET_VRING_ADDR says: before its queues are met, and after. */
-import {
-  NO_ADDRESS,
-  QUEUE_DEVICE,
-  QUEUE_INDEX,
-  QUEUE_LOGADDR,
-  QUEUE_MACHINE,
-} from "../abi";
+import { NO_ADDRESS } from "../abi";
+import { QUEUE_DEVICE, QUEUE_INDEX, QUEUE_LOGADDR, QUEUE_MACHINE } from "../queue-abi";
 import { QUEUE_EVENT, QUEUE_RING, QUEUE_RING_LOG } from "./fields";
 import { reserve } from "../base/memory";
 import { Machine } from "./machine";

@@ -7,7 +7,8 @@
  * Most recordings of a host have no sends; taking their writes one by one cost a twelfth of the replay
  * (measured).
  */
-import { BLOCK_BYTES, MAX_ROWS } from "../abi";
+import { BLOCK_BYTES } from "../abi";
+import { MAX_ROWS } from "../page-abi";
 import { keptMake, Line, lineOf, missWord, pendingRound } from "./migration-page";
 import { migration } from "./migration-state";
 import { entryOf, nextTouched, NO_BLOCK, planesIn } from "../pages/blocks";

@@ -1,5 +1,6 @@
 /** Sets of the last migration, one word at a time: what setRuns() and exportSet() read. */
-import { BLOCK_BYTES, RowSet } from "../abi";
+import { BLOCK_BYTES } from "../abi";
+import { RowSet } from "../page-abi";
 import { healedBy, keptAt, Line, lineOf } from "./migration-page";
 import { pendingCounts } from "./migration-write";
 

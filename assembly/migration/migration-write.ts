@@ -3,17 +3,10 @@
  * logs is sent again once the log is fetched. Doubt is a mask over the same words: in flight, not sent
  * yet, waiting to be sent.
  */
-import {
-  BLOCK_BYTES,
-  EVENT_TS,
-  MIG_DOUBT_FIRST_PASS,
-  MIG_DOUBT_FLIGHT,
-  MIG_DOUBT_POPPED,
-  MIG_DOUBT_QUEUED,
-  MIG_DOUBT_UNSEEN,
-  PAGE_SHIFT,
-  REQUEST_POP_TS,
-} from "../abi";
+import { BLOCK_BYTES, PAGE_SHIFT } from "../abi";
+import { EVENT_TS } from "../event-abi";
+import { MIG_DOUBT_FIRST_PASS, MIG_DOUBT_FLIGHT, MIG_DOUBT_POPPED, MIG_DOUBT_QUEUED, MIG_DOUBT_UNSEEN } from "../page-abi";
+import { REQUEST_POP_TS } from "../queue-abi";
 import { drainHealed, draining, drainMissing } from "../known/drain";
 import { atEvent, byRequest } from "../known/moment";
 import { activeRows, bitOf, rowLogs, rowWindow } from "../pages/rows";

@@ -1,5 +1,5 @@
 /** Who left the open pages of a migration: the causes of the writes to blame, counted. */
-import { CAUSES, EVIDENCE_CAUSE, STALE_KEY } from "../abi";
+import { CAUSES, EVIDENCE_CAUSE, STALE_KEY } from "../page-abi";
 import { bitOfPage, keptAt, Line, lineOf, wordOf } from "./migration-page";
 import { migration } from "./migration-state";
 import { entryAt } from "./stale-entry";

@@ -4,7 +4,8 @@
  * which knows in which order the pages of the first pass went out (src/replay/migration/multifd.ts).
  * QEMU migration/multifd.c multifd_send_thread(), multifd-nocomp.c multifd_ram_fill_packet().
  */
-import { BLOCK_BYTES, EVENT_KIND, EVENT_TS, EventKind } from "../abi";
+import { BLOCK_BYTES } from "../abi";
+import { EVENT_KIND, EVENT_TS, EventKind } from "../event-abi";
 import {
   MAX_PACKETS,
   PACKET_CHANNEL,

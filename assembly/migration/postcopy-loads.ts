@@ -6,7 +6,8 @@
  * two channels, and their pages come in no order; the guest of the source is stopped by then, so none is
  * needed. QEMU migration/ram.c ram_load_postcopy(), migration/postcopy-ram.c postcopy_place_page().
  */
-import { EVENT_TS, PAGE_SHIFT } from "../abi";
+import { PAGE_SHIFT } from "../abi";
+import { EVENT_TS } from "../event-abi";
 import { LoadSlot, PlacedSlot, PostcopyLoadSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 

@@ -6,7 +6,8 @@
  * does not trace, was read between the two pages with data around it. A hash of every thousand pages
  * tells whether both recordings are of the same migration.
  */
-import { EVENT_KIND, EventKind, ORDER_HASHES, PAGE_SHIFT } from "../abi";
+import { PAGE_SHIFT } from "../abi";
+import { EVENT_KIND, EventKind, ORDER_HASHES } from "../event-abi";
 import { LoadSlot, SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { enlarge, reserve } from "../base/memory";

@@ -1,5 +1,6 @@
 /** Pages that QEMU sends, and those that a destination receives. */
-import { EVENT_PID, EVENT_TS, NO_ADDRESS, PAGE_SHIFT } from "../abi";
+import { NO_ADDRESS, PAGE_SHIFT } from "../abi";
+import { EVENT_PID, EVENT_TS } from "../event-abi";
 import { LoadSlot, PlacedSlot, SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { draining, drainSend } from "../known/drain";

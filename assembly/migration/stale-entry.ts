@@ -2,7 +2,7 @@
  * The last write that a policy left out, for each page of a migration: who wrote what is stale. A
  * hash table over {row, page}; bounded, so beyond it pages count and have no evidence.
  */
-import { STALE_DOUBT, STALE_KEY, STALE_SENT, STALE_SIZE } from "../abi";
+import { STALE_DOUBT, STALE_KEY, STALE_SENT, STALE_SIZE } from "../page-abi";
 import { reserve } from "../base/memory";
 import { fillEvidence } from "../pages/evidence";
 import { migration } from "./migration-state";

@@ -1,15 +1,7 @@
 /** Other trackers of dirty pages, and what takes certainty away: KVM, a stopped ring, lost events. */
-import {
-  BLOCK_BYTES,
-  EVENT_TS,
-  GPA_BITS,
-  MAX_HEADS,
-  NO_ADDRESS,
-  PAGE_SHIFT,
-  QUEUE_FEAT,
-  QUEUE_LOGADDR,
-  QUEUE_NUM,
-} from "../abi";
+import { BLOCK_BYTES, GPA_BITS, NO_ADDRESS, PAGE_SHIFT } from "../abi";
+import { EVENT_TS } from "../event-abi";
+import { MAX_HEADS, QUEUE_FEAT, QUEUE_LOGADDR, QUEUE_NUM } from "../queue-abi";
 import { DirtiedSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { draining, drainLine, drainSend } from "../known/drain";

@@ -4,7 +4,8 @@
  */
 import { draining, drainSend } from "../known/drain";
 import { DrainSend } from "../drain-abi";
-import { EVENT_TS, NO_ADDRESS, PAGE_SHIFT } from "../abi";
+import { NO_ADDRESS, PAGE_SHIFT } from "../abi";
+import { EVENT_TS } from "../event-abi";
 import { SaveSlot } from "../qemu-abi";
 import { slotOf } from "../base/event-slot";
 import { gpaIn, rangeCount } from "../known/ram-ranges";

@@ -10,7 +10,8 @@
  * behind them, marking and syncs wait for memory). Plane after plane in slabs of blocks instead, a
  * sync walks a page for each of them: slower, measured.
  */
-import { BLOCK_BYTES, Cause, CAUSES, GPA_BITS, PAGE_SHIFT } from "../abi";
+import { BLOCK_BYTES, GPA_BITS, PAGE_SHIFT } from "../abi";
+import { Cause, CAUSES } from "../page-abi";
 import { openSlots } from "./block-slots";
 import {
   entryOf,

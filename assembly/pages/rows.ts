@@ -1,5 +1,5 @@
 /** Rows: a policy under one reading of the logging window, as masks over causes. */
-import { Cause, CAUSES, ROW_LOGS, ROW_SIZE, ROW_WINDOW } from "../abi";
+import { Cause, CAUSES, ROW_LOGS, ROW_SIZE, ROW_WINDOW } from "../page-abi";
 import { reserve } from "../base/memory";
 import { pages } from "./page-state";
 

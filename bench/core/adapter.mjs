@@ -19,7 +19,7 @@ const BUILD = join(ROOT, "build/bench");
 const BATCH = 4096;
 /** src/core/core.ts, RUN_BATCH. */
 const RUN_BATCH = 1024;
-// assembly/abi.ts: ROW_*, COUNT_*.
+// assembly/page-abi.ts: ROW_*, COUNT_*.
 const ROW_SIZE = 16;
 const COUNTS_SIZE = 56;
 const COUNTS = { written: 0, logged: 8, lost: 16, stale: 40 };

@@ -14,6 +14,7 @@ import { fitsDevices } from "../vhost/policy-row.ts";
 import { PATCHES, type Patch } from "../vhost/series.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { patchesFor } from "./attribute.ts";
+import { beside } from "./beside.ts";
 import { selectMachines, worstStatus } from "./machines.ts";
 import { leavesOpen } from "./open.ts";
 import type { Replayer } from "./replayer.ts";
@@ -112,7 +113,7 @@ export async function ask(
   const own = kernel ? { ran: kernel.policy } : {};
   const policies = chosen ?? reportPolicies(kernel);
   const { asked, base } = prepare(recording, { ...own, ...rest, policies }, "auto");
-  const result = await run(recording, { ...base, staleCauses: true });
+  const result = await beside(run)(recording, { ...base, staleCauses: true });
   if (!chosen && result.machines.every(onlyOwnDevices)) {
     const again = prepare(recording, { ...rest, policies: choosePolicies([OWN_DEVICE]) }, "auto");
     const found = await run(recording, { ...again.base, staleCauses: true });

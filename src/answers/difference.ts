@@ -8,6 +8,7 @@ import type { RequestRecord } from "../model/told.ts";
 import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { beside } from "./beside.ts";
 import { oneMachine, selectMachines } from "./machines.ts";
 import { toldByQemu } from "./stale.ts";
 
@@ -108,7 +109,7 @@ async function answerOf(
   const { recording } = side;
   const { asked, base } = prepare(recording, { ...options, policies: [side.policy] }, "auto");
   const number = await meant(recording, options, base);
-  const found = await replay(recording, {
+  const found = await beside(replay)(recording, {
     ...base,
     onRequest: (request) => {
       if (number === null || request.machine === number) onRequest(request);

@@ -35,6 +35,8 @@ export interface Options extends CommonOptions {
   owners?: Source;
   /** Whether two arrays of one length have the same bytes, where the platform has something fast. */
   equal?: (a: Uint8Array, b: Uint8Array) => boolean;
+  /** Called now and then: pages that were compared, of how many. */
+  onCompared?: (pages: number, of: number) => void;
 }
 
 /** An image as far as it is told of. */
@@ -93,10 +95,12 @@ export async function ask(
   let destination: GuestImage | undefined;
   try {
     destination = await openGuestImage(options.destination, surroundings, how);
-    const { equal, signal } = options;
+    const { equal, signal, onCompared } = options;
+    const all = onCompared ? source.pages.intersect(destination.pages).pages : 0;
     const comparison = await compareGuestImages(source, destination, {
       ...(equal ? { equal } : {}),
       ...(signal ? { signal } : {}),
+      ...(onCompared ? { onProgress: (pages) => onCompared(pages, all) } : {}),
     });
     const { result, machine } = oneMachine(await run(recording, base), options);
     const verdicts = migrationVerdicts(machine, recording).map((verdict) => ({

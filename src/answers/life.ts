@@ -9,6 +9,7 @@ import { type Recording, replay } from "../replay/replay.ts";
 import { assumeLogging, causesOf, WINDOW } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { beside } from "./beside.ts";
 import { machineNumber, selectMachines } from "./machines.ts";
 import { type Travel, travelOf } from "./page-travel.ts";
 import type { Replayer } from "./replayer.ts";
@@ -57,7 +58,7 @@ export async function ask(
     if (!before) recorders.set(machine, readings);
     return readings;
   };
-  const result = await run(recording, {
+  const result = await beside(run)(recording, {
     ...base,
     watch: range,
     onWrite(write) {

@@ -2,7 +2,7 @@
  * What is left when the best policy does not equal an observed log: each page that differs, by the
  * causes that wrote it in that round, or by its place in a neighbouring sync.
  */
-import { Cause, MAX_ROWS } from "../../assembly/abi.ts";
+import { Cause, MAX_ROWS } from "../../assembly/page-abi.ts";
 import { CAUSE_LIST, causeName, mask } from "../vhost/causes.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import type { Policy } from "../vhost/policy-row.ts";

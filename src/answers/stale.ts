@@ -7,6 +7,7 @@ import type { MachineResult } from "../model/result.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import type { Policy } from "../vhost/policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
+import { beside } from "./beside.ts";
 import { oneMachine, selectMachines, worstStatus } from "./machines.ts";
 import { leavesOpen } from "./open.ts";
 import type { Replayer } from "./replayer.ts";
@@ -49,7 +50,7 @@ export async function ask(
 ): Promise<Answer> {
   const { asked, base } = prepare(recording, options, "auto");
   const owners = options.owners === undefined ? null : await readOwners(options.owners);
-  const found = await run(recording, { ...base, stalePages: true });
+  const found = await beside(run)(recording, { ...base, stalePages: true });
   const judged = options.judged?.name ?? null;
   if (owners === null) return { asked, result: selectMachines(found, options), owners, judged };
   const { result, machine } = oneMachine(found, options);

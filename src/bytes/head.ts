@@ -18,7 +18,7 @@ export class Head {
 
   /** All of it, one character a byte: names in a trace are bytes, not UTF-8. */
   get text(): string {
-    this.#text ??= latin1Text(this.bytes);
+    this.#text ??= latin1(this.bytes);
     return this.#text;
   }
 
@@ -45,17 +45,23 @@ function linesOf(text: string): string[] {
 
 /** So many arguments go to one call, of any engine. */
 const PIECE = 4096;
+const ASCII = new TextDecoder();
 
-function latin1Text(bytes: Uint8Array): string {
+/** One character a byte. */
+export function latin1(bytes: Uint8Array): string {
+  // Many times as fast, and without an array of numbers; its "latin1" has others from 0x80 to 0x9f.
+  if (isAscii(bytes)) return ASCII.decode(bytes);
   let text = "";
-  for (let at = 0; at < bytes.length; at += PIECE) text += latin1(bytes.subarray(at, at + PIECE));
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    const piece = bytes.subarray(at, at + PIECE) as unknown as number[];
+    text += String.fromCharCode.apply(null, piece);
+  }
   return text;
 }
 
-/** One character a byte. At most a few thousand bytes. */
-export function latin1(bytes: Uint8Array): string {
-  // Not spread, which would make an object of each byte.
-  return String.fromCharCode.apply(null, bytes as unknown as number[]);
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 127) return false;
+  return true;
 }
 
 /** Whether a file begins with one of these signatures. */

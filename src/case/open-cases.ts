@@ -2,7 +2,7 @@
  * From files to cases: what each file is, which recordings belong together, what is taken from the
  * files beside them. A decision that the files leave open is a question to the user.
  */
-import { EventKind } from "../../assembly/abi.ts";
+import { EventKind } from "../../assembly/event-abi.ts";
 import type { Source } from "../bytes/source.ts";
 import { wholeText } from "../bytes/whole-text.ts";
 import { type ClockPair, parseClockPairs } from "../join/clock-pair.ts";

@@ -3,7 +3,7 @@
  * the guest and writes down the same syncs. They share no address, so nothing joins their events; replayed
  * together each request would count for two devices.
  */
-import { EventKind } from "../../assembly/abi.ts";
+import { EventKind } from "../../assembly/event-abi.ts";
 import type { FirstLook, LookedMarker } from "../join/first-look.ts";
 
 /** Between two records of one marker: the front end writes them one after the other. */

@@ -23,7 +23,9 @@ export async function run(api: ReplayApi, io: Io, args: EventsArguments): Promis
   const options = { place: args.around, count, ...commonOptions(io, args) };
   const answer = await openSession(api, io, args).read((recording) => ask(recording, options));
   await io.out(
-    args.json ? answer.events.map(eventJsonLine).join("") : aroundText(answer, textStyle(io.color)),
+    args.json
+      ? answer.events.map(eventJsonLine).join("")
+      : aroundText(answer, args.around, textStyle(io.color)),
   );
   return statusOf(answer);
 }

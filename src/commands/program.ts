@@ -112,6 +112,7 @@ function addReplayCommands(program: Command, run: Run): void {
     .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--migration <n>", "about this migration of several, by its number in the list")
     .option("--all", "show every finding and migration")
+    .option("--log-size <bytes>", "size of a user-space back end's log, where no message tells")
     .option("--html <file>", "write the answer as a page too, with pictures; it needs nothing else")
     .option(
       "--html-budget <MiB>",

@@ -3,7 +3,8 @@
  * serves one replay and is then dropped with all its memory.
  */
 import { instantiate } from "#core";
-import { ABI, EVIDENCE_SIZE, RowSet } from "../../assembly/abi.ts";
+import { ABI } from "../../assembly/abi.ts";
+import { EVIDENCE_SIZE, RowSet } from "../../assembly/page-abi.ts";
 import { holdingLoop } from "../bytes/hold-loop.ts";
 import { UsageError } from "../model/place.ts";
 import type { PageRun } from "../model/result.ts";

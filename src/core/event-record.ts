@@ -2,6 +2,8 @@
  * Event records of the core, read and written as normalised events. Used by `dump`, by the NDJSON
  * format and for the few events that the host handles itself; never on the hot path.
  */
+
+import { LOST_UNREAD } from "../../assembly/decode-abi.ts";
 import {
   EVENT_CPU,
   EVENT_FLAGS,
@@ -17,8 +19,7 @@ import {
   EVENT_TS,
   EVENT_VQ,
   EventKind,
-} from "../../assembly/abi.ts";
-import { LOST_UNREAD } from "../../assembly/decode-abi.ts";
+} from "../../assembly/event-abi.ts";
 import type { NormalisedEvent } from "../model/event.ts";
 import { formatPlace, type Place, quoteFound, RecordingError } from "../model/place.ts";
 import type { GapSummary } from "../model/result.ts";

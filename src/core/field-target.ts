@@ -1,5 +1,5 @@
 /** How a field of an event goes into an event record: the words of the tables of probes. */
-import type { EventKind } from "../../assembly/abi.ts";
+import type { EventKind } from "../../assembly/event-abi.ts";
 
 /** Where a field goes: offset and size in the record; `optional` when the replay can do without. */
 export interface FieldTarget {

@@ -8,7 +8,7 @@ import {
   RowSet,
   STALE_DOUBT,
   STALE_SENT,
-} from "../../assembly/abi.ts";
+} from "../../assembly/page-abi.ts";
 import type { Doubt, HealedBy, StalePage, StaleVerdict } from "../model/migration-result.ts";
 import type { PageRun } from "../model/result.ts";
 import { CAUSE_LIST, causeName } from "../vhost/causes.ts";

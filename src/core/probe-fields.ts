@@ -44,7 +44,7 @@ import {
   EVENT_VQ,
   EVENT_VS,
   EventKind,
-} from "../../assembly/abi.ts";
+} from "../../assembly/event-abi.ts";
 import {
   type FieldTarget,
   optional,

@@ -1,5 +1,5 @@
 /** Records of QEMU's events as `dump` prints them and NDJSON reads them back. */
-import { EVENT_KIND, EVENT_SLOT, type EventKind } from "../../assembly/abi.ts";
+import { EVENT_KIND, EVENT_SLOT, type EventKind } from "../../assembly/event-abi.ts";
 import type { QemuEvent } from "../qemu/event-row.ts";
 import { qemuEvent, qemuEventOfKind, slotOf } from "../qemu/events.ts";
 import { type Conversion, piecesOf } from "../qemu/pattern.ts";

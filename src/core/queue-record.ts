@@ -1,11 +1,6 @@
 /** The core's queues, requests and pieces of evidence as plain data. */
+import { NO_ADDRESS as ABI_NO_ADDRESS } from "../../assembly/abi.ts";
 import {
-  NO_ADDRESS as ABI_NO_ADDRESS,
-  DESC_ACC,
-  DESC_GPA,
-  DESC_LEN,
-  DESC_SIZE,
-  type Driver,
   EVIDENCE_CAUSE,
   EVIDENCE_GPA,
   EVIDENCE_HEAD,
@@ -19,6 +14,13 @@ import {
   EVIDENCE_ROUND,
   EVIDENCE_STREAM,
   EVIDENCE_TS,
+} from "../../assembly/page-abi.ts";
+import {
+  DESC_ACC,
+  DESC_GPA,
+  DESC_LEN,
+  DESC_SIZE,
+  type Driver,
   QUEUE_BAD_RING,
   QUEUE_BEYOND_LOG,
   QUEUE_CAPTURE_UNKNOWN,
@@ -91,7 +93,7 @@ import {
   REQUEST_USED_TS,
   REQUEST_WRITTEN,
   RequestState,
-} from "../../assembly/abi.ts";
+} from "../../assembly/queue-abi.ts";
 import type { Place } from "../model/place.ts";
 import type { Evidence } from "../model/result.ts";
 import type { RequestRecord } from "../model/told.ts";

@@ -7,7 +7,7 @@ import {
   COUNT_STALE,
   COUNT_WRITTEN,
   COUNTS_SIZE,
-} from "../../assembly/abi.ts";
+} from "../../assembly/page-abi.ts";
 import type { PolicyRound, Round, SyncMark } from "../model/result.ts";
 import type { Core } from "./core.ts";
 import type { Row } from "./rows.ts";

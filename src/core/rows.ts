@@ -2,7 +2,7 @@
  * Rows: what the core computes at each sync. A policy under one reading of the logging window is
  * one row, so the recorded and the assumed window cost one pass together.
  */
-import { Cause, MAX_ROWS, ROW_LOGS, ROW_SIZE, ROW_WINDOW } from "../../assembly/abi.ts";
+import { Cause, MAX_ROWS, ROW_LOGS, ROW_SIZE, ROW_WINDOW } from "../../assembly/page-abi.ts";
 import { UsageError } from "../model/place.ts";
 import type { LogWindow } from "../model/result.ts";
 import { type CauseMask, mask } from "../vhost/causes.ts";

@@ -23,7 +23,7 @@ import {
   EVENT_VQ,
   EVENT_VS,
   EventKind,
-} from "../../assembly/abi.ts";
+} from "../../assembly/event-abi.ts";
 import { called, optional, type ProbeKind, u8, u16, u32, u64 } from "./field-target.ts";
 
 /** libvhost-user: 1 where the next two are recorded; log_table and log_size, 0 without a log. */

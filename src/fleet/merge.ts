@@ -64,15 +64,12 @@ export interface FleetResult {
 }
 
 /**
- * Merges the parts of a plan. Parts of other plans are left out. Equal inputs give equal parts; where
+ * Merges the parts of a plan. Parts of other plans, and those that another tool made or that answer other
+ * options, are left out: their cases are missing. Equal inputs give equal parts; where
  * two of one case differ all the same, which one counts does not depend on their order.
  */
 export function mergeParts(plan: Plan, parts: Iterable<Part>): FleetResult {
-  const byId = new Map<string, Part>();
-  for (const part of parts) {
-    const other = byId.get(part.id);
-    byId.set(part.id, other ? preferred(part, other) : part);
-  }
+  const byId = partsOfPlan(plan, parts);
   const found = plan.entries.map((entry) => ({ entry, part: byId.get(entry.id) ?? null }));
   const missing = found.filter(({ part }) => part === null).map(({ entry }) => entry.index);
   const failed = found.flatMap(({ entry, part }) =>
@@ -104,6 +101,26 @@ export function mergeParts(plan: Plan, parts: Iterable<Part>): FleetResult {
     limits: limitsOf(once.map(({ part }) => part)),
     machines: machinesOf(plan, once),
   };
+}
+
+/** By id: of each case the part that counts. */
+export function partsOfPlan(plan: Plan, parts: Iterable<Part>): Map<string, Part> {
+  const byId = new Map<string, Part>();
+  for (const part of parts) {
+    if (!answers(part, plan)) continue;
+    const other = byId.get(part.id);
+    byId.set(part.id, other ? preferred(part, other) : part);
+  }
+  return byId;
+}
+
+/** Whether a part was made by the plan's tool, for its questions. An id says so too; a file may be renamed. */
+export function answers({ tool, options }: Part, plan: Plan): boolean {
+  return (
+    tool.version === plan.tool.version &&
+    tool.core === plan.tool.core &&
+    JSON.stringify(options) === JSON.stringify(plan.options)
+  );
 }
 
 function limitsOf(parts: readonly OkPart[]): FleetResult["limits"] {

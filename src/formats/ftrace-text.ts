@@ -9,7 +9,7 @@
  * lines, losses, and lines that are no event. Formats: kernel/trace/trace_output.c
  * trace_print_context(), tracecmd/trace-read.c.
  */
-import { EventKind } from "../../assembly/abi.ts";
+
 import {
   LineVerdict,
   LOST_UNREAD,
@@ -18,6 +18,7 @@ import {
   Problem,
   StreamKind,
 } from "../../assembly/decode-abi.ts";
+import { EventKind } from "../../assembly/event-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";

@@ -1,4 +1,6 @@
 /** Normalised events, one JSON object a line: what `dump` writes. The format is `src/model/event.ts`. */
+
+import { LOST_UNREAD, MAX_LINE, StreamKind } from "../../assembly/decode-abi.ts";
 import {
   EVENT_CPU,
   EVENT_KIND,
@@ -7,8 +9,7 @@ import {
   EVENT_SIZE,
   EVENT_TS,
   EventKind,
-} from "../../assembly/abi.ts";
-import { LOST_UNREAD, MAX_LINE, StreamKind } from "../../assembly/decode-abi.ts";
+} from "../../assembly/event-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";

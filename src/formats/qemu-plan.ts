@@ -1,6 +1,7 @@
 /** QEMU's events in a decode plan of the core: by name (log, markers) or by number (simpletrace). */
-import { EventKind } from "../../assembly/abi.ts";
+
 import { MAX_NAMES } from "../../assembly/decode-abi.ts";
+import { EventKind } from "../../assembly/event-abi.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import type { InputSummary } from "../model/result.ts";

@@ -2,8 +2,9 @@
  * trace.dat into the core: one stream for each CPU of each buffer, and one plan for the file, made
  * from its event formats.
  */
-import { EVENT_IP, EventKind } from "../../assembly/abi.ts";
+
 import { PageDamage, StreamKind } from "../../assembly/decode-abi.ts";
+import { EVENT_IP, EventKind } from "../../assembly/event-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
 import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";

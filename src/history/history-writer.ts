@@ -1,6 +1,7 @@
 /** Takes a replay as it runs and makes a history of it. */
-import { RowSet } from "../../assembly/abi.ts";
+
 import { DrainTable } from "../../assembly/drain-abi.ts";
+import { RowSet } from "../../assembly/page-abi.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import type { Row } from "../core/rows.ts";
 import { machinesText } from "../model/machine-text.ts";

@@ -110,5 +110,5 @@ export const VERDICT_SETS = [
   "cpu",
   "stop",
 ] as const;
-/** RequestState of assembly/abi.ts. */
+/** RequestState of assembly/queue-abi.ts. */
 export const REQUEST_STATES = ["in-flight", "completed", "dropped", "unknown-head"] as const;

@@ -3,7 +3,8 @@
  * kernel, a source QEMU, a destination QEMU), which events two of them share, and the pages of zeros
  * that only a destination shows. Reads an input once and replays nothing.
  */
-import { EventKind, ORDER_HASHES, Status } from "../../assembly/abi.ts";
+import { Status } from "../../assembly/abi.ts";
+import { EventKind, ORDER_HASHES } from "../../assembly/event-abi.ts";
 import type { Source, Surroundings } from "../bytes/source.ts";
 import { Core, type CoreModule, OutOfMemory } from "../core/core.ts";
 import { markerText, readHead } from "../core/event-record.ts";

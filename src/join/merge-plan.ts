@@ -3,7 +3,7 @@
  * only tells what arrived, and which events two recordings of one QEMU both have.
  */
 
-import { EventKind } from "../../assembly/abi.ts";
+import { EventKind } from "../../assembly/event-abi.ts";
 import type { Source } from "../bytes/source.ts";
 import { RecordingError } from "../model/place.ts";
 import type { InputSummary } from "../model/result.ts";

@@ -2,7 +2,7 @@
  * Nothing counts twice: what several inputs, or several buffers of one, have of the same events is
  * replayed from one of them. It is found by content (sample.ts), whatever the form.
  */
-import { EventKind } from "../../assembly/abi.ts";
+import { EventKind } from "../../assembly/event-abi.ts";
 import type { FirstLook, LookedPart } from "./first-look.ts";
 import { KERNEL_KINDS, QEMU_KINDS, type Shared, sharedEvents } from "./sample.ts";
 

@@ -3,7 +3,7 @@
  * say (assembly/decode/sample.ts), compared by what they say and when. Forms differ in rounding, in
  * losses, in the clock, and by what lies between the moments at which two recorders read theirs.
  */
-import { EventKind, SAMPLE_SIZE } from "../../assembly/abi.ts";
+import { EventKind, SAMPLE_SIZE } from "../../assembly/event-abi.ts";
 import type { Core } from "../core/core.ts";
 
 /** A sample of one part of a recording, in the order of its times. */

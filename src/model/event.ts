@@ -1,6 +1,6 @@
 /**
  * A normalised event as `dump` prints it, one JSON object a line, and as the NDJSON format reads
- * it back. The replay itself never makes these: it works on the records of `assembly/abi.ts`.
+ * it back. The replay itself never makes these: it works on the records of `assembly/event-abi.ts`.
  *
  * Every 64-bit value is a hex string (`"0x…"`), every smaller one a number. `ts` is nanoseconds as
  * a decimal string. `place` is informative and ignored when read back.

@@ -1,7 +1,15 @@
 /** Cases and parts of a fleet as files: what a case holds, parts written whole, parts read back. */
 import { createHash, randomBytes } from "node:crypto";
-import type { Stats } from "node:fs";
-import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  writeFileSync,
+} from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { MAX_PART_BYTES, type Part, readPart } from "../fleet/part.ts";
 import type { PlannedFile } from "../fleet/plan.ts";
@@ -48,27 +56,36 @@ export function nameUnder(path: string, root: string): string {
 /** Where the part of a case lies. */
 export const partPath = (folder: string, id: string): string => join(folder, `${id}.json`);
 
-/** Writes a part under a name of its own, then gives it its name: whoever reads it reads it whole. */
-export async function writePartFile(folder: string, id: string, text: string): Promise<void> {
+/**
+ * Writes a part under a name of its own, then gives it its name: whoever reads it reads it whole. Calls that
+ * wait: nothing else is to do meanwhile, and a promise for each would take longer than the replay of a small
+ * recording. The folder itself is for `syncFolder`, once for all: a name that a crash takes back is a part
+ * that is missing.
+ */
+export function writePartFile(folder: string, id: string, text: string): void {
   const unfinished = join(folder, `.${id}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
   try {
-    const file = await open(unfinished, "wx");
+    const file = openSync(unfinished, "wx");
     try {
-      await file.writeFile(text);
-      await file.sync();
+      writeFileSync(file, text);
+      fsyncSync(file);
     } finally {
-      await file.close();
+      closeSync(file);
     }
-    await rename(unfinished, partPath(folder, id));
+    renameSync(unfinished, partPath(folder, id));
   } catch (error) {
-    await rm(unfinished, { force: true });
+    rmSync(unfinished, { force: true });
     throw error;
   }
-  const directory = await open(folder, "r");
+}
+
+/** The names in a folder are kept, whatever happens to the machine. */
+export function syncFolder(folder: string): void {
+  const directory = openSync(folder, "r");
   try {
-    await directory.sync();
+    fsyncSync(directory);
   } finally {
-    await directory.close();
+    closeSync(directory);
   }
 }
 

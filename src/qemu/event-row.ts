@@ -1,5 +1,5 @@
 /** A row of the table of QEMU's trace events (events.ts), and what its columns may say. */
-import type { EventKind } from "../../assembly/abi.ts";
+import type { EventKind } from "../../assembly/event-abi.ts";
 import { piecesOf } from "./pattern.ts";
 
 /** Versions whose `trace-events-all` was read. */
@@ -74,7 +74,7 @@ export interface EventRow {
   format: string | readonly EventFormat[];
   /** Versions with the event, where `format` does not say: all when left out. */
   versions?: readonly QemuVersion[];
-  /** Order of the slots where the core reads them: an enum of assembly/abi.ts. */
+  /** Order of the slots where the core reads them: an enum of assembly/qemu-abi.ts. */
   slots?: Readonly<Record<string, string | number>>;
   role: Role;
   recorded: boolean;

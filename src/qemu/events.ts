@@ -4,7 +4,7 @@
  * are made from it. Names that changed are rows of the same kind; a format that changed is one more
  * in its row. Source: the `trace-events` files that QEMU ships, collected as trace-events-all.
  */
-import type { EventKind } from "../../assembly/abi.ts";
+import type { EventKind } from "../../assembly/event-abi.ts";
 import { type QemuEvent, qemuEventRow } from "./event-row.ts";
 import { DEVICE_EVENTS } from "./events/device-events.ts";
 import { KIND_EVENTS } from "./events/kind-events.ts";

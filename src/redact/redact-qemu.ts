@@ -1,6 +1,6 @@
 /** Arguments of QEMU's events after the redaction, as the table of events says (src/qemu). */
 
-import { EventKind } from "../../assembly/abi.ts";
+import { EventKind } from "../../assembly/event-abi.ts";
 import { NO_ADDRESS } from "../core/queue-record.ts";
 import type { QemuTraceEvent } from "../model/event.ts";
 import { PAGE_BYTES } from "../model/pages.ts";

@@ -1,5 +1,5 @@
 /** What a recording of user-space back ends cannot tell, or what their log is worth, as limits. */
-import { Driver } from "../../assembly/abi.ts";
+import { Driver } from "../../assembly/queue-abi.ts";
 import type { Queue } from "../core/queue-record.ts";
 import { counted } from "../model/counted.ts";
 import type { Limit } from "../model/result.ts";

@@ -8,7 +8,7 @@ import {
   EVENT_ADDR,
   EVENT_LAST,
   EVENT_START,
-} from "../../assembly/abi.ts";
+} from "../../assembly/event-abi.ts";
 import type { Core } from "../core/core.ts";
 import type { Place } from "../model/place.ts";
 import { LOG_ALL, VRING_F_LOG } from "../vhost/ioctl.ts";

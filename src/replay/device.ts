@@ -1,5 +1,5 @@
 /** A device of a recording, as far as is known. */
-import { Driver } from "../../assembly/abi.ts";
+import { Driver } from "../../assembly/queue-abi.ts";
 import type { Place } from "../model/place.ts";
 import type { BackEndProgram, Ring } from "../vhost/policy-row.ts";
 import type { MemoryRegion } from "./memory-table.ts";

@@ -4,7 +4,6 @@
  * succeeded.
  */
 import {
-  Driver,
   EVENT_CMD,
   EVENT_DEV,
   EVENT_FEAT,
@@ -14,8 +13,8 @@ import {
   EVENT_VQ,
   EVENT_VS,
   EventKind,
-  MAX_DEVICES,
-} from "../../assembly/abi.ts";
+} from "../../assembly/event-abi.ts";
+import { Driver, MAX_DEVICES } from "../../assembly/queue-abi.ts";
 import type { Core } from "../core/core.ts";
 import type { RecordHead } from "../core/event-record.ts";
 import type { Queue } from "../core/queue-record.ts";

@@ -9,7 +9,7 @@ import {
   FINDING_ROW,
   FINDING_RUN_LIST,
   FINDING_RUNS,
-} from "../../assembly/abi.ts";
+} from "../../assembly/page-abi.ts";
 import { readEvidence } from "../core/queue-record.ts";
 import type { Certainty, Finding, LogWindow, PageRun } from "../model/result.ts";
 import type { MachineReplay } from "./machine-replay.ts";

@@ -3,7 +3,7 @@
  * applies; `effect` says which way it moves the numbers.
  */
 
-import { MAX_MACHINES } from "../../assembly/abi.ts";
+import { MAX_MACHINES } from "../../assembly/queue-abi.ts";
 import type { Queue } from "../core/queue-record.ts";
 import { counted } from "../model/counted.ts";
 import type { Certainty, InputSummary, Limit, LogWindow } from "../model/result.ts";

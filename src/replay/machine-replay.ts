@@ -1,5 +1,5 @@
 /** The replay of one machine: its rounds, its migrations, and what of its writes is not known. */
-import { RowSet } from "../../assembly/abi.ts";
+import { RowSet } from "../../assembly/page-abi.ts";
 import type { Core } from "../core/core.ts";
 import type { QueueName } from "../core/queue-record.ts";
 import { isEmpty, readRound } from "../core/round.ts";

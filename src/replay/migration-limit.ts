@@ -1,5 +1,5 @@
 /** What a recording of QEMU, or of a migration, cannot tell: more of the limits of limit.ts. */
-import { RowSet } from "../../assembly/abi.ts";
+import { RowSet } from "../../assembly/page-abi.ts";
 import type { Queue } from "../core/queue-record.ts";
 import { counted } from "../model/counted.ts";
 import type { Limit } from "../model/result.ts";

@@ -1,5 +1,5 @@
 /** The function that a probe is in tells the driver of an ioctl, which a reader of events cannot know. */
-import { EVENT_IP } from "../../assembly/abi.ts";
+import { EVENT_IP } from "../../assembly/event-abi.ts";
 import type { Core } from "../core/core.ts";
 import { kernelFunction } from "../core/event-record.ts";
 import type { Feed } from "../formats/feed.ts";

@@ -2,7 +2,8 @@
  * One replay while it runs: the core goes as far as it can, and comes back for bytes, names, ioctls,
  * markers, gaps and syncs. Nothing here happens once an event but for those few.
  */
-import { EVENT_DEV, EVENT_SLOT, EVENT_VQ, EventKind, Status } from "../../assembly/abi.ts";
+import { Status } from "../../assembly/abi.ts";
+import { EVENT_DEV, EVENT_SLOT, EVENT_VQ, EventKind } from "../../assembly/event-abi.ts";
 import { NotifySlot } from "../../assembly/qemu-abi.ts";
 import { type Core, OutOfMemory } from "../core/core.ts";
 import { type DrainedRows, startDrain } from "../core/drain.ts";

@@ -2,7 +2,7 @@
  * SPDK's messages name a device by its number (vid), its completions by the session's address. Which is
  * which is told by the order: a session begins to work after the messages that set it up.
  */
-import { EVENT_DEV, EVENT_FEAT } from "../../assembly/abi.ts";
+import { EVENT_DEV, EVENT_FEAT } from "../../assembly/event-abi.ts";
 import type { Core } from "../core/core.ts";
 import { PROTOCOL_FEATURES } from "../vhost/message.ts";
 

@@ -1,5 +1,6 @@
 /** From a finished replay to its result. */
-import { Driver, RowSet } from "../../assembly/abi.ts";
+import { RowSet } from "../../assembly/page-abi.ts";
+import { Driver } from "../../assembly/queue-abi.ts";
 import { ownAddress, type Queue, readQueues } from "../core/queue-record.ts";
 import type {
   DeviceSummary,

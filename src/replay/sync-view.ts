@@ -1,5 +1,5 @@
 /** What a caller sees of a round at its end: the core's sets, while they are there. */
-import { RowSet } from "../../assembly/abi.ts";
+import { RowSet } from "../../assembly/page-abi.ts";
 import type { Core } from "../core/core.ts";
 import { eachPage } from "../model/page-runs.ts";
 import type { SyncView } from "../model/told.ts";

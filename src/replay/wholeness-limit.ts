@@ -2,7 +2,7 @@
  * Whether a recording is all that was recorded: what its own numbers say, how it ends, and what its
  * events show of others that are not there.
  */
-import { Driver } from "../../assembly/abi.ts";
+import { Driver } from "../../assembly/queue-abi.ts";
 import type { Queue } from "../core/queue-record.ts";
 import { counted } from "../model/counted.ts";
 import type { InputSummary, Limit, LogWindow } from "../model/result.ts";

@@ -1,5 +1,5 @@
 /** Vhosts other than vhost-scsi, as rows: kernel drivers by themselves, and user-space back ends. */
-import { Cause } from "../../assembly/abi.ts";
+import { Cause } from "../../assembly/page-abi.ts";
 import { mask } from "./causes.ts";
 import { VHOST_USER_DRIVERS } from "./message.ts";
 import type { BackEndProgram, Policy, Ring } from "./policy-row.ts";

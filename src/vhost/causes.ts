@@ -1,8 +1,8 @@
 /**
  * Masks over causes: who wrote, in which state the log was. Everything that a policy says is one
- * of these. docs/model.md defines the causes, `assembly/abi.ts` numbers them.
+ * of these. docs/model.md defines the causes, `assembly/page-abi.ts` numbers them.
  */
-import { CAUSES, Cause } from "../../assembly/abi.ts";
+import { CAUSES, Cause } from "../../assembly/page-abi.ts";
 
 /** Flag and All: of the two switches of the log, only the ring's flag, or only LOG_ALL, was on. */
 const STATES = ["Logged", "Late", "Freed", "NoBase", "Off", "Flag", "All"] as const;

@@ -2,7 +2,7 @@
  * The ten patches of "vhost-scsi: log write descriptors" (v2, March 2025) as switches, with the
  * later changes that matter to them. What a kernel logs follows from its switches by one table.
  */
-import { Cause } from "../../assembly/abi.ts";
+import { Cause } from "../../assembly/page-abi.ts";
 import { type CauseMask, mask } from "./causes.ts";
 
 /** What a kernel took, and how it behaves where the patches leave a choice. */

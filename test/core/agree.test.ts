@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Cause } from "../../assembly/abi.ts";
+import { Cause } from "../../assembly/page-abi.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";
 import { mask } from "../../src/vhost/causes.ts";
 import type { Policy } from "../../src/vhost/policy.ts";

@@ -1,7 +1,7 @@
 /** mark() and the set algebra against plain sets. */
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { CAUSES, Cause, RowSet } from "../../assembly/abi.ts";
+import { CAUSES, Cause, RowSet } from "../../assembly/page-abi.ts";
 import { Core, type CoreModule } from "../../src/core/core.ts";
 import { installRows } from "../../src/core/rows.ts";
 import { hasCause, mask } from "../../src/vhost/causes.ts";

@@ -219,6 +219,27 @@ describe("merge", () => {
     expect(JSON.parse(expected).ok).toBe(1);
   });
 
+  test("a part by another version, another core or for other policies is missing, not counted", () => {
+    const plan = planOf(2);
+    const own = okPart(plan, 0, [1]);
+    for (const other of [
+      { tool: { ...TOOL, version: "1.2.4" } },
+      { tool: { ...TOOL, core: "c1" } },
+      { options: { ...OPTIONS, policies: ["linux-6.1"] } },
+    ]) {
+      const foreign: Part = { ...okPart(plan, 1, [1, 2, 3]), ...other };
+      for (const parts of [
+        [own, foreign],
+        [foreign, own],
+      ]) {
+        const result = mergeParts(plan, parts);
+        expect(result.missing).toEqual({ count: 1, indexes: "1" });
+        expect(result.policies[0]!.lost).toEqual({ atLeast: 1, atMost: null });
+        expect(fleetStatus(result)).toBe(3);
+      }
+    }
+  });
+
   test("what is missing, failed, or without a verdict widens the bounds", () => {
     const plan = planOf(5);
     const silent = okPart(plan, 2, []);

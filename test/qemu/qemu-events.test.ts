@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { EVENT_SLOTS, EventKind } from "../../assembly/abi.ts";
+import { EVENT_SLOTS, EventKind } from "../../assembly/event-abi.ts";
 import {
   BlkSlot,
   CmdReqSlot,

@@ -4,7 +4,7 @@
  * core is used, and nothing is kept incrementally.
  */
 import fc from "fast-check";
-import { Cause } from "../../assembly/abi.ts";
+import { Cause } from "../../assembly/page-abi.ts";
 import type { MigrationResult } from "../../src/model/migration-result.ts";
 import { mask } from "../../src/vhost/causes.ts";
 import { findPolicy, type Policy } from "../../src/vhost/policy.ts";

@@ -3,7 +3,8 @@
  * function with vhost and vhost-scsi, sharing nothing with `assembly/` but the names of the causes.
  * Every rule stands in docs/model.md; sets of page numbers stand for bitmaps.
  */
-import { CAUSES, Cause, GPA_BITS } from "../../assembly/abi.ts";
+import { GPA_BITS } from "../../assembly/abi.ts";
+import { CAUSES, Cause } from "../../assembly/page-abi.ts";
 import type {
   DescEvent,
   DrainEvent,

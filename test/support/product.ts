@@ -1,5 +1,5 @@
 /** The door through which the conformance cases reach the product: the real core and replay. */
-import { RowSet } from "../../assembly/abi.ts";
+import { RowSet } from "../../assembly/page-abi.ts";
 import { Core } from "../../src/core/core.ts";
 import { installRows } from "../../src/core/rows.ts";
 import type { NormalisedEvent } from "../../src/model/event.ts";

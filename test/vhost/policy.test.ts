@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_ROWS } from "../../assembly/abi.ts";
+import { MAX_ROWS } from "../../assembly/page-abi.ts";
 import { UsageError } from "../../src/model/place.ts";
 import { policyDetailJson } from "../../src/report/json/policies-json.ts";
 import { policyDetailText } from "../../src/report/text/policy-detail.ts";

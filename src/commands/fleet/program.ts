@@ -48,6 +48,7 @@ export function addFleetCommands(program: Command, run: Run): void {
     .argument("<plan>", "what fleet plan wrote")
     .argument("<dir...>", "folders with parts")
     .option("-o, --output <file>", "the answer as JSON, too")
+    .option("--parquet <dir>", "a row a case, machine and policy, by host and day")
     .option("--json", "print JSON (schemas are in the package)")
     .option("--quiet", "no remarks on standard error")
     .action((plan: string, parts: string[], options) =>

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { prepare } from "../../answers/asked.ts";
 import { machinesOfResult } from "../../fleet/answer.ts";
 import { indexOfTask, parseIndexes } from "../../fleet/index-list.ts";
+import { answers } from "../../fleet/merge.ts";
 import {
   PART_SCHEMA,
   type Part,
@@ -14,7 +15,16 @@ import {
 import type { FleetOptions, Plan, PlanEntry } from "../../fleet/plan.ts";
 import { RecordingError, UsageError } from "../../model/place.ts";
 import type { ReplayResult } from "../../model/result.ts";
-import { isTransient, partFile, partPath, sha256, writePartFile } from "../../node/fleet-files.ts";
+
+import {
+  isTransient,
+  partFile,
+  partPath,
+  sha256,
+  syncFolder,
+  writePartFile,
+} from "../../node/fleet-files.ts";
+import { expectManyReplays } from "../../node/many-replays.ts";
 import { countOf } from "../../report/text/number-text.ts";
 import { printable } from "../../report/text/text-layout.ts";
 import { choosePolicies } from "../../vhost/chosen-policy.ts";
@@ -44,14 +54,15 @@ export async function run(api: ReplayApi, io: Io, args: FleetRunArguments): Prom
   checkTool(api, plan, args.plan);
   const entries = wanted(plan, args);
   await mkdir(args.output, { recursive: true });
+  if (entries.length > 1) expectManyReplays();
   let again = 0;
   for (const entry of entries) {
     io.signal?.throwIfAborted();
     try {
       const there = await partFile(partPath(args.output, entry.id));
-      if (there !== null && typeof there !== "string" && there.id === entry.id) continue;
+      if (there !== null && typeof there !== "string" && isOwn(there, entry, plan)) continue;
       const part = await partOf(api, io, args, plan, entry);
-      await writePartFile(args.output, entry.id, writePart(part, sha256));
+      writePartFile(args.output, entry.id, writePart(part, sha256));
     } catch (error) {
       if (!isTransient(error)) throw error;
       again++;
@@ -59,11 +70,16 @@ export async function run(api: ReplayApi, io: Io, args: FleetRunArguments): Prom
       io.err(`vhost-replay: case ${entry.index}, ${printable(entry.name)}: ${why}; no part\n`);
     }
   }
+  syncFolder(args.output);
   if (again > 0) {
     io.err(`vhost-replay: ${countOf(again, "case")} to be tried again\n`);
     return TRY_AGAIN;
   }
   return EXIT.ok;
+}
+
+function isOwn(part: Part, { id }: PlanEntry, plan: Plan): boolean {
+  return part.id === id && answers(part, plan);
 }
 
 /** Parts of two tools are not one answer, so a plan is run by the tool that made it. */

@@ -1,5 +1,6 @@
 /** What the commands of a fleet share. */
 import { readFile } from "node:fs/promises";
+import { answers } from "../../fleet/merge.ts";
 import type { Part } from "../../fleet/part.ts";
 import { type FleetTool, type Plan, PlanError, readPlan } from "../../fleet/plan.ts";
 import { UsageError } from "../../model/place.ts";
@@ -46,7 +47,11 @@ export async function openParts(
   for (const folder of folders) {
     for await (const part of partsIn(folder, remark)) {
       const own = labels.get(part.id);
-      if (own) parts.push(own.vm === undefined ? withoutSets(part) : part);
+      if (own && !answers(part, plan)) {
+        remark(
+          `${folder}: the part of ${part.name} is of version ${part.tool.version}, or of other options`,
+        );
+      } else if (own) parts.push(own.vm === undefined ? withoutSets(part) : part);
     }
   }
   return parts;

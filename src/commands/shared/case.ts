@@ -110,11 +110,11 @@ async function sourcesOf(
       sources.push(source);
       continue;
     }
-    const { role } = await classify(source);
-    if (role === "archive") sources.push(...(await fileOrMembers(source, surroundings)));
-    else sources.push(source);
+    const members = await fileOrMembers(source, surroundings);
+    sources.push(...members);
+    if (members[0] !== source) plain = false;
     // One file that is no recording is not a case: opening it says what it is.
-    if (role === "archive" || (role !== "recording" && names.length > 1)) plain = false;
+    else if (names.length > 1 && (await classify(source)).role !== "recording") plain = false;
   }
   return plain ? null : sources;
 }

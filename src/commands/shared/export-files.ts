@@ -1,10 +1,11 @@
 /** Exports as files and folders: each is there whole or not at all. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { open, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Writer } from "hyparquet-writer";
 import { csvOf } from "../../export/csv.ts";
+import { FLEET_COLUMNS } from "../../export/fleet-dataset.ts";
 import { fileNameOf, namedSets, SETS_SCHEMA } from "../../export/page-sets.ts";
 import { roaringOf } from "../../export/roaring.ts";
 import {
@@ -52,6 +53,21 @@ export async function writeTablesInto(
     );
   }
   return rows;
+}
+
+/** A dataset in folders by host and day, a Parquet file each. */
+export async function writeDataset(
+  folder: string,
+  folders: ReadonlyMap<string, TableRows>,
+  createdBy: string,
+): Promise<void> {
+  await newFolder(folder, async (unfinished) => {
+    for (const [name, rows] of folders) {
+      await mkdir(join(unfinished, name), { recursive: true });
+      const file = join(unfinished, name, "cases.parquet");
+      await writeParquetFile(file, FLEET_COLUMNS, [rows], createdBy);
+    }
+  });
 }
 
 /** One Parquet file. */

@@ -45,7 +45,7 @@ export function interruptibleSource(
     bytesRead: () => tally.bytes,
     async sha256() {
       if (!rereadable) return seen?.ended ? seen.hash.copy().digest("hex") : null;
-      return hashOf(breathingStream(source.stream(), breathe, { bytes: 0 }));
+      return hashOf(breathingStream(source.stream(), breathe, { bytes: 0 }), source.size);
     },
   };
   if (source.random === undefined) return watched;
@@ -118,9 +118,12 @@ function hashingStream(stream: ByteStream, seen: { hash: Hash; ended: boolean })
   };
 }
 
-async function hashOf(stream: ByteStream): Promise<string> {
+/** Bytes that are hashed at once; a small file takes a small buffer: thousands of them are hashed in a row. */
+const HASH_CHUNK = 1 << 20;
+
+async function hashOf(stream: ByteStream, size = HASH_CHUNK): Promise<string> {
   const hash = sha256();
-  const chunk = new Uint8Array(1 << 20);
+  const chunk = new Uint8Array(Math.min(Math.max(size, 4096), HASH_CHUNK));
   try {
     for (;;) {
       const got = stream.read(chunk);

@@ -1,5 +1,5 @@
 /** Events of devices: elements of QEMU's own, and which devices there are. */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
 import {
   CmdReqSlot,
   CmdRespSlot,

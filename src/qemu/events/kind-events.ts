@@ -1,5 +1,5 @@
 /** Events that tell how a migration goes: throttled, through a file, as what changed, to another QEMU. */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
 import type { EventRow } from "../event-row.ts";
 
 const XBZRLE = {

@@ -1,5 +1,5 @@
 /** Events that tell where guest RAM lies in QEMU. */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
 import type { EventRow } from "../event-row.ts";
 
 export const MEMORY_EVENTS: readonly EventRow[] = [

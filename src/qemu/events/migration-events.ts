@@ -1,5 +1,5 @@
 /** Events of a migration: its states, its syncs, the pages that are sent and received. */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
 import {
   DirtiedSlot,
   LoadSlot,

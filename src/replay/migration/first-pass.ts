@@ -5,10 +5,14 @@
  * `zero-page-detection=legacy` and before QEMU 9.0, go by themselves; then the destination names them.
  */
 import type { Core } from "../../core/core.ts";
+import type { PageRun } from "../../model/result.ts";
 import {
   type BatchTimes,
+  type BlockRun,
   batchTimes,
   batchTimesAtMost,
+  dataPagesUntil,
+  latestBatches,
   type Packets,
   readPackets,
 } from "./multifd.ts";
@@ -22,13 +26,19 @@ const PAGE = 4096;
 const LARGE = 32 << 20;
 
 /** Pages of each block, by name, that arrived as zeros in the first pass: ascending runs. */
-type ZeroRuns = Map<string, { page: number; pages: number }[]>;
+type ZeroRuns = Map<string, BlockRun[]>;
 
 /**
  * Judges what was written in the first pass of the migration that ended. False: it cannot, for the
- * packets are not whole, or do not fit what is known of RAM.
+ * packets are not whole, or do not fit what is known of RAM. `written`: guest pages that devices had written
+ * before it, ascending.
  */
-export function judgeFirstPass(core: Core, ram: RamMap, startNs: bigint): boolean {
+export function judgeFirstPass(
+  core: Core,
+  ram: RamMap,
+  startNs: bigint,
+  written: readonly PageRun[],
+): boolean {
   const { exports } = core;
   if (!exports.packetsWhole()) return false;
   const packets = readPackets(core.view, exports.packetsPtr(), exports.packetsLength(), startNs);
@@ -44,7 +54,9 @@ export function judgeFirstPass(core: Core, ram: RamMap, startNs: bigint): boolea
   if (inPackets || zeros.size > 0) return place(core, packets, blocks, zeros, startNs);
   const times = batchTimesAtMost(packets, blocks[0]!.size / PAGE);
   if (!times) return false;
-  new Judge(core, times, startNs).block(blocks[0]!, [], 0);
+  const own = pagesOfBlock(blocks[0]!, written);
+  const data = dataPagesUntil(packets, Number(exports.firstPassEndTs() - startNs));
+  new Judge(core, times, startNs).atMost(blocks[0]!, own, data);
   return true;
 }
 
@@ -71,7 +83,7 @@ function place(
   zeros: ZeroRuns,
   startNs: bigint,
 ): boolean {
-  const zerosOf = ({ name }: RamBlock): { page: number; pages: number }[] => zeros.get(name) ?? [];
+  const zerosOf = ({ name }: RamBlock): BlockRun[] => zeros.get(name) ?? [];
   const packed = blocks.map(
     (block) => block.size / PAGE - zerosOf(block).reduce((sum, { pages }) => sum + pages, 0),
   );
@@ -84,6 +96,27 @@ function place(
     batch += Math.ceil(packed[i]! / times.size);
   });
   return true;
+}
+
+/** Pages of a block, ascending: guest pages by where the block lies in the guest. */
+function pagesOfBlock(block: RamBlock, runs: readonly PageRun[]): BlockRun[] {
+  const found: BlockRun[] = [];
+  for (const { offset, gpa, size } of block.pieces) {
+    const [first, last] = [gpa / PAGE, (gpa + size) / PAGE];
+    for (const { gfn, pages } of runs) {
+      const [from, to] = [Math.max(gfn, first), Math.min(gfn + pages, last)];
+      if (from < to) found.push({ page: from - first + offset / PAGE, pages: to - from });
+    }
+  }
+  // Several devices tell of one piece.
+  const merged: BlockRun[] = [];
+  for (const run of found.sort((a, b) => a.page - b.page)) {
+    const last = merged.at(-1);
+    const end = last === undefined ? 0 : last.page + last.pages;
+    if (last === undefined || run.page > end) merged.push(run);
+    else last.pages = Math.max(end, run.page + run.pages) - last.page;
+  }
+  return merged;
 }
 
 /** Hands the windows of batches to the core, as runs of guest pages. */
@@ -99,7 +132,7 @@ class Judge {
   }
 
   /** Pages of a block; `first`: number of its first batch. */
-  block(block: RamBlock, zeros: readonly { page: number; pages: number }[], first: number): void {
+  block(block: RamBlock, zeros: readonly BlockRun[], first: number): void {
     let page = 0;
     let packed = 0;
     const pages = block.size / PAGE;
@@ -123,6 +156,14 @@ class Judge {
       page = run.page + run.pages;
     }
     data(pages);
+  }
+
+  /** Pages of the first block, where only how late each may have been sent is known: latestBatches(). */
+  atMost(block: RamBlock, written: readonly BlockRun[], data: number): void {
+    const { size, until } = this.#times;
+    for (const run of latestBatches(block.size / PAGE, size, data, written)) {
+      this.#pages(block, run.page, run.pages, 0, until[run.batch] ?? Number.POSITIVE_INFINITY);
+    }
   }
 
   #pages({ pieces }: RamBlock, page: number, count: number, from: number, until: number): void {

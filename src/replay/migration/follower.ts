@@ -2,15 +2,17 @@
  * Follows the migrations of a replay: events of QEMU and ioctls of vhost become the time line, the
  * memory map and, at the end of each migration, its result.
  */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
+import { RowSet } from "../../../assembly/page-abi.ts";
 import type { Core } from "../../core/core.ts";
 import { OutOfMemory } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";
 import { EventArguments } from "../../core/qemu-record.ts";
 import type { BlockRange } from "../../memory/block-range.ts";
 import type { MigrationResult } from "../../model/migration-result.ts";
+import { PageRuns } from "../../model/page-runs.ts";
 import type { Place } from "../../model/place.ts";
-import type { Round } from "../../model/result.ts";
+import type { PageRun, Round } from "../../model/result.ts";
 import type { MigrationSettings } from "../../qemu/migration-settings.ts";
 import { isCommonConfig, PciConfig } from "../../qemu/pci-config.ts";
 import type { IoctlEffect } from "../device-ioctls.ts";
@@ -22,6 +24,8 @@ import { readMigration, readUnlogged } from "./verdicts.ts";
 
 const FOUR_GIB = 1n << 32n;
 const MAX_REGIONS = 1024;
+/** Of pages that devices had written before a migration; those beyond count as if they had not. */
+const MAX_RUNS = 100_000;
 /** Migrations that a result lists one by one. */
 const MAX_MIGRATIONS = 100;
 
@@ -66,7 +70,7 @@ export class MigrationFollower {
       run.core,
       run.plan.tolerance,
       {
-        start: (_, ts) => this.#begin(ts),
+        start: (migration, ts) => this.#begin(migration, ts),
         sync: (moment, sync) => this.#sync(moment, sync),
         end: async (migration, ts) => this.#end(migration, ts),
         unlogged: (migration) => this.#add(() => readUnlogged(migration)),
@@ -181,7 +185,8 @@ export class MigrationFollower {
     }
   }
 
-  #begin(ts: bigint): void {
+  #begin(migration: Migration, ts: bigint): void {
+    migration.writtenBefore = this.#writtenSoFar();
     this.#close();
     const { stalePages, staleCauses } = this.#run.options;
     this.#core.exports.keepEntries(stalePages === true || staleCauses === true);
@@ -197,6 +202,17 @@ export class MigrationFollower {
     const { current } = this.timeline;
     if (this.#run.options.stalePages || current?.from !== "ioctl" || current.syncs === 0) return;
     this.#core.exports.keepEntries(false);
+  }
+
+  /** Pages that devices have written, whether the log was on or not. */
+  #writtenSoFar(): PageRun[] {
+    const row = this.#run.rows.findIndex(({ window }) => window === "assumed");
+    if (row < 0) return [];
+    // In rounds that are over, and in the one that goes on.
+    const [ever, now] = [RowSet.EverWritten, RowSet.Written].map((set) =>
+      PageRuns.from(this.#core.runs(row, set, MAX_RUNS).runs),
+    );
+    return ever!.union(now!).toArray();
   }
 
   /** QEMU fetches the dirty log. */

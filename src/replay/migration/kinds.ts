@@ -2,7 +2,7 @@
  * How the migrations of a machine go, beside plain pre-copy: from QEMU's events and commands. What is told
  * before one begins belongs to the next. Rules for pages of each kind: docs/qemu.md.
  */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
 import type { EventArguments } from "../../core/qemu-record.ts";
 import {
   MIGRATION_KINDS,

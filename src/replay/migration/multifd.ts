@@ -178,6 +178,60 @@ export function batchTimesAtMost(packets: Packets, pages: number): BatchTimes | 
   return { size, from: new Float64Array(batches), until };
 }
 
+/** Pages of a RAM block. */
+export interface BlockRun {
+  page: number;
+  pages: number;
+}
+
+/**
+ * The latest batch that each page of the first block may be in, where pages of zeros go by themselves and are
+ * not known. Before a page go at most all that are before it; and of the `data` pages with data, those that
+ * devices had written and that lie behind it (`written`, ascending) come after it.
+ */
+export function* latestBatches(
+  pages: number,
+  size: number,
+  data: number,
+  written: readonly BlockRun[],
+): Generator<BlockRun & { batch: number }> {
+  const behind = written.reduce((sum, run) => sum + run.pages, 0);
+  // More of them than were sent with data: some are of zeros, and tell nothing.
+  const told = behind <= data ? written : [];
+  let page = 0;
+  /** At most so many pages with data come before this one. */
+  let before = behind <= data ? data - behind : pages;
+  for (const { until, own } of stretches(pages, told)) {
+    while (page < until) {
+      const index = Math.min(page, before);
+      // As far as no other batch begins: the number stands still, or goes up with each page.
+      const stands = !own && before <= page;
+      const left = stands ? until - page : size - (index % size);
+      const count = Math.min(until - page, left, !own && page < before ? before - page : left);
+      yield { page, pages: count, batch: Math.floor(index / size) };
+      page += count;
+      if (own) before += count;
+    }
+  }
+}
+
+/** A block in stretches: pages of `runs` (`own`), and others. */
+function* stretches(
+  pages: number,
+  runs: readonly BlockRun[],
+): Generator<{ until: number; own: boolean }> {
+  for (const run of runs) {
+    yield { until: run.page, own: false };
+    yield { until: run.page + run.pages, own: true };
+  }
+  yield { until: pages, own: false };
+}
+
+/** Pages with data in packets that were sent by then, ns from the start of the migration. */
+export function dataPagesUntil(packets: Packets, time: number): number {
+  return packets.normal.reduce((sum, pages, i) => sum + (packets.ts[i]! <= time ? pages : 0), 0);
+}
+
 /** Full batches, and what is left of a block at its end. */
 function sizesOf(pages: number, size: number): number[] {
   const full = new Array<number>(Math.floor(pages / size)).fill(size);

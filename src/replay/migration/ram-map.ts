@@ -4,7 +4,7 @@
  * block and a host address; the core looks the address up in the ranges given here.
  */
 
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
 import type { Core } from "../../core/core.ts";
 import { EventArguments } from "../../core/qemu-record.ts";
 import type { BlockRange } from "../../memory/block-range.ts";

@@ -3,11 +3,12 @@
  * how it ended. From QEMU's events, or, without them, from the ioctls of vhost. Names of states are
  * those of qapi/migration.json and qapi/run-state.json.
  */
-import { EventKind } from "../../../assembly/abi.ts";
+import { EventKind } from "../../../assembly/event-abi.ts";
 import type { Core } from "../../core/core.ts";
 import type { RecordHead } from "../../core/event-record.ts";
 import { EventArguments } from "../../core/qemu-record.ts";
 import type { Place } from "../../model/place.ts";
+import type { PageRun } from "../../model/result.ts";
 import type { MigrationSettings } from "../../qemu/migration-settings.ts";
 import { KindFollower, type Kinds } from "./kinds.ts";
 import { NewlyDirty } from "./newly-dirty.ts";
@@ -37,6 +38,8 @@ export interface Migration {
   end: Moment | null;
   outcome: Outcome;
   kinds: Kinds;
+  /** Guest pages that devices had written when the log went on, as far as is recorded. */
+  writtenBefore: readonly PageRun[];
   /** The guest began to run; null: not recorded. */
   running: Moment | null;
   /** States by migrate_set_state, at most MAX_STATES. */
@@ -296,6 +299,7 @@ export class Timeline {
       end: null,
       outcome: "unfinished",
       kinds: this.#kinds.begin(),
+      writtenBefore: [],
       running: null,
       states: [],
     };

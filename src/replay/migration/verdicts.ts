@@ -1,5 +1,5 @@
 /** From a migration that ended to its result: the verdict of every policy. */
-import { RowSet } from "../../../assembly/abi.ts";
+import { RowSet } from "../../../assembly/page-abi.ts";
 import { type RowVerdict, readVerdict } from "../../core/migration-sets.ts";
 import type { Row } from "../../core/rows.ts";
 import {
@@ -40,7 +40,7 @@ export function readMigration(
   const loads = exports.pagesLoaded() + exports.zerosLoaded();
   const startNs = BigInt(migration.logOn.ns);
   const multifd = exports.sentUnseen();
-  const placed = multifd && judgeFirstPass(run.core, ram, startNs);
+  const placed = multifd && judgeFirstPass(run.core, ram, startNs, migration.writtenBefore);
   const sendTimes: SendTimes = multifd
     ? placed
       ? "packets"

@@ -1,6 +1,6 @@
 /** Conformance cases C81 to C90: QEMU and staleness. */
 import { describe, expect, test } from "vitest";
-import { Cause } from "../../../assembly/abi.ts";
+import { Cause } from "../../../assembly/page-abi.ts";
 import { mask } from "../../../src/vhost/causes.ts";
 import { findPolicy, type Policy } from "../../../src/vhost/policy.ts";
 import { memorySource, replayAll } from "../../support/memory-source.ts";

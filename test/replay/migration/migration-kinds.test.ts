@@ -167,8 +167,8 @@ const RECORDINGS: [name: string, policy: string, files: string[], rungs: number[
     SOURCE,
     [
       [0, 0],
-      [866, 840],
-      [440, 213],
+      [947, 921],
+      [359, 132],
     ],
   ],
 ];

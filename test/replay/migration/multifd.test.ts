@@ -15,6 +15,7 @@ import {
 import {
   batchTimes,
   batchTimesAtMost,
+  latestBatches,
   readPackets,
 } from "../../../src/replay/migration/multifd.ts";
 
@@ -158,5 +159,56 @@ describe("windows of batches", () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe("the latest batch of a page, where zeros go by themselves", () => {
+  const batches = (pages: number, data: number, written: [number, number][]): number[] => {
+    const runs = written.map(([page, count]) => ({ page, pages: count }));
+    return [...latestBatches(pages, 2, data, runs)].flatMap((run) =>
+      new Array<number>(run.pages).fill(run.batch),
+    );
+  };
+
+  test("without pages that are known: as if there were no zeros", () => {
+    expect(batches(6, 3, [])).toEqual([0, 0, 1, 1, 1, 1]);
+  });
+
+  test("pages that devices had written, behind it, come after it", () => {
+    // Four of ten pages have data, three of them are known: one more, before any of them.
+    expect(batches(10, 4, [[6, 3]])).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 1, 2]);
+  });
+
+  test("more of them than were sent: they tell nothing", () => {
+    expect(batches(4, 1, [[0, 2]])).toEqual([0, 0, 1, 1]);
+  });
+
+  test("no page is in a later one, whichever pages are of zeros", () => {
+    let tighter = 0;
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.boolean(), fc.boolean()), { minLength: 1, maxLength: 200 }),
+        fc.integer({ min: 1, max: 9 }),
+        (pages, size) => {
+          const data = pages.filter(([has]) => has).length;
+          const written = pages.flatMap(([has, known], page) =>
+            has && known ? [{ page, pages: 1 }] : [],
+          );
+          const found = [...latestBatches(pages.length, size, data, written)];
+          expect(found.reduce((sum, run) => sum + run.pages, 0)).toBe(pages.length);
+          let sent = 0;
+          for (const { page, pages: count, batch } of found) {
+            for (let i = page; i < page + count; i++) {
+              if (pages[i]![0]) expect(Math.floor(sent / size)).toBeLessThanOrEqual(batch);
+              expect(batch).toBeLessThanOrEqual(Math.floor(i / size));
+              if (pages[i]![0]) sent++;
+              if (batch < Math.floor(i / size)) tighter++;
+            }
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+    expect(tighter).toBeGreaterThan(100);
   });
 });

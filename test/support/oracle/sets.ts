@@ -1,5 +1,5 @@
 /** From pages per cause to what a policy logs, loses and leaves stale; and bitmaps as the kernel has them. */
-import { Cause } from "../../../assembly/abi.ts";
+import { Cause } from "../../../assembly/page-abi.ts";
 import type { OracleRound } from "../oracle.ts";
 
 /** A mask over causes. */
