@@ -4,6 +4,17 @@ import type { Tool } from "../report/json/result-json.ts";
 import { addFleetCommands } from "./fleet/program.ts";
 import { failureStatus } from "./shared/failure.ts";
 import { type ColorChoice, EXIT, type Io } from "./shared/io.ts";
+import {
+  collect,
+  common,
+  question,
+  recordingOptions,
+  recordings,
+  withMachine,
+  withPolicies,
+  withPolicyFile,
+  withWindow,
+} from "./shared/option-groups.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import type { CommandModule, Run, SharedOptions } from "./shared/run.ts";
 
@@ -331,78 +342,4 @@ function withProbes(command: Command): Command {
     .option("--requests", "with a probe that names LUN and CDB of each request")
     .option("--btf <dir>", "BTF from there: as /sys/kernel/btf, or vmlinuz and modules")
     .option("--form <form>", "btf (names) or regs (offsets); default: the best the kernel takes");
-}
-
-/** A command that asks something of recordings, which may hold several machines. */
-function question(
-  program: Command,
-  name: string,
-  description: string,
-  options: { isDefault?: boolean } = {},
-): Command {
-  return withMachine(recordings(program, name, description, options));
-}
-
-function withMachine(command: Command): Command {
-  return command
-    .option("--machine <which>", "only this virtual machine: its number, PID or name")
-    .option("--machine-name <pid=name>", "name the machine of this PID; may be repeated", collect);
-}
-
-function recordings(
-  program: Command,
-  name: string,
-  description: string,
-  options: { isDefault?: boolean } = {},
-): Command {
-  return recordingOptions(
-    common(program.command(name, options).description(description)).argument(
-      "<case...>",
-      "a bundle, a folder or a tar archive; or files: ftrace text, trace.dat, QEMU log or simpletrace, " +
-        "compressed or not, and what is known beside them; - is standard input",
-    ),
-  );
-}
-
-/** How recordings are read and put on one clock. */
-function recordingOptions(command: Command): Command {
-  return command
-    .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
-    .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace")
-    .option("--mtree <file>", "answer to `info mtree -f`: where RAM blocks lie", collect)
-    .option("--clock-offset <file=sec>", "seconds to add to a recording's times", collect)
-    .option("--clock-tolerance <sec>", "how well these are known (default: 0.00005)")
-    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading")
-    .option("--jobs <n>", "threads that may work (default: by processors and size)");
-}
-
-function common(command: Command): Command {
-  const choices = ["auto", "always", "never"];
-  return command
-    .option("--json", "print JSON (schemas are in the package)")
-    .option("--quiet", "no progress, no warnings")
-    .addOption(new Option("--color <when>", "emphasis").choices(choices).default("auto"));
-}
-
-const collect = (name: string, before: string[] | undefined) => [...(before ?? []), name];
-
-function withPolicies(
-  command: Command,
-  description = "may be repeated (default: unpatched, patched)",
-): Command {
-  return withPolicyFile(withWindow(command)).option("--policy <name>", description, collect);
-}
-
-function withPolicyFile(command: Command): Command {
-  return command.option(
-    "--policy-file <file>",
-    "a vendor kernel, as JSON; may be repeated",
-    collect,
-  );
-}
-
-function withWindow(command: Command): Command {
-  return command
-    .option("--assume-logging", "as if logging had been on throughout")
-    .option("--no-assume-logging", "only while the recording shows logging on");
 }
