@@ -18,7 +18,8 @@ import { toldByQemu } from "./stale.ts";
 /** What is said of a page: at the destination of the last migration, or of the dirty log. */
 export type PageVerdict = StaleVerdict | "lost" | "kept";
 
-export interface Options extends Pick<CommonOptions, "window" | "signal"> {
+export interface Options
+  extends Pick<CommonOptions, "window" | "signal" | "machine" | "machineNames"> {
   /** Number of the guest page. */
   page: number;
   /** Whose verdicts are kept; the first must leave the page behind. */
@@ -54,7 +55,7 @@ export async function ask(recording: Recording, options: Options): Promise<Answe
   const { page, policies, signal, most = MOST_REPLAYS } = options;
   const { asked, base } = prepare(recording, { ...options, policies }, "auto");
   const asking = { ...base, stalePages: true };
-  const first = oneMachine(await replay(recording, asking), {});
+  const first = oneMachine(await replay(recording, asking), options);
   const whole = first.machine;
   const verdicts = policies.map(({ policy: { name } }) => ({
     policy: name,
@@ -70,18 +71,18 @@ export async function ask(recording: Recording, options: Options): Promise<Answe
   let { result } = first;
   // How each part is read: as the whole was, so that a shorter one is not read otherwise.
   const { window } = whole;
-  const doubts = doubtsOf(whole, verdicts, page);
+  const reasons = reasonsOf(whole, verdicts, page);
   const shows = async (units: readonly Unit[]): Promise<boolean> => {
     signal?.throwIfAborted();
     const events = eventsOf(units);
     replays++;
     options.onProgress?.(events.length, replays);
     const told = await replay(recordingOf(recording, events), { ...asking, window });
-    const found = told.machines[0]!;
+    const found = told.machines.find(({ pid }) => pid === whole.pid) ?? told.machines[0]!;
     const same =
       found.verdict &&
       verdicts.every((one) => verdictOf(found, one.policy, page) === one.verdict) &&
-      doubtsOf(found, verdicts, page) === doubts;
+      reasonsOf(found, verdicts, page) === reasons;
     if (same) result = told;
     return same;
   };
@@ -132,8 +133,7 @@ async function unitsOf(
 
 /** What a policy of a replay makes of a page. */
 export function verdictOf(result: MachineResult, policy: string, page: number): PageVerdict {
-  const has = (runs: readonly PageRun[]): boolean =>
-    runs.some(({ gfn, pages }) => page >= gfn && page < gfn + pages);
+  const has = (runs: readonly PageRun[]): boolean => runs.some((run) => covers(run, page));
   const verdict = toldByQemu(result)?.verdicts.find((one) => one.policy === policy);
   if (verdict) {
     if (has(verdict.stale)) return "stale";
@@ -143,19 +143,29 @@ export function verdictOf(result: MachineResult, policy: string, page: number): 
   return has(result.policies.find(({ name }) => name === policy)?.lostRuns ?? []) ? "lost" : "kept";
 }
 
-/** Why the page is no surer, under each policy: what is left must show it for the same reasons. */
-function doubtsOf(
+/**
+ * What is found about the page and why it is no surer, under each policy: what is left must show it for the
+ * same reasons.
+ */
+function reasonsOf(
   result: MachineResult,
   verdicts: readonly { policy: string }[],
   page: number,
 ): string {
-  const told = toldByQemu(result)?.verdicts ?? [];
-  const doubts = verdicts.map(
-    ({ policy }) =>
-      told.find((one) => one.policy === policy)?.pages.find(({ gfn }) => gfn === page)?.doubts,
+  const told = toldByQemu(result)?.verdicts;
+  const reasons = verdicts.map(({ policy }) =>
+    told
+      ? told.find((one) => one.policy === policy)?.pages.find(({ gfn }) => gfn === page)?.doubts
+      : result.findings
+          .filter((one) => one.policy === policy && one.runs.some((run) => covers(run, page)))
+          .map(({ code }) => code)
+          .sort(),
   );
-  return JSON.stringify(doubts);
+  return JSON.stringify(reasons);
 }
+
+const covers = ({ gfn, pages }: PageRun, page: number): boolean =>
+  page >= gfn && page < gfn + pages;
 
 function recordingOf(whole: Recording, events: readonly NormalisedEvent[]): Recording {
   const text = events.map((event) => `${JSON.stringify(event)}\n`).join("");

@@ -7,7 +7,12 @@ import { reportJson } from "../report/json/report-json.ts";
 import type { Tool } from "../report/json/result-json.ts";
 import { caseListText, caseText } from "../report/text/case-text.ts";
 import { reportText, SHOWN_FINDINGS } from "../report/text/report-text.ts";
-import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
+import {
+  type CommonArguments,
+  logPagesOf,
+  replayablePolicies,
+  windowOf,
+} from "./shared/arguments.ts";
 import type { OpenedCase } from "./shared/case.ts";
 import { type HtmlArguments, htmlBudget, withHtml } from "./shared/html-report.ts";
 import type { Io } from "./shared/io.ts";
@@ -24,6 +29,8 @@ export interface ReportArguments
   policy?: string[];
   assumeLogging?: boolean;
   all?: boolean;
+  /** Bytes, decimal. */
+  logSize?: string;
 }
 
 /** Prints the report; returns 0, 1 or 3 (`statusOf`). */
@@ -47,6 +54,7 @@ async function answerOf(api: ReplayApi, io: Io, args: ReportArguments): Promise<
   const options: Options = {
     ...(args.policy ? { policies: replayablePolicies(api, io, args, args.policy) } : {}),
     ...{ window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) },
+    ...logPagesOf(args.logSize),
   };
   const budget = htmlBudget(args);
   return openSession(api, io, args).ask(async (recording) => {

@@ -18,9 +18,10 @@ const SIZES: Record<DrainTable, number> = {
 /** Bytes that an encoded number takes at most. */
 const LONGEST = 8;
 
-/** Rows are kept from now on. Throws OutOfMemory. */
-export function startDrain(core: Core): DrainedRows {
+/** Rows are kept from now on, of the machine of this number (from 0) or of all (-1). Throws OutOfMemory. */
+export function startDrain(core: Core, machine: number): DrainedRows {
   if (!core.exports.startDrain()) throw new OutOfMemory();
+  core.exports.drainOnly(machine);
   return new DrainedRows(core);
 }
 
@@ -60,6 +61,18 @@ export class DrainedRows {
     const length = exports.encodeColumn(at, size, count, field, delta, last, originNs, room);
     const end = exports.encodedLast();
     return { bytes: this.#core.bytes.subarray(room, room + length), last: end };
+  }
+
+  /** A field of all rows of a table as numbers, `bytes` (2, 4 or 8) wide; times as nanoseconds from `originNs` on. */
+  numbers(table: DrainTable, offset: number, bytes: 2 | 4 | 8, originNs = 0n): Float64Array {
+    const { view } = this.#core;
+    const [at, size] = [this.#core.exports.drainPtr(table) + offset, SIZES[table]];
+    return Float64Array.from({ length: this.length(table) }, (_, i) => {
+      const field = at + i * size;
+      if (bytes === 2) return view.getUint16(field, true);
+      if (bytes === 4) return view.getUint32(field, true);
+      return Number(view.getBigUint64(field, true) - originNs);
+    });
   }
 
   #makeRoom(bytes: number): void {

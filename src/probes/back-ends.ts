@@ -1,13 +1,11 @@
 /** Uprobes for a user-space back end, placed in the program that the user has. */
 import { UsageError } from "../model/place.ts";
+import type { BackEndProbe } from "./back-end-probe.ts";
 import { GROUP } from "./definition.ts";
 import type { ElfImage } from "./elf-image.ts";
-import {
-  type BackEndProbe,
-  libvhostUserProbes,
-  measureDevice,
-  Unmeasured,
-} from "./libvhost-user.ts";
+import { libvhostUserProbes, measureDevice } from "./libvhost-user.ts";
+import { SPDK_FUNCTIONS, spdkLayout, spdkProbes } from "./spdk.ts";
+import { Unmeasured } from "./unmeasured.ts";
 
 export const BACK_END_NAMES = ["libvhost-user", "spdk", "dpdk"] as const;
 export type BackEndName = (typeof BACK_END_NAMES)[number];
@@ -15,21 +13,22 @@ export type BackEndName = (typeof BACK_END_NAMES)[number];
 /** Functions that a back end is known by; without them it cannot be probed at all. */
 const FUNCTIONS: Record<BackEndName, readonly string[]> = {
   "libvhost-user": ["vu_queue_pop", "vu_gpa_to_va", "vu_queue_fill"],
-  spdk: [
-    "vhost_vq_get_desc",
-    "vhost_vring_desc_to_iov",
-    "vhost_vq_used_ring_enqueue",
-    "extern_vhost_post_msg_handler",
-  ],
-  dpdk: ["virtio_dev_rx_split", "vhost_user_msg_handler"],
+  spdk: SPDK_FUNCTIONS,
+  dpdk: [],
 };
 
-/** What the recipe of a back end still needs, when its functions are there. */
-const NEEDS: Partial<Record<BackEndName, string>> = {
-  spdk:
-    "the offsets of struct spdk_vhost_virtqueue and spdk_vhost_session are not read from this build yet; " +
-    "docs/recording.md has the four probes with the offsets of one build, to be checked against yours",
-  dpdk: "rte_vhost copies packets in functions that are inlined: no recipe is measured that shows each copy",
+/** The probes of a program that has these functions. Throws Unmeasured where what they need is not known. */
+const PROBES: Readonly<Record<BackEndName, (image: ElfImage) => BackEndProbe[]>> = {
+  "libvhost-user": (image) => libvhostUserProbes(measureDevice(image)),
+  spdk: (image) => spdkProbes(spdkLayout((name) => image.debugSection(name), image.file)),
+  // virtio_dev_rx(), fill_vec_buf_split(), mbuf_to_desc() and their packed sisters are always inlined.
+  dpdk: () => {
+    throw new Unmeasured(
+      "rte_vhost copies packets in functions that are inlined into rte_vhost_enqueue_burst(), so no probe at a " +
+        "function sees a descriptor; missing is a recipe that finds each copy in the instructions of a build. " +
+        "Record QEMU beside it (record --qemu-socket): its devices are named, and that their writes are not seen",
+    );
+  },
 };
 
 /** The lines for uprobe_events. Throws UsageError that says what the program lacks. */
@@ -45,10 +44,8 @@ export function backEndLines(name: BackEndName, image: ElfImage, path: string): 
         "its debug symbols installed?",
     );
   }
-  const needs = NEEDS[name];
-  if (needs !== undefined) throw new UsageError(`--backend ${name}: ${needs}`);
   try {
-    return libvhostUserProbes(measureDevice(image)).map((probe) => line(probe, image, path));
+    return PROBES[name](image).map((probe) => line(probe, image, path));
   } catch (error) {
     if (!(error instanceof Unmeasured)) throw error;
     throw new UsageError(`--backend ${name}: ${image.file}: ${error.message}`);

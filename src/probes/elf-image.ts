@@ -1,6 +1,6 @@
 /** A program as uprobes need it: symbols, their code, and where an address lies in the file. */
 import { atByte, RecordingError } from "../model/place.ts";
-import { elfSection, looksLikeElf } from "./btf/elf-section.ts";
+import { elfSection, type Inflate, looksLikeElf } from "./btf/elf-section.ts";
 
 const EM_X86_64 = 62;
 const PT_LOAD = 1;
@@ -18,11 +18,13 @@ export class ElfImage {
   readonly file: string;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #inflate: Inflate | undefined;
   readonly #functions = new Map<string, ElfFunction>();
 
   /** Throws RecordingError for a file that is no program for x86-64, or whose tables are broken. */
-  constructor(bytes: Uint8Array, file: string) {
+  constructor(bytes: Uint8Array, file: string, inflate?: Inflate) {
     this.file = file;
+    this.#inflate = inflate;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (!looksLikeElf(bytes)) throw this.#broken(0, "an ELF file");
@@ -55,8 +57,16 @@ export class ElfImage {
     }
   }
 
-  /** Takes over the functions of a debug file of the same build. */
-  addFunctions(debug: ElfImage): void {
+  #debug: ElfImage | null = null;
+
+  /** A section of the program, or of its debug file. */
+  debugSection(name: string): Uint8Array | null {
+    return this.section(name) ?? this.#debug?.section(name) ?? null;
+  }
+
+  /** Takes over the functions and the DWARF of a debug file of the same build. */
+  addDebug(debug: ElfImage): void {
+    this.#debug = debug;
     for (const [name, found] of debug.#functions) {
       if (!this.#functions.has(name)) this.#functions.set(name, found);
     }
@@ -103,6 +113,6 @@ export class ElfImage {
 
   /** A section by its name; null when there is none. */
   section(name: string): Uint8Array | null {
-    return elfSection(this.#bytes, this.file, name);
+    return elfSection(this.#bytes, this.file, name, this.#inflate);
   }
 }

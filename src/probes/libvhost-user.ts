@@ -5,7 +5,9 @@
  * move with the number of memory slots, and are read off instructions.
  * subprojects/libvhost-user/libvhost-user.c, .h.
  */
+import type { BackEndProbe } from "./back-end-probe.ts";
 import type { ElfImage } from "./elf-image.ts";
+import { Unmeasured } from "./unmeasured.ts";
 
 /** VuRing num, log_guest_addr, flags; VuVirtq last_avail_idx, used_idx. */
 const NUM = 0;
@@ -23,9 +25,6 @@ export interface DeviceLayout {
   /** The array of VuVirtq; null where vu_get_queue() does not show it. */
   queues: number | null;
 }
-
-/** What a program lacks, in words. */
-export class Unmeasured extends Error {}
 
 interface Code {
   name: string;
@@ -135,14 +134,6 @@ export function measureDevice(image: ElfImage): DeviceLayout {
     logSize: logged ? features - 16 : null,
     queues: queues.length === 1 ? queues[0]! : null,
   };
-}
-
-/** One uprobe: event, function, whether it is its return, and the arguments. */
-export interface BackEndProbe {
-  event: string;
-  function: string;
-  atReturn: boolean;
-  fields: string[];
 }
 
 /** The four probes, for x86-64. */

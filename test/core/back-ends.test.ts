@@ -159,6 +159,61 @@ describe("descriptors", () => {
   });
 });
 
+describe("what no back end logs", () => {
+  test.each([
+    ["uflags", { uflags: 1 }],
+    ["rearm", { num: 256, avail: 0, uflags: 1, feat: hex(V1 | LOG_ALL | (1n << 29n)) }],
+  ])("%s: the kernel logs it, they do not", async (event, fields) => {
+    const recording = disk().drain();
+    // The used index and elements on one page, avail_event (behind 256 elements) on the next one.
+    recording.ring = 0x10800;
+    const ring = { vq: hex(VQ), logused: 1, logaddr: hex(recording.ring) };
+    const { pages } = await logged(recording.add(event, { ...ring, ...fields }));
+    const written = event === "uflags" ? "10" : "11";
+    expect(pages).toEqual({
+      ...{ "linux-6.16": written, "spdk-split": "", "spdk-packed": "" },
+      ...{ "dpdk-net": "", "libvhost-user": "" },
+    });
+  });
+});
+
+test("an indirect table behind another descriptor: SPDK refuses the chain, and logs the ring alone", async () => {
+  const inQueue = VQ + 0x100n;
+  const recording = disk().drain();
+  // A buffer's iov lies in the queue, that of a table elsewhere.
+  recording.add("desc", { vq: hex(VQ), gpa: "0x20000", len: 16, acc: 1, iov: hex(inQueue) });
+  recording.add("desc", { vq: hex(VQ), gpa: "0x30000", len: 32, acc: 1, iov: "0x9999000000" });
+  for (const gpa of ["0x21000", "0x22000"]) {
+    recording.add("desc", { vq: hex(VQ), gpa, len: 4096, acc: 2, iov: hex(inQueue) });
+  }
+  recording.add("pop", { vq: hex(VQ), head: 0 });
+  const { pages, result } = await logged(recording.used(0, 0, 0));
+  expect(pages["spdk-split"]).toBe("10");
+  expect(pages["linux-6.16"]).toBe("10 21 22");
+  expect(result.limits.map(({ code }) => code)).toContain("table-not-first");
+});
+
+test("DPDK drops header and data behind the end of the log each by itself", async () => {
+  const packet = (...descs: Desc[]) =>
+    logged(
+      new Recording()
+        .ioctl(0x4008af00, "0x5000", [V1], "vhost-user-net")
+        .drain()
+        .pop(0, ...descs)
+        .used(0, 0x1800, 0),
+      0x32,
+    );
+  // 12 bytes of header in the last page of the log, the data behind it go on beyond.
+  const across = await packet([0x31000, 0x1800]);
+  expect(across.pages["dpdk-net"]).toBe("10 31");
+  expect(across.pages["spdk-split"]).toBe("10 31");
+  const behind = await packet([0x32000, 0x1800]);
+  expect(behind.pages["dpdk-net"]).toBe("10");
+  expect(behind.result.limits.find(({ code }) => code === "log-too-short")?.text).toMatch(
+    /libvhost-user aborts on an assertion \(vu_log_write\(\)\)/,
+  );
+});
+
 describe("a packed ring", () => {
   const packed = (): Recording => {
     const recording = new Recording();

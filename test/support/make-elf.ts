@@ -5,8 +5,19 @@ const HEADER = 64;
 const SECTION = 64;
 const SYMBOL = 24;
 
+/** A section beside those of every program. `type`, `flags`: as in its header (gABI). */
+export interface ExtraSection {
+  name: string;
+  content: Uint8Array;
+  type?: number;
+  flags?: bigint;
+}
+
 /** Functions lie one behind the other; one without a name has no symbol. */
-export function makeElf(functions: { name: string; code: number[] }[]): Uint8Array {
+export function makeElf(
+  functions: { name: string; code: number[] }[],
+  extra: readonly ExtraSection[] = [],
+): Uint8Array {
   const names = ["", ...functions.map(({ name }) => name).filter((name) => name !== "")];
   const dynstr = new TextEncoder().encode(names.map((name) => `${name}\0`).join(""));
   const nameAt = (name: string): number => new TextDecoder().decode(dynstr).indexOf(`${name}\0`);
@@ -25,10 +36,15 @@ export function makeElf(functions: { name: string; code: number[] }[]): Uint8Arr
     }
     address += code.length;
   }
-  const shstrtab = new TextEncoder().encode("\0.dynsym\0.dynstr\0.text\0.shstrtab\0");
-  const contents = [new Uint8Array(), dynsym, dynstr, text, shstrtab];
-  const labels = [0, 1, 9, 17, 23];
-  const bytes = new Uint8Array(BASE + text.length + 4096);
+  const own = "\0.dynsym\0.dynstr\0.text\0.shstrtab\0";
+  const labelText = own + extra.map(({ name }) => `${name}\0`).join("");
+  const shstrtab = new TextEncoder().encode(labelText);
+  const contents = [
+    ...[new Uint8Array(), dynsym, dynstr, text, shstrtab],
+    ...extra.map(({ content }) => content),
+  ];
+  const labels = [0, 1, 9, 17, 23, ...extra.map(({ name }) => labelText.indexOf(`${name}\0`))];
+  const bytes = new Uint8Array(BASE + contents.reduce((sum, { length }) => sum + length, 0) + 4096);
   const view = new DataView(bytes.buffer);
   bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
   view.setUint16(16, 3, true);
@@ -41,13 +57,15 @@ export function makeElf(functions: { name: string; code: number[] }[]): Uint8Arr
   view.setBigUint64(HEADER + 16, BigInt(BASE), true);
   view.setBigUint64(HEADER + 32, BigInt(text.length), true);
   let free = BASE + text.length;
-  const table = free + 1024;
+  const table = free + contents.reduce((sum, { length }) => sum + length, 0);
   contents.forEach((content, i) => {
     const offset = i === 3 ? BASE : free;
     bytes.set(content, offset);
     if (i !== 3) free += content.length;
     const header = table + i * SECTION;
     view.setUint32(header, labels[i]!, true);
+    view.setUint32(header + 4, extra[i - 5]?.type ?? 1, true);
+    view.setBigUint64(header + 8, extra[i - 5]?.flags ?? 0n, true);
     view.setBigUint64(header + 24, BigInt(offset), true);
     view.setBigUint64(header + 32, BigInt(content.length), true);
   });

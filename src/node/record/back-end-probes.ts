@@ -1,5 +1,6 @@
 /** The program of a back end on this host, with the symbols of its debug file. */
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { inflateSync } from "node:zlib";
 import { UsageError } from "../../model/place.ts";
 import { type BackEndName, backEndLines } from "../../probes/back-ends.ts";
 import { ElfImage } from "../../probes/elf-image.ts";
@@ -17,15 +18,20 @@ export interface BackEndProbes {
   lines: string[];
 }
 
+/** DWARF that a distribution compresses; what is longer than it says is damaged. */
+function inflate(bytes: Uint8Array, size: number): Uint8Array {
+  return inflateSync(bytes, { maxOutputLength: Math.max(size, 1) });
+}
+
 /** Throws UsageError and RecordingError. */
 export function backEndProbes(backEnd: BackEndName, binary: string): BackEndProbes {
   const path = pathOf(binary);
-  const image = new ElfImage(readFileSync(path), path);
+  const image = new ElfImage(readFileSync(path), path, inflate);
   const { buildId } = image;
   if (buildId !== null) {
     const debug = `${DEBUG_FILES}/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`;
     if (existsSync(debug) && statSync(debug).size <= MOST_BYTES) {
-      image.addFunctions(new ElfImage(readFileSync(debug), debug));
+      image.addDebug(new ElfImage(readFileSync(debug), debug, inflate));
     }
   }
   return { backEnd, binary: path, buildId, lines: backEndLines(backEnd, image, path) };

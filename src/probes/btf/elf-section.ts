@@ -8,11 +8,26 @@ export function looksLikeElf(bytes: Uint8Array): boolean {
   return bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
 }
 
+/** Unpacks zlib, up to `size` bytes. */
+export type Inflate = (bytes: Uint8Array, size: number) => Uint8Array;
+
+const SHT_NOBITS = 8;
+const SHF_COMPRESSED = 0x800n;
+const ELFCOMPRESS_ZLIB = 1;
+/** Of an unpacked section. */
+const MOST_UNPACKED = 2n ** 30n;
+
 /**
- * The bytes of a section; null when the file has none of this name. Throws RecordingError for a
- * file that is not 64-bit little-endian ELF, or whose tables point outside of it.
+ * The bytes of a section, unpacked where it is compressed; null when the file has none of this name, or, as a
+ * debug file, not its bytes. Throws RecordingError for a file that is not 64-bit little-endian ELF, whose
+ * tables point outside of it, or whose section is compressed in a way that cannot be read.
  */
-export function elfSection(bytes: Uint8Array, file: string, wanted: string): Uint8Array | null {
+export function elfSection(
+  bytes: Uint8Array,
+  file: string,
+  wanted: string,
+  inflate?: Inflate,
+): Uint8Array | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const broken = (at: number, expected: string, found?: string): RecordingError =>
     new RecordingError({ file, at: atByte(at) }, expected, found);
@@ -41,7 +56,18 @@ export function elfSection(bytes: Uint8Array, file: string, wanted: string): Uin
     const from = view.getUint32(Number(table) + index * SECTION_HEADER, true);
     const end = strings.indexOf(0, from);
     if (end < 0) throw broken(Number(table) + index * SECTION_HEADER, "a section name that ends");
-    if (new TextDecoder().decode(strings.subarray(from, end)) === wanted) return content(index);
+    if (new TextDecoder().decode(strings.subarray(from, end)) !== wanted) continue;
+    const at = Number(table) + index * SECTION_HEADER;
+    if (view.getUint32(at + 4, true) === SHT_NOBITS) return null;
+    const found = content(index);
+    if ((view.getBigUint64(at + 8, true) & SHF_COMPRESSED) === 0n) return found;
+    // Elf64_Chdr: type, padding, size, alignment.
+    const packed = new DataView(found.buffer, found.byteOffset, found.byteLength);
+    const size = found.length < 24 ? MOST_UNPACKED + 1n : packed.getBigUint64(8, true);
+    if (!inflate || size > MOST_UNPACKED || packed.getUint32(0, true) !== ELFCOMPRESS_ZLIB) {
+      throw broken(at, `${wanted} that is not compressed, or with zlib`);
+    }
+    return inflate(found.subarray(24), Number(size));
   }
   return null;
 }

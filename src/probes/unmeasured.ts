@@ -1,0 +1,2 @@
+/** What a program lacks, in words: its probes cannot be placed. */
+export class Unmeasured extends Error {}
