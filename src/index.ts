@@ -26,6 +26,7 @@ export type { OwnersOfSet, ToldSet } from "./answers/page-set.ts";
 export type { Replayer } from "./answers/replayer.ts";
 export * as requests from "./answers/requests.ts";
 export * as stale from "./answers/stale.ts";
+export * as whatif from "./answers/whatif.ts";
 export type { ByteStream, RandomAccess, Source, Surroundings } from "./bytes/source.ts";
 export { type CoreModule, compileCore, OutOfMemory } from "./core/core.ts";
 export { DEFAULT_SYNC_MARKER } from "./core/round.ts";

@@ -142,8 +142,9 @@ export function finishText(s: Stream, tail: u32, status: u32): u32 {
   if (s.disordered) sortRecords(s);
   if (s.untimed) timeFirstGaps(s);
   let finished = s.ended && s.pos >= s.len && status == Status.Ok;
-  // A line that the host must see is not in order with records that are held back: it is no event.
-  s.ready = finished ? tail : tail > HELD ? tail - HELD : 0;
+  // A line that the host must see is not in order with records that are held back: it is no event. Where only
+  // bytes are missing nothing is taken, so that what comes in order does not depend on the pieces.
+  s.ready = finished ? tail : status != Status.NeedBytes && tail > HELD ? tail - HELD : 0;
   if (s.ready == 0 && status == Status.Ok && !finished) s.ready = tail;
   return s.ready ? Status.Ok : status;
 }

@@ -52,11 +52,15 @@ export interface ImageVerdict {
   staleSent: SentCounts | null;
 }
 
-/** Compares the differing pages with a verdict. */
+/**
+ * Compares the differing pages with a verdict. `others`: pages that differ for a reason of their own, which
+ * are no loss.
+ */
 export function imageVerdict(
   comparison: GuestComparison,
   verdict: VerdictPages,
   sent: SentPages | null = null,
+  others: PageRuns = new PageRuns(),
 ): ImageVerdict {
   const { compared, differing } = comparison;
   const classes: ClassCounts[] = [];
@@ -78,7 +82,7 @@ export function imageVerdict(
   add("stale", verdict.stale);
   add("likely-stale", verdict.likelyStale ?? new PageRuns());
   add("possibly-stale", verdict.possiblyStale);
-  const unexplained = rest;
+  const unexplained = rest.subtract(others);
   add("healed", verdict.healed ?? new PageRuns());
   add("clean", verdict.clean ?? new PageRuns());
   classes.push({

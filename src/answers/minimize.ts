@@ -70,7 +70,7 @@ export async function ask(recording: Recording, options: Options): Promise<Answe
   let { result } = first;
   // How each part is read: as the whole was, so that a shorter one is not read otherwise.
   const { window } = whole;
-  const doubts = doubtsOf(whole, verdicts, page);
+  const reasons = reasonsOf(whole, verdicts, page);
   const shows = async (units: readonly Unit[]): Promise<boolean> => {
     signal?.throwIfAborted();
     const events = eventsOf(units);
@@ -81,7 +81,7 @@ export async function ask(recording: Recording, options: Options): Promise<Answe
     const same =
       found.verdict &&
       verdicts.every((one) => verdictOf(found, one.policy, page) === one.verdict) &&
-      doubtsOf(found, verdicts, page) === doubts;
+      reasonsOf(found, verdicts, page) === reasons;
     if (same) result = told;
     return same;
   };
@@ -132,8 +132,7 @@ async function unitsOf(
 
 /** What a policy of a replay makes of a page. */
 export function verdictOf(result: MachineResult, policy: string, page: number): PageVerdict {
-  const has = (runs: readonly PageRun[]): boolean =>
-    runs.some(({ gfn, pages }) => page >= gfn && page < gfn + pages);
+  const has = (runs: readonly PageRun[]): boolean => runs.some((run) => covers(run, page));
   const verdict = toldByQemu(result)?.verdicts.find((one) => one.policy === policy);
   if (verdict) {
     if (has(verdict.stale)) return "stale";
@@ -143,19 +142,29 @@ export function verdictOf(result: MachineResult, policy: string, page: number): 
   return has(result.policies.find(({ name }) => name === policy)?.lostRuns ?? []) ? "lost" : "kept";
 }
 
-/** Why the page is no surer, under each policy: what is left must show it for the same reasons. */
-function doubtsOf(
+/**
+ * What is found about the page and why it is no surer, under each policy: what is left must show it for the
+ * same reasons.
+ */
+function reasonsOf(
   result: MachineResult,
   verdicts: readonly { policy: string }[],
   page: number,
 ): string {
-  const told = toldByQemu(result)?.verdicts ?? [];
-  const doubts = verdicts.map(
-    ({ policy }) =>
-      told.find((one) => one.policy === policy)?.pages.find(({ gfn }) => gfn === page)?.doubts,
+  const told = toldByQemu(result)?.verdicts;
+  const reasons = verdicts.map(({ policy }) =>
+    told
+      ? told.find((one) => one.policy === policy)?.pages.find(({ gfn }) => gfn === page)?.doubts
+      : result.findings
+          .filter((one) => one.policy === policy && one.runs.some((run) => covers(run, page)))
+          .map(({ code }) => code)
+          .sort(),
   );
-  return JSON.stringify(doubts);
+  return JSON.stringify(reasons);
 }
+
+const covers = ({ gfn, pages }: PageRun, page: number): boolean =>
+  page >= gfn && page < gfn + pages;
 
 function recordingOf(whole: Recording, events: readonly NormalisedEvent[]): Recording {
   const text = events.map((event) => `${JSON.stringify(event)}\n`).join("");

@@ -1,7 +1,7 @@
 /** `dump`: normalised events as NDJSON, in time order. */
 import type { RecordingHeader } from "../model/event.ts";
 import type { InputSummary } from "../model/result.ts";
-import { eventJsonLine } from "../report/json/event-json.ts";
+import { eventJsonLine, headerJsonLine } from "../report/json/event-json.ts";
 import type { CommonArguments } from "./shared/arguments.ts";
 import { EXIT, type Io } from "./shared/io.ts";
 import { lineWriter } from "./shared/line-writer.ts";
@@ -26,7 +26,7 @@ export async function run(api: ReplayApi, io: Io, args: CommonArguments): Promis
       io.signal,
     ),
   );
-  if (events === 0) await lines.write(`${JSON.stringify(headerOf(inputs))}\n`);
+  if (events === 0) await lines.write(headerJsonLine(headerOf(inputs)));
   await lines.end();
   return EXIT.ok;
 }

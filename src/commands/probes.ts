@@ -5,7 +5,7 @@ import { type BackEndProbes, backEndProbes } from "../node/record/back-end-probe
 import { defineLines, defineProbes } from "../node/record/define-probes.ts";
 import { type Host, thisHost } from "../node/record/host.ts";
 import { type KernelProbes, kernelProbes, MACHINES } from "../node/record/kernel-probes.ts";
-import { ownId, stateFile, writeState } from "../node/record/record-state.ts";
+import { ownId, stateFolder, writeState } from "../node/record/record-state.ts";
 import { TraceFs } from "../node/record/tracefs.ts";
 import { BACK_END_NAMES, type BackEndName } from "../probes/back-ends.ts";
 import { ARCHITECTURES, type Architecture } from "../probes/btf/calling-convention.ts";
@@ -72,7 +72,7 @@ export async function run(
 function noteOwn(host: Host, tracefs: TraceFs): void {
   const own = { instance: false, probes: tracefs.events };
   const none = { child: null, partial: "", qemu: null };
-  writeState(stateFile(host), { recorder: ownId(), own, ...none });
+  writeState(stateFolder(host), { recorder: ownId(), own, ...none });
 }
 
 /** The same of a user-space back end. */

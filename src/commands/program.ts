@@ -250,6 +250,19 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((a: string, b: string | undefined, options) =>
       run(() => import("./diff.ts"), b === undefined ? { ...options, a } : { ...options, a, b }),
     );
+  withPolicyFile(recordings(program, "whatif", "what a migration of this guest would have cost"))
+    .option("--policy <name>", "may be repeated (default: those of report)", collect)
+    .option(
+      "--bandwidth <bytes>",
+      "bytes a second it may send; K, M, G (default: as recorded, or 128M)",
+    )
+    .option("--downtime-limit <ms>", "how long the guest may stand still (default: 300)")
+    .option("--start <sec>", "when it begins (default: as recorded, or with the recording)")
+    .option("--for <sec>", "how long it is followed (default: to the recording's end)")
+    .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
+    .action((names: string[], options) =>
+      run(() => import("./whatif.ts"), { ...options, recordings: names }),
+    );
   recordings(program, "events", "what stands around a place of a recording")
     .requiredOption("--around <place>", "as it is printed: trace.txt:399, trace.dat:cpu1+0x3f4")
     .option("-n, --count <n>", "so many events before it and after it (default: 8)")

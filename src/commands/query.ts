@@ -1,4 +1,5 @@
 /** `query`: SQL over everything that happened, by DuckDB over the tables of `export`. */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { EXPORT_TABLE_NAMES } from "../export/schema.ts";
 import { readHistory } from "../history/index.ts";
 import { UsageError } from "../model/place.ts";
 import { type Database, openDatabase, type SqlAnswer } from "../node/duckdb.ts";
+import { jsonText } from "../report/json/json-text.ts";
 import { answerLines, QUERY_SCHEMA } from "../report/text/sql-text.ts";
 import { printable } from "../report/text/text-layout.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
@@ -88,7 +90,7 @@ async function print(io: Io, args: QueryArguments, { columns, rows }: SqlAnswer)
   let before = `${head.slice(0, -1)},"rows":[`;
   for await (const chunk of rows) {
     for (const row of chunk) {
-      await io.out(`${before}\n${JSON.stringify(row)}`);
+      await io.out(`${before}\n${jsonText(row)}`);
       before = ",";
     }
   }

@@ -155,7 +155,8 @@ async function describe(api: ReplayApi, io: Io, recorded: Recorded, path: string
 /** Set off by what asks a program to end: the bundle is finished then as usual. */
 function stopSignal(io: Io): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ["SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
+  for (const signal of ["SIGTERM", "SIGHUP", "SIGQUIT"] as const)
+    process.once(signal, () => stop.abort());
   if (io.signal?.aborted) stop.abort();
   io.signal?.addEventListener("abort", () => stop.abort(), { once: true });
   return stop.signal;

@@ -7,7 +7,8 @@ import type { Source } from "../bytes/source.ts";
 import { DEFAULT_SYNC_MARKER, matchSync } from "../core/round.ts";
 import type { MergePlan } from "../join/merge-plan.ts";
 import type { NormalisedEvent, RecordingHeader } from "../model/event.ts";
-import { UsageError } from "../model/place.ts";
+import { RecordingError, UsageError } from "../model/place.ts";
+import type { InputSummary } from "../model/result.ts";
 import { distinctPolicies } from "../redact/compared-policies.ts";
 import {
   firstDifference,
@@ -189,9 +190,26 @@ async function writeOne(
     },
     signal,
   );
+  if (events === 0) throw nothingKept(reading, inputs, leftOut);
   await file.write(endJsonLine(events, inputs, []));
   const { bytes, sha256 } = await file.end();
   return { file: file.name, events, leftOut: Object.fromEntries(leftOut), bytes, sha256 };
+}
+
+/** A recording of which nothing is left says so, instead of one that is empty. */
+function nothingKept(
+  { sources }: Recording,
+  inputs: readonly InputSummary[],
+  leftOut: ReadonlyMap<string, number>,
+): RecordingError {
+  const seen = inputs.flatMap((input) => input.events).reduce((sum, { count }) => sum + count, 0);
+  const found = leftOut.size > 0 ? "only events that are left out" : "none of them";
+  const place = { file: sources[0]?.name ?? "", at: "" };
+  return new RecordingError(
+    place,
+    "an event that the replay understands, to redact",
+    `${found} among ${seen} events (info lists them)`,
+  );
 }
 
 async function replayed(

@@ -4,11 +4,13 @@ import { PAGE_BYTES } from "../model/pages.ts";
 import { UsageError } from "../model/place.ts";
 import { sameBytes } from "../node/same-bytes.ts";
 import { verifyImagesJson } from "../report/json/verify-images-json.ts";
+import { byteSize } from "../report/text/number-text.ts";
 import { verifyImagesText } from "../report/text/verify-images-text.ts";
 import { replayablePolicies, windowOf } from "./shared/arguments.ts";
 import { parseGpaRange } from "./shared/gpa-range.ts";
 import type { Io } from "./shared/io.ts";
 import { ranOption } from "./shared/migration-options.ts";
+import { stepLine } from "./shared/progress.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions, say } from "./shared/say.ts";
 import { openSession, type Session } from "./shared/session.ts";
@@ -22,11 +24,17 @@ export async function verifyImages(api: ReplayApi, io: Io, args: ImageArguments)
     );
   }
   const session = openSession(api, io, args);
+  const progress = stepLine(io, args.quiet ?? false);
   const options: Options = {
     policies: replayablePolicies(api, io, args, args.policy),
     window: windowOf(args.assumeLogging, "auto"),
     ...{ ...ranOption(api, args), ...filesOf(session, args), equal: sameBytes },
     ...commonOptions(io, args),
+    onCompared(pages, of) {
+      const [done, all] = [pages, of].map((count) => byteSize(count * PAGE_BYTES));
+      progress.update(`compared ${done} of ${all}, ${Math.floor((100 * pages) / of)}%`);
+      if (pages === of) progress.clear();
+    },
   };
   const answer = await session.ask((recording) => ask(recording, options, api.replay));
   await say(io, args, {

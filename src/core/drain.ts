@@ -62,6 +62,18 @@ export class DrainedRows {
     return { bytes: this.#core.bytes.subarray(room, room + length), last: end };
   }
 
+  /** A field of all rows of a table as numbers, `bytes` (2, 4 or 8) wide; times as nanoseconds from `originNs` on. */
+  numbers(table: DrainTable, offset: number, bytes: 2 | 4 | 8, originNs = 0n): Float64Array {
+    const { view } = this.#core;
+    const [at, size] = [this.#core.exports.drainPtr(table) + offset, SIZES[table]];
+    return Float64Array.from({ length: this.length(table) }, (_, i) => {
+      const field = at + i * size;
+      if (bytes === 2) return view.getUint16(field, true);
+      if (bytes === 4) return view.getUint32(field, true);
+      return Number(view.getBigUint64(field, true) - originNs);
+    });
+  }
+
   #makeRoom(bytes: number): void {
     if (bytes <= this.#bytes) return;
     this.#room = this.#core.exports.allocate(bytes);

@@ -1,4 +1,5 @@
-/** `1 request`, `2 requests`. */
+/** `1 request`, `2 requests`, `2 addresses`. */
 export function counted(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+  const ending = noun.endsWith("s") ? "es" : "s";
+  return `${n} ${noun}${n === 1 ? "" : ending}`;
 }

@@ -53,6 +53,11 @@ prepare() {
 	[ -n "$S" ] || die "no writable /run for the state of a recording"
 }
 
+# The folder $S is that of vhost-replay record, too: it says what of this host is ours, and whose.
+not_of_record() {
+	[ ! -e "$S/recorder.json" ] || die "vhost-replay record has a recording here, or the rest of one; end it (Ctrl-C), or: vhost-replay record --cleanup"
+}
+
 has() { echo "$symbols" | grep -q -E " $1([[:space:]]|\$)"; }
 
 read_symbols() {

@@ -25,11 +25,55 @@ give_up() {
 
 # What was ours is gone: all of it but the probes, when they are defined still.
 forget() {
-	rm -f "$S/own.instance" "$S/reader.pid" "$S/reader.rc" "$S/out"
+	rm -f "$S/own.instance" "$S/reader.pid" "$S/reader.rc" "$S/out" "$S/enabled" "$S/modules" "$S/off" "$S/stopping"
 	[ -e "$S/own.probes" ] || rm -rf "$S"
 }
 
 put() { (printf '%s\n' "$1" > "$2") 2>/dev/null; }
+
+# The modules that probes are in: one that is loaded anew has another number, and no probe.
+modules() { ls -di /sys/module/vhost /sys/module/vhost_* /sys/module/tun /sys/module/tap 2>/dev/null; }
+
+# What somebody else has switched off, if anything.
+switched_off() {
+	[ -d "$I" ] || { echo "the trace instance was removed"; return; }
+	on=
+	{ read -r on < "$I/tracing_on"; } 2>/dev/null
+	[ "$on" != 0 ] || { echo "tracing_on was set to 0"; return; }
+	while read -r e; do
+		on=
+		{ read -r on < "$I/events/$G/$e/enable"; } 2>/dev/null || { echo "the probe $e was removed"; return; }
+		case $on in 0*) echo "the probe $e was switched off"; return ;; esac
+	done < "$S/enabled"
+	on=
+	{ read -r on < /sys/kernel/debug/kprobes/enabled; } 2>/dev/null
+	[ "$on" != 0 ] || { echo "all kprobes were switched off"; return; }
+	[ "$(modules)" = "$(cat "$S/modules")" ] || echo "a module of vhost was unloaded, or loaded anew"
+}
+
+# Looks every second whether all is still on; the first thing that is not is kept with its time.
+watch() {
+	while sleep 1; do
+		[ ! -e "$S/stopping" ] && [ -e "$S/enabled" ] || return
+		look
+		[ ! -s "$S/off" ] || return
+	done
+}
+
+look() {
+	[ ! -s "$S/off" ] || return 0
+	off=$(switched_off)
+	[ -n "$off" ] || return 0
+	[ -e "$S/stopping" ] || echo "$off, noticed at $(cut -d' ' -f1 /proc/uptime) s of uptime" > "$S/off"
+}
+
+# The first time that something was found, it is said.
+told=
+tell_off() {
+	[ -s "$S/off" ] && [ -z "$told" ] || return 0
+	told=1
+	note "the recording is not whole: $(cat "$S/off")"
+}
 
 start() {
 	[ -d "$I" ] && die "a recording is under way, or one was cut off; end it with: record.sh stop, or record.sh remove"
@@ -59,7 +103,7 @@ start() {
 	fi
 	(prologue) 2>/dev/null || give_up "cannot write to $out.partial (disk full?)"
 	(
-		trap '' HUP INT
+		trap '' HUP INT QUIT
 		cat "$I/trace_pipe" >> "$out.partial/trace.txt" 2>/dev/null &
 		echo $! > "$S/reader.pid"
 		wait $!
@@ -67,6 +111,9 @@ start() {
 	) </dev/null >/dev/null 2>&1 &
 	until [ -s "$S/reader.pid" ]; do sleep 1; done
 	put 1 "$I/events/$G/enable" || { end_reader; give_up "the kernel refused to enable the probes"; }
+	for e in "$I/events/$G"/*/; do basename "$e"; done > "$S/enabled"
+	modules > "$S/modules"
+	(trap '' HUP INT QUIT; watch) </dev/null >/dev/null 2>&1 &
 	clock_mark
 	echo "record.sh: recording to $out.partial"
 }
@@ -119,9 +166,19 @@ end_reader() {
 }
 
 stop() {
+	if [ ! -d "$I" ] && [ -e "$S/own.instance" ] && [ -r "$S/out" ]; then
+		read -r out < "$S/out"
+		forget
+		mv "$out.partial" "$out.incomplete"
+		die "somebody else removed the trace instance; what was read of it: $out.incomplete"
+	fi
 	[ -d "$I" ] || die "nothing is being recorded"
 	[ -r "$S/out" ] || die "a recording was cut off, and its state is gone; end it with: record.sh remove"
 	read -r out < "$S/out"
+	look
+	: > "$S/stopping"
+	off=
+	[ -s "$S/off" ] && off=$(cat "$S/off")
 	clock_mark
 	echo 0 > "$I/tracing_on"
 	echo 0 > "$I/events/$G/enable"
@@ -139,6 +196,8 @@ stop() {
 	[ -r "$S/reader.rc" ] && read -r rc < "$S/reader.rc"
 	lost=$(($(sum overrun) + $(sum 'commit overrun') + $(sum 'dropped events')))
 	left=$(sum entries)
+	# The clock's mark at the end and at the beginning are entries, too.
+	recorded=$(($(grep -c -E -v '^#|tracing_mark_write' "$out.partial/trace.txt")))
 	missed=$(awk -v g="$G" 'NR == FNR { want[$1] = 1; next } ($1 in want) { n += $3 } END { print n + 0 }' - $T/kprobe_profile <<EOF
 $(for e in "$T/events/$G"/*/; do basename "$e"; done)
 EOF
@@ -158,6 +217,8 @@ EOF
 	echo "record.sh: $bytes bytes in $out/trace.txt"
 	echo "record.sh: lost events: $lost, returns not seen: $missed"
 	[ "$lost" = 0 ] || note "events were lost: choose a larger buffer (-b), or -w, or -p"
+	[ -z "$off" ] || die "the recording is not whole: $off; what came later is not in it"
+	[ "$recorded" != 0 ] || note "no vhost event was recorded: no vhost device worked meanwhile, -p is another process, or the queues are served by QEMU, vhost-user or vDPA"
 }
 
 epilogue() {
@@ -169,6 +230,7 @@ epilogue() {
 		echo "end $(date -u +%Y-%m-%dT%H:%M:%SZ)"
 		echo "lost_events $lost"
 		echo "missed_returns $missed"
+		[ -z "$off" ] || echo "switched_off $off"
 	} >> "$out.partial/about.txt"
 }
 
@@ -202,6 +264,7 @@ status() {
 		grep -E "^[pr][0-9]*:$G/" $T/kprobe_events
 	fi
 	[ -d "$I" ] || { echo "recording: none"; return; }
+	[ -s "$S/off" ] && echo "recording: not whole: $(cat "$S/off")"
 	if reader_alive; then echo "recording: to $(cat "$S/out").partial"; else echo "recording: cut off; record.sh stop closes it"; fi
 	echo "entries $(sum entries), lost $(sum overrun), read $(sum 'read events')"
 }
@@ -250,17 +313,23 @@ case $pid in *[!0-9]*) die "-p: a process id, not '$pid'" ;; esac
 case $form in '' | btf | regs) ;; *) die "-f: btf or regs, not '$form'" ;; esac
 
 case $command in
-define | start | stop | status | remove)
+define | start | stop | remove)
 	prepare
+	not_of_record
 	$command
+	;;
+status)
+	prepare
+	status
 	;;
 run)
 	prepare
-	trap 'stop_early=1' INT TERM
+	not_of_record
+	trap 'stop_early=1' INT TERM HUP QUIT
 	stop_early=
 	start
 	n=0
-	while [ $n -lt "$seconds" ] && [ -z "$stop_early" ]; do sleep 1; n=$((n + 1)); done
+	while [ $n -lt "$seconds" ] && [ -z "$stop_early" ]; do sleep 1; tell_off; n=$((n + 1)); done
 	(stop)
 	rc=$?
 	remove

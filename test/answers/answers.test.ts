@@ -115,6 +115,7 @@ test("the answer about memory of both sides is plain data, runs and owners too",
     bytes.fill(1, 0, differing * 4096);
     return bytes;
   };
+  const compared: [number, number][] = [];
   const answer = await compareImages.ask(
     await recordingOf("migration/6.1/trace.txt.gz", "migration/6.1/dst.simpletrace.gz"),
     {
@@ -122,8 +123,10 @@ test("the answer about memory of both sides is plain data, runs and owners too",
       destination: memorySource("dst.bin", pages(2)),
       base: 0x400000,
       owners: memorySource("owners.csv", Buffer.from("gfn,owner,kind\n0x400,swapd,anon\n")),
+      onCompared: (pages, of) => compared.push([pages, of]),
     },
   );
+  expect(compared.at(-1)).toEqual([4, 4]);
   expect(notPlain(answer)).toEqual([]);
   expect(JSON.parse(JSON.stringify(answer))).toEqual(answer);
   expect(compareImages.statusOf(answer)).toBe(0);

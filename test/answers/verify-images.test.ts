@@ -60,6 +60,16 @@ describe("sets", () => {
     expect(imageVerdictStatus([equal])).toBe(0);
   });
 
+  test("a page that differs for a reason of its own leaves nothing unexplained", () => {
+    const verdict = imageVerdict(
+      comparison,
+      { stale: set(1, 2, 3), possiblyStale: none },
+      null,
+      set(4),
+    );
+    expect([verdict.answer, verdict.unexplained.pages]).toEqual(["explained", 0]);
+  });
+
   test("sent pages", () => {
     const sent = { data: set(1, 2), zero: set(5), unmapped: [] };
     const verdict = imageVerdict(comparison, { stale: set(1, 5, 9), possiblyStale: none }, sent);

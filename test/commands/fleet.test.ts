@@ -135,6 +135,8 @@ test("an index that the plan has not is a usage error that names the variable", 
 
 test("a folder is a case: roles by content, the destination told, other files left out", () => {
   cpSync(join(ROOT, "traces/migration/6.1"), join(folder, "cases/migration"), { recursive: true });
+  // QEMU's own recording of the source has another clock, whose relation is one more thing not known.
+  rmSync(join(folder, "cases/migration/src.simpletrace.gz"));
   expect(fleet(["plan", "-o", "case.ndjson", "--root", "cases", "cases/migration"]).status).toBe(0);
   const run = fleet(["run", "case.ndjson", "-o", "case", "--root", "cases"]);
   expect([run.status, run.err]).toEqual([0, ""]);

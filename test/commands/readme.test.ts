@@ -1,4 +1,4 @@
-/** The output blocks of the README and the tour are what the commands print. */
+/** The output blocks of the README, the tour and what upstream should hear are what the commands print. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,10 +7,13 @@ import { describe, expect, test } from "vitest";
 const ROOT = join(import.meta.dirname, "../..");
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
 const TOUR = readFileSync(join(ROOT, "docs/tour.md"), "utf8");
+const UPSTREAM = readFileSync(join(ROOT, "docs/upstream.md"), "utf8");
 /** A block that ends in `…` is the beginning of what is printed. */
 const CUT = "\n…";
 const BLOCKS = [
-  ...`${README}${TOUR}`.matchAll(/```console\n\$ npx vhost-replay (.*)\n([\s\S]*?)\n```/g),
+  ...`${README}${TOUR}${UPSTREAM}`.matchAll(
+    /```console\n\$ npx vhost-replay (.*)\n([\s\S]*?)\n```/g,
+  ),
 ].map((match) => ({ args: match[1]!, output: match[2]! }));
 
 describe("README", () => {

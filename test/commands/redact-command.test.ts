@@ -284,3 +284,15 @@ test("names of several outputs", () => {
   expect(outputNames("a", 2)).toEqual(["a.1", "a.2"]);
   expect(outputNames("a.gz", 1)).toEqual(["a.gz"]);
 });
+
+test("of a recording in which nothing is understood it says so, and names no file of its own", async () => {
+  await writeFile(
+    at("other.txt"),
+    "     bash-1     [000] .....  1.000000: sched_switch: prev_comm=a\n",
+  );
+  const { status, stderr } = await redact(withKey(at("other.txt"), "-o", at("other.red")));
+  expect(status).toBe(2);
+  expect(stderr).toContain("other.txt: expected an event that the replay understands, to redact");
+  expect(stderr).not.toContain(".part");
+  expect((await readdir(scratch)).filter((name) => name.includes("other.red"))).toEqual([]);
+});

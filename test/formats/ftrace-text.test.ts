@@ -267,6 +267,25 @@ describe("ftrace text", () => {
     }
   });
 
+  test("how far a line may be out of order does not depend on the pieces either", async () => {
+    const lines = TEXT.split("\n").filter((line) => SHAPE.test(line));
+    const many = Array.from({ length: 12 }, () => lines).flat();
+    // In time, so that only the one that is moved is out of order.
+    const timed = many.map((line, i) =>
+      line.replace(/ \d+\.\d{6}:/, ` ${100 + i / 1e4}0000:`.replace(/(\.\d{6})\d*/, "$1")),
+    );
+    const [moved] = timed.splice(2, 1);
+    for (const by of [500, 1500, 2500]) {
+      const late = timed.toSpliced(by, 0, moved!);
+      const counts = [];
+      for (const chunk of [Number.POSITIVE_INFINITY, 60_000, 5000]) {
+        const { inputs } = await replayAll([memorySource("t", `${late.join("\n")}\n`, chunk)]);
+        counts.push(inputs[0]!.outOfOrder);
+      }
+      expect(new Set(counts).size, `${by}: ${counts}`).toBe(1);
+    }
+  });
+
   test("a loss is in the round of the line before it, whatever pieces the lines come in", async () => {
     const lines = TEXT.split("\n").filter((line) => SHAPE.test(line));
     const sync = lines.findIndex((line) => line.includes("dirty_sync_begin"));

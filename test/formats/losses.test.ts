@@ -209,8 +209,9 @@ describe("damage in one of several members or frames of a compressed file", () =
     expect(limits.map(({ code }) => code)).toContain("events-unread");
     expect(limits.map(({ code }) => code)).not.toContain("cut-short");
     expect(certainty).not.toBe("exact");
-    const [gap] = inputs[0]!.gaps;
-    expect(gap).toMatchObject({ lost: null, place: { at: `:${third + 1}` } });
+    // The heading of the text counts its events; so how many are lost in all is known beside the place.
+    const gap = inputs[0]!.gaps.find(({ place }) => place?.at === `:${third + 1}`);
+    expect(gap).toMatchObject({ lost: null });
     const notes = inputs[0]!.notes.join(" ");
     expect(notes).toContain("damage of the compressed file");
     expect(notes).toMatch(/Read on behind damage: t@0x[0-9a-f]+: expected an intact/);

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { parseClockPairs } from "../../src/join/clock-pair.ts";
 import { RecordingError } from "../../src/model/place.ts";
 import { dump } from "../../src/replay/replay.ts";
 import { findPolicy } from "../../src/vhost/policy.ts";
@@ -28,9 +29,9 @@ const guest = () =>
 const SIMPLE = simpletrace(guest());
 const LOGS = (["tid@time", "ISO", "bare"] as const).map((shape) => qemuLog(guest(), shape));
 const MIGRATION = ["src.log.gz", "dst.log.gz"].map((name) =>
-  unzipped(`migration/6.1-inflight/${name}`).split("\n").slice(0, 1200).join("\n"),
+  unzipped(`migration/6.1-inflight/${name}`).split("\n").slice(0, 700).join("\n"),
 );
-const KERNEL = unzipped("migration/6.1-inflight/trace.txt.gz").split("\n").slice(0, 800).join("\n");
+const KERNEL = unzipped("migration/6.1-inflight/trace.txt.gz").split("\n").slice(0, 300).join("\n");
 
 const EVENT = /^ *(.*)-(\d+) +\[(\d{3})\] (\S{5}) +(\d+\.\d{6}): (\w+): (.*)$/gm;
 const dialect = (to: string): string => TEXT.replaceAll(EVENT, to);
@@ -119,13 +120,15 @@ export function refusalOf(error: unknown): string {
   return `refused: ${error.message}`;
 }
 
+const CLOCKS = parseClockPairs(file("migration/6.1-inflight/clock.txt").toString(), "clock.txt");
+
 async function replayed(inputs: readonly Uint8Array[], chunk?: number): Promise<string> {
   try {
     const traceEvents = memorySource("list", TRACE_EVENTS_ALL);
     const result = await replayMachines(
       inputs.map((bytes, i) => memorySource(`input${i}`, bytes, chunk)),
       { policies },
-      { traceEvents },
+      { traceEvents, clockPairs: CLOCKS },
     );
     return JSON.stringify(result, (_, value) =>
       typeof value === "bigint" ? String(value) : value,

@@ -1,9 +1,11 @@
 /** The lab's host side, as far as it can be tried without a machine: docs/lab.md. */
+
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
+import { attacksIn } from "../../traces/lab/host/attacks.ts";
 import { check } from "../../traces/lab/host/check.ts";
 import { Cpio } from "../../traces/lab/host/cpio.ts";
 import { versionNumber } from "../../traces/lab/host/kernels.ts";
@@ -143,4 +145,21 @@ test("the quick run names scenarios that exist, of every driver", () => {
   const chosen = SCENARIOS.filter(({ name }) => QUICK.includes(name));
   expect(chosen).toHaveLength(QUICK.length);
   expect(new Set(chosen.map(({ driver }) => driver)).size).toBe(3);
+});
+
+test("what befell a recording is read line by line, with what was wrong", () => {
+  const text = [
+    "ok script: ended by INT",
+    "WRONG tool: the disk is full: status 0, not 2; the state is left: own.probes ; ",
+    "  record.sh: what the program said",
+    "skipped: this kernel has no lockdown",
+  ].join("\n");
+  expect(attacksIn(text, "6.1")).toEqual([
+    { release: "6.1", what: "script: ended by INT", wrong: null },
+    {
+      release: "6.1",
+      what: "tool: the disk is full",
+      wrong: "status 0, not 2; the state is left: own.probes ; ",
+    },
+  ]);
 });

@@ -10,7 +10,13 @@ import { kernelSet } from "../../src/node/record/define-probes.ts";
 import { type KernelProbes, kernelProbes } from "../../src/node/record/kernel-probes.ts";
 import { cleanUp } from "../../src/node/record/record-cleanup.ts";
 import { type RecordOptions, recordBundle } from "../../src/node/record/record-session.ts";
-import { ownId, stateFile, writeState } from "../../src/node/record/record-state.ts";
+import {
+  ownId,
+  readState,
+  removeState,
+  stateFolder,
+  writeState,
+} from "../../src/node/record/record-state.ts";
 import { TraceFs } from "../../src/node/record/tracefs.ts";
 import { type FakeHost, fakeHost } from "../support/fake-host.ts";
 import { fakeApi, fakeIo } from "../support/report-fixture.ts";
@@ -77,7 +83,7 @@ function expectNothingLeft(output: string): void {
   expect(readFileSync(join(host.tracing, "kprobe_events"), "utf8")).toBe("");
   expect(existsSync(join(host.tracing, "events/vl"))).toBe(false);
   expect(existsSync(join(host.tracing, "instances/vhost-replay"))).toBe(false);
-  expect(existsSync(stateFile(host))).toBe(false);
+  expect(existsSync(stateFolder(host))).toBe(false);
   expect(existsSync(`${output}.partial`)).toBe(false);
 }
 
@@ -205,9 +211,7 @@ describe("a recording", () => {
     expect(existsSync(given.output)).toBe(false);
     expect(existsSync(join(bundle.folder, "manifest.json"))).toBe(false);
     // Until then the state names what would be left.
-    expect(JSON.parse(readFileSync(stateFile(host), "utf8")).partial).toBe(
-      `${given.output}.partial`,
-    );
+    expect(readState(stateFolder(host))!.partial).toBe(`${given.output}.partial`);
     bundle.discard();
     release();
     expectNothingLeft(given.output);
@@ -386,7 +390,7 @@ describe("what was cut off", () => {
     await tracefs.define(["p:vl/desc vhost:translate_desc vq=%di:x64"], "kprobe");
     const partial = join(scratch, `cut-${count++}.partial`);
     writeFileSync(partial, "");
-    writeState(stateFile(host), {
+    writeState(stateFolder(host), {
       recorder: { pid: process.pid, started: "another" },
       child: null,
       partial,
@@ -410,7 +414,7 @@ describe("what was cut off", () => {
 
   test("stays without any state: then nothing says that it is ours", async () => {
     await cutOff();
-    rmSync(stateFile(host));
+    removeState(stateFolder(host));
     expect(await cleanUp(host, say)).toBe(false);
     expect(said.join("\n")).toMatch(
       /vhost-replay is not of a recording[\s\S]*probes of group vl are not of/,
@@ -431,7 +435,7 @@ describe("what was cut off", () => {
     await cutOff();
     const given = options();
     await expect(record(given)).rejects.toThrow(/cut off.*vhost-replay record --cleanup/);
-    rmSync(stateFile(host));
+    removeState(stateFolder(host));
     await expect(record(given)).rejects.toThrow(/vhost-replay record --cleanup/);
     expect(existsSync(`${given.output}.partial`)).toBe(false);
     // What the other one has left is not ours to remove unasked.
@@ -444,12 +448,12 @@ describe("what was cut off", () => {
     host.busy = true;
     expect(await cleanUp(host, say)).toBe(false);
     expect(said.join("\n")).toMatch(/instance.* in use and stays[\s\S]*some probes are in use/);
-    expect(existsSync(stateFile(host))).toBe(true);
+    expect(existsSync(stateFolder(host))).toBe(true);
   });
 
   test("is nothing while the recorder runs", async () => {
     const own = { instance: false, probes: [] };
-    writeState(stateFile(host), { recorder: ownId(), child: null, partial: "", own, qemu: null });
+    writeState(stateFolder(host), { recorder: ownId(), child: null, partial: "", own, qemu: null });
     await expect(cleanUp(host, say)).rejects.toThrow(`process ${process.pid} is recording`);
     await expect(record(options())).rejects.toThrow("is recording already");
   });

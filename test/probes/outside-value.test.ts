@@ -186,7 +186,7 @@ describe("other doors", () => {
     ],
     [
       "a probe that is none",
-      '{"recorder":{"pid":7,"started":""},"child":null,"partial":"","own":{"instance":true,"probes":["x\\n-:y"]},"qemu":null}',
+      '{"recorder":{"pid":7,"started":""},"child":null,"partial":"","own":{"instance":true,"probes":["x -:y"]},"qemu":null}',
     ],
     ["no state at all", "[]"],
     ["nothing", "null"],
@@ -195,8 +195,13 @@ describe("other doors", () => {
       '{"recorder":{"pid":7,"started":""},"child":null,"partial":"","own":{"instance":true,"probes":[]},"qemu":{"socket":"s","events":["*"]}}',
     ],
   ])("a state file with %s is refused", (_, text) => {
-    const file = join(scratch, "state.json");
-    writeFileSync(file, text);
-    expect(() => readState(file)).toThrow(UsageError);
+    const folder = mkdtempSync(join(scratch, "state-"));
+    const { own = { probes: [] }, ...recorder } = JSON.parse(text) ?? {};
+    writeFileSync(
+      join(folder, "recorder.json"),
+      Array.isArray(recorder) ? text : JSON.stringify(recorder),
+    );
+    writeFileSync(join(folder, "own.probes"), own.probes.join("\n"));
+    expect(() => readState(folder)).toThrow(UsageError);
   });
 });

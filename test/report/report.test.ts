@@ -4,7 +4,9 @@ import { compareImages, firstDifference } from "../../src/answers/log-difference
 import { statusOf } from "../../src/answers/lost.ts";
 import type { ReplayResult } from "../../src/model/result.ts";
 import { eventJsonLine } from "../../src/report/json/event-json.ts";
+import { jsonText } from "../../src/report/json/json-text.ts";
 import { requestJsonLine } from "../../src/report/json/request-json.ts";
+import { jsonDocument } from "../../src/report/json/result-json.ts";
 import { seconds } from "../../src/report/text/number-text.ts";
 import { reportText as fullText, SHOWN_FINDINGS } from "../../src/report/text/report-text.ts";
 import type { TextStyle } from "../../src/report/text/text-layout.ts";
@@ -238,4 +240,17 @@ describe("comparing two images", () => {
   test("has no first difference when there is none", () => {
     expect(firstDifference(compareImages(Uint8Array.of(1, 0), Uint8Array.of(1)))).toBeUndefined();
   });
+});
+
+test("JSON shows what cannot be seen as escapes, and means the same", () => {
+  const value = { text: "a\u202eb\u2066c\u00add\ufeffe\u200bf\u{e0041}\x7f\x9b\u2028é" };
+  const text = jsonText(value);
+  expect(JSON.parse(text)).toEqual(value);
+  expect(text).toBe(
+    '{"text":"a\\u202eb\\u2066c\\u00add\\ufeffe\\u200bf\\udb40\\udc41\\u007f\\u009b\\u2028é"}',
+  );
+  const event = { event: "marker", ts: "1", cpu: 0, pid: 1, text: "\u202e" } as const;
+  for (const printed of [jsonDocument(value), eventJsonLine(event)]) {
+    expect(printed).not.toMatch(/[\u202e\u2066\x9b]/);
+  }
 });

@@ -83,15 +83,22 @@ export class Cluster {
     return readFileSync(join(this.folder, `task-${job}-${index}.txt`), "utf8");
   }
 
-  /** The tasks of a job that are not over. */
-  pending(job: number): number {
-    return this.run("squeue", "-h", "-r", "-j", String(job), "-o", "%t").split("\n").filter(Boolean)
-      .length;
+  /** Indexes of the job's tasks that are not over. */
+  pending(job: number): number[] {
+    const lines = this.run("squeue", "-h", "-r", "-j", String(job), "-o", "%K").split("\n");
+    return lines.filter(Boolean).map(Number);
   }
 
   /** Waits until no task of the job is left, or `most` are. */
   async finished(job: number, most = 0): Promise<void> {
-    await this.#until(`job ${job} is over`, () => this.pending(job) <= most);
+    await this.#until(`job ${job} is over`, () => this.pending(job).length <= most);
+  }
+
+  /** Waits until no other task is left than this one, which was killed: it may wait for another try. */
+  async finishedBut(job: number, index: number): Promise<void> {
+    await this.#until(`job ${job} is over but for ${index}`, () =>
+      this.pending(job).every((one) => one === index),
+    );
   }
 
   cancel(job: number): void {

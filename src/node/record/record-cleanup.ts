@@ -5,7 +5,14 @@ import { GROUP } from "../../probes/definition.ts";
 import type { Host } from "./host.ts";
 import { switchEvents } from "./qemu-events.ts";
 import { withQemu } from "./record-session.ts";
-import { type ProcessId, readState, removeState, runs, stateFile } from "./record-state.ts";
+import {
+  type ProcessId,
+  readState,
+  removeState,
+  runs,
+  scriptRecords,
+  stateFolder,
+} from "./record-state.ts";
 import { TraceFs } from "./tracefs.ts";
 
 /**
@@ -15,10 +22,13 @@ import { TraceFs } from "./tracefs.ts";
  */
 export async function cleanUp(host: Host, say: (line: string) => void): Promise<boolean> {
   const tracefs = TraceFs.open(host, null);
-  const state = readState(stateFile(host));
-  if (state && runs(state.recorder)) {
+  const state = readState(stateFolder(host));
+  if (state?.recorder && runs(state.recorder)) {
     const { pid } = state.recorder;
     throw new UsageError(`process ${pid} is recording; end it first: kill -INT ${pid}`);
+  }
+  if (state && scriptRecords(state, tracefs.instance)) {
+    throw new UsageError("a script of probes --script is recording; end it first: record.sh stop");
   }
   const own = state?.own ?? { instance: false, probes: [] };
   let clean = true;
@@ -44,7 +54,7 @@ export async function cleanUp(host: Host, say: (line: string) => void): Promise<
   if (others.length > 0) {
     say(
       `probes of group ${GROUP} are not of a recording of this tool, as far as is known, and stay: ` +
-        `${others.join(", ")}; a script of probes --script removes its own with: record.sh remove`,
+        others.join(", "),
     );
     clean = false;
   }
@@ -58,10 +68,10 @@ export async function cleanUp(host: Host, say: (line: string) => void): Promise<
       say(`QEMU's trace events may still be on: ${error instanceof Error ? error.message : error}`);
     }
   }
-  if (state && host.exists(state.partial)) {
+  if (state && state.partial !== "" && host.exists(state.partial)) {
     say(`an unfinished recording stays in ${state.partial}`);
   }
-  if (clean) removeState(stateFile(host));
+  if (clean) removeState(stateFolder(host));
   return clean;
 }
 

@@ -21,7 +21,7 @@ import {
   readState,
   removeState,
   runs,
-  stateFile,
+  stateFolder,
   writeState,
 } from "./record-state.ts";
 import { type Recorder, traceCmdRecorder, tracefsRecorder } from "./recorder.ts";
@@ -109,12 +109,12 @@ export async function recordBundle(
       own: { instance: false, probes: [] },
       qemu: null,
     };
-    writeState(stateFile(host), state);
-    undo.push(async () => removeState(stateFile(host)));
+    writeState(stateFolder(host), state);
+    undo.push(async () => removeState(stateFolder(host)));
     tracefs.refuseOthers();
     state.own.instance = true;
     state.own.probes = probes.events;
-    writeState(stateFile(host), state);
+    writeState(stateFolder(host), state);
     await tracefs.makeInstance(options.bufferKib);
     undo.push(() => mustGo(tracefs.removeInstance(), "the trace instance", tracefs));
     const form = await probes.define(tracefs, say);
@@ -122,7 +122,7 @@ export async function recordBundle(
     undo.push(() => mustGo(tracefs.removeProbes(events), "a probe", tracefs));
     if (options.qemuSocket !== null) {
       state.qemu = await openQemu(options.qemuSocket, bundle);
-      writeState(stateFile(host), state);
+      writeState(stateFolder(host), state);
       const { socket, events } = state.qemu;
       undo.push(() => withQemu(socket, (qmp) => switchEvents(qmp, events, false)));
       await withQemu(socket, (qmp) => switchEvents(qmp, events, true));
@@ -133,7 +133,7 @@ export async function recordBundle(
       if (!stopped) await recorder.abandon();
     });
     state.child = recorder.child;
-    writeState(stateFile(host), state);
+    writeState(stateFolder(host), state);
     applyFilters(tracefs, options);
     tracefs.enable(true);
     const begin = clockPair();
@@ -154,7 +154,7 @@ export async function recordBundle(
     return {
       bundle,
       leftovers,
-      release: () => removeState(stateFile(host)),
+      release: () => removeState(stateFolder(host)),
       facts: {
         recorder: recorder.how,
         recording: recorder.file,
@@ -206,8 +206,13 @@ export function plainly(error: unknown, output: string): unknown {
 }
 
 function refuseSecond(host: Host): void {
-  const state = readState(stateFile(host));
+  const state = readState(stateFolder(host));
   if (!state) return;
+  if (state.recorder === null) {
+    throw new UsageError(
+      "a script of probes --script has probes or a recording here; end it first: record.sh stop, record.sh remove",
+    );
+  }
   if (runs(state.recorder)) {
     throw new UsageError(`process ${state.recorder.pid} is recording already`);
   }

@@ -7,10 +7,11 @@ import type {
 } from "../../model/event.ts";
 import { COMMON_KEYS, EVENT_KEYS, THREAD_KEYS } from "../../model/event-keys.ts";
 import type { InputSummary } from "../../model/result.ts";
+import { jsonText } from "./json-text.ts";
 
 /** The first line of a recording of such events. */
 export function headerJsonLine(header: RecordingHeader): string {
-  return `${JSON.stringify(header)}\n`;
+  return `${jsonText(header)}\n`;
 }
 
 /** Losses that an end lists. */
@@ -26,7 +27,7 @@ export function endJsonLine(
     ...{ event: "end", events, whole: inputs.every(({ whole }) => whole) },
     ...(gaps.length > 0 ? { gaps: gaps.slice(0, MOST_GAPS).map(recordedGap) } : {}),
   };
-  return `${JSON.stringify(end)}\n`;
+  return `${jsonText(end)}\n`;
 }
 
 /** A loss without its place. */
@@ -42,5 +43,5 @@ export function eventJsonLine(event: NormalisedEvent): string {
   for (const key of [...THREAD_KEYS, ...EVENT_KEYS[event.event]])
     if (values[key] !== undefined) ordered[key] = values[key];
   if (values.place !== undefined) ordered.place = values.place;
-  return `${JSON.stringify(ordered)}\n`;
+  return `${jsonText(ordered)}\n`;
 }

@@ -4,11 +4,12 @@ import type { GpaRange } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
 import type { RequestRecord } from "../../model/told.ts";
 import { hex } from "../text/number-text.ts";
+import { jsonText } from "./json-text.ts";
 
 /** One request as a JSON object on one line; keys in the order of schema/requests. */
 export function requestJsonLine(request: RequestRecord): string {
   const { popped, used } = request;
-  return `${JSON.stringify({
+  return `${jsonText({
     machine: request.machine,
     serial: request.serial,
     head: request.head,

@@ -2,6 +2,7 @@
  * Parts of a result as JSON: addresses and page numbers become hex strings, places become
  * `file:where` strings, and the keys of every object stand in the order written here.
  */
+
 import type { Asked } from "../../answers/asked.ts";
 import { PAGE_BYTES } from "../../model/pages.ts";
 import { formatPlace } from "../../model/place.ts";
@@ -18,6 +19,7 @@ import type {
   Sufficiency,
 } from "../../model/result.ts";
 import { hex } from "../text/number-text.ts";
+import { jsonText } from "./json-text.ts";
 
 /** What made a document: goes into every one of them. */
 export interface Tool {
@@ -217,5 +219,5 @@ export function runJson(run: PageRun) {
 
 /** One JSON document as the commands print it: indented by two, ending in a line feed. */
 export function jsonDocument(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return `${jsonText(value, 2)}\n`;
 }

@@ -33,7 +33,7 @@ function sourcesIn(folder: string): string[] {
 }
 
 /** A dynamically linked program with the libraries that it names. */
-function addDynamic(archive: Cpio, path: string, program: string): void {
+export function addDynamic(archive: Cpio, path: string, program: string): void {
   archive.file(path, readFileSync(program));
   for (const [library] of run("ldd", [program]).matchAll(/\/\S+/g)) {
     archive.file(library.replace(/^\//, ""), readFileSync(library));

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { runProgram } from "../../../src/node/run-program.ts";
+import { type Attack, attack, attackText } from "./attacks.ts";
 import { backEndHolds, backEndText, driveBackEnd, LAB_BACK_ENDS } from "./back-end.ts";
 import { endRunning, LabError } from "./command.ts";
 import { COST_KERNELS, type Cost, costs, costText } from "./cost.ts";
@@ -26,6 +27,7 @@ Without options: every scenario on every kernel, then the migrations.
   --scenario NAME     one of these, and no migration; may be repeated:
                       ${SCENARIOS.map(({ name }) => name).join(" ")}
   --form NAME         regs or btf: only this form of the probes
+  --attacks           only what may befall a recording: signals, foreign probes, full disks, lockdown
   --cost              only count what recording costs, in instructions
   --load NAME         normal or inflight: only this kind of migration
   --recheck           boot nothing: check the results of the last run again
@@ -41,6 +43,7 @@ const OPTIONS = {
   form: { type: "string" },
   nested: { type: "boolean" },
   load: { type: "string" },
+  attacks: { type: "boolean" },
   cost: { type: "boolean" },
   fetch: { type: "boolean" },
   recheck: { type: "boolean" },
@@ -154,6 +157,20 @@ async function measureCosts(kernels: readonly Kernel[]): Promise<number> {
   return failures.length > 0 ? 1 : 0;
 }
 
+/** `--attacks`: every case on each of these kernels. */
+async function attacks(kernels: readonly Kernel[]): Promise<number> {
+  const failures: string[] = [];
+  const all: Attack[] = [];
+  for (const kernel of kernels) {
+    const found = await step(`attacks on ${kernel.release}`, failures, () => attack(kernel));
+    all.push(...found.flat());
+  }
+  console.log(attackText(all));
+  for (const failure of failures) console.log(`FAILED   ${failure}`);
+  const wrong = all.some((one) => one.wrong !== null);
+  return wrong || failures.length > 0 || all.length === 0 ? 1 : 0;
+}
+
 async function main(): Promise<number> {
   const values = parse();
   if (values.help) {
@@ -167,6 +184,7 @@ async function main(): Promise<number> {
     return backEndHolds(rows) ? 0 : 1;
   }
   requireTools();
+  if (values.attacks) return attacks((values.kernel ?? QUICK_KERNELS).map(kernelNamed));
   if (values.cost) return measureCosts((values.kernel ?? COST_KERNELS).map(kernelNamed));
   const nested = values.nested || !(values.quick || values.scenario);
   const names = values.kernel ?? (values.quick ? QUICK_KERNELS : KERNEL_NAMES);
