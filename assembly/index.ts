@@ -38,7 +38,8 @@ import { popsWithoutQueue } from "./device/vhost";
 export { setParts } from "./device/completion";
 import { done, doneCount, watched, watchedCount } from "./device/write";
 
-export { drainFailed, drainLength, drainPtr, drainTaken, encodeColumn, encodedLast, startDrain } from "./known/drain";
+export { drainFailed, drainLength, drainOnly, drainPtr, drainTaken, startDrain } from "./known/drain";
+export { encodeColumn, encodedLast } from "./known/drain-columns";
 export { attribute, dropEvidence, nextRound } from "./pages/evidence";
 export { run, setRaw } from "./merge";
 export {
@@ -65,7 +66,7 @@ export {
   prepare,
   useMachine,
 } from "./machine";
-export { forgetAvail, noteDeviceState, setDeviceLogEnd, setDriver } from "./known/device";
+export { forgetAvail, noteDeviceState, retireDevice, setDeviceLogEnd, setDriver } from "./known/device";
 export { noteThread, ownerOf, processOf } from "./known/worker";
 export { mark } from "./pages/planes";
 export { useRows } from "./pages/rows";

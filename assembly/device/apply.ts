@@ -1,9 +1,10 @@
 /** Which rule a record is replayed by, and whether the host must say first whose it is. */
 import { NO_ADDRESS } from "../abi";
-import { EVENT_KIND, EVENT_LOGADDR, EVENT_TS, EVENT_VQ, EventKind } from "../event-abi";
+import { EVENT_DEV, EVENT_KIND, EVENT_LOGADDR, EVENT_TS, EVENT_VQ, EventKind } from "../event-abi";
+import { QUEUE_DEV } from "../queue-abi";
 import { onGiveback, onRx, onRxRet } from "./net";
 import { streamAt } from "../decode/stream";
-import { knownQueue, roomForQueue } from "../known/queue";
+import { knownQueue, retireQueue, roomForQueue } from "../known/queue";
 import { enterSpace, machineOfSpace } from "../known/space";
 import { enterMoment } from "../known/moment";
 import { onFlushed, onXbzrle } from "../migration/migration";
@@ -56,12 +57,20 @@ export function queueOfEvent(event: usize): u64 {
 export function isUnplaced(event: usize, stream: u32): bool {
   let kind = <u32>load<u8>(event + EVENT_KIND);
   if (kind >= <u32>EventKind.Other) return kind > <u32>EventKind.Other && !machineOfSpace(streamAt(stream).space);
+  if (kind == EventKind.Drain) retireReused(event);
   if ((OF_QUEUE >> kind) & 1) {
     return !knownQueue(load<u64>(event + EVENT_VQ)) && isFirst(event, kind);
   }
   if (kind != EventKind.Pop) return false;
   let vq = poppedQueue(event);
   return vq != 0 && !knownQueue(vq) && roomForQueue();
+}
+
+/** A queue is of one struct vhost_dev as long as it lives: with another one its address was given anew. */
+function retireReused(event: usize): void {
+  let q = knownQueue(load<u64>(event + EVENT_VQ));
+  let dev = load<u64>(event + EVENT_DEV);
+  if (q && dev && load<u64>(q + QUEUE_DEV) && load<u64>(q + QUEUE_DEV) != dev) retireQueue(q);
 }
 
 function isFirst(event: usize, kind: u32): bool {

@@ -44,6 +44,7 @@ export function clearEndpoint(device: u32): void {
 }
 
 function endQueue(q: usize, state: u32, count: bool): void {
+  enterMachine(load<u32>(q + QUEUE_MACHINE));
   let heads = <usize>load<u32>(q + QUEUE_HEADS);
   for (let i: u32 = 0, n = load<u32>(q + QUEUE_HEADS_CAP); i < n; ++i) {
     let request = <usize>load<u32>(heads + (i << 2));

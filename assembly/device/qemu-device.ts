@@ -271,7 +271,9 @@ function answer(request: usize, event: usize, space: u32): void {
 export function endElements(): void {
   for (let i: u32 = 0, n = elementSlots(); i < n; ++i) {
     let request = elementAt(i);
-    if (request) finish(request, RequestState.InFlight);
+    if (!request) continue;
+    enterMachine(load<u32>(queueById(load<u32>(request + REQUEST_QUEUE)) + QUEUE_MACHINE));
+    finish(request, RequestState.InFlight);
   }
 }
 

@@ -5,6 +5,7 @@
 import { Driver, MAX_DEVICES, QUEUE_AVAIL, QUEUE_DEVICE, QUEUE_DEVICE_NEXT, QUEUE_DRIVER } from "../queue-abi";
 import { reserve } from "../base/memory";
 import { QUEUE_LOG_END } from "./fields";
+import { retireQueue } from "./queue";
 
 /** {u32 first queue, u32 driver, u32 state, u32 page at which the log ends} */
 const DEVICE: u32 = 16;
@@ -65,6 +66,11 @@ export function firstOfDevice(device: u32): usize {
 @inline
 export function nextOfDevice(q: usize): usize {
   return load<u32>(q + QUEUE_DEVICE_NEXT);
+}
+
+/** The device was closed: its queues are no longer found by their addresses. */
+export function retireDevice(device: u32): void {
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) retireQueue(q);
 }
 
 /** SET_VRING_BASE: its queues' last_avail_idx is another one now. */

@@ -39,15 +39,17 @@ import {
   DRAIN_USED_TS,
   DRAIN_WRITE_BYTES,
   DRAIN_WRITE_SIZE,
-  DrainField,
   DrainTable,
   PageState,
 } from "../drain-abi";
 import { enlarge, take } from "../base/memory";
+import { machine } from "./machine";
 import { atEvent, atStream, byQueue, byRequest } from "./moment";
 
 /** The host takes rows. */
 export let draining: bool = false;
+/** Number of the machine whose rows are kept; -1: of every one. */
+let only: i32 = -1;
 /** Some table has a batch: run() goes back to the host. */
 export let drainFull: bool = false;
 /** There was no room for a row: what the host has is not whole. */
@@ -77,6 +79,18 @@ export function startDrain(): bool {
   }
   draining = true;
   return true;
+}
+
+/** Only what happens to this machine is kept from now on. */
+export function drainOnly(number: i32): void {
+  only = number;
+}
+
+/** Whether what happens now is kept. */
+// @ts-ignore: decorator
+@inline
+function wanted(): bool {
+  return only < 0 || <i32>machine.number == only;
 }
 
 export function drainFailed(): bool {
@@ -125,7 +139,7 @@ function newRow(table: u32): usize {
 
 /** A write to [gpa, gpa+len) that lies inside the guest-physical space. */
 export function drainWrite(cause: u32, gpa: u64, len: u64): void {
-  if (!len) return;
+  if (!len || !wanted()) return;
   let page = <u32>(gpa >> PAGE_SHIFT);
   // A used element and the ring's index behind it: one write of the page.
   if (!byRequest && sameRing(page, len + (gpa & 4095), cause)) return;
@@ -158,6 +172,7 @@ function sameRing(page: u32, end: u64, cause: u32): bool {
 
 /** A request that left its queue, or is in it at the end. */
 export function drainRequest(request: usize): void {
+  if (!wanted()) return;
   let row = newRow(DrainTable.Requests);
   if (!row) return;
   let flags = load<u32>(request + REQUEST_FLAGS);
@@ -194,6 +209,7 @@ export function drainRequest(request: usize): void {
 
 /** A page was sent, arrived or was dirtied by a vCPU: DrainSend. Zeros are many at one moment. */
 export function drainSend(page: u32, kind: u32): void {
+  if (!wanted()) return;
   let count = drainLength(DrainTable.Sends);
   if (count) {
     let last = drainPtr(DrainTable.Sends) + (count - 1) * DRAIN_SEND_SIZE;
@@ -225,7 +241,7 @@ let lastTs: u64 = 0;
 
 /** Pages of one word become `state` (PageState) under the policy of `policyRow`. `base`: its first page. */
 export function drainState(base: u32, bits: u64, policyRow: u32, state: u32): void {
-  if (!bits) return;
+  if (!bits || !wanted()) return;
   let same =
     lastCount != 0 && lastBase == base && lastBits == bits && lastState == state && lastTs == now;
   if (same) {
@@ -293,75 +309,7 @@ export function drainHealed(base: u32, bits: u64, row: u32, healer: u32): void {
 
 /** A migration begins: no page is missing under any policy. */
 export function drainBegin(state: u32): void {
+  if (!wanted()) return;
   lastCount = 0;
   stateRow(0, 0, ~0, state);
-}
-
-// ---------------------------------------------------------------- columns
-
-let columnLast: i64 = 0;
-
-/** The last number of the last column that was encoded. */
-export function encodedLast(): f64 {
-  return <f64>columnLast;
-}
-
-/** Numbers beyond it are taken for it: nothing that is true is so far from the first event. */
-const FAR: i64 = 1 << 52;
-
-/**
- * One field of `count` rows from `at` on, as zigzag varints of differences, at `into`: what
- * src/history/varint.ts makes of the same numbers, several times as fast (measured). `origin`: what
- * times are counted from. Returns the number of bytes, at most 8 for each.
- */
-export function encodeColumn(
-  at: usize,
-  stride: u32,
-  count: u32,
-  field: u32,
-  delta: bool,
-  last: f64,
-  origin: u64,
-  into: usize,
-): u32 {
-  let before = <i64>last;
-  let out = into;
-  for (let i: u32 = 0; i < count; ++i, at += stride) {
-    let value: i64 = 0;
-    switch (field) {
-      case DrainField.U32:
-        value = <i64>load<u32>(at);
-        break;
-      case DrainField.I32:
-        value = <i64>load<i32>(at);
-        break;
-      case DrainField.U16:
-        value = <i64>load<u16>(at);
-        break;
-      case DrainField.Stream:
-        value = <i64>load<u16>(at);
-        if (value == 0xffff) value = -1;
-        break;
-      case DrainField.Time: {
-        let ts = load<u64>(at);
-        value = ts ? <i64>(ts - origin) : 0;
-        break;
-      }
-      default:
-        value = <i64>load<u64>(at);
-    }
-    if (value > FAR) value = FAR;
-    else if (value < -FAR) value = -FAR;
-    let difference = value;
-    if (delta) difference -= before;
-    before = value;
-    let rest = <u64>((difference << 1) ^ (difference >> 63));
-    while (rest >= 128) {
-      store<u8>(out++, <u8>(rest | 128));
-      rest >>= 7;
-    }
-    store<u8>(out++, <u8>rest);
-  }
-  columnLast = before;
-  return <u32>(out - into);
 }

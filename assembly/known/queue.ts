@@ -121,6 +121,18 @@ export function addQueue(vq: u64, machine: usize): usize {
   return q;
 }
 
+/** Top byte of the key of a queue whose address is another one's now; kernel addresses have 0xff. */
+const RETIRED: u64 = 0xfe << 56;
+
+/**
+ * The memory of this queue was given back to the kernel, and its address may be that of another one: what
+ * was replayed stays, and it is not found by its address any more.
+ */
+export function retireQueue(q: usize): void {
+  store<u64>(q + QUEUE_VQ, (load<u64>(q + QUEUE_VQ) & 0x00ffffffffffffff) | RETIRED);
+  if (cached == q) cached = 0;
+}
+
 /** The queue with this number, which `queueOf` gave it. */
 export function queueById(id: u32): usize {
   return load<u32>(byId + (id << 2));

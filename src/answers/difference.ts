@@ -9,7 +9,7 @@ import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts"
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { beside } from "./beside.ts";
-import { oneMachine } from "./machines.ts";
+import { oneMachine, selectMachines } from "./machines.ts";
 import { toldByQemu } from "./stale.ts";
 
 /** One of the two. */
@@ -20,7 +20,7 @@ export interface Side {
   policy: ChosenPolicy;
 }
 
-export type Options = Pick<CommonOptions, "window" | "signal">;
+export type Options = Pick<CommonOptions, "window" | "signal" | "machine" | "machineNames">;
 
 /** Pages by the side that has them. */
 export interface PageDifference {
@@ -104,11 +104,32 @@ export function statusOf({ difference, a, b }: Answer): 0 | 1 | 3 {
 async function answerOf(
   side: Side,
   options: Options,
-  onRequest: NonNullable<ReplayOptions["onRequest"]>,
+  onRequest: (request: RequestRecord) => void,
 ): Promise<CommonAnswer> {
-  const { asked, base } = prepare(side.recording, { ...options, policies: [side.policy] }, "auto");
-  const found = await beside(replay)(side.recording, { ...base, onRequest, runLimit: MOST_RUNS });
-  return { asked, result: oneMachine(found, {}).result };
+  const { recording } = side;
+  const { asked, base } = prepare(recording, { ...options, policies: [side.policy] }, "auto");
+  const number = await meant(recording, options, base);
+  const found = await beside(replay)(recording, {
+    ...base,
+    onRequest: (request) => {
+      if (number === null || request.machine === number) onRequest(request);
+    },
+    runLimit: MOST_RUNS,
+  });
+  const machines = found.machines.filter((one) => number === null || one.number === number);
+  return { asked, result: oneMachine({ ...found, machines }, {}).result };
+}
+
+/** The machine that is asked for: in a case of one, that one. Null: none was chosen. */
+async function meant(
+  recording: Recording,
+  options: Options,
+  base: ReplayOptions,
+): Promise<number | null> {
+  if (options.machine === undefined) return null;
+  const found = await replay(recording, base);
+  const { machines } = found.machines.length === 1 ? found : selectMachines(found, options);
+  return machines[0]!.number;
 }
 
 function pagesOf(result: MachineResult, measure: "stale" | "lost"): readonly PageRun[] {

@@ -1,5 +1,6 @@
 /** Which of the machines in a recording is asked about, and what they are called. */
 import { counted } from "../model/counted.ts";
+import { machinesText } from "../model/machine-text.ts";
 import { UsageError } from "../model/place.ts";
 import type { MachineResult, ReplayResult } from "../model/result.ts";
 import type { Recording, ReplayOptions } from "../replay/replay.ts";
@@ -34,7 +35,7 @@ export function selectMachines(
   });
   for (const pid of machineNames?.keys() ?? []) {
     if (!machines.some((one) => one.pid === pid)) {
-      throw new UsageError(`no machine of PID ${pid}; ${foundText(machines)}`);
+      throw new UsageError(`no machine of PID ${pid}; ${machinesText(machines)}`);
     }
   }
   const asked = machine === undefined ? machines : [findMachine(machines, machine)];
@@ -64,19 +65,9 @@ function findMachine(machines: readonly MachineResult[], asked: string): Machine
       machines.find(({ name }) => name === asked) ??
       byNumber);
   if (found) return found;
-  throw new UsageError(`no machine ${JSON.stringify(asked.slice(0, 60))}; ${foundText(machines)}`);
-}
-
-/** Machines that an error names. */
-const NAMED = 8;
-
-function foundText(machines: readonly MachineResult[]): string {
-  const named = machines.slice(0, NAMED).map(({ number, pid, name }) => {
-    const facts = [...(pid === null ? [] : [`PID ${pid}`]), ...(name === null ? [] : [name])];
-    return facts.length === 0 ? `${number}` : `${number} (${facts.join(", ")})`;
-  });
-  const more = machines.length - named.length;
-  return `the recording holds machine ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  throw new UsageError(
+    `no machine ${JSON.stringify(asked.slice(0, 60))}; ${machinesText(machines)}`,
+  );
 }
 
 /**
@@ -108,7 +99,7 @@ export function oneMachine(
   const [machine, ...others] = selected.machines;
   if (machine && others.length === 0) return { result: selected, machine };
   throw new UsageError(
-    `this question is about one machine, and ${foundText(selected.machines)}: choose one with --machine`,
+    `this question is about one machine, and ${machinesText(selected.machines)}: choose one with --machine`,
   );
 }
 

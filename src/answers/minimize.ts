@@ -18,7 +18,8 @@ import { toldByQemu } from "./stale.ts";
 /** What is said of a page: at the destination of the last migration, or of the dirty log. */
 export type PageVerdict = StaleVerdict | "lost" | "kept";
 
-export interface Options extends Pick<CommonOptions, "window" | "signal"> {
+export interface Options
+  extends Pick<CommonOptions, "window" | "signal" | "machine" | "machineNames"> {
   /** Number of the guest page. */
   page: number;
   /** Whose verdicts are kept; the first must leave the page behind. */
@@ -54,7 +55,7 @@ export async function ask(recording: Recording, options: Options): Promise<Answe
   const { page, policies, signal, most = MOST_REPLAYS } = options;
   const { asked, base } = prepare(recording, { ...options, policies }, "auto");
   const asking = { ...base, stalePages: true };
-  const first = oneMachine(await replay(recording, asking), {});
+  const first = oneMachine(await replay(recording, asking), options);
   const whole = first.machine;
   const verdicts = policies.map(({ policy: { name } }) => ({
     policy: name,
@@ -77,7 +78,7 @@ export async function ask(recording: Recording, options: Options): Promise<Answe
     replays++;
     options.onProgress?.(events.length, replays);
     const told = await replay(recordingOf(recording, events), { ...asking, window });
-    const found = told.machines[0]!;
+    const found = told.machines.find(({ pid }) => pid === whole.pid) ?? told.machines[0]!;
     const same =
       found.verdict &&
       verdicts.every((one) => verdictOf(found, one.policy, page) === one.verdict) &&

@@ -1,11 +1,13 @@
 /** `export`: everything that happened, as tables, bitmaps or a trace for other programs. */
 import { statusOf } from "../answers/lost.ts";
+import { selectMachines } from "../answers/machines.ts";
 import { readHistory } from "../history/index.ts";
 import { UsageError } from "../model/place.ts";
 import { countOf } from "../report/text/number-text.ts";
 import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
 import { writeCsv, writePerfettoFile, writeRoaring, writeTables } from "./shared/export-files.ts";
 import type { Io } from "./shared/io.ts";
+import { machineOption } from "./shared/machine-options.ts";
 import { type MigrationArguments, ranOption } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions } from "./shared/say.ts";
@@ -52,5 +54,5 @@ export async function run(api: ReplayApi, io: Io, args: ExportArguments): Promis
     await writePerfettoFile(history, perfetto);
     said(`${perfetto}: open it in Perfetto's trace viewer`);
   }
-  return statusOf({ result });
+  return statusOf({ result: selectMachines(result, machineOption(args)) });
 }

@@ -1,10 +1,12 @@
 /** `history`: the document that pictures of a recording are drawn from. */
 import { statusOf } from "../answers/lost.ts";
+import { selectMachines } from "../answers/machines.ts";
 import type { HistoryLevel } from "../history/index.ts";
 import { byteSize, countOf } from "../report/text/number-text.ts";
 import { type CommonArguments, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import { kernelThatRan, policiesOf } from "./shared/kernel.ts";
+import { machineOption } from "./shared/machine-options.ts";
 import type { MigrationArguments } from "./shared/migration-options.ts";
 import { packed, writeWhole } from "./shared/page-file.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
@@ -33,5 +35,5 @@ export async function run(api: ReplayApi, io: Io, args: HistoryArguments): Promi
     const events = countOf(result.eventsReplayed, "event");
     io.err(`${args.output}: ${byteSize(file.length)}, level ${args.level}, ${events}\n`);
   }
-  return statusOf({ result });
+  return statusOf({ result: selectMachines(result, machineOption(args)) });
 }

@@ -4,6 +4,17 @@ import type { Tool } from "../report/json/result-json.ts";
 import { addFleetCommands } from "./fleet/program.ts";
 import { failureStatus } from "./shared/failure.ts";
 import { type ColorChoice, EXIT, type Io } from "./shared/io.ts";
+import {
+  collect,
+  common,
+  question,
+  recordingOptions,
+  recordings,
+  withMachine,
+  withPolicies,
+  withPolicyFile,
+  withWindow,
+} from "./shared/option-groups.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import type { CommandModule, Run, SharedOptions } from "./shared/run.ts";
 
@@ -192,7 +203,7 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./requests.ts"), { ...options, recordings: names }),
     );
-  withPolicies(recordings(program, "history", "everything that happened, for pictures"))
+  withPolicies(question(program, "history", "everything that happened, for pictures"))
     .requiredOption("-o, --output <file>", "the history, in gzip: docs/history.md")
     .addOption(
       new Option("--level <level>", "events: every write and send; rounds: only sets of pages")
@@ -203,7 +214,7 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./history.ts"), { ...options, recordings: names }),
     );
-  withPolicies(recordings(program, "export", "tables, bitmaps and a trace for other programs"))
+  withPolicies(question(program, "export", "tables, bitmaps and a trace for other programs"))
     .option("--parquet <dir>", "a Parquet file a table: docs/exports.md")
     .option("--csv <dir>", "the same tables as CSV")
     .option("--roaring <dir>", "sets of pages as Roaring bitmaps")
@@ -213,8 +224,10 @@ function addQueryCommands(program: Command, run: Run): void {
       run(() => import("./export.ts"), { ...options, recordings: names }),
     );
   withPolicies(
-    recordingOptions(
-      common(program.command("query").description("SQL over everything that happened")),
+    withMachine(
+      recordingOptions(
+        common(program.command("query").description("SQL over everything that happened")),
+      ),
     ),
   )
     .argument("<case>", "a file, a folder or an archive, as the other commands take it")
@@ -227,7 +240,7 @@ function addQueryCommands(program: Command, run: Run): void {
       }),
     );
   withPolicies(
-    recordings(program, "minimize", "the smallest recording that still shows a page"),
+    question(program, "minimize", "the smallest recording that still shows a page"),
     "whose verdicts are kept (default: those of report)",
   )
     .requiredOption("--page <page>", "0x400 as reports list pages, or gpa:0x400123")
@@ -241,7 +254,11 @@ function addQueryCommands(program: Command, run: Run): void {
       run(() => import("./minimize.ts"), { ...options, recordings: names }),
     );
   withPolicies(
-    common(program.command("diff").description("what differs between two cases, or two policies")),
+    withMachine(
+      common(
+        program.command("diff").description("what differs between two cases, or two policies"),
+      ),
+    ),
     "of both; twice with one case (default: the kernel that ran on each, or unpatched)",
   )
     .argument("<a>", "a case, as the other commands take it: a file, a folder, an archive")
@@ -269,7 +286,7 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./events.ts"), { ...options, recordings: names }),
     );
-  withPolicies(recordings(program, "view", "the page of a recording, opened in a browser"))
+  withPolicies(question(program, "view", "the page of a recording, opened in a browser"))
     .option("-o, --output <file>", "where it is written (default: the recording's name with .html)")
     .option("--no-open", "write it only")
     .option("--ran <name>", "policy of the vhost that ran, where it is known")
@@ -325,74 +342,4 @@ function withProbes(command: Command): Command {
     .option("--requests", "with a probe that names LUN and CDB of each request")
     .option("--btf <dir>", "BTF from there: as /sys/kernel/btf, or vmlinuz and modules")
     .option("--form <form>", "btf (names) or regs (offsets); default: the best the kernel takes");
-}
-
-/** A command that asks something of recordings, which may hold several machines. */
-function question(
-  program: Command,
-  name: string,
-  description: string,
-  options: { isDefault?: boolean } = {},
-): Command {
-  return recordings(program, name, description, options)
-    .option("--machine <which>", "only this virtual machine: its number, PID or name")
-    .option("--machine-name <pid=name>", "name the machine of this PID; may be repeated", collect);
-}
-
-function recordings(
-  program: Command,
-  name: string,
-  description: string,
-  options: { isDefault?: boolean } = {},
-): Command {
-  return recordingOptions(
-    common(program.command(name, options).description(description)).argument(
-      "<case...>",
-      "a bundle, a folder or a tar archive; or files: ftrace text, trace.dat, QEMU log or simpletrace, " +
-        "compressed or not, and what is known beside them; - is standard input",
-    ),
-  );
-}
-
-/** How recordings are read and put on one clock. */
-function recordingOptions(command: Command): Command {
-  return command
-    .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
-    .option("--trace-events <file>", "QEMU's trace-events-all, for a simpletrace")
-    .option("--mtree <file>", "answer to `info mtree -f`: where RAM blocks lie", collect)
-    .option("--clock-offset <file=sec>", "seconds to add to a recording's times", collect)
-    .option("--clock-tolerance <sec>", "how well these are known (default: 0.00005)")
-    .option("--clock-pairs <file>", "realtime= and monotonic= of the host, a line a reading")
-    .option("--jobs <n>", "threads that may work (default: by processors and size)");
-}
-
-function common(command: Command): Command {
-  const choices = ["auto", "always", "never"];
-  return command
-    .option("--json", "print JSON (schemas are in the package)")
-    .option("--quiet", "no progress, no warnings")
-    .addOption(new Option("--color <when>", "emphasis").choices(choices).default("auto"));
-}
-
-const collect = (name: string, before: string[] | undefined) => [...(before ?? []), name];
-
-function withPolicies(
-  command: Command,
-  description = "may be repeated (default: unpatched, patched)",
-): Command {
-  return withPolicyFile(withWindow(command)).option("--policy <name>", description, collect);
-}
-
-function withPolicyFile(command: Command): Command {
-  return command.option(
-    "--policy-file <file>",
-    "a vendor kernel, as JSON; may be repeated",
-    collect,
-  );
-}
-
-function withWindow(command: Command): Command {
-  return command
-    .option("--assume-logging", "as if logging had been on throughout")
-    .option("--no-assume-logging", "only while the recording shows logging on");
 }

@@ -2,10 +2,12 @@
 import { spawn } from "node:child_process";
 import { basename } from "node:path";
 import { statusOf } from "../answers/lost.ts";
+import { selectMachines } from "../answers/machines.ts";
 import { byteSize } from "../report/text/number-text.ts";
 import { type CommonArguments, windowOf } from "./shared/arguments.ts";
 import type { Io } from "./shared/io.ts";
 import { kernelThatRan, policiesOf } from "./shared/kernel.ts";
+import { machineOption } from "./shared/machine-options.ts";
 import type { MigrationArguments } from "./shared/migration-options.ts";
 import { packed, pageWith, writeWhole } from "./shared/page-file.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
@@ -39,7 +41,7 @@ export async function run(api: ReplayApi, io: Io, args: ViewArguments): Promise<
     const how = opener ? "opening it" : "open it in a browser";
     io.err(`${output}: ${byteSize(Buffer.byteLength(page))}; ${how}\n`);
   }
-  return statusOf({ result });
+  return statusOf({ result: selectMachines(result, machineOption(args)) });
 }
 
 /** The command that shows a file, where there is a display; null: there is none. */

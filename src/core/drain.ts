@@ -18,9 +18,10 @@ const SIZES: Record<DrainTable, number> = {
 /** Bytes that an encoded number takes at most. */
 const LONGEST = 8;
 
-/** Rows are kept from now on. Throws OutOfMemory. */
-export function startDrain(core: Core): DrainedRows {
+/** Rows are kept from now on, of the machine of this number (from 0) or of all (-1). Throws OutOfMemory. */
+export function startDrain(core: Core, machine: number): DrainedRows {
   if (!core.exports.startDrain()) throw new OutOfMemory();
+  core.exports.drainOnly(machine);
   return new DrainedRows(core);
 }
 

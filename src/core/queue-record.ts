@@ -169,6 +169,8 @@ export type PlaceOf = (stream: number, place: number) => Place;
  */
 export function ownAddress(vq: bigint): bigint {
   const top = vq >> 56n;
+  // That of a retired queue of the kernel: assembly/known/queue.ts retireQueue().
+  if (top === 0xfen) return vq | (0xffn << 56n);
   return top === 0xffn ? vq : vq & 0x00ffffffffffffffn;
 }
 

@@ -4,6 +4,7 @@ import { DrainTable } from "../../assembly/drain-abi.ts";
 import { RowSet } from "../../assembly/page-abi.ts";
 import type { DrainedRows } from "../core/drain.ts";
 import type { Row } from "../core/rows.ts";
+import { machinesText } from "../model/machine-text.ts";
 import type { MigrationVerdict } from "../model/migration-result.ts";
 import { UsageError } from "../model/place.ts";
 import type { DeviceSummary, PageRun, ReplayResult } from "../model/result.ts";
@@ -49,8 +50,12 @@ export class HistoryWriter implements ReplaySink {
   #queues: HistoryQueue[] = [];
   readonly #gaps: string[] = [];
 
-  constructor(level: HistoryLevel) {
+  /** Number of the machine that the rows are of; null: there is one. */
+  readonly #number: number | null;
+
+  constructor(level: HistoryLevel, machine: number | null) {
     this.level = level;
+    this.#number = machine;
   }
 
   get events(): boolean {
@@ -103,7 +108,7 @@ export class HistoryWriter implements ReplaySink {
     policies: readonly ChosenPolicy[],
     tool: { name: string; version: string },
   ): Uint8Array<ArrayBuffer> {
-    const result = ofOneMachine(replayed);
+    const result = ofOneMachine(replayed, this.#number);
     result.migrations.forEach((migration, i) => {
       for (const verdict of migration.verdicts) this.#verdict(i, result, verdict);
     });
@@ -210,12 +215,16 @@ function streamOf(placeOf: ReplayTables["placeOf"], stream: number): HistoryStre
   throw new Error(`bug: a place is written ${at}`);
 }
 
-/** The columns are of all pages there are, so there must be one machine. Throws UsageError. */
-function ofOneMachine({ inputs, machines, eventsReplayed }: ReplayResult): HistoryResult {
-  const [machine, ...others] = machines;
+/** The columns are of one machine's pages. Throws UsageError where none, or more than one, is meant. */
+function ofOneMachine(
+  { inputs, machines, eventsReplayed }: ReplayResult,
+  number: number | null,
+): HistoryResult {
+  const [machine, ...others] =
+    number === null ? machines : machines.filter((one) => one.number === number);
   if (!machine || others.length > 0) {
     throw new UsageError(
-      `a history is of one machine, and the recording holds ${machines.length}: record one with --pid`,
+      `a history is of one machine, and ${machinesText(machines)}: choose one with --machine`,
     );
   }
   return { ...machine, inputs, eventsReplayed };

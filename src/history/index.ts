@@ -29,8 +29,9 @@ export {
 } from "./tables.ts";
 
 /**
- * Replays a recording and makes a history of it: the answer, and the document's bytes, not compressed
- * (it is meant to be kept in gzip). Throws what `replay` throws.
+ * Replays a recording and makes a history of its machine, or of that which `sinkMachine` says: the answer,
+ * and the document's bytes, not compressed (it is meant to be kept in gzip). Throws what `replay`
+ * throws, and UsageError where it is open which of several machines is meant.
  */
 export async function makeHistory(
   recording: Recording,
@@ -38,7 +39,7 @@ export async function makeHistory(
   level: HistoryLevel,
   tool: { name: string; version: string },
 ): Promise<{ result: ReplayResult; bytes: Uint8Array<ArrayBuffer> }> {
-  const writer = new HistoryWriter(level);
+  const writer = new HistoryWriter(level, options.sinkMachine ?? null);
   const result = await replay(recording, { ...options, sink: writer });
   return { result, bytes: writer.finish(result, options.policies, tool) };
 }

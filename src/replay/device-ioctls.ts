@@ -1,4 +1,14 @@
 /** What an ioctl that succeeded, or a message of a user-space back end, does to its device. */
+import {
+  EVENT_A0,
+  EVENT_A1,
+  EVENT_A2,
+  EVENT_A3,
+  EVENT_A4,
+  EVENT_ADDR,
+  EVENT_LAST,
+  EVENT_START,
+} from "../../assembly/event-abi.ts";
 import type { Core } from "../core/core.ts";
 import type { Place } from "../model/place.ts";
 import { LOG_ALL, VRING_F_LOG } from "../vhost/ioctl.ts";
@@ -13,6 +23,22 @@ export type IoctlEffect =
   | { what: "logging"; device: Device; on: boolean; ns: string; place: Place }
   | { what: "endpoint-cleared"; device: Device; ns: string; place: Place }
   | { what: "ring-stopped"; device: Device; index: number };
+
+/** Words of an ioctl's argument, a0 to a4, of the record at `at`. */
+export function ioctlWords(view: DataView, at: number): bigint[] {
+  return [EVENT_A0, EVENT_A1, EVENT_A2, EVENT_A3, EVENT_A4].map((word) =>
+    view.getBigUint64(at + word, true),
+  );
+}
+
+/** The region of the mem record at `at`. */
+export function regionAt(view: DataView, at: number): MemoryRegion {
+  return {
+    first: view.getBigUint64(at + EVENT_START, true),
+    last: view.getBigUint64(at + EVENT_LAST, true),
+    hva: view.getBigUint64(at + EVENT_ADDR, true),
+  };
+}
 
 export interface PendingIoctl {
   name: string | null;

@@ -35,6 +35,12 @@ export class DeviceLinks {
     return this.#choose(near, (device) => dev - device.vs!, tie);
   }
 
+  /** A device that is gone is linked to no address any more. */
+  close(device: Device): void {
+    if (device.vs !== null) remove(this.#byVs, device.vs, device);
+    if (device.dev !== null) remove(this.#byDev, device.dev, device);
+  }
+
   /** The device whose queues were drained and that ioctls call `vs`; null: none is known to be. */
   ofVs(vs: bigint, driver: string | null, tie: Tie): Device | null {
     const near = around(this.#byDev, vs, vs + MOST - 1n);

@@ -4,20 +4,12 @@
  * succeeded.
  */
 import {
-  EVENT_A0,
-  EVENT_A1,
-  EVENT_A2,
-  EVENT_A3,
-  EVENT_A4,
-  EVENT_ADDR,
   EVENT_CMD,
   EVENT_DEV,
   EVENT_FEAT,
   EVENT_IP,
   EVENT_KIND,
-  EVENT_LAST,
   EVENT_RET,
-  EVENT_START,
   EVENT_VQ,
   EVENT_VS,
   EventKind,
@@ -31,7 +23,13 @@ import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName } from "../vhost/ioctl.ts";
 import { backEndDriver, messageName, RING_PACKED } from "../vhost/message.ts";
 import { type Device, DRIVERS } from "./device.ts";
-import { DeviceIoctls, type IoctlEffect, type PendingIoctl } from "./device-ioctls.ts";
+import {
+  DeviceIoctls,
+  type IoctlEffect,
+  ioctlWords,
+  type PendingIoctl,
+  regionAt,
+} from "./device-ioctls.ts";
 import { DeviceLinks } from "./device-links.ts";
 import { device, type MachineEvidence, space, thread } from "./machine-evidence.ts";
 import { onlyRegion } from "./memory-table.ts";
@@ -227,6 +225,24 @@ export class Devices {
     return found;
   }
 
+  /**
+   * SET_OWNER is for a device that was opened just now: one of the same address that was another's, or
+   * that has an owner, was closed before (vhost_dev_set_owner() refuses a second one).
+   */
+  #reopened(vs: bigint, pid: number): void {
+    const old = this.#byVs.get(vs);
+    if (!old) return;
+    const another = this.#evidence.of(thread(pid)) !== this.#evidence.of(device(old.number));
+    if (old.opened === null && (old.dev === null || !another)) return;
+    this.#byVs.delete(vs);
+    if (old.dev !== null) this.#byDev.delete(old.dev);
+    for (const [thread, drained] of this.#drainedBy) {
+      if (drained === old) this.#drainedBy.delete(thread);
+    }
+    this.links.close(old);
+    this.#core.exports.retireDevice(old.number);
+  }
+
   /** Entry of an ioctl; `feed` resolves the probe's address to a function. */
   async enter(
     head: RecordHead,
@@ -239,10 +255,11 @@ export class Devices {
     const ip = view.getBigUint64(at + EVENT_IP, true);
     const probed = driverOf(null, await feed.symbol(ip));
     const driver = probed ?? driverOf(name, null);
+    if (name === "SET_OWNER") this.#reopened(view.getBigUint64(at + EVENT_VS, true), head.pid);
     const pending: PendingIoctl = {
       name,
       device: this.#named(view.getBigUint64(at + EVENT_VS, true), head.pid, driver),
-      words: this.#words(at),
+      words: ioctlWords(this.#core.view, at),
       regions: [],
       place,
       ns: head.ts.toString(),
@@ -263,13 +280,6 @@ export class Devices {
   #noteCaller(pid: number): void {
     if (this.#callers.size >= MAX_PENDING) this.#callers.clear();
     this.#callers.add(pid);
-  }
-
-  #words(at: number): bigint[] {
-    const view = this.#core.view;
-    return [EVENT_A0, EVENT_A1, EVENT_A2, EVENT_A3, EVENT_A4].map((word) =>
-      view.getBigUint64(at + word, true),
-    );
   }
 
   /** The device that messages of a user-space back end name by this number. */
@@ -327,17 +337,11 @@ export class Devices {
     }
     const vid = BigInt.asIntN(32, this.#core.view.getBigUint64(at + EVENT_VS, true));
     const found = this.#ofMessages(Number(vid));
-    const words = this.#words(at);
+    const words = ioctlWords(this.#core.view, at);
     const name = messageName(this.#core.view.getUint32(at + EVENT_CMD, true));
     const regions = name === "SET_MEM_TABLE" ? onlyRegion(words) : [];
-    return this.#ioctls.apply({
-      name,
-      device: found,
-      words,
-      regions,
-      place,
-      ns: head.ts.toString(),
-    });
+    const ns = head.ts.toString();
+    return this.#ioctls.apply({ name, device: found, words, regions, place, ns });
   }
 
   /** Features that a queue of libvhost-user shows, where no message is recorded. */
@@ -346,26 +350,15 @@ export class Devices {
     if (found) found.driver ??= "vhost-user";
     const words = [this.#core.view.getBigUint64(at + EVENT_FEAT, true), 0n, 0n, 0n, 0n];
     const ns = head.ts.toString();
-    return this.#ioctls.apply({
-      name: "SET_FEATURES",
-      device: found,
-      words,
-      regions: [],
-      place,
-      ns,
-    });
+    const name = "SET_FEATURES";
+    return this.#ioctls.apply({ name, device: found, words, regions: [], place, ns });
   }
 
   /** A region of the memory table that this thread's SET_MEM_TABLE installs. */
   region(head: RecordHead, at: number): void {
-    const view = this.#core.view;
     const pending = this.#pending.get(head.pid);
     if (!pending || pending.regions.length >= MAX_REGIONS) return;
-    pending.regions.push({
-      first: view.getBigUint64(at + EVENT_START, true),
-      last: view.getBigUint64(at + EVENT_LAST, true),
-      hva: view.getBigUint64(at + EVENT_ADDR, true),
-    });
+    pending.regions.push(regionAt(this.#core.view, at));
   }
 
   /** Return of an ioctl: applies it when it succeeded. */

@@ -191,7 +191,8 @@ export class MachineReplay implements ReplayState {
     if (mark !== null || this.#round === 0 || rounds.some((round) => !isEmpty(round))) {
       this.#list(rounds);
       await this.#show(mark, rounds[0]!);
-      this.options.sink?.round(this.shared, this.#round);
+      const { sink, sinkMachine = this.number } = this.options;
+      if (sinkMachine === this.number) sink?.round(this.shared, this.#round);
     }
     exports.clearRound();
     exports.dropEvidence();

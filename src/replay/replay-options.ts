@@ -30,6 +30,8 @@ export interface ReplayOptions {
   runLimit?: number;
   /** Takes all that happens, in bulk. */
   sink?: ReplaySink;
+  /** Only that of the machine of this number, from 1. */
+  sinkMachine?: number;
   signal?: AbortSignal;
 }
 

@@ -99,7 +99,9 @@ export class Replay implements Shared {
     if (onEvent) exports.setRaw(true);
     if (this.options.onRequest) exports.observe(true);
     if (this.options.logPages !== undefined) exports.setLogEnd(this.options.logPages);
-    if (this.options.sink?.events) this.#drained = startDrain(this.core);
+    if (this.options.sink?.events) {
+      this.#drained = startDrain(this.core, (this.options.sinkMachine ?? 0) - 1);
+    }
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;
     while (true) {

@@ -112,6 +112,26 @@ describe("two machines", () => {
     expect(machines[0]!.devices).toHaveLength(2);
   });
 
+  test("of which the second has the queue's address that the first gave back are two", async () => {
+    const late = { ...B, vq: A.vq };
+    const own = [drain(late, LOG_ALL), ...pop(late, 1, "0x200000"), used(late, 1, 0)];
+    const machines = await machinesOf(...lost, ...owner(QEMU_B, VS_B), ...own);
+    expect(machines).toMatchObject([
+      { pid: 4240, lost: 1, told: true },
+      { pid: 12345, lost: 0, told: true },
+    ]);
+  });
+
+  test("of which the second opened a device where the first one's was are two", async () => {
+    const late = { ...A, worker: B.worker };
+    const own = [drain(late, LOG_ALL), ...pop(late, 1, "0x200000"), used(late, 1, 0)];
+    const machines = await machinesOf(...lost, ...owner(QEMU_B, VS_A), ...own);
+    expect(machines).toMatchObject([
+      { pid: 4240, lost: 1, devices: [[0, VS_A, A.dev]], told: true },
+      { pid: 12345, lost: 0, devices: [[1, VS_A, A.dev]], told: true },
+    ]);
+  });
+
   test("a process of which only ioctls are recorded is no machine", async () => {
     const machines = await machinesOf(...lost, ...owner(QEMU_B, VS_B));
     expect(machines).toMatchObject([{ pid: 4240, lost: 1 }]);

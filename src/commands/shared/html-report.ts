@@ -4,10 +4,11 @@ import type { HistoryLevel } from "../../history/index.ts";
 import { byteSize } from "../../report/text/number-text.ts";
 import { wholeNumber } from "./arguments.ts";
 import type { Io } from "./io.ts";
+import { type MachineArguments, machineOption } from "./machine-options.ts";
 import { packed, pageWith, writeWhole } from "./page-file.ts";
 import type { ReplayApi } from "./replay-api.ts";
 
-export interface HtmlArguments {
+export interface HtmlArguments extends MachineArguments {
   recordings: string[];
   quiet?: boolean;
   /** File that is written. */
@@ -39,7 +40,7 @@ export async function withHtml<A>(
   const replayed = async (level: HistoryLevel): Promise<{ answer: A; history: Buffer }> => {
     let bytes: Uint8Array = new Uint8Array(0);
     const answer = await question(async (recording, options) => {
-      const made = await api.history(recording, options, level);
+      const made = await api.history(recording, { ...options, ...machineOption(args) }, level);
       bytes = made.bytes;
       return made.result;
     });

@@ -1,4 +1,5 @@
 /** The real library behind the commands. */
+import { machineNumber } from "../../answers/machines.ts";
 import { makeHistory } from "../../history/index.ts";
 import { planMerge } from "../../join/merge-plan.ts";
 import { fileSource, loadCore, nodeSurroundings, stdinSource } from "../../node/index.ts";
@@ -28,7 +29,11 @@ export async function loadApi(): Promise<ReplayApi> {
     surroundings: nodeSurroundings,
     plan: planMerge,
     replay,
-    history: (recording, options, level) => makeHistory(recording, options, level, toolOf()),
+    history: async (recording, options, level) => {
+      const number = await machineNumber(recording, options, options, replay);
+      const own = number === null ? options : { ...options, sinkMachine: number };
+      return makeHistory(recording, own, level, toolOf());
+    },
     dump,
     POLICIES,
   };

@@ -2,6 +2,7 @@
  * What the commands need of the library, as one value, so that a command can be run on something
  * else in a test. `load-api.ts` makes the real one.
  */
+import type { MachineOptions } from "../../answers/machines.ts";
 import type { ObservedImages } from "../../answers/observed.ts";
 import type { Replayer } from "../../answers/replayer.ts";
 import type { Source, Surroundings } from "../../bytes/source.ts";
@@ -27,10 +28,13 @@ export interface ReplayApi {
   /** How the recordings become one; throws RecordingError where `replay` would. */
   plan(recording: Recording): Promise<MergePlan>;
   readonly replay: Replayer;
-  /** The answer, and a history of the replay, not compressed. */
+  /**
+   * The answer, of all machines, and a history of the one that is chosen, not compressed. Throws
+   * UsageError where it is open which is meant.
+   */
   history(
     recording: Recording,
-    options: ReplayOptions,
+    options: ReplayOptions & MachineOptions,
     level: HistoryLevel,
   ): Promise<{ result: ReplayResult; bytes: Uint8Array<ArrayBuffer> }>;
   /** Hands over every event in time order; `signal` stops it. */
