@@ -123,6 +123,11 @@ EOF
 
 refusal() {
 	note "the kernel refused: $refused"
+	if grep -q -s -E "[[:space:]]$func\$" /sys/kernel/debug/kprobes/blacklist; then
+		note "$func is on this kernel's blacklist of probes"
+	elif ! [ -w $T/kprobe_events ]; then
+		note "tracefs may not be written here: in a container, or under a security module; record on the host itself"
+	fi
 	[ -r $T/error_log ] && tail -n 3 $T/error_log >&2
 }
 

@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { countingCore, measured, stepsOf } from "../support/steps.ts";
 
 const { findPolicy, memorySource, memorySurroundings, replay } = measured;
+const { readTraceEvents, parseMemoryMap, readOwners, parseClockPairs } = measured;
 
 type Make = (n: number) => string;
 
@@ -115,6 +116,48 @@ const DIMENSIONS: Record<string, Make> = {
   "events of QEMU that nobody knows": (n) => qemuLog(n, (i) => `unknown_event_${i % 500} a=1`),
 };
 
+/** Files that go with a recording, and what reads them. */
+const COMPANIONS: Record<string, [make: Make, read: (text: string) => unknown]> = {
+  "one long word in a list of QEMU's events": [
+    (n) => `ok(void) "x"\n${"a".repeat(n)}\n`,
+    (text) => readTraceEvents(text, "list"),
+  ],
+  "QEMU's events in a list": [
+    (n) => Array.from({ length: n }, (_, i) => `event_${i}(int a, char *b) "x"\n`).join(""),
+    (text) => readTraceEvents(text, "list"),
+  ],
+  "words in a declaration of a list": [
+    (n) => `ok(${"unsigned ".repeat(n)}int a) "x"\n`,
+    (text) => readTraceEvents(text, "list"),
+  ],
+  "ranges of a memory map": [
+    (n) =>
+      `FlatView #0\n AS "memory", root: system\n Root memory region: system\n${Array.from(
+        { length: n },
+        (_, i) => {
+          const [from, to] = [i * 8192, i * 8192 + 4095].map((at) =>
+            at.toString(16).padStart(16, "0"),
+          );
+          return `  ${from}-${to} (prio 0, ram): pc.ram @${from}\n`;
+        },
+      ).join("")}`,
+    (text) => parseMemoryMap([{ name: "map", text }]),
+  ],
+  "owners of pages": [
+    (n) =>
+      `gfn,owner,kind\n${Array.from({ length: n }, (_, i) => `${i * 3},o${i},file\n`).join("")}`,
+    (text) => readOwners(memorySource("owners", text)),
+  ],
+  "readings of both clocks": [
+    (n) => "realtime=1795516465.099744010 monotonic=26.216615550 spread_ns=12220\n".repeat(n),
+    (text) => parseClockPairs(text, "clock"),
+  ],
+  "one long line that begins like a reading": [
+    (n) => `realtime=1.5 ${"x".repeat(n)}\nrealtime=1.0 monotonic=2.0\n`,
+    (text) => parseClockPairs(text, "clock"),
+  ],
+};
+
 const BASE = 1000;
 
 async function cost(text: string): Promise<{ host: number; core: number }> {
@@ -149,5 +192,20 @@ describe("twice as many cost about twice as much:", () => {
       // Twice as much for twice the step; four times as much where cost is quadratic.
       expect(second, growth).toBeLessThanOrEqual(2.5 * Math.max(first, BASE));
     }
+  });
+});
+
+describe("twice as many of what goes with a recording cost about twice as much:", () => {
+  test.each(Object.entries(COMPANIONS))("%s", async (_name, [make, read]) => {
+    const cost = async (n: number): Promise<number> => {
+      const text = make(n);
+      // A refusal costs what it takes to find it.
+      const work = async () => read(text);
+      return (await stepsOf(() => work().catch(() => null))).host;
+    };
+    await cost(1);
+    const [two, four] = [await cost(2 * BASE), await cost(4 * BASE)];
+    // Twice as much, and four times as much where cost is quadratic.
+    expect(four, `${two}, ${four} steps`).toBeLessThanOrEqual(2.5 * Math.max(two, BASE));
   });
 });

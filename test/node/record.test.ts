@@ -1,6 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -303,6 +311,13 @@ describe("a recording", () => {
   });
 });
 
+/** Puts a file of the kernel there. */
+function put(path: string, text: string): void {
+  const file = join(host.root, path);
+  mkdirSync(join(file, ".."), { recursive: true });
+  writeFileSync(file, text);
+}
+
 describe("a refusal leaves nothing behind:", () => {
   const refused = async (given: RecordOptions, message: string | RegExp): Promise<void> => {
     await expect(record(given)).rejects.toThrow(message);
@@ -316,6 +331,37 @@ describe("a refusal leaves nothing behind:", () => {
       options(),
       /the kernel refused a probe: p:vl\/desc .*Invalid probed address or symbol/,
     );
+  });
+
+  test.each<[string, () => void, RegExp]>([
+    [
+      "a function on the blacklist",
+      () =>
+        put(
+          "sys/kernel/debug/kprobes/blacklist",
+          "0xffffffff81000000-0xffffffff81000010\ttranslate_desc\n",
+        ),
+      /translate_desc is on this kernel's blacklist of probes/,
+    ],
+    [
+      "a function of which the compiler made another",
+      () => put("proc/kallsyms", "ffffffff81000000 t translate_desc.constprop.0\t[vhost]\n"),
+      /the compiler made translate_desc\.constprop\.0 of translate_desc/,
+    ],
+    [
+      "a function that is nowhere",
+      () => put("proc/kallsyms", "ffffffff81000000 t vhost_add_used_n\t[vhost]\n"),
+      /translate_desc is not in this kernel/,
+    ],
+    [
+      "a container",
+      () => void host.failing.set(/kprobe_events$/, "EACCES"),
+      /in a container, or under a security module; record on the host itself/,
+    ],
+  ])("in %s, with the reason", async (_, make, message) => {
+    make();
+    host.refuses = /vl\/desc/;
+    await refused(options(), message);
   });
 
   test("of an instance", async () => {

@@ -22,6 +22,10 @@ await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed:
 export const measured = {
   ...(await import("../../src/replay/replay.ts")),
   ...(await import("../../src/vhost/policy.ts")),
+  ...(await import("../../src/qemu/trace-events.ts")),
+  ...(await import("../../src/memory/read-memory-map.ts")),
+  ...(await import("../../src/memory/owners/read-owners.ts")),
+  ...(await import("../../src/join/clock-pair.ts")),
   ...(await import("./memory-source.ts")),
 };
 

@@ -6,6 +6,7 @@ import { UsageError } from "../../model/place.ts";
 import { GROUP } from "../../probes/definition.ts";
 import { checked, checkedAll } from "../../probes/outside-value.ts";
 import { errorCode, type Host } from "./host.ts";
+import { whyRefused } from "./why-refused.ts";
 
 const PLACES = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] as const;
 const LOCKDOWN = "/sys/kernel/security/lockdown";
@@ -104,7 +105,9 @@ export class TraceFs {
         this.#host.append(`${this.root}/${kind}_events`, `${line}\n`);
       } catch (error) {
         await this.removeProbes(this.#events());
-        return `${line} (${this.#lastError() ?? errorCode(error)})`;
+        const words = this.#lastError() ?? errorCode(error);
+        const why = whyRefused(this.#host, line, error);
+        return `${line} (${why === null ? words : `${words}; ${why}`})`;
       }
     }
     return null;
@@ -306,7 +309,9 @@ function mount(host: Host): string {
   try {
     host.mountTracefs(place);
   } catch {
-    throw new UsageError(`tracefs is not mounted, and mounting it on ${place} failed`);
+    throw new UsageError(
+      `tracefs is not mounted, and mounting it on ${place} failed (in a container: record on the host itself)`,
+    );
   }
   if (host.exists(`${place}/trace_clock`)) return place;
   throw new UsageError(`tracefs is mounted on ${place}, but is empty`);

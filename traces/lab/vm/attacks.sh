@@ -73,7 +73,7 @@ run_tool() {
 process() {
 	for p in $(cd /proc && echo [0-9]* | tr ' ' '\n' | sort -n); do
 		[ "$p" != $$ ] || continue
-		tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q "$1" && echo "$p" && return
+		[ -r "/proc/$p/cmdline" ] && { tr '\0' ' ' <"/proc/$p/cmdline"; } 2>/dev/null | grep -q "$1" && echo "$p" && return
 	done
 }
 meanwhile() {
@@ -105,26 +105,26 @@ attacks_on() {
 	done
 
 	case_is "$by: tracing_on is set to 0"
-	run_$by 8 "echo 0 >$I/tracing_on"
+	run_$by 25 "echo 0 >$I/tracing_on"
 	status_is 2
 	told 'tracing_on was set to 0'
 	done_with
 
 	case_is "$by: one probe is switched off"
-	run_$by 8 "echo 0 >$I/events/vl/used/enable"
+	run_$by 25 "echo 0 >$I/events/vl/used/enable"
 	status_is 2
 	told 'the probe used was switched off'
 	done_with
 
 	case_is "$by: all kprobes are switched off"
-	run_$by 8 "echo 0 >/sys/kernel/debug/kprobes/enabled"
+	run_$by 25 "echo 0 >/sys/kernel/debug/kprobes/enabled"
 	echo 1 >/sys/kernel/debug/kprobes/enabled
 	status_is 2
 	told 'all kprobes were switched off'
 	done_with
 
 	case_is "$by: a module is loaded anew"
-	run_$by 8 "rmmod vhost_scsi; insmod /modules/*vhost_scsi.ko"
+	run_$by 25 "rmmod vhost_scsi; insmod /modules/*vhost_scsi.ko"
 	status_is 2
 	told 'unloaded'
 	done_with
