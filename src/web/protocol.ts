@@ -1,4 +1,5 @@
 /** What the page and its worker say to each other. */
+import type { StripNumbers } from "./draw/strip-numbers.ts";
 import type { Strip } from "./draw/strips.ts";
 import type { View } from "./draw/view.ts";
 
@@ -204,9 +205,11 @@ export type FromWorker =
       id: number;
       ticks: { y: number; address: string }[];
       strips: Strip[];
+      /** In the colours for a dark ground. */
+      dark: boolean;
       millis: number;
     }
-  | { type: "counts"; counts: number[]; at: string }
+  | { type: "counts"; counts: number[]; at: string; strips: StripNumbers }
   | { type: "located"; found: Located | null }
   | { type: "page"; life: PageLife | null }
   | { type: "filtered"; count: number }

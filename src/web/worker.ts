@@ -10,6 +10,7 @@ import { compareCases } from "./comparison.ts";
 import { AXIS_HEIGHT, addressTicks, drawMap } from "./draw/map-picture.ts";
 import { lanesOfRow } from "./draw/memory-map.ts";
 import { DARK, LIGHT } from "./draw/palette.ts";
+import { stripNumbers } from "./draw/strip-numbers.ts";
 import { type Context, drawStrips, layOutStrips } from "./draw/strips.ts";
 import type { View } from "./draw/view.ts";
 import { historyBytes, replayFiles } from "./open-files.ts";
@@ -140,7 +141,8 @@ function answer(own: Case, message: ToWorker): void {
     case "counts": {
       const { states } = own.policy(message.policy, message.over);
       const counts = countStates(states, message.view, message.at);
-      scope.postMessage({ type: "counts", counts, at: timeText(own, message.at) });
+      const strips = stripNumbers(own.strips(message.policy, message.over), message.view);
+      scope.postMessage({ type: "counts", counts, at: timeText(own, message.at), strips });
       break;
     }
     case "locate": {
@@ -208,7 +210,8 @@ function draw(): void {
   const view = { first: request.first, last: request.last, from: 0, to: 1 };
   const ticks = addressTicks(states.blocks, view, request.panels[0]?.mapHeight ?? 1);
   const millis = performance.now() - began;
-  scope.postMessage({ type: "drawn", id: request.id, ticks, strips, millis });
+  const { id, dark } = request;
+  scope.postMessage({ type: "drawn", id, ticks, strips, dark, millis });
 }
 
 function sized(canvas: OffscreenCanvas, width: number, height: number, ratio: number): Context {

@@ -4,6 +4,8 @@ import { LANE_STATES, Lane, laneOfPage, pageOfLane } from "../../src/history/lan
 import { addressTicks } from "../../src/web/draw/map-picture.ts";
 import { laneFinder, paintStates } from "../../src/web/draw/memory-map.ts";
 import { DARK, LIGHT, SEVERITY } from "../../src/web/draw/palette.ts";
+import { stripNumbers } from "../../src/web/draw/strip-numbers.ts";
+import type { StripData } from "../../src/web/draw/strips.ts";
 import { timeTicks } from "../../src/web/draw/view.ts";
 
 const STATES = Array.from({ length: LANE_STATES }, (_, state): Lane => state);
@@ -87,4 +89,45 @@ test("addresses stand at tops of lanes, far enough apart to be read", () => {
     expect(y - ticks[i]!.y).toBeGreaterThanOrEqual(46);
   });
   expect(ticks.at(-1)!.address).toMatch(/^0x1[23]/);
+});
+
+describe("numbers of the strips", () => {
+  const table = (ns: number[], pages: number[], kind: number[] = []) => ({
+    ...{ length: ns.length, ns: Float64Array.from(ns), pages: Uint32Array.from(pages) },
+    kind: Uint8Array.from(kind),
+  });
+  const tables = {
+    writes: table([10, 20, 30, 40], [1, 2, 4, 8]),
+    sends: table([15, 25, 35], [16, 32, 64], [0, 1, 0]),
+  };
+  const data = {
+    machine: { table: (name: keyof typeof tables) => tables[name] },
+    fates: Uint8Array.of(Lane.Stale, Lane.Logged, Lane.Stale, Lane.Healed),
+    depth: { ns: Float64Array.of(5, 12, 28, 45), depth: Int32Array.of(3, 1, 2, 0) },
+    // Two devices, whose logs overlap, and a third that is on again later.
+    logOn: [
+      { from: 22, to: 30 },
+      { from: 0, to: 18 },
+      { from: 16, to: 20 },
+    ],
+    syncs: [
+      { ns: 20, number: 0 },
+      { ns: 41, number: 1 },
+    ],
+  } as unknown as StripData;
+
+  test("are of the view's time, both ends included, and no log is counted twice", () => {
+    const whole = stripNumbers(data, { from: 0, to: 50 });
+    expect([
+      whole.writes[Lane.Stale],
+      whole.writes[Lane.Logged],
+      whole.writes[Lane.Healed],
+    ]).toEqual([5, 2, 8]);
+    expect(whole.sends.slice(0, 2)).toEqual([80, 32]);
+    expect([whole.deepest, whole.syncs, whole.logOnNs]).toEqual([3, 2, 28]);
+    const part = stripNumbers(data, { from: 13, to: 30 });
+    expect([part.writes[Lane.Stale], part.sends[0], part.sends[1]]).toEqual([4, 16, 32]);
+    // One was popped before the view begins, and is in flight.
+    expect([part.deepest, part.syncs, part.logOnNs]).toEqual([2, 1, 15]);
+  });
 });

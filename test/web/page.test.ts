@@ -215,6 +215,93 @@ describe.skipIf(!existsSync(CHROMIUM))(`the page in a browser, which needs ${CHR
     await expect.poll(() => last.textContent()).toMatch(/^\s*\d+io/);
   });
 
+  test("the strips' numbers stand in a table, of the time in view", async () => {
+    await open(MIGRATION);
+    await settled();
+    await page.getByRole("button", { name: "whole recording" }).click();
+    await page.getByText("Numbers of the pictures as tables").click();
+    const value = async (words: string) => {
+      const row = page.locator("#numbers-of-strips tr", { hasText: words });
+      return Number((await row.locator("td").textContent())!.replaceAll(",", ""));
+    };
+    const result = await resultOf(MIGRATION);
+    const [migration] = result.migrations;
+    const { data, zero, unplaced } = migration!.sends;
+    await page.waitForFunction(() => {
+      const rows = [...document.querySelectorAll("#numbers-of-strips tr")];
+      return rows.some((row) => /^syncs\s*86$/.test(row.textContent ?? ""));
+    });
+    const sent = (await value("pages sent with data")) + (await value("pages sent as zeros"));
+    expect(sent).toBe(data + zero - unplaced);
+    expect(await value("most requests in flight")).toBe(10);
+    expect(await value("missed: destination has old bytes")).toBeGreaterThan(1929);
+    expect(await value("while no log was on")).toBeGreaterThan(0);
+    await page.screenshot({ path: join(SCREENSHOTS, "numbers.png"), fullPage: true });
+    // Before the migration: nothing is sent, and no log is on.
+    await page.focus(".pictures");
+    for (let i = 0; i < 4; i++) await page.keyboard.press("+");
+    for (let i = 0; i < 30; i++) await page.keyboard.press("ArrowLeft");
+    await page.waitForFunction(() =>
+      /^dirty log on, s\s*0\.000000$/m.test(
+        document.querySelector("#numbers-of-strips tr")?.textContent?.trim() ?? "",
+      ),
+    );
+    expect(await page.locator("#numbers-of-strips tr", { hasText: "sent with data" }).count()).toBe(
+      0,
+    );
+  });
+
+  test("on paper the words stand beside their pictures, all of it fits, and the ground is light", async () => {
+    await page.emulateMedia({ colorScheme: "dark" });
+    await open(MIGRATION);
+    await settled();
+    const ground = () => page.getAttribute("#app", "data-ground");
+    expect(await ground()).toBe("dark");
+    const offsets = () =>
+      page.evaluate(() => {
+        const box = (of: Element) => of.getBoundingClientRect();
+        const scale = box(document.querySelector(".panel.main canvas.strips")!).height;
+        const top = box(document.querySelector(".panel.main canvas.strips")!).top;
+        const names = [...document.querySelectorAll(".strip-name, .address")];
+        return names.map((name) => Math.round(((box(name).top - top) / scale) * 100));
+      });
+    const onScreen = await offsets();
+    const shade = () =>
+      page.evaluate(
+        () => getComputedStyle(document.querySelector(".panel.main canvas.map")!).filter,
+      );
+    expect(await shade()).toBe("none");
+    // What a browser does to print, step by step; the page of A4 is 718 wide between its margins.
+    await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+    await page.emulateMedia({ colorScheme: "light", media: "print" });
+    await page.setViewportSize({ width: 718, height: 1000 });
+    const onPaper = await offsets();
+    expect(onPaper.length).toBeGreaterThan(10);
+    for (const [i, offset] of onPaper.entries()) {
+      // Words keep their size in points, so their upper edges move by a part of a line.
+      expect(Math.abs(offset - onScreen[i]!)).toBeLessThanOrEqual(3);
+    }
+    const right = await page.evaluate(
+      () => document.querySelector(".pictures")!.getBoundingClientRect().right,
+    );
+    expect(right).toBeLessThanOrEqual(718);
+    await page.screenshot({ path: join(SCREENSHOTS, "print.png"), fullPage: true });
+    await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+    await page.emulateMedia({ colorScheme: "dark", media: "screen" });
+    await page.setViewportSize({ width: 1280, height: 1000 });
+    // The button waits for pictures on a light ground, and puts the others back.
+    await page.waitForFunction(() => document.querySelector("#app")!.matches("[data-ground=dark]"));
+    const printed = page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          window.print = () => resolve(document.querySelector("#app")!.getAttribute("data-ground"));
+        }),
+    );
+    await page.getByRole("button", { name: "print" }).click();
+    expect(await printed).toBe("light");
+    await page.waitForFunction(() => document.querySelector("#app")!.matches("[data-ground=dark]"));
+  });
+
   test("errors name no option of a command line, and a form can mend them", async () => {
     const inflight = (file: string) => join(TRACES, "migration/6.1-inflight", file);
     const files = ["trace.txt.gz", "src.log.gz", "dst.log.gz"].map(inflight);

@@ -1,11 +1,9 @@
 /** What the strips above the map show, made once from a history: the fate of writes, depth of the queues. */
-import { type MachineHistory, REQUEST_STATES } from "../../history/index.ts";
-import { LANE_STATES, Lane, type PageStates } from "../../history/lanes.ts";
+import type { MachineHistory } from "../../history/index.ts";
+import { Lane, type PageStates } from "../../history/lanes.ts";
+import { REQUEST_STATES } from "../../history/tables.ts";
+import { OUTSIDE } from "./fates.ts";
 import { laneFinder } from "./memory-map.ts";
-
-/** What became of a write: `Lane` of the page at the end, or outside the logging window. */
-export const OUTSIDE = LANE_STATES;
-export const FATES = OUTSIDE + 1;
 
 /**
  * For each write what became of it under a policy: `Stale`, `Possible` or `Healed` when it was left out

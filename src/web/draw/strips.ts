@@ -1,9 +1,10 @@
 /** The strips above the map, on one axis of time with it. */
 import type { MachineHistory } from "../../history/index.ts";
 import { Lane } from "../../history/lanes.ts";
+import { FATES, OUTSIDE } from "./fates.ts";
 import { lowerBound } from "./memory-map.ts";
 import { css, type Palette, type Phase } from "./palette.ts";
-import { type Depth, FATES, OUTSIDE } from "./series.ts";
+import type { Depth } from "./series.ts";
 import { type View, xOf } from "./view.ts";
 
 /** A canvas to draw on, in a page or in a worker. */
@@ -260,7 +261,11 @@ function bars(
 }
 
 /** The greatest depth inside each pixel. */
-function deepest({ ns, depth }: Depth, view: View, width: number): Float64Array {
+export function deepest(
+  { ns, depth }: Depth,
+  view: Pick<View, "from" | "to">,
+  width: number,
+): Float64Array {
   const most = new Float64Array(width);
   const scale = width / (view.to - view.from);
   let i = lowerBound(ns, view.from);

@@ -1,6 +1,9 @@
 /** The answer in words and tables: verdict, policies, the page that is inspected, rounds, findings, limits. */
 import { html, type TemplateResult } from "lit";
 import { Lane } from "../../history/lanes.ts";
+import { SEND_KINDS } from "../../history/tables.ts";
+import { OUTSIDE } from "../draw/fates.ts";
+import type { StripNumbers } from "../draw/strip-numbers.ts";
 import type { Summary } from "../protocol.ts";
 import { MEANINGS } from "./legend.ts";
 import type { State, Store } from "./store.ts";
@@ -57,20 +60,63 @@ export function policyMatrix(store: Store, state: State): TemplateResult {
   `;
 }
 
-export function stateTable({ counts, mode }: State): TemplateResult {
-  if (!counts || mode === "activity") return html``;
+/** The numbers behind the pictures: of the map where it shows states, and of the strips. */
+export function numberTables({ counts, mode, summary }: State): TemplateResult {
+  if (!counts) return html``;
+  const rows = (list: readonly (readonly [string, string])[]) =>
+    list.map(([words, n]) => html`<tr><th scope="row">${words}</th><td>${n}</td></tr>`);
+  const ofMap = [...MEANINGS, [Lane.None, "none", "nothing missing"] as const].map(
+    ([lane, , words]) => [words, count(counts.counts[lane] ?? 0)] as const,
+  );
   return html`
-    <details><summary>Numbers of the map as a table</summary>
-      <table class="numbers"><caption>Pages in view at ${counts.at} s</caption>
-        <tbody>${MEANINGS.map(
-          ([lane, , words]) =>
-            html`<tr><th scope="row">${words}</th><td>${count(counts.counts[lane] ?? 0)}</td></tr>`,
-        )}
-        <tr><th scope="row">nothing missing</th><td>${count(counts.counts[Lane.None] ?? 0)}</td></tr></tbody>
-      </table>
+    <details class="numbers-of"><summary>Numbers of the pictures as tables</summary>
+      ${
+        mode === "activity"
+          ? ""
+          : html`<table class="numbers" id="numbers-of-map"><caption>Map: pages in view at ${counts.at} s</caption>
+        <tbody>${rows(ofMap)}</tbody></table>`
+      }
+      ${
+        summary?.level === "rounds"
+          ? ""
+          : html`<table class="numbers" id="numbers-of-strips"><caption>Strips: in the time in view</caption>
+        <tbody>${rows(stripRows(counts.strips))}</tbody></table>`
+      }
     </details>
   `;
 }
+
+function stripRows({ logOnNs, writes, sends, deepest, syncs }: StripNumbers) {
+  const fates = WRITTEN.map(([fate, words]) => [`pages written, ${words}`, writes[fate]!] as const);
+  const sent = sends.map((pages, kind) => [SENT[SEND_KINDS[kind]!], pages] as const);
+  const all = [
+    ...fates,
+    ...sent.filter(([, pages]) => pages > 0),
+    ["most requests in flight", deepest] as const,
+    ["syncs", syncs] as const,
+  ];
+  return [
+    ["dirty log on, s", (logOnNs / 1e9).toFixed(6)] as const,
+    ...all.map(([words, n]) => [words, count(n)] as const),
+  ];
+}
+
+/** What became of writes, in the order of severity: the colours of the strip. */
+const WRITTEN: readonly [number, string][] = [
+  [Lane.Stale, "missed: destination has old bytes at the end"],
+  [Lane.Likely, "likely stale at the end"],
+  [Lane.Possible, "possibly stale at the end"],
+  [Lane.Healed, "missed, and covered at the end"],
+  [Lane.Logged, "and logged"],
+  [OUTSIDE, "while no log was on"],
+];
+
+const SENT: Readonly<Record<(typeof SEND_KINDS)[number], string>> = {
+  data: "pages sent with data",
+  zero: "pages sent as zeros",
+  arrival: "pages that arrived at the destination",
+  cpu: "pages that vCPUs dirtied",
+};
 
 export function inspector(store: Store, { life, summary, policy }: State): TemplateResult {
   if (!life || !summary) return html``;

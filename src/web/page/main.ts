@@ -4,9 +4,9 @@ import type { Summary } from "../protocol.ts";
 import {
   evidence,
   inspector,
+  numberTables,
   policyMatrix,
   roundsTable,
-  stateTable,
   verdictStrip,
 } from "./answers.ts";
 import { comparisonSection } from "./comparison.ts";
@@ -47,10 +47,10 @@ function page(state: State) {
   return html`
     ${verdictStrip(summary)}
     <nav><button type="button" @click=${() => store.set({ formOpen: true, failure: null })}>open other files</button>
-      <button type="button" @click=${() => window.print()}>print</button></nav>
+      <button type="button" @click=${() => pictures.print()}>print</button></nav>
     <main>
       ${pictures.template(state)}
-      ${stateTable(state)}
+      ${numberTables(state)}
       ${inspector(store, state)}
       ${policyMatrix(store, state)}
       ${requests.template(state)}
@@ -72,8 +72,10 @@ function busy({ busy: { words, share } }: State) {
 }
 
 /** How long the last pictures took the worker, milliseconds: for whoever measures. */
-store.onDrawn = (millis) => {
+store.onDrawn = ({ millis, dark }) => {
   root.dataset.drawn = millis.toFixed(1);
+  root.dataset.ground = dark ? "dark" : "light";
+  if (!dark) pictures.drawn();
 };
 
 // ---------------------------------------------------------------- files

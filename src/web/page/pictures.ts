@@ -6,6 +6,8 @@ import { legend } from "./legend.ts";
 import type { State, Store } from "./store.ts";
 
 const MAP_HEIGHT = 440;
+/** What fits between the margins of A4 and of Letter, CSS pixels. */
+const PAPER = 690;
 /** How much a turn of the wheel zooms. */
 const ZOOM = 1.25;
 /** A press that moves less is a click. */
@@ -24,6 +26,8 @@ export class Pictures {
   readonly #store: Store;
   readonly #panels: Record<PanelName, PanelElements>;
   readonly #dark = matchMedia("(prefers-color-scheme: dark)");
+  /** Pictures for paper were asked for: what to do when they are there. */
+  #onPaper: (() => void) | null = null;
 
   constructor(store: Store) {
     this.#store = store;
@@ -31,6 +35,35 @@ export class Pictures {
     store.draw = () => this.draw();
     new ResizeObserver(() => this.draw()).observe(this.#panels.main.frame);
     this.#dark.addEventListener("change", () => this.draw());
+    addEventListener("beforeprint", () => this.#fit(true));
+    addEventListener("afterprint", () => this.#fit(false));
+  }
+
+  /** Prints the page, with pictures for a light ground. */
+  print(): void {
+    this.#onPaper = () => window.print();
+    this.draw();
+  }
+
+  /** The worker has drawn for a light ground. */
+  drawn(): void {
+    const print = this.#onPaper;
+    this.#onPaper = null;
+    if (!print) return;
+    // The words beside the pictures first.
+    requestAnimationFrame(() => {
+      print();
+      this.draw();
+    });
+  }
+
+  /** Paper is narrower: pictures and the words beside them are made smaller together, not drawn anew. */
+  #fit(onPaper: boolean): void {
+    const pictures = this.#panels.main.frame.closest<HTMLElement>(".pictures");
+    if (!pictures) return;
+    const width = pictures.clientWidth;
+    pictures.style.width = onPaper ? `${width}px` : "";
+    pictures.style.zoom = onPaper ? `${Math.min(1, PAPER / width)}` : "";
   }
 
   #panel(name: PanelName): PanelElements {
@@ -80,7 +113,10 @@ export class Pictures {
     const panels = Object.values(this.#panels)
       .filter(({ name, frame }) => (name === "main" || summary.last) && frame.clientWidth > 0)
       .map(({ name, frame }) => ({ name, width: frame.clientWidth, mapHeight: MAP_HEIGHT }));
-    if (panels.length > 0) this.#store.send(this.#store.request(panels, this.#dark.matches));
+    if (panels.length > 0) {
+      const dark = this.#dark.matches && this.#onPaper === null;
+      this.#store.send(this.#store.request(panels, dark));
+    }
   }
 
   /** Times of a panel. */

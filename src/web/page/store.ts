@@ -1,4 +1,5 @@
 /** What the page shows, and how it changes: one state, one worker, one function that draws. */
+import type { StripNumbers } from "../draw/strip-numbers.ts";
 import type { View } from "../draw/view.ts";
 import type {
   ChosenFile,
@@ -35,7 +36,7 @@ export interface State {
   lane: number | null;
   life: PageLife | null;
   located: Located | null;
-  counts: { counts: number[]; at: string } | null;
+  counts: { counts: number[]; at: string; strips: StripNumbers } | null;
   ticks: { y: number; address: string }[];
   strips: { label: string; top: number; height: number }[];
   filter: RequestFilter;
@@ -212,10 +213,10 @@ export class Store {
         break;
       case "drawn":
         this.set({ ticks: message.ticks, strips: message.strips });
-        this.onDrawn(message.millis);
+        this.onDrawn(message);
         break;
       case "counts":
-        this.set({ counts: { counts: message.counts, at: message.at } });
+        this.set({ counts: { counts: message.counts, at: message.at, strips: message.strips } });
         break;
       case "located":
         this.set({ located: message.found });
@@ -243,8 +244,8 @@ export class Store {
     }
   }
 
-  /** Pictures were drawn: how long the worker took, milliseconds. */
-  onDrawn: (millis: number) => void = () => {};
+  /** Pictures were drawn: how long the worker took, milliseconds, and for which ground. */
+  onDrawn: (drawn: { millis: number; dark: boolean }) => void = () => {};
 
   /** A request to draw what is in view, for panels of these sizes. */
   request(
