@@ -42,10 +42,10 @@ function cases(): Case[] {
   return readdirSync(ROOT).flatMap((group) =>
     readdirSync(join(ROOT, group)).flatMap((scenario) => {
       const folder = join(ROOT, group, scenario);
+      if (!existsSync(join(folder, "syncs"))) return [];
       const [, policy, driver] = MADE_BY.find(([pattern]) => pattern.test(group))!;
       const forms = FORMS.filter((form) => existsSync(join(folder, form)));
       const name = `${group}/${scenario}`;
-      if (!existsSync(join(folder, "syncs"))) return [];
       return forms.map((form) => ({ name, folder, form, policy, driver }));
     }),
   );

@@ -31,7 +31,8 @@ Without options: every scenario on every kernel, then the migrations.
   --cost              only count what recording costs, in instructions
   --load NAME         normal or inflight: only this kind of migration
   --recheck           boot nothing: check the results of the last run again
-  --backend NAME      libvhost-user: Debian's qemu-storage-daemon on this host, recorded by uprobes
+  --backend NAME      libvhost-user: Debian's qemu-storage-daemon on this host, recorded by uprobes;
+                      dpdk: its dpdk-testpmd, split and packed rings, written down by the front end
   --binary FILE       that program, instead of the installed or the fetched one
   --fetch             only fetch and unpack the kernels and QEMU`;
 
@@ -178,7 +179,7 @@ async function main(): Promise<number> {
   }
   checkValues(values);
   if (values.backend !== undefined) {
-    const rows = await driveBackEnd(values.binary);
+    const rows = await driveBackEnd(values.backend, values.binary);
     console.log(backEndText(rows));
     return backEndHolds(rows) ? 0 : 1;
   }

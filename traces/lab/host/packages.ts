@@ -73,11 +73,11 @@ export class Suite {
     this.#unpackDebs(folder, (file) => names.some((name) => file.startsWith(`${name}_`)));
   }
 
-  /** Unpacks a package and everything that it depends on. */
-  unpackWithDependencies(name: string, folder: string): void {
+  /** Unpacks packages and everything that they depend on. */
+  unpackWithDependencies(names: readonly string[], folder: string): void {
     run("apt-get", [
       ...this.#options,
-      ...["install", "-y", "-qq", "--download-only", "--no-install-recommends", name],
+      ...["install", "-y", "-qq", "--download-only", "--no-install-recommends", ...names],
     ]);
     this.#unpackDebs(folder, () => true);
   }

@@ -22,7 +22,7 @@ export function fetchQemu(): void {
   if (existsSync(PROGRAM)) return;
   console.error("lab: fetching QEMU from trixie");
   rmSync(`${FOLDER}.part`, { recursive: true, force: true });
-  new Suite("trixie-qemu", "trixie").unpackWithDependencies("qemu-system-x86", `${FOLDER}.part`);
+  new Suite("trixie-qemu", "trixie").unpackWithDependencies(["qemu-system-x86"], `${FOLDER}.part`);
   rmSync(FOLDER, { recursive: true, force: true });
   renameSync(`${FOLDER}.part`, FOLDER);
   if (!existsSync(PROGRAM)) throw new LabError(`${FOLDER}: no QEMU in the packages`);
