@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, "..");
 export const CLI = join(ROOT, "dist/cli/cli.js");
 
 /** Different masks, so that none is computed for another. */
-const EIGHT = [
+export const EIGHT = [
   ...["linux-6.16", "linux-6.1", "linux-7.2", "series-v1"],
   ...["series:1-7", "spdk-split", "libvhost-user", "vhost-vsock"],
 ];

@@ -59,7 +59,9 @@ function writeText(path, size, from) {
   if (start === 0) throw new Error(`${from}: no sync 0`);
   const { events, rounds, span, popped, completed } = prepare(lines.slice(start));
   const { add, written, close } = openOutput(path);
-  for (const line of lines.slice(0, start)) add(`${widenMemory(line)}\n`);
+  // How many events the recording had is not how many these are.
+  const begin = lines.slice(0, start).filter((line) => !line.startsWith("# entries-in-buffer"));
+  for (const line of begin) add(`${widenMemory(line)}\n`);
   for (let repeat = 0; written() < size; repeat++) {
     for (const event of events) {
       const time = event.time + repeat * span;

@@ -14,15 +14,24 @@ import { CLI, contendersFor, qemuContendersFor } from "./contenders.mjs";
 import { benchCore, LEAST_ROUNDS as CORE_ROUNDS } from "./core.mjs";
 import { makeInputs, parseSize } from "./make-input.mjs";
 import { makeQemuInputs } from "./make-qemu-input.mjs";
-import { isThere, measure, measureInTurn, median } from "./measure.mjs";
+import { costOf, isThere, measure, measureInTurn, median } from "./measure.mjs";
+import { benchProduction } from "./production.mjs";
 import { compareImages, compareQemuForms, sameAnswers } from "./same-sets.mjs";
 import { benchStartUp, LEAST_ROUNDS as START_UP_ROUNDS } from "./start-up.mjs";
 import { ratio, table } from "./table.mjs";
 
 const KERNEL = { text: "ftrace text", none: "trace.dat v7, none", zstd: "trace.dat v7, zstd" };
 const QEMU = { log: "QEMU log", simple: "simpletrace v4" };
-const OTHERS = { "start-up": "Start-up", core: "Core operations alone" };
+const OTHERS = {
+  production: "As production has it",
+  "start-up": "Start-up",
+  core: "Core operations alone",
+};
+/** Bytes of --size for one request of an input of production. */
+const REQUEST_SHARE = 4000;
 const FORMS = { ...KERNEL, ...QEMU, ...OTHERS };
+/** Of the smaller input, from which the cost that does not depend on events is told. */
+const SMALL_SHARE = 8;
 /** QEMU's inputs are a fourth of the size: its own reader needs half a minute for 256 MB. */
 const QEMU_SHARE = 4;
 const CORE_COUNT = 200_000;
@@ -55,7 +64,13 @@ for (const form of forms) {
   try {
     if (form in KERNEL) benchKernelForm(form);
     else if (form in QEMU) benchQemuForm(form);
-    else if (form === "start-up") {
+    else if (form === "production") {
+      const requests = Math.round(size / REQUEST_SHARE);
+      title(
+        `${OTHERS[form]}: median of ${rounds} rounds, ${requests} requests where nothing else is said`,
+      );
+      print(...benchProduction({ rounds, requests }));
+    } else if (form === "start-up") {
       const many = Math.max(rounds, START_UP_ROUNDS);
       title(`${OTHERS[form]}: median of ${many} rounds`);
       print(...benchStartUp(many));
@@ -74,14 +89,17 @@ if (values.write)
 if (failed) process.exitCode = 1;
 
 function benchKernelForm(form) {
+  const from = values.from === undefined ? {} : { from: values.from };
   kernel ??= {
-    inputs: makeInputs({ size, ...(values.from === undefined ? {} : { from: values.from }) }),
+    inputs: makeInputs({ size, ...from }),
+    small: makeInputs({ size: Math.round(size / SMALL_SHARE), ...from }),
     programs: { ...compileReference(), libtracecmd: compileLibtracecmd() },
   };
   const file = kernel.inputs[form];
+  const small = kernel.small[form];
   const { replay, libtracecmd } = kernel.programs;
   const first = measure([replay, file]);
-  const events = Number(/^total events=(\d+)/m.exec(first.out)[1]);
+  const events = eventsOf(first);
   titleOf(form, file, events);
   answer ??= first.out;
   if (libtracecmd !== null && form !== "text") {
@@ -90,17 +108,31 @@ function benchKernelForm(form) {
   }
   if (!sameAnswers(answer, first.out)) throw new Error("the forms do not hold the same events");
   if (isThere(CLI)) print(`- sets: ${compareImages(file, replay, join(DATA, "sets"))}`);
-  benchAll(contendersFor(form, file, join(DATA, "out"), kernel.programs), events);
+  const out = join(DATA, "out");
+  benchAll(contendersFor(form, file, out, kernel.programs), events, {
+    contenders: contendersFor(form, small, out, kernel.programs),
+    events: eventsOf(measure([replay, small])),
+  });
+}
+
+/** The number of events that the reference counted. */
+function eventsOf({ out }) {
+  return Number(/^total events=(\d+)/m.exec(out)[1]);
 }
 
 function benchQemuForm(form) {
   qemu ??= makeQemuInputs(Math.round(size / QEMU_SHARE));
+  const small = makeQemuInputs(Math.round(size / QEMU_SHARE / SMALL_SHARE));
   titleOf(form, qemu[form], qemu.events);
   if (isThere(CLI)) {
     qemu.same ??= compareQemuForms(qemu, join(DATA, "sets"));
     print(`- sets: ${qemu.same}`);
   }
-  const times = benchAll(qemuContendersFor(form, qemu, join(DATA, "out")), qemu.events);
+  const out = join(DATA, "out");
+  const times = benchAll(qemuContendersFor(form, qemu, out), qemu.events, {
+    contenders: qemuContendersFor(form, small, out),
+    events: small.events,
+  });
   const [[slowest, slow], ...others] = times;
   if (!slowest.startsWith("simpletrace.py")) return;
   print("");
@@ -109,32 +141,54 @@ function benchQemuForm(form) {
   }
 }
 
-/** Runs who is there, says who is not, prints the table. Returns [name, CPU seconds] of each. */
-function benchAll(contenders, events) {
+/**
+ * Runs who is there, says who is not, prints the table. `small`: the same contenders on the smaller input
+ * of the form. Returns [name, CPU seconds] of each.
+ */
+function benchAll(contenders, events, small) {
   const isPresent = ({ needs = [] }) => needs.every(isThere);
   const present = contenders.filter(isPresent);
   for (const one of contenders) if (!isPresent(one)) print(`- skipped: ${one.name}`);
   for (const one of present) if (one.once) print(`- one round: ${one.name}`);
-  const runs = measureInTurn(present, rounds, ({ name }, error) => {
-    failed = true;
-    print(`- FAILED: ${name}: ${error.message.split("\n").at(-2) ?? error.message}`);
+  // The smaller input's runs stand between the others', so that both see the same machine.
+  const smaller = small.contenders.filter(isPresent);
+  const runs = measureInTurn(
+    present.flatMap((one, i) => [one, smaller[i]]),
+    rounds,
+    ({ name }, error) => {
+      failed = true;
+      print(`- FAILED: ${name}: ${error.message.split("\n").at(-2) ?? error.message}`);
+    },
+  );
+  const both = present.flatMap((contender, i) => {
+    const [large, less] = [runs.get(contender), runs.get(smaller[i])];
+    return large && less ? [{ contender, large, less }] : [];
   });
-  return printTable(runs, events);
+  return printTable(both, events, small.events);
 }
 
-function printTable(runs, events) {
-  const rows = [["contender", "CPU s", "wall s", "M events/s", "peak MB", "x reference"]];
+function printTable(runs, events, smallEvents) {
+  const head = ["contender", "CPU s", "wall s", "peak MB", "x reference"];
+  const rows = [[...head, "ns an event", "fixed ms", "x reference an event"]];
   const times = [];
-  for (const [contender, samples] of runs) {
-    const cpu = median(samples.map((sample) => sample.cpu));
+  let first;
+  for (const { contender, large, less } of runs) {
+    const cpu = median(large.map((sample) => sample.cpu));
     times.push([contender.name, cpu]);
+    const { ns, fixedMs } = costOf(
+      { cpu: median(less.map((sample) => sample.cpu)), events: smallEvents },
+      { cpu, events },
+    );
+    first ??= ns;
     rows.push([
       contender.name,
       cpu.toFixed(3),
-      median(samples.map((sample) => sample.wall)).toFixed(3),
-      (events / cpu / 1e6).toFixed(2),
-      (Math.max(...samples.map((sample) => sample.peak)) / 1e6).toFixed(0),
+      median(large.map((sample) => sample.wall)).toFixed(3),
+      (Math.max(...large.map((sample) => sample.peak)) / 1e6).toFixed(0),
       ratio(cpu / times[0][1]),
+      ns.toFixed(1),
+      fixedMs.toFixed(0),
+      ratio(ns / first),
     ]);
   }
   print("", ...table(rows));
@@ -163,8 +217,10 @@ function header() {
   return `# Results of \`npm run bench\`
 
 ${date}, ${cpus()[0].model}, ${cpus().length} CPUs; Node.js ${process.versions.node}; ${compiler.split("\n")[0]}.
-${values.size} of text, median of ${rounds} interleaved rounds. CPU is user + system of the whole process
-tree, events/s are per CPU second, peak memory is the largest process and counts mapped files.
+${values.size} of text, median of ${rounds} interleaved rounds, in an environment with a PATH and nothing else.
+CPU is user + system of the whole process tree, peak memory is the largest process and counts mapped files.
+What an event costs, and what does not depend on events, is told from this input and one with an
+eighth of its size.
 Load of the machine at the end, our own included: ${loadavg()
     .map((load) => load.toFixed(1))
     .join(", ")}.

@@ -55,11 +55,12 @@ export function compareQemuForms(inputs, scratch) {
 function reportOf(file, { elements, syncs, events }) {
   const run = measure([process.execPath, CLI, "report", file, "--json", "--quiet"], [0, 1]);
   const { inputs, ...report } = JSON.parse(run.out);
-  const queues = report.devices.flatMap((device) => device.queues);
+  const [machine] = report.machines;
+  const queues = machine.devices.flatMap((device) => device.queues);
   const sum = (count) => queues.reduce((total, queue) => total + count(queue), 0);
   const found = {
     elements: sum(({ completed }) => completed),
-    syncs: report.rounds.length + report.moreRounds,
+    syncs: machine.rounds.length + machine.moreRounds,
     events: inputs[0].events.reduce((total, { count }) => total + count, 0),
     strange: sum((q) => q.unknownHead + q.rejected + q.dropped + q.inFlightAtEnd),
     foreign: inputs[0].foreignLines + inputs[0].gaps.length,

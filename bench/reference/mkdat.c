@@ -176,36 +176,81 @@ static void set_fields(const struct name *name, u8 *record, char *arguments) {
   }
 }
 
-/* All events of one CPU; every pass sees the same nanoseconds. Returns the number of events. */
-static u64 write_cpu(struct output *out, const char *path, u32 cpu, u32 *highest_cpu) {
-  FILE *text = fopen(path, "r");
-  if (!text) fail(path, strerror(errno));
+/* A line of the text: where it stands, when it is, and the next one of its CPU. */
+struct line {
+  u64 at, ts;
+  u32 next;
+};
+static struct line *lines;
+/* The first and the last line of each CPU; 0: none, so that lines are counted from 1. */
+static u32 first_line[CPUS_MAX], last_line[CPUS_MAX];
+
+/* Where an event of a line stands in it. */
+struct event_text {
+  u32 pid, cpu;
+  u64 micros;
+  char name[64];
+  int args;
+};
+
+static bool parse_line(const char *line, ssize_t size, struct event_text *event) {
+  u64 seconds, micros;
+  event->args = 0;
+  if (size < 40 || line[0] == '#' ||
+      sscanf(line + 16, "-%u [%u] %*s %" SCNu64 ".%" SCNu64 ": %63[^:]: %n", &event->pid,
+             &event->cpu, &seconds, &micros, event->name, &event->args) != 5)
+    return false;
+  event->micros = seconds * 1000000 + micros;
+  return true;
+}
+
+/* Finds the lines of every CPU in one pass over the text. Returns the highest CPU. */
+static u32 find_lines(FILE *text) {
   char *line = NULL;
   size_t room = 0;
-  u64 last = 0, events = 0;
-  for (ssize_t size; (size = getline(&line, &room, text)) > 0;) {
-    u32 pid, on_cpu;
-    u64 seconds, micros;
-    char event[64];
-    int args = 0;
-    if (line[size - 1] == '\n') line[--size] = 0;
-    if (size < 40 || line[0] == '#' ||
-        sscanf(line + 16, "-%u [%u] %*s %" SCNu64 ".%" SCNu64 ": %63[^:]: %n", &pid, &on_cpu,
-               &seconds, &micros, event, &args) != 5)
-      continue;
-    u64 ts = (seconds * 1000000 + micros) * 1000;
+  u64 last = 0, at = 0;
+  u32 count = 0, cap = 0, highest = 0;
+  for (ssize_t size; (size = getline(&line, &room, text)) > 0; at += (u64)size) {
+    struct event_text event;
+    if (!parse_line(line, size, &event)) continue;
+    if (event.cpu >= CPUS_MAX) fail("text", "too many CPUs");
+    if (event.cpu > highest) highest = event.cpu;
+    u64 ts = event.micros * 1000;
     last = ts > last ? ts : last + 1;
-    if (on_cpu > *highest_cpu) *highest_cpu = on_cpu;
-    if (on_cpu != cpu) continue;
+    if (++count >= cap) {
+      cap = cap ? cap * 2 : 1 << 16;
+      lines = realloc(lines, cap * sizeof *lines);
+      if (!lines) fail("text", "out of memory");
+    }
+    lines[count] = (struct line){at, last, 0};
+    if (last_line[event.cpu]) lines[last_line[event.cpu]].next = count;
+    else first_line[event.cpu] = count;
+    last_line[event.cpu] = count;
+  }
+  free(line);
+  return highest;
+}
+
+/* All events of one CPU. Returns their number. */
+static u64 write_cpu(struct output *out, FILE *text, u32 cpu) {
+  char *line = NULL;
+  size_t room = 0;
+  u64 events = 0;
+  for (u32 i = first_line[cpu]; i; i = lines[i].next) {
+    struct event_text event;
+    if (fseeko(text, (off_t)lines[i].at, SEEK_SET)) fail("text", strerror(errno));
+    ssize_t size = getline(&line, &room, text);
+    if (size <= 0 || !parse_line(line, size, &event)) fail("text", "it changes while it is read");
+    if (line[size - 1] == '\n') line[--size] = 0;
     struct name *name = NULL;
     for (u32 n = 0; n < name_count && !name; n++)
-      if (!strcmp(names[n].name, event)) name = &names[n];
-    if (!name || !name->seen) fail("event not in the template", event);
+      if (!strcmp(names[n].name, event.name)) name = &names[n];
+    if (!name || !name->seen) fail("event not in the template", event.name);
     u8 record[RECORD_MAX];
     size_t length = name->size;
     memcpy(record, name->record, length);
-    memcpy(record + 4, &pid, 4);
-    char *arguments = line + 16 + args;
+    memcpy(record + 4, &event.pid, 4);
+    char *arguments = line + 16 + event.args;
     if (name->text_at) {
       length = name->text_at + (size_t)snprintf((char *)record + name->text_at,
                                                 RECORD_MAX - name->text_at, "%s\n", arguments) + 1;
@@ -214,11 +259,10 @@ static u64 write_cpu(struct output *out, const char *path, u32 cpu, u32 *highest
       char *end = strchr(arguments, ')');
       if (end) set_fields(name, record, end + 1);
     }
-    put_record(out, last, record, length);
+    put_record(out, lines[i].ts, record, length);
     events++;
   }
   free(line);
-  fclose(text);
   flush_page(out);
   flush_chunk(out);
   return events;
@@ -290,18 +334,21 @@ int main(int argc, char **argv) {
   put32(&out, 0);
   put64(&out, 0);
   struct cpu_data cpus[CPUS_MAX];
-  u32 count = 0, highest = 0;
+  FILE *text = fopen(argv[2], "r");
+  if (!text) fail(argv[2], strerror(errno));
+  u32 count = 0, highest = find_lines(text);
   u64 events = 0;
-  for (u32 cpu = 0; cpu <= highest && cpu < CPUS_MAX; cpu++) {
+  for (u32 cpu = 0; cpu <= highest; cpu++) {
     if (!out.compressed) align(&out);
     u64 offset = out.at;
     out.chunks = 0;
     if (out.compressed) put32(&out, 0);
-    u64 written = write_cpu(&out, argv[2], cpu, &highest);
+    u64 written = write_cpu(&out, text, cpu);
     if (out.compressed) patch(&out, offset, &out.chunks, 4);
     if (written) cpus[count++] = (struct cpu_data){cpu, offset, out.at - offset};
     events += written;
   }
+  fclose(text);
   u64 size = out.at - buffer - SECTION_HEADER;
   patch(&out, buffer + 8, &size, 8);
 

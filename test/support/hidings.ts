@@ -37,7 +37,12 @@ const isHeader = (line: string): boolean =>
 
 function nameOf(line: string): string | null {
   const json = /^\{"event": ?"(\w+)"/.exec(line);
-  return json?.[1] ?? /\d\.\d{6}:\s+(?:\d+ )?([\w:]+):/.exec(line)?.[1] ?? null;
+  if (json) return json[1]!;
+  // An event of QEMU as a marker, and in its log.
+  const marker = /tracing_mark_write: (?!dirty_sync)([a-z]\w+)/.exec(line);
+  if (marker) return marker[1]!;
+  const event = /\d\.\d{6}:\s+(?:\d+ )?([\w:]+):/.exec(line);
+  return event?.[1] ?? /^(?:\d+@[\d.]+:|\d{4}-\S+Z )(\w+)/.exec(line)?.[1] ?? null;
 }
 
 const cpuOf = (line: string): string | null => /\[(\d{3})\]/.exec(line)?.[1] ?? null;
