@@ -267,6 +267,9 @@ function addQueryCommands(program: Command, run: Run): void {
     .action((a: string, b: string | undefined, options) =>
       run(() => import("./diff.ts"), b === undefined ? { ...options, a } : { ...options, a, b }),
     );
+  question(program, "lint", "faults of the protocol and of the recording").action(
+    (names: string[], options) => run(() => import("./lint.ts"), { ...options, recordings: names }),
+  );
   withPolicyFile(recordings(program, "whatif", "what a migration of this guest would have cost"))
     .option("--policy <name>", "may be repeated (default: those of report)", collect)
     .option(

@@ -20,6 +20,7 @@ const BOUNDED: Record<string, string> = {
   "src/formats/format-file.ts": "declarations of 1024 characters at most",
   "src/formats/ftrace-dialects.ts": "the first lines of a file, 64 KiB at most",
   "src/formats/other-line.ts": "lines of 4096 characters at most",
+  "src/formats/stated-entries.ts": "lines of 4096 characters at most",
   "src/join/clock-pair.ts": "lines of 1024 characters at most",
   "src/memory/mtree-text.ts": "lines of 1024 characters at most",
   "src/memory/ramblock-text.ts": "lines of 1024 characters at most",
