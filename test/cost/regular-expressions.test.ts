@@ -26,6 +26,7 @@ const BOUNDED: Record<string, string> = {
   "src/memory/ramblock-text.ts": "lines of 1024 characters at most",
   "src/node/record/recorder.ts": "the last 2000 characters of what trace-cmd says",
   "src/node/record/tracefs.ts": "kprobe_profile of the kernel, our lines of it",
+  "src/probes/back-end-cost.ts": "the first 256 characters of a line",
   "src/probes/outside-value.ts": "values of 1024 characters at most",
 };
 
