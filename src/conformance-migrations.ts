@@ -110,7 +110,7 @@ export async function checkMigration(
     ]);
     const left = [...differ].filter((page) => !rungs.some((rung) => rung.has(page)));
     outcomes.push({
-      files: names.map((name) => name.replace(/\..*$/, "")).join("+"),
+      files: names.map((name) => name.split(".")[0]).join("+"),
       kinds: migration.kinds.map(({ kind }) => kind),
       differ: differ.size,
       rungs: rungs.map((rung) => ({

@@ -16,6 +16,7 @@ export * as identify from "./answers/identify-answer.ts";
 export * as compareImages from "./answers/image-comparison.ts";
 export * as inspect from "./answers/inspect.ts";
 export * as life from "./answers/life.ts";
+export * as lint from "./answers/lint.ts";
 export * as compareLogs from "./answers/log-comparison.ts";
 export * as logImages from "./answers/log-images.ts";
 export * as lost from "./answers/lost.ts";

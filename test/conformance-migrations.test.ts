@@ -31,3 +31,21 @@ test("a policy that logs what the kernel did not misses pages, and the line says
   expect(both!.missed.length).toBeGreaterThan(300);
   expect(migrationLine("q", both!)).toContain(`MISSED ${both!.missed.length}`);
 });
+
+test("the story: 8873 pages differ of those that devices wrote, and exactly these are stale", async () => {
+  const folder = join(TRACES, "story/6.1-crash");
+  const [both, alone] = await checkMigration(folder, findPolicy("linux-6.1.176"), loadCore());
+  expect([both!.differ, both!.others, both!.missed]).toEqual([8874, [0x4200], []]);
+  expect(both!.rungs).toEqual([
+    { pages: 8873, differ: 8873 },
+    { pages: 0, differ: 0 },
+    { pages: 0, differ: 0 },
+  ]);
+  // Four were sent again as zeros, which only the destination shows.
+  expect(alone!.rungs).toEqual([
+    { pages: 0, differ: 0 },
+    { pages: 8874, differ: 8870 },
+    { pages: 4, differ: 3 },
+  ]);
+  expect(alone!.missed).toEqual([]);
+});

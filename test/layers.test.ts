@@ -20,10 +20,10 @@ const FLOORS: readonly (readonly string[])[] = [
   ["answers", "fleet", "history", "redact"],
   ["report", "node", "export", "index.ts"],
   ["commands", "web", "conformance-migrations.ts"],
-  ["cli.ts", "conformance.ts"],
+  ["cli.ts", "conformance.ts", "rows.ts"],
 ];
 
-const EDGE = /^src\/(node|commands)\/|^src\/(cli|conformance(-migrations)?)\.ts$/;
+const EDGE = /^src\/(node|commands)\/|^src\/(cli|rows|conformance(-migrations)?)\.ts$/;
 
 const ABI = readdirSync(join(ROOT, "assembly"))
   .filter((name) => /^(?:\w+-)?abi\.ts$/.test(name))

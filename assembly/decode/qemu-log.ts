@@ -16,7 +16,7 @@ import { isDigit, SPACE } from "./number";
 import { EventPlan, findName, Plan } from "./plan";
 import { readTextArguments, startsLike } from "./qemu-arguments";
 import { hasMark, logPrefix } from "./qemu-prefix";
-import { finishText, firstUnread, nextLine, refuse, skipSeen, textEnd } from "./text-lines";
+import { blankColours, finishText, firstUnread, nextLine, refuse, skipSeen, textEnd } from "./text-lines";
 import { clearRecord, noteTime, placeRecord, recordAt, Stream } from "./stream";
 
 /** A name of trace-events: small letters, digits, underscores. */
@@ -95,6 +95,7 @@ export function scanQemuLog(s: Stream): u32 {
     if (status != Status.Ok || !s.lineLength) break;
     let line = s.buf + s.pos;
     let last = <usize>s.lineEnd;
+    blankColours(line, last);
     let record = recordAt(s, tail);
     clearRecord(record);
     s.lineTs = s.lastTs;

@@ -80,6 +80,22 @@ export function refuse(s: Stream, problem: u32, at: usize): u32 {
   return Status.HostLine;
 }
 
+const ESCAPE: u32 = 0x1b;
+
+/**
+ * Blanks out what a program wrote for a terminal in a line that begins with it: `ESC [ numbers`, and the `m` of
+ * a colour or the `K` of grep.
+ */
+export function blankColours(line: usize, end: usize): void {
+  if (load<u8>(line) != ESCAPE) return;
+  for (let p = line; p + 2 < end; ++p) {
+    if (load<u8>(p) != ESCAPE || load<u8>(p + 1) != 0x5b) continue;
+    let q = p + 2;
+    while (q < end && (<u32>load<u8>(q) - 0x30 < 10 || load<u8>(q) == 0x3b)) ++q;
+    if (q < end && (load<u8>(q) == 0x6d || load<u8>(q) == 0x4b)) memory.fill(p, <u8>SPACE, q + 1 - p);
+  }
+}
+
 /**
  * Where the text ends that holds an event's name: in JSON (`{"log":"…\\n",…}`, a pod's log) and in quotes that is
  * before the end of the line.

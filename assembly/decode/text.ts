@@ -30,7 +30,7 @@ import { number, numberEnd, parseNumber, SPACE, storeSized } from "./number";
 import { EventPlan, FieldPlan, findName, Plan } from "./plan";
 import { functionOf, isForeign, signatureOf } from "./shapes";
 import { clearRecord, makeRoom, noteCpu, noteTime, recordAt, Stream } from "./stream";
-import { cutLine, finishText, longLine, noteOrder, refuse, restSkipped, textEnd } from "./text-lines";
+import { blankColours, cutLine, finishText, longLine, noteOrder, refuse, restSkipped, textEnd } from "./text-lines";
 
 /** Longest text of a marker that is kept. */
 const MAX_MARKER: u32 = 1024;
@@ -372,6 +372,7 @@ export function scanText(s: Stream): u32 {
       s.place++;
       continue;
     }
+    blankColours(line, last);
     let record = recordAt(s, tail);
     status = readLine(s, line, last, record);
     if (status != Status.Ok) break;

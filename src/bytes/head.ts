@@ -29,6 +29,8 @@ export class Head {
   }
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it begins with the escape character
+const COLOUR = /\x1b\[[\d;]{0,16}[mK]/g;
 const BYTE_ORDER_MARK = "\xef\xbb\xbf";
 
 function linesOf(text: string): string[] {
@@ -37,10 +39,18 @@ function linesOf(text: string): string[] {
   while (start < text.length) {
     const newline = text.indexOf("\n", start);
     const end = newline < 0 ? text.length : newline;
-    if (end > start) lines.push(text.slice(start, Math.min(end, start + LINE_LIMIT)));
+    if (end > start)
+      lines.push(withoutColours(text.slice(start, Math.min(end, start + LINE_LIMIT))));
     start = end + 1;
   }
   return lines;
+}
+
+/** Without what a program wrote for a terminal: as blankColours() of assembly/decode/text-lines.ts. */
+function withoutColours(line: string): string {
+  return line.startsWith("\x1b")
+    ? line.replaceAll(COLOUR, (code) => " ".repeat(code.length))
+    : line;
 }
 
 /** So many arguments go to one call, of any engine. */

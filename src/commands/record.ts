@@ -1,4 +1,5 @@
 /** `record`: records this host's virtqueues into a bundle. */
+import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { UsageError } from "../model/place.ts";
@@ -12,6 +13,7 @@ import {
   recordBundle,
 } from "../node/record/record-session.ts";
 import { TraceFs } from "../node/record/tracefs.ts";
+import { backEndCost, backEndCostText } from "../probes/back-end-cost.ts";
 import { type BundleFacts, bundleJson } from "../report/json/bundle-json.ts";
 import { jsonDocument } from "../report/json/result-json.ts";
 import { printable } from "../report/text/text-layout.ts";
@@ -108,6 +110,7 @@ export async function finishBundle(api: ReplayApi, io: Io, finishing: Finishing)
     const folder = await bundle.finish();
     say(`written: ${bundle.output}`);
     await describe(api, io, recorded, join(folder, facts.recording));
+    if (finishing.program) sayCost(join(folder, facts.recording), say);
   } catch (error) {
     throw plainly(error, options.output);
   } finally {
@@ -149,6 +152,21 @@ async function describe(api: ReplayApi, io: Io, recorded: Recorded, path: string
     await info(api, calm, { recordings: [path], quiet: true });
   } catch (error) {
     io.err(`info: ${printable(error instanceof Error ? error.message : String(error))}\n`);
+  }
+}
+
+/** Bytes of a recording from which its cost is told. */
+const COST_BYTES = 1 << 20;
+
+/** What the probes cost the back end, as far as the beginning of the recording's text shows it. */
+function sayCost(path: string, say: (line: string) => void): void {
+  const file = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(COST_BYTES);
+    const cost = backEndCost(head.toString("latin1", 0, readSync(file, head)));
+    if (cost) say(backEndCostText(cost));
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -81,6 +81,9 @@ start() {
 	case $out in /*) ;; *) out=$PWD/$out ;; esac
 	if [ -e "$out" ] || [ -e "$out.partial" ]; then die "$out exists already"; fi
 	defined_here=0
+	if [ -d $T/events/$G ] && [ ! -e "$S/own.probes" ]; then
+		die "probes of group $G are defined already, and not by this script; they stay"
+	fi
 	[ -d $T/events/$G ] || { define; defined_here=1; }
 	mkdir "$out.partial" || give_up "cannot make the folder $out.partial"
 	forget

@@ -97,6 +97,11 @@ const RULES: readonly LoggingRule[] = [
   { patches: EVENT, logs: mask(Cause.EvtLogged) },
 ];
 
+/** The patches on which it hangs what is logged. */
+export const LOGGING_PATCHES: readonly number[] = [
+  ...new Set(RULES.flatMap(({ patches }) => patches)),
+].sort((a, b) => a - b);
+
 /** The causes that a kernel with these switches logs. */
 export function seriesLogs(series: Series): CauseMask {
   const has = (number: number): boolean => series.patches.includes(number);
@@ -168,12 +173,14 @@ export function seriesNotes(series: Series): string[] {
 
 /**
  * Every choice of patches that does not halt the host, the fewest patches first and, among as
- * many, in the order of their numbers: 1024 choices less the fatal ones.
+ * many, in the order of their numbers: of all ten 1024 choices less the fatal ones.
  */
-export function patchChoices(): number[][] {
+export function patchChoices(
+  among: readonly number[] = PATCHES.map(({ number }) => number),
+): number[][] {
   const choices: number[][] = [];
-  for (let bits = 0; bits < 1 << PATCHES.length; bits++) {
-    const patches = PATCHES.filter((_, i) => bits & (1 << i)).map((patch) => patch.number);
+  for (let bits = 0; bits < 1 << among.length; bits++) {
+    const patches = among.filter((_, i) => bits & (1 << i));
     if (seriesFatal({ ...NO_PATCHES, patches }) === null) choices.push(patches);
   }
   return choices.sort((a, b) => a.length - b.length || firstDifference(a, b));

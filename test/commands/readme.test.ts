@@ -7,11 +7,12 @@ import { describe, expect, test } from "vitest";
 const ROOT = join(import.meta.dirname, "../..");
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
 const TOUR = readFileSync(join(ROOT, "docs/tour.md"), "utf8");
+const STORY = readFileSync(join(ROOT, "docs/story.md"), "utf8");
 const UPSTREAM = readFileSync(join(ROOT, "docs/upstream.md"), "utf8");
 /** A block that ends in `…` is the beginning of what is printed. */
 const CUT = "\n…";
 const BLOCKS = [
-  ...`${README}${TOUR}${UPSTREAM}`.matchAll(
+  ...`${README}${TOUR}${UPSTREAM}${STORY}`.matchAll(
     /```console\n\$ npx vhost-replay (.*)\n([\s\S]*?)\n```/g,
   ),
 ].map((match) => ({ args: match[1]!, output: match[2]! }));

@@ -17,5 +17,8 @@ export const WRAPPINGS: Readonly<Record<string, Wrapping>> = {
   "a quotation": (line) => `> ${line}`,
   quotes: (line) => `"${line}"`,
   dmesg: (line) => `[  101.000000] ${line}`,
+  "colours of a terminal": (line) => `\x1b[1;32m${line}\x1b[0m`,
+  "grep --color=always": (line, number) =>
+    `\x1b[32m\x1b[K${number}\x1b[m\x1b[K:${line}\x1b[m\x1b[K`,
   "an indented block": (line) => `    ${line}`,
 };

@@ -36,19 +36,21 @@ theirs() {
 }
 theirs >/tmp/theirs
 
-# $1: what else may be there, an extended regular expression.
-done_with() {
-	is "! grep -q -E '^[pr][0-9]*:vl/' $T/kprobe_events" "probes are left: $(grep -c ':vl/' $T/kprobe_events)"
-	is "[ ! -d $I ]" "the instance is left"
-	is "[ ! -e $S ]" "the state is left: $(ls $S 2>/dev/null | tr '\n' ' ')"
-	is "! grep -l -s trace_pipe /proc/[0-9]*/cmdline | grep -q ." "a reader is left"
-	theirs >/tmp/now
-	is "cmp -s /tmp/theirs /tmp/now" "what is somebody else's was touched"
+verdict() {
 	if [ -z "$wrong" ]; then say "ok $what"; else
 		say "WRONG $what: $wrong"
 		sed 's/^/  /' $SAID >>/out/attacks.txt
 	fi
 	wrong=
+}
+done_with() {
+	is "! grep -q -E '^[pr][0-9]*:vl/' $T/kprobe_events" "probes are left: $(grep -c ':vl/' $T/kprobe_events)"
+	is "[ ! -d $I ]" "the instance is left"
+	is "[ ! -e $S ]" "the state is left: $(ls $S 2>/dev/null | tr '\n' ' ')"
+	is "! grep -l -s '[t]race_pipe' /proc/[0-9]*/cmdline | grep -q ." "a reader is left"
+	theirs >/tmp/now
+	is "cmp -s /tmp/theirs /tmp/now" "what is somebody else's was touched"
+	verdict
 	# The next case begins with a clean host.
 	for e in $I/events/vl; do [ -d $e ] && echo 0 >$e/enable; done
 	rmdir $I 2>/dev/null
@@ -155,7 +157,8 @@ attacks_on() {
 
 	case_is "$by: the disk is full"
 	mkdir -p $R/small
-	mount -t tmpfs -o size=16k none $R/small
+	mount -t tmpfs -o size=64k none $R/small
+	dd if=/dev/zero of=$R/small/full bs=1k 2>/dev/null
 	run_$by 3 : $R/small/out
 	status_is 2
 	umount $R/small
@@ -200,13 +203,13 @@ if [ -e /sys/kernel/security/lockdown ]; then
 	status=$?
 	status_is 2
 	told 'locked down'
-	done_with
+	verdict
 	if [ -e /tool ]; then
 		case_is "tool: a kernel that is locked down"
 		run_tool 3 :
 		status_is 2
 		told 'locked down'
-		done_with
+		verdict
 	fi
 else
 	say "skipped: this kernel has no lockdown"
