@@ -1,4 +1,5 @@
 /** The pixels of the map, and the ticks of its axes. */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LANE_STATES, Lane, laneOfPage, pageOfLane } from "../../src/history/lanes.ts";
 import { addressTicks } from "../../src/web/draw/map-picture.ts";
@@ -35,6 +36,39 @@ describe("the map", () => {
       expect(at(5, state), Lane[state]).toEqual([...palette.lanes[state]]);
       if (state > 0) expect(at(4, state), Lane[state]).toEqual([...palette.lanes[Lane.None]]);
     }
+  });
+
+  test("a pixel has the worst state of what lies in it, wherever the view begins and ends", () => {
+    const width = 12;
+    const time = fc.integer({ min: -50, max: 150 });
+    const changes = fc.array(fc.tuple(time, fc.constantFrom(...STATES)), { maxLength: 12 });
+    const view = fc.tuple(fc.integer({ min: -20, max: 90 }), fc.integer({ min: 1, max: 70 }));
+    fc.assert(
+      fc.property(changes, view, (list, [from, span]) => {
+        const sorted = list.toSorted(([a], [b]) => a - b);
+        const one = {
+          blocks: Uint32Array.of(0),
+          first: Uint32Array.from({ length: 513 }, (_, lane) => (lane === 0 ? 0 : sorted.length)),
+          ns: Float64Array.from(sorted, ([ns]) => ns),
+          state: Uint8Array.from(sorted, ([, state]) => state),
+        };
+        const to = from + span;
+        const pixels = { data: new Uint8ClampedArray(width * 4), width, height: 1 };
+        paintStates(one, { from, to, first: 0, last: 1 }, pixels, LIGHT);
+        for (let x = 0; x < width; x++) {
+          const inPixel = sorted.flatMap(([ns, state], i) => {
+            const until = sorted[i + 1]?.[0] ?? Number.POSITIVE_INFINITY;
+            if (until < from || ns > to) return [];
+            const at = (moment: number) => Math.floor((moment - from) * (width / span));
+            const left = Math.max(0, at(ns));
+            return x >= left && x < Math.max(left + 1, at(until)) ? [state] : [];
+          });
+          const worst = SEVERITY.find((state) => inPixel.includes(state)) ?? Lane.None;
+          expect([...pixels.data.slice(x * 4, x * 4 + 3)]).toEqual([...LIGHT.lanes[worst]]);
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test("a pixel of many pages has the hue of the worst, stronger where more are in it", () => {

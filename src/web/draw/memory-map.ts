@@ -28,7 +28,9 @@ export function paintStates(states: PageStates, view: View, into: Pixels, palett
   const { width, height } = into;
   const scale = width / (view.to - view.from);
   const all = states.blocks.length * BLOCK_PAGES;
-  const steps = new Int32Array((width + 1) * LANE_STATES);
+  // A pixel more on each side: what begins at the view's very end, and what ends behind it.
+  const steps = new Int32Array((width + 2) * LANE_STATES);
+  const { first: firsts, ns, state: kinds } = states;
   let before = -1;
   let beforeEnd = -1;
   for (let y = 0; y < height; y++) {
@@ -42,16 +44,22 @@ export function paintStates(states: PageStates, view: View, into: Pixels, palett
     steps.fill(0);
     const last = Math.min(end, all);
     for (let lane = Math.max(0, first); lane < last; lane++) {
-      const stop = states.first[lane + 1]!;
-      for (let i = states.first[lane]!; i < stop; i++) {
-        const state = states.state[i]!;
-        if (state === Lane.None) continue;
-        const until = i + 1 < stop ? states.ns[i + 1]! : Number.POSITIVE_INFINITY;
-        if (until < view.from || states.ns[i]! > view.to) continue;
-        const from = Math.max(0, Math.floor((states.ns[i]! - view.from) * scale));
-        const to = Math.min(width, Math.max(from + 1, Math.floor((until - view.from) * scale)));
+      const stop = firsts[lane + 1]!;
+      for (let i = firsts[lane]!; i < stop; i++) {
+        const state = kinds[i]!;
+        const begin = ns[i]!;
+        if (state === Lane.None || begin > view.to) continue;
+        const from = begin > view.from ? ((begin - view.from) * scale) | 0 : 0;
         steps[from * LANE_STATES + state]!++;
-        steps[to * LANE_STATES + state]!--;
+        // What lasts to the end leaves no mark there.
+        if (i + 1 === stop) continue;
+        const until = ns[i + 1]!;
+        if (until < view.from) {
+          steps[from * LANE_STATES + state]!--;
+          continue;
+        }
+        const to = until < view.to ? ((until - view.from) * scale) | 0 : width;
+        steps[(to > from ? to : from + 1) * LANE_STATES + state]!--;
       }
     }
     paintRow(into, y, steps, end - first, palette);
@@ -69,14 +77,29 @@ function paintRow(
   const counts = new Int32Array(LANE_STATES);
   const ground = palette.lanes[Lane.None];
   const most = Math.log1p(lanes);
+  const row = y * width * 4;
+  put(data, row, ground, ground, 0);
   for (let x = 0; x < width; x++) {
-    for (let state = 1; state < LANE_STATES; state++)
-      counts[state]! += steps[x * LANE_STATES + state]!;
-    const worst = SEVERITY.find((state) => counts[state]! > 0) ?? Lane.None;
-    const share = Math.min(1, Math.log1p(counts[worst]!) / most);
-    const strength = worst === Lane.None ? 0 : LEAST + (1 - LEAST) * share;
-    put(data, (y * width + x) * 4, ground, palette.lanes[worst], strength);
+    let changed = false;
+    for (let state = 1; state < LANE_STATES; state++) {
+      const step = steps[x * LANE_STATES + state]!;
+      if (step === 0) continue;
+      counts[state]! += step;
+      changed = true;
+    }
+    const at = row + x * 4;
+    if (changed) {
+      const worst = worstOf(counts);
+      const share = Math.min(1, Math.log1p(counts[worst]!) / most);
+      const strength = worst === Lane.None ? 0 : LEAST + (1 - LEAST) * share;
+      put(data, at, ground, palette.lanes[worst], strength);
+    } else if (x > 0) data.copyWithin(at, at - 4, at);
   }
+}
+
+function worstOf(counts: Int32Array): Lane {
+  for (const state of SEVERITY) if (counts[state]! > 0) return state;
+  return Lane.None;
 }
 
 /** How often a device wrote, per pixel. */
