@@ -53,7 +53,7 @@ export function machinesText(
 ): string {
   const [only, ...others] = result.machines;
   const inputs = result.inputs.flatMap(inputLine);
-  const warning = clockWarning(result.inputs, style);
+  const warning = clockWarning(result, style);
   if (only && others.length === 0) {
     const facts = [files, [...machineLine(only), ...inputs]];
     return sectionsText([warning, ...speech.sections(only, facts, 0)]);

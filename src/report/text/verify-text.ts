@@ -50,7 +50,7 @@ export function comparisonSentence(comparison: Comparison): string {
 export function verifyText({ comparison, result }: Answer, style: TextStyle): string {
   const machine = result.machines[0]!;
   const sections = [
-    clockWarning(result.inputs, style),
+    clockWarning(result, style),
     [style.bold(comparisonSentence(comparison))],
     uncomparedText(comparison),
     ...comparison.policies
