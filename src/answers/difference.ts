@@ -18,6 +18,8 @@ export interface Side {
   name: string;
   recording: Recording;
   policy: ChosenPolicy;
+  /** Which kernel ran is told; otherwise `policy` is the unpatched one. Default: true. */
+  told?: boolean;
 }
 
 export type Options = Pick<CommonOptions, "window" | "signal" | "machine" | "machineNames">;
@@ -34,6 +36,8 @@ export interface RequestDifference {
   equal: number;
   onlyA: number;
   onlyB: number;
+  /** Pairs of these that differ only in where they write. */
+  moved: number;
   /** Some that only one has, in its order. */
   examples: { side: "a" | "b"; request: RequestRecord }[];
 }
@@ -46,8 +50,9 @@ export interface RoundDifference {
 }
 
 export interface Difference {
-  a: { name: string; policy: string };
-  b: { name: string; policy: string };
+  /** `told`: a policy was chosen, or the kernel that ran is told. */
+  a: { name: string; policy: string; told: boolean };
+  b: { name: string; policy: string; told: boolean };
   /** stale: at the destination, where both recordings tell a migration; lost: left out of the dirty log. */
   measure: "stale" | "lost";
   pages: PageDifference;
@@ -76,8 +81,8 @@ export async function ask(a: Side, b: Side, options: Options = {}): Promise<Answ
   const [from, to] = [one.result.machines[0]!, other.result.machines[0]!];
   const measure = toldByQemu(from) && toldByQemu(to) ? "stale" : "lost";
   const difference: Difference = {
-    a: { name: a.name, policy: a.policy.policy.name },
-    b: { name: b.name, policy: b.policy.policy.name },
+    a: { name: a.name, policy: a.policy.policy.name, told: a.told ?? true },
+    b: { name: b.name, policy: b.policy.policy.name, told: b.told ?? true },
     measure,
     pages: comparePages(pagesOf(from, measure), pagesOf(to, measure)),
     requests: tally.result(),
@@ -170,6 +175,8 @@ function without(a: MachineResult, b: MachineResult): Finding[] {
 
 /** How often each request is on either side. */
 class Tally {
+  /** Of B alone, by what they write but for where; as many kinds as there are requests of B alone. */
+  readonly #shapes = new Map<string, number>();
   readonly #counts = new Map<string, number>();
   readonly #waiting = new Map<string, RequestRecord>();
   readonly #new: RequestRecord[] = [];
@@ -192,7 +199,24 @@ class Tally {
     if (count > 0) {
       this.#equal++;
       this.#counts.set(key, count - 1);
-    } else if (this.#new.length < EXAMPLES) this.#new.push(request);
+      return;
+    }
+    if (this.#new.length < EXAMPLES) this.#new.push(request);
+    const shape = shapeOf(request);
+    this.#shapes.set(shape, (this.#shapes.get(shape) ?? 0) + 1);
+  }
+
+  /** Requests of both sides that are left over and alike but for their addresses. */
+  #moved(): number {
+    let moved = 0;
+    for (const [key, count] of this.#counts) {
+      const shape = count > 0 ? shapeOf(this.#waiting.get(key)!) : "";
+      const pairs = Math.min(count, this.#shapes.get(shape) ?? 0);
+      if (pairs === 0) continue;
+      moved += pairs;
+      this.#shapes.set(shape, this.#shapes.get(shape)! - pairs);
+    }
+    return moved;
   }
 
   result(): RequestDifference {
@@ -201,12 +225,17 @@ class Tally {
       equal: this.#equal,
       onlyA: this.#a - this.#equal,
       onlyB: this.#b - this.#equal,
+      moved: this.#moved(),
       examples: [
         ...left.map(([key]) => ({ side: "a" as const, request: this.#waiting.get(key)! })),
         ...this.#new.map((request) => ({ side: "b" as const, request })),
       ],
     };
   }
+}
+
+function shapeOf({ queue, state, writes }: RequestRecord): string {
+  return `${queue} ${state} ${writes.map(({ len }) => len).join(" ")}`;
 }
 
 function keyOf({ queue, state, writes }: RequestRecord): string {

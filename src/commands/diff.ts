@@ -57,6 +57,7 @@ async function openSide<T>(
   const opened = cases === null ? { api, args: plain } : oneOf(cases, io);
   return openSession(opened.api, io, opened.args).read(async (recording) => {
     const kernel = policy ? undefined : await kernelThatRan(opened.api, opened.args, recording);
-    return use({ name, recording, policy: policy ?? reportPolicies(kernel)[0]! });
+    const told = policy !== undefined || kernel !== undefined;
+    return use({ name, recording, policy: policy ?? reportPolicies(kernel)[0]!, told });
   });
 }

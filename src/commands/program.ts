@@ -1,6 +1,10 @@
 /** The command line: names, options and help. Each command's code is loaded when it is used. */
-import { Command, CommanderError, Option } from "commander";
+import { existsSync } from "node:fs";
+import { Argument, Command, CommanderError, Option } from "commander";
+import { closest } from "../model/closest.ts";
+import { UsageError } from "../model/place.ts";
 import type { Tool } from "../report/json/result-json.ts";
+import { SCRIPTS, type Script, scriptOf } from "./completion.ts";
 import { addFleetCommands } from "./fleet/program.ts";
 import { failureStatus } from "./shared/failure.ts";
 import { type ColorChoice, EXIT, type Io } from "./shared/io.ts";
@@ -56,11 +60,21 @@ export async function runCommandLine(argv: string[], environment: Environment): 
       io.err(EXAMPLES);
       return EXIT.trouble;
     }
+    refuseMistyped(program, argv[0]!);
     await program.parseAsync(argv, { from: "user" });
     return status;
   } catch (error) {
     return failureStatus(error, io);
   }
+}
+
+/** A first word that is neither a command nor a file, and nearly a command. Throws UsageError. */
+function refuseMistyped(program: Command, word: string): void {
+  const names = program.commands.map((command) => command.name());
+  if (word.startsWith("-") || /[./]/.test(word) || names.includes(word) || existsSync(word)) return;
+  const meant = closest(word, names);
+  if (meant === undefined) return;
+  throw new UsageError(`${word}: neither a command nor a file; perhaps ${meant} is meant`);
 }
 
 /** Runs a command, with the policies of `--policy-file` in the table and, unless named, asked for. */
@@ -111,6 +125,13 @@ function buildProgram(environment: Environment, run: Run): Command {
   addQueryCommands(program, run);
   addRecordingCommands(program, run);
   addFleetCommands(program, run);
+  program
+    .command("completion")
+    .description("completion for a shell, or the manual page")
+    .addArgument(new Argument("<script>", "what is printed").choices(SCRIPTS))
+    .action(
+      (script: Script) => void program.configureOutput().writeOut?.(scriptOf(program, script)),
+    );
   return program;
 }
 

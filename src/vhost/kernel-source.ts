@@ -56,9 +56,9 @@ const PATCHES: Readonly<Record<number, Question>> = {
   4: { file: "vhost", functions: ["vhost_log_write"], pattern: /\bU64_MAX\b/ },
   5: { file: "scsi", functions: ["vhost_scsi_get_desc"], pattern: /\bstruct vhost_log \*/ },
   6: { file: "scsi", functions: [], pattern: /\btvc_log\b/ },
-  7: { file: "scsi", functions: ["vhost_scsi_complete_cmd_work"], pattern: /\w*log_write\(/ },
+  7: { file: "scsi", functions: ["vhost_scsi_complete_cmd_work"], pattern: /log_write\(/ },
   8: { file: "scsi", functions: [], pattern: /\btmf_log\b/ },
-  9: { file: "scsi", functions: ["vhost_scsi_do_evt_work"], pattern: /\w*log_write\(/ },
+  9: { file: "scsi", functions: ["vhost_scsi_do_evt_work"], pattern: /log_write\(/ },
 };
 
 const SWITCHES: Readonly<Record<Exclude<keyof Derived, "patches" | "mapError">, Question>> = {
@@ -73,7 +73,7 @@ const SWITCHES: Readonly<Record<Exclude<keyof Derived, "patches" | "mapError">, 
   freeOnOff: {
     file: "scsi",
     functions: ["vhost_scsi_set_features"],
-    pattern: /\b\w*(?:destroy|free)\w*log\w*\(/,
+    pattern: /(?:destroy|free)\w{0,40}log\w{0,40}\(/,
   },
 };
 

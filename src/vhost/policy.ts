@@ -2,6 +2,7 @@
  * The policies: which writes a given vhost logs. A kernel is a row of data; nothing in the code
  * asks which kernel it is. docs/model.md defines the causes.
  */
+import { closest } from "../model/closest.ts";
 import { UsageError } from "../model/place.ts";
 import { BACK_ENDS } from "./backends.ts";
 import { KERNELS } from "./kernels.ts";
@@ -34,9 +35,11 @@ export function resolvePolicy(name: string): ResolvedPolicy {
   const version = versionRow(name);
   const row = version && POLICIES.find((policy) => policy.name === version.row);
   if (row) return { policy: row, reason: `${name} is ${row.name}: ${version.reason}` };
-  const known = POLICIES.flatMap((policy) => [policy.name, ...policy.aliases]).join(", ");
+  const names = POLICIES.flatMap((policy) => [policy.name, ...policy.aliases]);
+  const meant = closest(name, names);
+  const perhaps = meant === undefined ? "" : `, perhaps ${meant} is meant`;
   throw new UsageError(
-    `unknown policy ${JSON.stringify(name.slice(0, 60))}; known are ${known}, ` +
+    `unknown policy ${JSON.stringify(name.slice(0, 60))}${perhaps}; known are ${names.join(", ")}, ` +
       "any linux-X.Y or linux-X.Y.Z, and series:LIST of patches 1 to 10 such as series:1-3,5",
   );
 }

@@ -75,3 +75,18 @@ test("two policies of one migration differ in the pages that only one leaves sta
   expect(countPages(pages.onlyA)).toBeGreaterThan(1900);
   expect([pages.onlyB, pages.both, requests.onlyA, requests.onlyB]).toEqual([[], [], 0, 0]);
 });
+
+test("requests that only moved are told from those that are others", async () => {
+  const lines = OLD.split("\n");
+  const pops = lines.flatMap((line, i) => (/ desc: .* acc=2/.test(line) ? [i] : []));
+  const moved = lines
+    .map((line, i) => (i === pops[2] ? line.replace(/gpa=0x[0-9a-f]+/, "gpa=0x300000") : line))
+    .join("\n");
+  const answer = await ask(await side("a", OLD, "linux-6.1"), await side("b", moved, "linux-6.1"));
+  const { onlyA, onlyB, moved: pairs } = answer.difference.requests;
+  expect([onlyA, onlyB, pairs]).toEqual([1, 1, 1]);
+  expect(differenceText(answer, textStyle(false)).replaceAll(/\s+/g, " ")).toContain(
+    "1 pair of these moved",
+  );
+  expect(differenceText(answer, textStyle(false))).not.toContain("is not told");
+});

@@ -189,8 +189,10 @@ describe("twice as many cost about twice as much:", () => {
       const first = two[side] - one[side];
       const second = four[side] - two[side];
       const growth = `${side}: ${one[side]}, ${two[side]}, ${four[side]} steps`;
-      // Twice as much for twice the step; four times as much where cost is quadratic.
-      expect(second, growth).toBeLessThanOrEqual(2.5 * Math.max(first, BASE));
+      // Twice as much for twice the step; four times as much where cost is quadratic. V8 counts some of a first
+      // run that it does not count again: then the whole tells it.
+      const linear = second <= 2.5 * Math.max(first, BASE) || four[side] <= 2.2 * two[side];
+      expect(linear, growth).toBe(true);
     }
   });
 });

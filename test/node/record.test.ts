@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -181,6 +182,9 @@ describe("a recording", () => {
       expect(createHash("sha256").update(content).digest("hex")).toBe(sha256);
     }
     expect(manifest.files).toHaveLength(4);
+    for (const name of ["", ...readdirSync(given.output)]) {
+      expect(statSync(join(given.output, name)).mode & 0o077, `for others: ${name}`).toBe(0);
+    }
     expect(manifest.endedBy).toBe("time");
     expect(manifest.loss).toEqual({ events: 0, returns: 0 });
     expect(readFileSync(join(given.output, "trace.txt"), "utf8")).toBe(

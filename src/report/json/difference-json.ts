@@ -19,6 +19,7 @@ export function differenceJson(tool: Tool, { difference, a, b }: Answer) {
     pages: { onlyA: set(pages.onlyA), onlyB: set(pages.onlyB), both: set(pages.both) },
     requests: {
       ...{ equal: requests.equal, onlyA: requests.onlyA, onlyB: requests.onlyB },
+      moved: requests.moved,
       examples: requests.examples.map(({ side, request }) => ({
         side,
         request: JSON.parse(requestJsonLine(request)) as unknown,

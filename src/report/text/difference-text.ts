@@ -15,17 +15,29 @@ export function differenceText({ difference }: Answer, style: TextStyle): string
   const { a, b, requests, findings } = difference;
   return sectionsText([
     [style.bold(headline(difference))],
-    [`A: ${printable(a.name)}, under ${a.policy}`, `B: ${printable(b.name)}, under ${b.policy}`],
+    [sideText("A", a), sideText("B", b), ...(a.told && b.told ? [] : [NOT_TOLD])],
     pagesText(difference),
     [
       `Requests: ${requests.equal} alike (queue, state, what they write), ${requests.onlyA} only in A, ` +
-        `${requests.onlyB} only in B`,
+        `${requests.onlyB} only in B${movedText(requests.moved)}`,
     ],
     examplesText(difference),
     roundsText(difference),
     findingsOf("A", findings.onlyA),
     findingsOf("B", findings.onlyB),
   ]);
+}
+
+const NOT_TOLD = "Which kernel ran is not told: --policy, given twice, names it for A and for B.";
+
+function sideText(side: string, { name, policy }: Difference["a"]): string {
+  return `${side}: ${printable(name)}, under ${policy}`;
+}
+
+function movedText(moved: number): string {
+  return moved === 0
+    ? ""
+    : `; ${countOf(moved, "pair")} of these moved: alike but for where they write`;
 }
 
 function headline({ pages, requests, rounds, findings, measure }: Difference): string {
