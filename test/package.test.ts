@@ -101,7 +101,7 @@ describe("the package", () => {
     expect(lines.map(({ question, status }) => `${question} ${status}`)).toEqual([
       ...["lost 1", "affected 1", "stale 1", "inspect 0", "requests 0", "life 0", "attribute 0"],
       ...["logImages 0", "compareLogs 0", "identify 0", "compareImages 0", "around 0"],
-      ...["minimize 0", "difference 1", "whatif 0"],
+      ...["minimize 0", "difference 1", "whatif 0", "lint 0"],
     ]);
     const answers = Object.fromEntries(lines.map(({ question, answer }) => [question, answer]));
     expect(answers.stale.result.machines[0].migrations[0].verdicts[0].best).toBe(1929);

@@ -72,7 +72,13 @@ describe("an event of QEMU", () => {
 });
 
 describe("a file of src", () => {
-  const ENTRIES = ["src/cli.ts", "src/conformance.ts", "src/index.ts", "src/node/index.ts"];
+  /** What the package gives to programs, and programs themselves. */
+  const ENTRIES = [
+    ...["src/cli.ts", "src/conformance.ts", "src/web/worker.ts", "src/node/zstd-worker.ts"],
+    ...[...read("package.json").matchAll(/dist\/(src\/[\w/-]+)\.js/g)].map(
+      ([, file]) => `${file}.ts`,
+    ),
+  ];
   const texts = new Map(HOST.map((file) => [file, read(file)]));
   const imported = new Set(
     [...texts].flatMap(([file, text]) =>
@@ -83,10 +89,7 @@ describe("a file of src", () => {
   );
 
   test("is imported by another: a format, a section, a command that nobody calls is forgotten", () => {
-    const others = ["src/web/index.ts", "src/web/worker.ts", "src/node/zstd-worker.ts"];
-    const alone = HOST.filter(
-      (file) => !imported.has(file) && ![...ENTRIES, ...others].includes(file),
-    );
+    const alone = HOST.filter((file) => !imported.has(file) && !ENTRIES.includes(file));
     expect(alone.filter((file) => !/\/page\/(?:main|index)\.ts$/.test(file))).toEqual([]);
   });
 

@@ -11,15 +11,15 @@ import {
   StreamKind,
 } from "../../assembly/decode-abi.ts";
 import type { ByteStream } from "../bytes/source.ts";
-import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import { atLine, quoteFound, RecordingError } from "../model/place.ts";
 import { dialectOf } from "./dialects.ts";
-import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
 import type { Format } from "./format.ts";
 import { QEMU_DIALECTS, type QemuDialect } from "./qemu-dialects.ts";
+import { QemuFeed } from "./qemu-feed.ts";
 import { QemuPlan } from "./qemu-plan.ts";
-import { longLine, Unread } from "./unread.ts";
+import { longLine } from "./unread.ts";
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
@@ -40,53 +40,37 @@ export const qemuLog: Format = {
 
 /** Opens a log whose lines are of this dialect. */
 export function openQemuLog(context: FeedContext, bytes: ByteStream, dialect: QemuDialect): Feed {
-  const { core, file, space } = context;
+  const { core, space } = context;
   const plan = new QemuPlan(core, false);
   const stream = core.exports.addStream(StreamKind.QemuLog, plan.plan, 0, BUFFER_BYTES, RECORDS);
   if (stream < 0) throw new OutOfMemory();
   core.exports.setQemu(stream, dialect.shape, space, 0, 0n);
-  return new QemuLog(core, file, bytes, plan, stream, dialect);
+  return new QemuLog(context, bytes, plan, stream, dialect);
 }
 
-class QemuLog implements Feed {
-  readonly firstStream: number;
-  readonly streams = 1;
-  readonly #core: Core;
-  readonly #file: string;
-  readonly #bytes: ByteStream;
-  readonly #plan: QemuPlan;
+class QemuLog extends QemuFeed implements Feed {
   readonly #dialect: QemuDialect;
   readonly #notes: string[] = [];
-  readonly #unread = new Unread();
   #cut = false;
 
   constructor(
-    core: Core,
-    file: string,
+    context: FeedContext,
     bytes: ByteStream,
     plan: QemuPlan,
     stream: number,
     dialect: QemuDialect,
   ) {
-    this.#core = core;
-    this.#file = file;
-    this.#bytes = bytes;
-    this.#plan = plan;
+    super(context, bytes, plan, stream);
     this.#dialect = dialect;
-    this.firstStream = stream;
-  }
-
-  fill(stream: number): void | Promise<void> {
-    return fillStream(this.#core, stream, this.#bytes);
   }
 
   line(stream: number, newName: boolean): void {
-    const { exports } = this.#core;
+    const { exports } = this.core;
     const length = exports.lineLength(stream);
-    const line = this.#core.text(exports.linePtr(stream), Math.min(length, MAX_LINE)).trimEnd();
+    const line = this.core.text(exports.linePtr(stream), Math.min(length, MAX_LINE)).trimEnd();
     const number = exports.lineNumber(stream);
     if (newName) {
-      this.#plan.add(NAME.exec(line.slice(exports.problemAt(stream)))?.[0] ?? "", 0, []);
+      this.plan.add(NAME.exec(line.slice(exports.problemAt(stream)))?.[0] ?? "", 0, []);
       exports.lineVerdict(stream, LineVerdict.Again);
       return;
     }
@@ -99,16 +83,16 @@ class QemuLog implements Feed {
       return;
     }
     if (problem === Problem.Long) {
-      this.#unread.add(longLine(this.#file, number, line));
+      this.unread.add(longLine(this.file, number, line));
       exports.appendGap(stream, NO_CPU, BigInt(LOST_UNREAD));
       return;
     }
     // The arguments do not fit, or a line that is no event line holds an event: two writers in one.
     const found = quoteFound(line.slice(at), 120);
     const name = NAME.exec(line.slice(at))?.[0] ?? "";
-    const where = { file: this.#file, at: atLine(number, at + 1) };
-    const expected = `${name} ${this.#plan.example(name)}`;
-    this.#unread.add(new RecordingError(where, expected, found));
+    const where = { file: this.file, at: atLine(number, at + 1) };
+    const expected = `${name} ${this.plan.example(name)}`;
+    this.unread.add(new RecordingError(where, expected, found));
     exports.appendGap(stream, NO_CPU, BigInt(LOST_UNREAD));
   }
 
@@ -117,21 +101,13 @@ class QemuLog implements Feed {
   }
 
   place(_stream: number, place: number) {
-    return { file: this.#file, at: atLine(place) };
-  }
-
-  probesKernel(): boolean {
-    return false;
-  }
-
-  symbol(): null {
-    return null;
+    return { file: this.file, at: atLine(place) };
   }
 
   summary(): FeedSummary {
-    const { exports } = this.#core;
+    const { exports } = this.core;
     const foreign = exports.foreignLines(this.firstStream);
-    const notes = [...this.#notes, ...this.#unread.notes()];
+    const notes = [...this.#notes, ...this.unread.notes()];
     if (foreign > 0) {
       notes.push(
         `${foreign} line${foreign === 1 ? " is" : "s are"} no trace event and not replayed, the ` +
@@ -140,24 +116,12 @@ class QemuLog implements Feed {
     }
     const { name, clock, note } = this.#dialect;
     if (note) notes.push(note);
-    return {
+    return this.summaryOf({
       format: `QEMU log (${name})`,
       clock,
-      cpus: [],
-      events: this.#plan.counts(),
       foreignLines: foreign,
       notes,
-      gaps: [],
       cut: this.#cut,
-      unread: this.#unread,
-    };
-  }
-
-  mute(names: ReadonlySet<string>): void {
-    this.#plan.mute(names);
-  }
-
-  close(): void {
-    this.#bytes.close();
+    });
   }
 }

@@ -7,16 +7,15 @@ import { LineVerdict, MAX_LINE, RecordDamage, StreamKind } from "../../assembly/
 import type { Head } from "../bytes/head.ts";
 import { simpletraceHeader } from "../bytes/signatures.ts";
 import type { ByteStream } from "../bytes/source.ts";
-import type { Core } from "../core/core.ts";
 import { OutOfMemory } from "../core/core.ts";
 import { atByte, type Place, RecordingError } from "../model/place.ts";
 import { qemuEvent } from "../qemu/events.ts";
 import { schemaFormat } from "../qemu/trace-events.ts";
-import { type Feed, type FeedContext, type FeedSummary, fillStream } from "./feed.ts";
+import type { Feed, FeedContext, FeedSummary } from "./feed.ts";
 import type { Format } from "./format.ts";
+import { QemuFeed } from "./qemu-feed.ts";
 import { QemuPlan, textsOf } from "./qemu-plan.ts";
 import { type Schema, schemaFor } from "./schema-for.ts";
-import { Unread } from "./unread.ts";
 
 const BUFFER_BYTES = 1 << 20;
 const RECORDS = 3072;
@@ -148,7 +147,7 @@ function openStream(
   plan: QemuPlan,
   form: Form,
 ): Simpletrace {
-  const { core, file, space } = context;
+  const { core, space } = context;
   const stream = core.exports.addStream(
     StreamKind.Simpletrace,
     plan.plan,
@@ -160,25 +159,17 @@ function openStream(
   // Only the byte order of this layout is used.
   core.exports.setPageLayout(plan.plan, bigEndian ? 1 : 0, 0, 0, 0, 0, 0, 0);
   core.exports.setQemu(stream, 0, space, 0, 0n);
-  return new Simpletrace(core, file, bytes, plan, stream, bigEndian, schema, form);
+  return new Simpletrace(context, bytes, plan, stream, bigEndian, schema, form);
 }
 
-class Simpletrace implements Feed {
-  readonly firstStream: number;
-  readonly streams = 1;
-  readonly #core: Core;
-  readonly #file: string;
-  readonly #bytes: ByteStream;
-  readonly #plan: QemuPlan;
+class Simpletrace extends QemuFeed implements Feed {
   readonly #bigEndian: boolean;
   readonly #schema: Schema | null;
   readonly #form: Form;
   readonly #names = new Map<number, string>();
-  readonly #unread = new Unread();
 
   constructor(
-    core: Core,
-    file: string,
+    context: FeedContext,
     bytes: ByteStream,
     plan: QemuPlan,
     stream: number,
@@ -186,18 +177,10 @@ class Simpletrace implements Feed {
     schema: Schema | null,
     form: Form,
   ) {
-    this.#form = form;
-    this.#core = core;
-    this.#file = file;
-    this.#bytes = bytes;
-    this.#plan = plan;
+    super(context, bytes, plan, stream);
     this.#bigEndian = bigEndian;
     this.#schema = schema;
-    this.firstStream = stream;
-  }
-
-  fill(stream: number): void | Promise<void> {
-    return fillStream(this.#core, stream, this.#bytes);
+    this.#form = form;
   }
 
   /** The name of an event's number, for errors. */
@@ -207,13 +190,13 @@ class Simpletrace implements Feed {
 
   /** A mapping: u64 type, u64 number, u32 length, the name. */
   line(stream: number): void {
-    const { exports } = this.#core;
+    const { exports } = this.core;
     const at = exports.linePtr(stream);
-    const id = this.#core.view.getUint32(at + (this.#bigEndian ? 12 : 8), !this.#bigEndian);
-    const name = this.#core.text(at + 20, exports.lineLength(stream) - 20);
+    const id = this.core.view.getUint32(at + (this.#bigEndian ? 12 : 8), !this.#bigEndian);
+    const name = this.core.text(at + 20, exports.lineLength(stream) - 20);
     if (this.#names.get(id) !== name) {
       this.#names.set(id, name);
-      this.#plan.add(name, id, this.#formats(name));
+      this.plan.add(name, id, this.#formats(name));
     }
     exports.lineVerdict(stream, LineVerdict.Skip);
   }
@@ -227,12 +210,12 @@ class Simpletrace implements Feed {
   }
 
   damaged(stream: number): void {
-    this.#unread.add(this.#damage(stream));
-    this.#core.exports.passDamage(stream);
+    this.unread.add(this.#damage(stream));
+    this.core.exports.passDamage(stream);
   }
 
   #damage(stream: number): RecordingError {
-    const { exports } = this.#core;
+    const { exports } = this.core;
     const problem: RecordDamage = exports.problem(stream);
     const where = this.place(stream, exports.ringBase(stream) + exports.problemAt(stream));
     if (problem !== RecordDamage.Arguments) {
@@ -249,20 +232,12 @@ class Simpletrace implements Feed {
   }
 
   place(_stream: number, place: number): Place {
-    return { file: this.#file, at: atByte(place) };
-  }
-
-  probesKernel(): boolean {
-    return false;
-  }
-
-  symbol(): null {
-    return null;
+    return { file: this.file, at: atByte(place) };
   }
 
   summary(): FeedSummary {
-    const { exports } = this.#core;
-    const notes = this.#unread.notes();
+    const { exports } = this.core;
+    const notes = this.unread.notes();
     if (!this.#schema) {
       notes.push(
         "Arguments are read as QEMU 7.2 to 11.1 have them: no --trace-events was given, and no " +
@@ -270,28 +245,16 @@ class Simpletrace implements Feed {
       );
     }
     if (this.#form.note) notes.push(this.#form.note);
-    const unknown = exports.unknownIds(this.#plan.plan);
+    const unknown = exports.unknownIds(this.plan.plan);
     if (unknown > 0) notes.push(`${unknown} records have an event number without a name.`);
     const torn = exports.tornBytes(this.firstStream);
     if (torn > 0) notes.push(`The last ${torn} bytes are no whole record and not replayed.`);
-    return {
+    return this.summaryOf({
       format: this.#form.label,
       clock: this.#form.clock,
-      cpus: [],
-      events: this.#plan.counts(),
       foreignLines: 0,
       notes,
-      gaps: [],
       cut: torn > 0,
-      unread: this.#unread,
-    };
-  }
-
-  mute(names: ReadonlySet<string>): void {
-    this.#plan.mute(names);
-  }
-
-  close(): void {
-    this.#bytes.close();
+    });
   }
 }

@@ -29,5 +29,6 @@ export async function askAll(vhost, scsi, migration, { observed, source, destina
   const side = (one) => ({ name: one.policy.name, recording: scsi, policy: one });
   await ask("difference", side(unpatched), side(policy));
   await ask("whatif", migration);
+  await ask("lint", scsi);
   return lines;
 }
