@@ -72,6 +72,7 @@ export interface Answer extends CommonAnswer {
   firstPass: Bounds & { from: "measured" | "memory-map" | "writes" };
   /** recorded: KVM's dirty ring; counted: QEMU's count at each sync; not-recorded. */
   vcpus: "recorded" | "counted" | "not-recorded";
+  /** In the order of the policies; empty: no write of a device is known. */
   costs: PolicyCost[];
 }
 
@@ -136,7 +137,9 @@ export async function ask(recording: Recording, options: Options = {}): Promise<
     ...{ pagesPerSecond: bandwidth.atLeast / SENT_BYTES, firstPages: firstPass.atLeast },
     ...{ otherPages: 0, otherPerSecond: 0 },
   };
-  const chosen = base.policies.map(({ policy }) => policy);
+  // Without a write that is known there is no load to follow, and nothing costs nothing.
+  const followed = machine.verdict && load.ns.length > 0;
+  const chosen = followed ? base.policies.map(({ policy }) => policy) : [];
   return {
     ...{ asked, result, bandwidth, downtimeMs, firstPass, forNs },
     startNs: (load.originNs + BigInt(Math.round(startNs))).toString(),
@@ -158,8 +161,8 @@ export async function ask(recording: Recording, options: Options = {}): Promise<
 }
 
 /** 0: a cost is no verdict. 3: devices wrote nothing that could be followed. */
-export function statusOf({ result }: Pick<Answer, "result">): 0 | 3 {
-  return result.machines.every(({ verdict }) => verdict) ? 0 : 3;
+export function statusOf({ costs }: Pick<Answer, "costs">): 0 | 3 {
+  return costs.length > 0 ? 0 : 3;
 }
 
 function costOf(

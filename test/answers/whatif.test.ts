@@ -77,6 +77,14 @@ test("of a recording without a migration there is no upper bound, and any moment
   );
 });
 
+test("a recording without a write that is known costs nothing that could be said", async () => {
+  const text = '{"event":"marker","ts":"1","cpu":0,"pid":1,"text":"x"}\n';
+  const answer = await ask(await recordingOf(memorySource("m.ndjson", text)));
+  expect([answer.costs, statusOf(answer)]).toEqual([[], 3]);
+  expect(whatifText(answer, textStyle(false))).toMatch(/^Unknown: no write of a device is known/);
+  expect(errorsOf("whatif", whatifJson(TOOL, answer))).toEqual([]);
+});
+
 describe("by hand", () => {
   const at = (...writes: [ms: number, page: number, cause: number][]): Load => ({
     ns: Float64Array.from(writes, ([ms]) => ms * 1e6),

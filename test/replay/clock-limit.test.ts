@@ -1,6 +1,8 @@
 /** Clocks that do not order what happened on different CPUs are a limit before anything else. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { clockLimit, disorderOf } from "../../src/replay/clock-limit.ts";
 import { memorySource, replayAll } from "../support/memory-source.ts";
@@ -54,4 +56,29 @@ test("a recording with the clock perf: the first limit, a caveat of every round,
   expect(caveats(after.rounds)).toEqual(after.rounds.map(() => 1));
   expect(caveats(before.rounds)).toEqual(before.rounds.map(() => 0));
   expect(before.limits.map(({ code }) => code)).not.toContain("clock-unordered");
+});
+
+test("every answer begins with it, whatever it says", () => {
+  const file = join(
+    import.meta.dirname,
+    "../..",
+    "traces/vhost-scsi/6.16.12+deb13-amd64/12-toggle/trace.dat",
+  );
+  const mono = readFileSync(file).toString("latin1");
+  const folder = mkdtempSync(join(tmpdir(), "clock-"));
+  const perf = join(folder, "perf.dat");
+  const text = mono.replaceAll("\0mono\0", "\0perf\0").replaceAll("[mono]", "[perf]");
+  writeFileSync(perf, Buffer.from(text, "latin1"));
+  const cli = join(import.meta.dirname, "../..", "dist/cli/cli.js");
+  const first = (command: string, recording: string, ...more: string[]): string =>
+    spawnSync(process.execPath, [cli, command, recording, "--quiet", ...more], {
+      encoding: "utf8",
+    }).stdout.split("\n")[0]!;
+  for (const command of ["report", "stale"]) {
+    expect(first(command, perf), command).toMatch(/^Not certain: the recording's clock \(perf\)/);
+    expect(first(command, file), command).not.toMatch(/^Not certain/);
+  }
+  const observed = ["--observed", join(dirname(file), "syncs"), "--policy", "linux-6.16"];
+  expect(first("verify", perf, ...observed)).toMatch(/^Not certain/);
+  rmSync(folder, { recursive: true });
 });

@@ -1,5 +1,6 @@
 /** Machines in text: what they are called, and an answer about one or several of them. */
 import type { MachineResult, ReplayResult, ToldBy } from "../../model/result.ts";
+import { clockWarning } from "./clock-text.ts";
 import { inputLine } from "./input-text.ts";
 import { listOf } from "./number-text.ts";
 import { printable, sectionsText, type TextStyle, wrapText } from "./text-layout.ts";
@@ -52,12 +53,15 @@ export function machinesText(
 ): string {
   const [only, ...others] = result.machines;
   const inputs = result.inputs.flatMap(inputLine);
+  const warning = clockWarning(result, style);
   if (only && others.length === 0) {
-    return sectionsText(speech.sections(only, [files, [...machineLine(only), ...inputs]], 0));
+    const facts = [files, [...machineLine(only), ...inputs]];
+    return sectionsText([warning, ...speech.sections(only, facts, 0)]);
   }
   const headline = (machine: MachineResult, index: number): string[] =>
     wrapText(`${machineLabel(machine)}: ${speech.headline(machine, index)}`, "", "  ");
   return sectionsText([
+    warning,
     result.machines.flatMap(headline).map(style.bold),
     files,
     inputs,

@@ -10,6 +10,7 @@ import {
 } from "../../answers/log-comparison.ts";
 import type { OneSided } from "../../answers/log-difference.ts";
 import type { MachineResult } from "../../model/result.ts";
+import { clockWarning } from "./clock-text.ts";
 import { writeLines } from "./explain-text.ts";
 import { pageText, runsText } from "./finding-text.ts";
 import { limitsText } from "./limits-text.ts";
@@ -49,6 +50,7 @@ export function comparisonSentence(comparison: Comparison): string {
 export function verifyText({ comparison, result }: Answer, style: TextStyle): string {
   const machine = result.machines[0]!;
   const sections = [
+    clockWarning(result, style),
     [style.bold(comparisonSentence(comparison))],
     uncomparedText(comparison),
     ...comparison.policies

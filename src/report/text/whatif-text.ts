@@ -8,6 +8,7 @@ const SHOWN_PASSES = 6;
 
 export function whatifText(answer: Answer, style: TextStyle): string {
   const { costs } = answer;
+  if (costs.length === 0) return sectionsText([[style.bold(whatifSentence(answer))]]);
   const rows = costs.map((cost) => [
     cost.policy,
     `${cost.expected.sends}`,
@@ -45,6 +46,7 @@ export function whatifText(answer: Answer, style: TextStyle): string {
 
 /** The cost under the policies that send least and most, in one sentence. */
 export function whatifSentence({ costs, forNs, startNs }: Answer): string {
+  if (costs.length === 0) return "Unknown: no write of a device is known from this recording.";
   const told = costs.map(({ policy, expected }) => {
     const end = expected.converged
       ? `converges after ${secondsText(expected.seconds)} s`
