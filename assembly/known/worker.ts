@@ -7,14 +7,14 @@ import { take } from "../base/memory";
 
 /** {i32 thread, i32 owner, i32 process}; 0: not known. */
 const ENTRY: u32 = 12;
-const SLOTS: u32 = 8192;
+const SLOTS: u32 = 32768;
 let table: usize = 0;
 let known: u32 = 0;
 
 /** The entry of a thread, or the free one where it belongs; 0: there is no table. */
 function entryOf(pid: i32): usize {
   if (!table) return 0;
-  let slot = (<u32>pid * 0x9e3779b1) >> 19;
+  let slot = (<u32>pid * 0x9e3779b1) >> 17;
   while (true) {
     let at = table + slot * ENTRY;
     let found = load<i32>(at);

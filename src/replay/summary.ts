@@ -140,7 +140,16 @@ function policyResults(
 
 /** The result of a replay that has run to its end. */
 export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayResult {
-  const all = replay.machines.map((machine) => summariseMachine(machine.use(), inputs));
+  // Once: the core lists the queues of all machines.
+  const queues = new Map<number, Queue[]>();
+  for (const queue of readQueues(replay.core)) {
+    const own = queues.get(queue.machine + 1);
+    if (own) own.push(queue);
+    else queues.set(queue.machine + 1, [queue]);
+  }
+  const all = replay.machines.map((machine) =>
+    summariseMachine(machine.use(), inputs, queues.get(machine.number) ?? []),
+  );
   const { machines, notes } = withoutIdle(all);
   return {
     inputs: [...inputs.map(withEndNote), ...replay.plan.destinations, ...replay.plan.repeated].map(
@@ -156,8 +165,11 @@ export function summariseResult(replay: Replay, inputs: InputSummary[]): ReplayR
 }
 
 /** What is said of one machine, which the core is asked about. */
-function summariseMachine(run: MachineReplay, inputs: InputSummary[]): MachineResult {
-  const queues = readQueues(run.core).filter(({ machine }) => machine + 1 === run.number);
+function summariseMachine(
+  run: MachineReplay,
+  inputs: InputSummary[],
+  queues: readonly Queue[],
+): MachineResult {
   const devices = deviceSummaries(run, queues);
   const { window, windowWhy } = chooseWindow(run);
   const rounds = run.rounds.get(window) ?? [];

@@ -79,6 +79,12 @@ const DIMENSIONS: Record<string, Make> = {
         ? ioctl(VQ + Math.floor(i / 2) * MIB, 0x4008af00, 1)
         : "ioctl_ret: (x <- y) ret=0",
     ),
+  "queues of a hundred machines": (n) =>
+    HEADER +
+    Array.from({ length: n }, (_, i) => {
+      const worker = `vhost-${1000 + 2 * (i % 100)}-${1001 + 2 * (i % 100)}`.padStart(24);
+      return `${worker} [000] .....  ${at(i)}: ${drain(VQ + i * MIB, 0xff00 + i * MIB)}\n`;
+    }).join(""),
   "queues of one device": (n) => ftrace(n, (i) => drain(VQ + i * 0x4a60, 0xff00, VQ)),
   threads: (n) =>
     HEADER +
