@@ -66,7 +66,7 @@ export {
   prepare,
   useMachine,
 } from "./machine";
-export { forgetAvail, noteDeviceState, retireDevice, setDeviceLogEnd, setDriver } from "./known/device";
+export { forgetAvail, nameDriver, noteDeviceState, retireDevice, setDeviceLogEnd } from "./known/device";
 export { noteThread, ownerOf, processOf } from "./known/worker";
 export { mark } from "./pages/planes";
 export { useRows } from "./pages/rows";

@@ -3,7 +3,7 @@ import { EVENT_IDX, EVENT_LEN, EVENT_PLACE, EVENT_TS } from "../event-abi";
 import { Cause } from "../page-abi";
 import { Driver, QUEUE_DRIVER, QUEUE_ID, QUEUE_INDEX, QUEUE_LAST_UNKNOWN_PLACE, QUEUE_LAST_UNKNOWN_STREAM, QUEUE_UNKNOWN_HEAD, QUEUE_UNKNOWN_PLACE, QUEUE_UNKNOWN_STREAM, QUEUE_UNKNOWN_TS, REQUEST_CAPTURED, REQUEST_CAPTURE_UNKNOWN, REQUEST_CAUSE, REQUEST_FLAGS, REQUEST_FREED, REQUEST_HEAD, REQUEST_POP_STREAM, REQUEST_QUEUE, REQUEST_SERIAL, REQUEST_SIZE, REQUEST_USED_IDX, RequestState } from "../queue-abi";
 import { QUEUE_LENGTHS } from "../known/fields";
-import { inUserSpace } from "../known/back-end";
+import { inUserSpace } from "../known/device";
 import { draining } from "../known/drain";
 import { LOG_ALL, noBase } from "../known/log-state";
 import { take } from "../base/memory";

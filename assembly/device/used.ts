@@ -5,7 +5,8 @@
 import { EVENT_FEAT, EVENT_HEAD, EVENT_IDX, EVENT_LEN, EVENT_N, EVENT_VQ } from "../event-abi";
 import { Cause } from "../page-abi";
 import { DESC_ACC, DESC_GPA, DESC_LEN, DESC_SIZE, Driver, QUEUE_CAPTURE_ON, QUEUE_COMPLETED, QUEUE_FREED, QUEUE_INDEX, QUEUE_LATE, QUEUE_NEXT_USED, QUEUE_NO_BASE, QUEUE_NO_BUFFER, QUEUE_NUM, QUEUE_USED_LEN, QUEUE_WRITE_DESCS, REQUEST_CAUSE, REQUEST_DESCS, REQUEST_DESC_COUNT, REQUEST_FLAGS, REQUEST_USED_IDX, RequestState } from "../queue-abi";
-import { decide, inUserSpace } from "../known/back-end";
+import { decide } from "../known/back-end";
+import { inUserSpace } from "../known/device";
 import { F_RING_PACKED } from "../known/fields";
 import { LOG_ALL, learn } from "../known/log-state";
 import { complete, dropFifo, fillChain, inOrder, inOrderRing, published } from "./net";

@@ -13,7 +13,8 @@ import {
   REQUEST_INDIRECT,
   REQUEST_LATE_TABLE,
 } from "../known/fields";
-import { decideByStart, inUserSpace } from "../known/back-end";
+import { decideByStart } from "../known/back-end";
+import { inUserSpace } from "../known/device";
 import { LOG_ALL, learn } from "../known/log-state";
 import { capacityOf, takeDirty } from "../base/memory";
 import { complete } from "./net";

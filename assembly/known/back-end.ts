@@ -3,13 +3,14 @@
  */
 import { EVENT_FEAT, EVENT_LEN } from "../event-abi";
 import { Driver, QUEUE_DRIVER, QUEUE_INDEX, QUEUE_LOGBASE, QUEUE_LOGBASE_KNOWN } from "../queue-abi";
-import { F_RING_PACKED, QUEUE_DECIDED, QUEUE_LENGTHS, QUEUE_LOG_END, QUEUE_LOG_TOLD } from "./fields";
+import { F_RING_PACKED, QUEUE_DECIDED, QUEUE_LENGTHS, QUEUE_LOG_END, QUEUE_LOG_TOLD, QUEUE_USER_SPACE } from "./fields";
 import {
   adoptLogEnd,
   DEVICE_LOG_TOLD,
   DEVICE_OWNED,
   DEVICE_STARTED,
   deviceState,
+  inUserSpace,
   learnDriver,
 } from "./device";
 import { hasFlag, setFlag } from "./queue";
@@ -27,13 +28,6 @@ export function noteLoss(): void {
 let toldLogEnd: u32 = 0;
 export function setLogEnd(page: u32): void {
   toldLogEnd = page;
-}
-
-/** A class of user-space back end, or one whose class is not known. */
-// @ts-ignore: decorator
-@inline
-export function inUserSpace(driver: u32): bool {
-  return driver >= <u32>Driver.VhostUser && driver <= <u32>Driver.VhostUserFs;
 }
 
 /** Whether a SET_LOG_BASE of this queue's device was recorded. */
@@ -77,6 +71,7 @@ export function decide(q: usize, event: usize, reads: bool): u32 {
     return driver;
   }
   let user = (load<u64>(event + EVENT_FEAT) & (F_RING_PACKED | F_PROTOCOL)) != 0;
+  if (user) setFlag(q, QUEUE_USER_SPACE, true);
   if (!hasFlag(q, QUEUE_DECIDED)) decideByStart(q);
   driver = load<u32>(q + QUEUE_DRIVER);
   if (driver >= <u32>Driver.VhostUser) return driver;

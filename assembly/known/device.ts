@@ -4,8 +4,8 @@
  */
 import { Driver, MAX_DEVICES, QUEUE_AVAIL, QUEUE_DEVICE, QUEUE_DEVICE_NEXT, QUEUE_DRIVER } from "../queue-abi";
 import { reserve } from "../base/memory";
-import { QUEUE_LOG_END } from "./fields";
-import { retireQueue } from "./queue";
+import { QUEUE_LENGTHS, QUEUE_LOG_END, QUEUE_USER_SPACE } from "./fields";
+import { hasFlag, retireQueue } from "./queue";
 
 /** {u32 first queue, u32 driver, u32 state, u32 page at which the log ends} */
 const DEVICE: u32 = 16;
@@ -22,6 +22,13 @@ function entryOf(device: u32): usize {
 function ofQueue(q: usize): usize {
   let device = load<u32>(q + QUEUE_DEVICE);
   return device ? entryOf(device - 1) : 0;
+}
+
+/** A class of user-space back end, or one whose class is not known. */
+// @ts-ignore: decorator
+@inline
+export function inUserSpace(driver: u32): bool {
+  return driver >= <u32>Driver.VhostUser && driver <= <u32>Driver.VhostUserFs;
 }
 
 /** SET_OWNER was recorded; the device was given to the kernel's worker after it; SET_LOG_BASE was. */
@@ -78,8 +85,23 @@ export function forgetAvail(device: u32): void {
   for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) store<i32>(q + QUEUE_AVAIL, -1);
 }
 
+/**
+ * An ioctl names the driver of a device. One whose completions no driver of the kernel makes stays one of
+ * user space: recordings of such devices name a driver of the kernel where their form knows no other.
+ */
+export function nameDriver(device: u32, driver: u32): void {
+  let user = false;
+  for (let q = firstOfDevice(device); q; q = nextOfDevice(q)) {
+    if (hasFlag(q, QUEUE_USER_SPACE)) user = true;
+    // vhost-scsi passes 0 to every vhost_add_used() (scsi.c).
+    if (driver == Driver.Scsi && inUserSpace(load<u32>(q + QUEUE_DRIVER)) && hasFlag(q, QUEUE_LENGTHS)) user = true;
+  }
+  if (!user || inUserSpace(driver)) setDriver(device, driver);
+  else if (driver == Driver.Net) setDriver(device, Driver.VhostUserNet);
+}
+
 /** The driver of a device is known. */
-export function setDriver(device: u32, driver: u32): void {
+function setDriver(device: u32, driver: u32): void {
   let at = entryOf(device);
   if (!at) return;
   store<u32>(at, driver, 4);

@@ -22,6 +22,8 @@ export const QUEUE_PACKET_OPEN = 128;
 export const QUEUE_LENGTHS = 256;
 /** A SET_LOG_BASE of its device was recorded. */
 export const QUEUE_LOG_TOLD = 512;
+/** A feature bit of its completions is offered by no driver of the kernel. */
+export const QUEUE_USER_SPACE = 1024;
 
 // Of a request, behind REQUEST_USED_IDX.
 /** u32: how often the same head was offered again before it was returned (user-space back ends). */

@@ -31,12 +31,14 @@ export async function openGzip(
   again?: () => ByteStream,
 ): Promise<DecodedStream> {
   if (!again) return openMembers(name, compressed, 0);
-  const platform = openPlatform(name, compressed);
+  const { platform, lastWord } = openPlatform(name, compressed);
   let members: DecodedStream | null = null;
   let given = 0;
-  const count = (got: number): number => {
+  const count = (got: number, into: Uint8Array): number | Promise<number> => {
     given += got;
-    return got;
+    // ISIZE, the last word of a member: a platform may end after the first member without a word.
+    const whole = got > 0 || into.length === 0 || lastWord() === given % 2 ** 32;
+    return whole ? got : failed(into);
   };
   const failed = async (into: Uint8Array): Promise<number> => {
     platform.close();
@@ -47,28 +49,38 @@ export async function openGzip(
     read(into) {
       if (members) return members.read(into);
       const got = platform.read(into);
-      return typeof got === "number" ? count(got) : got.then(count, () => failed(into));
+      if (typeof got === "number") return count(got, into);
+      return got.then(
+        (read) => count(read, into),
+        () => failed(into),
+      );
     },
     close: () => (members ?? platform).close(),
     resume: async () => (members ? members.resume() : false),
   };
 }
 
-/** Any error may be one that is none: that a second member follows. */
-function openPlatform(name: string, compressed: ByteStream): ByteStream {
+/** Any error may be one that is none: that a second member follows. `lastWord`: of what was read, little endian. */
+function openPlatform(
+  name: string,
+  compressed: ByteStream,
+): { platform: ByteStream; lastWord: () => number } {
+  let tail: Uint8Array<ArrayBuffer> = new Uint8Array(4);
   const input = new CompressedInput(name, "gzip", compressed);
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
         const chunk = await input.next();
-        if (chunk) controller.enqueue(chunk);
-        else controller.close();
+        if (chunk) {
+          tail = concatenated(tail, chunk.subarray(-4)).slice(-4);
+          controller.enqueue(chunk);
+        } else controller.close();
       },
     },
     { highWaterMark: 0 },
   );
   const reader = body.pipeThrough(new DecompressionStream("gzip")).getReader();
-  return pieces(
+  const platform = pieces(
     async () => {
       const { done, value } = await reader.read();
       return done ? null : value;
@@ -79,6 +91,7 @@ function openPlatform(name: string, compressed: ByteStream): ByteStream {
     },
     async () => false,
   );
+  return { platform, lastWord: () => new DataView(tail.buffer).getUint32(0, true) };
 }
 
 /** Members one after the other; the first `skip` bytes of what they hold are left out. */
@@ -98,6 +111,7 @@ async function openMembers(
   let before: Uint8Array = nothing;
   let start = 0;
   let failure: unknown;
+  let cutOff = false;
 
   async function begin(): Promise<boolean> {
     // Zeros behind a member are padding, of tapes for one.
@@ -118,8 +132,12 @@ async function openMembers(
       const stream = member!;
       if (stream.avail_in === 0) {
         const slice = await input.next(SLICE);
-        if (!slice) throw input.damaged(CUT_OFF);
-        before = (stream.input ?? nothing) as Uint8Array;
+        if (!slice) {
+          cutOff = true;
+          throw input.damaged(CUT_OFF);
+        }
+        const had = (stream.input ?? nothing) as Uint8Array;
+        before = concatenated(before, had).slice(-OVERRUN);
         Object.assign(stream, { input: slice, next_in: 0, avail_in: slice.length });
       }
       const output = new Uint8Array(OUTPUT);
@@ -140,6 +158,8 @@ async function openMembers(
   }
 
   async function resume(): Promise<boolean> {
+    // All of it decoded, up to the end: nothing is behind.
+    if (cutOff) return false;
     if (member?.input) {
       // Damaged data may be decoded over the end of its member, before it is noticed.
       const taken = concatenated(before, member.input as Uint8Array);

@@ -1,4 +1,5 @@
 /** `verify --source-dump A --destination-dump B`: the stale verdict against memory of both sides. */
+import { backEndPolicies } from "../answers/affected.ts";
 import { ask, type Options, statusOf } from "../answers/image-comparison.ts";
 import { PAGE_BYTES } from "../model/pages.ts";
 import { UsageError } from "../model/place.ts";
@@ -36,7 +37,12 @@ export async function verifyImages(api: ReplayApi, io: Io, args: ImageArguments)
       if (pages === of) progress.clear();
     },
   };
-  const answer = await session.ask((recording) => ask(recording, options, api.replay));
+  const answer = await session.ask(async (recording) => {
+    const found = await ask(recording, options, api.replay);
+    const chosen = args.policy !== undefined || args.ran !== undefined;
+    const instead = chosen ? null : backEndPolicies(found.result, undefined);
+    return instead ? ask(recording, { ...options, ...instead }, api.replay) : found;
+  });
   await say(io, args, {
     text: (style) => verifyImagesText(answer, style),
     json: () => verifyImagesJson(api.tool, answer),

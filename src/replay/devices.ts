@@ -274,7 +274,7 @@ export class Devices {
     if (!named || named.driver !== null || driver === null) return;
     named.driver = driver;
     const number = DRIVERS[driver];
-    if (number !== undefined) this.#core.exports.setDriver(named.number, number);
+    if (number !== undefined) this.#core.exports.nameDriver(named.number, number);
   }
 
   #noteCaller(pid: number): void {
@@ -291,7 +291,7 @@ export class Devices {
     if (!found) return null;
     this.#byVs.set(vs, found);
     found.driver = "vhost-user";
-    this.#core.exports.setDriver(found.number, Driver.VhostUser);
+    this.#core.exports.nameDriver(found.number, Driver.VhostUser);
     return found;
   }
 

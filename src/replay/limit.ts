@@ -89,7 +89,7 @@ export function findLimits(
     add(
       "completions-lost",
       "both",
-      `${counted(lostCompletions, "completion")} of requests are not in the recording (gaps in the used ` +
+      `${counted(lostCompletions, "completion")} of requests ${lostCompletions === 1 ? "is" : "are"} not in the recording (gaps in the used ` +
         `index): their used-ring writes are known, their descriptors are not.${unsure}`,
     );
   }

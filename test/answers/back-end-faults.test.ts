@@ -53,3 +53,20 @@ describe.each(ROWS)("$recording $options", ({ recording, options, codes }) => {
     expect(status).toBe(0);
   });
 });
+
+test.each([
+  ["spdk-blk-packed/01-basic", ["spdk-packed"]],
+  ["dpdk-net-lab/split", ["dpdk-net", "libvhost-user"]],
+])(
+  "verify %s without a policy compares rows of back ends, none of the kernel's",
+  async (name, rows) => {
+    const { status, json } = await cli(
+      "verify",
+      join(ROOT, "traces/vhost-user", name),
+      "--json",
+      "--quiet",
+    );
+    expect(status).toBe(0);
+    expect(json.policies.map((one: { name: string }) => one.name)).toEqual(rows);
+  },
+);

@@ -150,6 +150,16 @@ describe.each(FORMATS)("%s", (format, bytes) => {
   });
 });
 
+test("a gzip file that is cut off does not go on at one that is inside of it", async () => {
+  const outer = gzipSync(Buffer.concat([Buffer.from(TEXT), GZIP]), { level: 0 });
+  const cut = outer.subarray(0, outer.length - 4);
+  for (const chunk of [Number.POSITIVE_INFINITY, 100]) {
+    const { text, damage } = await linesOf(memorySource("file", cut, chunk));
+    expect(text.split("# tracer: nop")).toHaveLength(2);
+    expect(damage).toMatchObject([{ passed: false }]);
+  }
+});
+
 test("compressions are taken off up to four deep", async () => {
   let bytes = GZIP;
   for (let i = 0; i < 3; i++) bytes = gzipSync(bytes);

@@ -221,6 +221,27 @@ describe("a packed ring", () => {
     return recording.ioctl(0x4008af00, "0x5000", [recording.feat]);
   };
 
+  test("recorded from its middle is one of user space, whatever a later ioctl names it", async () => {
+    const recording = new Recording();
+    recording.feat = V1 | LOG_ALL | PACKED;
+    recording.drain().pop(3, ...READ);
+    recording.used(3, 0x2001, 300, 1024);
+    // GET_VRING_BASE, in a form that knows no other driver.
+    recording.ioctl(0xc008af12, "0x5000", [2n], "vhost-scsi");
+    const { result } = await logged(recording);
+    expect(result.devices.map(({ driver }) => driver)).toEqual(["vhost-user-blk"]);
+    expect(result.limits.map(({ code }) => code)).toContain("packed-slots");
+  });
+
+  test("of packets is vhost-user-net where a later ioctl names vhost-net", async () => {
+    const recording = new Recording();
+    recording.feat = V1 | LOG_ALL | PACKED;
+    recording.drain().pop(0, [0x30000, 2048]);
+    recording.used(0, 100, 0, 1024).ioctl(0xc008af12, "0x5000", [0n], "vhost-net");
+    const { result } = await logged(recording);
+    expect(result.devices.map(({ driver }) => driver)).toEqual(["vhost-user-net"]);
+  });
+
   test("the slot moves on by the descriptors of the chain; SPDK logs no data", async () => {
     const recording = packed().drain();
     // 250 chains of one, then one of three: slots 250 to 252, and the next at 253.
