@@ -289,6 +289,11 @@ function addQueryCommands(program: Command, run: Run): void {
     .argument("<a>", "a case, as the other commands take it: a file, a folder, an archive")
     .argument("[b]", "the other case; without it two policies of the first are compared")
     .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
+    .option(
+      "--ran <kernel>",
+      "the kernel that ran: a policy, or what uname -r prints there; twice: on A, then on B",
+      collect,
+    )
     .action((a: string, b: string | undefined, options) =>
       run(() => import("./diff.ts"), b === undefined ? { ...options, a } : { ...options, a, b }),
     );

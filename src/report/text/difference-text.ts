@@ -14,8 +14,8 @@ const SHOWN_ROUNDS = 20;
 export function differenceText({ difference }: Answer, style: TextStyle): string {
   const { a, b, requests, findings } = difference;
   return sectionsText([
-    [style.bold(headline(difference))],
-    [sideText("A", a), sideText("B", b), ...(a.told && b.told ? [] : [NOT_TOLD])],
+    [style.bold(headline(difference)), ...wrapText(notTold(difference), "", "")],
+    [sideText("A", a), sideText("B", b)],
     pagesText(difference),
     [
       `Requests: ${requests.equal} alike (queue, state, what they write), ${requests.onlyA} only in A, ` +
@@ -28,7 +28,18 @@ export function differenceText({ difference }: Answer, style: TextStyle): string
   ]);
 }
 
-const NOT_TOLD = "Which kernel ran is not told: --policy, given twice, names it for A and for B.";
+/** What the headline does not say: a side whose kernel is not known is judged as unpatched. Empty: both are told. */
+function notTold({ a, b }: Difference): string {
+  const open = [...(a.told ? [] : ["A"]), ...(b.told ? [] : ["B"])];
+  if (open.length === 0) return "";
+  const [only] = open;
+  const which = open.length === 2 ? "on A and on B" : `on ${only}`;
+  const both = open.length === 2 ? "both are" : `${only} is`;
+  return (
+    `Which kernel ran ${which} is not known: ${both} judged as unpatched, so a difference between the kernels cannot ` +
+    "show. Give --ran KERNEL, once for A and once for B."
+  );
+}
 
 function sideText(side: string, { name, policy }: Difference["a"]): string {
   return `${side}: ${printable(name)}, under ${policy}`;
