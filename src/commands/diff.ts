@@ -58,7 +58,11 @@ async function openSide<T>(
   api: ReplayApi,
   io: Io,
   args: DiffArguments,
-  { name, policy, ran }: { name: string; policy: ChosenPolicy | undefined; ran: string | undefined },
+  {
+    name,
+    policy,
+    ran,
+  }: { name: string; policy: ChosenPolicy | undefined; ran: string | undefined },
   use: (side: Side) => Promise<T>,
 ): Promise<T> {
   const { ran: _, ...rest } = args;
