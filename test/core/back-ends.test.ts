@@ -233,6 +233,14 @@ describe("a packed ring", () => {
     expect(result.limits.map(({ code }) => code)).toContain("packed-slots");
   });
 
+  test("whose completions tell size 0 has a limit: what they wrote to the ring counts nowhere", async () => {
+    const recording = packed()
+      .drain()
+      .pop(0, ...READ);
+    const { result } = await logged(recording.used(0, 0x2001, 0, 0));
+    expect(result.limits.map(({ code }) => code)).toContain("bad-ring");
+  });
+
   test("of packets is vhost-user-net where a later ioctl names vhost-net", async () => {
     const recording = new Recording();
     recording.feat = V1 | LOG_ALL | PACKED;

@@ -241,7 +241,8 @@ async function checkOneMachine(
   same("requests", "diff", counts.equal + counts.onlyA, records);
   const [verdict] = staleDocument.machines[0].policies;
   const ofA = measure === "stale" ? verdict?.counts.worst : machine.policies[0].lost;
-  if (ofA !== null) same(measure, "diff", pages.onlyA.pages + pages.both.pages, ofA);
+  if (ofA !== null && ofA !== undefined)
+    same(measure, "diff", pages.onlyA.pages + pages.both.pages, ofA);
   if (machine.verdict.window === "recorded") {
     const policy = policies[0]!;
     const { images } = await logImages.ask(recording, { policy }).catch(numberedTwice);
