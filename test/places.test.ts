@@ -71,6 +71,28 @@ describe("a cause", () => {
     }
   });
 
+  test("of a request's descriptors stands in WHOLE of assembly/pages/rows.ts, or in WHOLE_OFF", () => {
+    const text = read("assembly/pages/rows.ts");
+    const masked = (name: string): string[] => {
+      const list = new RegExp(`const ${name}: u64 =([^;]*);`).exec(text)![1]!;
+      return [...list.matchAll(/Cause\.(\w+)/g)].map(([, cause]) => cause!).sort();
+    };
+    const own = CAUSE_LIST.map((cause) => Cause[cause]!).filter((name) =>
+      /^(?:Io|Ctl|Evt)(?!NoBase|Beyond)/.test(name),
+    );
+    expect(masked("WHOLE")).toEqual(own.filter((name) => !name.endsWith("Off")).sort());
+    expect(masked("WHOLE_OFF")).toEqual(own.filter((name) => name.endsWith("Off")).sort());
+  });
+
+  /** Written where every vhost logs something else, or nothing. */
+  const NEVER_LOGGED = ["stray-logged", "packed-left-out"];
+
+  test("is logged by some policy (src/vhost), but where no vhost does", () => {
+    const logged = POLICIES.reduce((bits, { logs }) => bits | logs, 0n);
+    const never = CAUSE_LIST.filter((cause) => !hasCause(logged, cause)).map(causeName);
+    expect(never.filter((name) => !/-(?:no-base|off)$/.test(name))).toEqual(NEVER_LOGGED);
+  });
+
   test("what no write is, some policy logs", () => {
     const logged = POLICIES.reduce((bits, { logs }) => bits | logs, 0n);
     const unused = CAUSE_LIST.filter((cause) => hasCause(NOT_WRITTEN & ~logged, cause));
