@@ -30,7 +30,9 @@ export interface Options extends CommonOptions {
 export interface PageVerdict {
   policy: string;
   stale: number;
+  /** Those that are likely among them. */
   possibly: number;
+  likely: number;
   /** Pages whose unlogged writes were covered later, by what. */
   healed: { by: HealedBy; pages: number }[];
 }
@@ -111,6 +113,7 @@ function pageVerdicts(machine: MachineResult, range: GpaRange): PageVerdict[] {
           policy: verdict.policy,
           stale: within(verdict.stale, range),
           possibly: within([...verdict.likelyStale, ...verdict.possiblyStale], range),
+          likely: within(verdict.likelyStale, range),
           healed: verdict.healed
             .map(({ by, runs }) => ({ by, pages: within(runs, range) }))
             .filter(({ pages }) => pages > 0),

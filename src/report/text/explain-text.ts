@@ -67,10 +67,12 @@ const HEALED: Record<PageVerdict["healed"][number]["by"], string> = {
   stop: "the device's stop",
 };
 
-function verdictText({ policy, stale, possibly, healed }: PageVerdict): string {
+function verdictText({ policy, stale, possibly, likely, healed }: PageVerdict): string {
   const parts: string[] = [];
   if (stale > 0) parts.push(`${countOf(stale, "page")} stale`);
-  if (possibly > 0) parts.push(`${countOf(possibly, "page")} possibly stale`);
+  if (likely > 0) parts.push(`${countOf(likely, "page")} likely stale`);
+  const doubtful = possibly - likely;
+  if (doubtful > 0) parts.push(`${countOf(doubtful, "page")} possibly stale`);
   for (const { by, pages } of healed)
     parts.push(`${countOf(pages, "page")} healed by ${HEALED[by]}`);
   return `at the destination under ${policy}: ${parts.join(", ") || "as at the source"}`;
