@@ -82,7 +82,8 @@ export function run(): u32 {
 /** Whether another input has this event. Its marker's text is given back: the host does not see it. */
 function skipped(s: Stream, event: usize, ts: u64): bool {
   let kind = <u32>load<u8>(event + EVENT_KIND);
-  if (!((s.skipKinds >> kind) & 1) || ts < s.skipFrom || ts > s.skipTo) return false;
+  let kinds = kind < 64 ? s.skipKinds : s.skipHighKinds;
+  if (!((kinds >> (kind & 63)) & 1) || ts < s.skipFrom || ts > s.skipTo) return false;
   if (kind == EventKind.Marker) {
     give(<usize>load<u64>(event + EVENT_TEXT), load<u32>(event + EVENT_LEN) + 8);
   }
@@ -130,7 +131,7 @@ function runBurst(): u32 {
     ++head;
     if (ts < takenTs) s.outOfOrder++;
     else takenTs = ts;
-    if (s.skipKinds && skipped(s, event, ts)) continue;
+    if ((s.skipKinds | s.skipHighKinds) != 0 && skipped(s, event, ts)) continue;
     if (draining) drainTime(ts);
     let host: bool;
     if (raw) host = true;

@@ -6,7 +6,7 @@ import { EventKind } from "../assembly/event-abi.ts";
 import { Cause } from "../assembly/page-abi.ts";
 import * as library from "../src/index.ts";
 import { causeText, writerText } from "../src/report/text/cause-text.ts";
-import { CAUSE_LIST, causeName, hasCause, NOT_WRITTEN } from "../src/vhost/causes.ts";
+import { CAUSE_LIST, causeMask, causeName, hasCause, NOT_WRITTEN } from "../src/vhost/causes.ts";
 import { POLICIES } from "../src/vhost/policy.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -48,6 +48,22 @@ describe("a cause", () => {
     const state = rest.join("-");
     const words = (word: string): boolean => new RegExp(`\\*${word}\\*|\\b${name}\\b`).test(text);
     expect(words(who) && words(state), `*${who}* and *${state}*, or ${name}`).toBe(true);
+  });
+
+  test("has its cross in the table of docs/model.md", () => {
+    const rows = read("docs/model.md")
+      .split("\n")
+      .map((line) => line.split("|").map((cell) => cell.trim()));
+    const states = rows.find((row) => row[2] === "logged")!.slice(2, -1);
+    for (const row of rows) {
+      const who = /^\*\*(\w+)\*\* \w/.exec(row[1] ?? "")?.[1];
+      if (who === undefined || row.length !== states.length + 3) continue;
+      const own = states.filter((state) => causeMask(`${who}-${state}`) !== 0n);
+      expect(
+        states.filter((_, i) => row[i + 2] === "x"),
+        `docs/model.md: ${who}`,
+      ).toEqual(own);
+    }
   });
 
   test("what no write is, some policy logs", () => {

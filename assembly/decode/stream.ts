@@ -108,6 +108,8 @@ export class Stream {
   taken: u64;
   /** Kinds of events (bits) that another input has at these times, see skipStream(). */
   skipKinds: u64;
+  /** The same of the kinds from 64 on. */
+  skipHighKinds: u64;
   skipFrom: u64;
   skipTo: u64;
   /** A first look: the kernel's events of the recipe, the first and the last one's time. */
@@ -159,10 +161,11 @@ export function addStream(
   return streamCount++;
 }
 
-/** Leaves out events of these kinds (a bit each) between two times of the common clock, both included. */
-export function skipStream(stream: u32, kinds: u64, from: u64, to: u64): void {
+/** Leaves out events of these kinds (a bit each, those from 64 on in `highKinds`) between two times of the common clock, both included. */
+export function skipStream(stream: u32, kinds: u64, highKinds: u64, from: u64, to: u64): void {
   let s = streamAt(stream);
   s.skipKinds = kinds;
+  s.skipHighKinds = highKinds;
   s.skipFrom = from;
   s.skipTo = to;
 }

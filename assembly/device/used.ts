@@ -2,9 +2,9 @@
  * Completions: what vhost_add_used_n() returns to the guest was written by then. Used ring first,
  * then the descriptors, with the cause that the log's state gives them.
  */
-import { EVENT_FEAT, EVENT_HEAD, EVENT_IDX, EVENT_LEN, EVENT_N, EVENT_VQ } from "../event-abi";
+import { EVENT_FEAT, EVENT_HEAD, EVENT_IDX, EVENT_LEN, EVENT_N, EVENT_NUM, EVENT_VQ } from "../event-abi";
 import { Cause } from "../page-abi";
-import { DESC_ACC, DESC_GPA, DESC_LEN, DESC_SIZE, Driver, QUEUE_CAPTURE_ON, QUEUE_COMPLETED, QUEUE_FREED, QUEUE_INDEX, QUEUE_LATE, QUEUE_NEXT_USED, QUEUE_NO_BASE, QUEUE_NO_BUFFER, QUEUE_NUM, QUEUE_USED_LEN, QUEUE_WRITE_DESCS, REQUEST_CAUSE, REQUEST_DESCS, REQUEST_DESC_COUNT, REQUEST_FLAGS, REQUEST_USED_IDX, RequestState } from "../queue-abi";
+import { DESC_ACC, DESC_GPA, DESC_LEN, DESC_SIZE, Driver, QUEUE_BAD_RING, QUEUE_CAPTURE_ON, QUEUE_COMPLETED, QUEUE_FREED, QUEUE_INDEX, QUEUE_LATE, QUEUE_NEXT_USED, QUEUE_NO_BASE, QUEUE_NO_BUFFER, QUEUE_NUM, QUEUE_USED_LEN, QUEUE_WRITE_DESCS, REQUEST_CAUSE, REQUEST_DESCS, REQUEST_DESC_COUNT, REQUEST_FLAGS, REQUEST_USED_IDX, RequestState } from "../queue-abi";
 import { decide } from "../known/back-end";
 import { inUserSpace } from "../known/device";
 import { F_RING_PACKED } from "../known/fields";
@@ -41,7 +41,9 @@ export function onUsed(event: usize): void {
   let num = ringSize(q, event);
   let idx = <u32>load<u16>(event + EVENT_IDX);
   let n = load<u32>(event + EVENT_N);
-  store<u32>(q + QUEUE_NUM, num);
+  // A ring that is not set up has size 0, and completes nothing.
+  if (!num && !load<u32>(event + EVENT_NUM)) store<u32>(q + QUEUE_BAD_RING, load<u32>(q + QUEUE_BAD_RING) + 1);
+  else store<u32>(q + QUEUE_NUM, num);
   let head = load<u32>(event + EVENT_HEAD);
   let request = n == 1 ? inFlight(q, head) : 0;
   let driver = decide(q, event, request != 0 && hasReads(request));

@@ -50,6 +50,8 @@ import { atEvent, atStream, byQueue, byRequest } from "./moment";
 export let draining: bool = false;
 /** Number of the machine whose rows are kept; -1: of every one. */
 let only: i32 = -1;
+/** Policies whose states are kept, a bit a row. */
+let shownRows: u32 = ~0;
 /** Some table has a batch: run() goes back to the host. */
 export let drainFull: bool = false;
 /** There was no room for a row: what the host has is not whole. */
@@ -81,9 +83,10 @@ export function startDrain(): bool {
   return true;
 }
 
-/** Only what happens to this machine is kept from now on. */
-export function drainOnly(number: i32): void {
+/** Only what happens to this machine is kept from now on, and states of these policies, a bit a row. */
+export function drainOnly(number: i32, policyRows: u32): void {
   only = number;
+  shownRows = policyRows;
 }
 
 /** Whether what happens now is kept. */
@@ -241,7 +244,7 @@ let lastTs: u64 = 0;
 
 /** Pages of one word become `state` (PageState) under the policy of `policyRow`. `base`: its first page. */
 export function drainState(base: u32, bits: u64, policyRow: u32, state: u32): void {
-  if (!bits || !wanted()) return;
+  if (!bits || !((shownRows >> policyRow) & 1) || !wanted()) return;
   let same =
     lastCount != 0 && lastBase == base && lastBits == bits && lastState == state && lastTs == now;
   if (same) {

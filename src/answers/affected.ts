@@ -5,6 +5,7 @@
 
 import type { MigrationVerdict } from "../model/migration-result.ts";
 import type { DeviceSummary, MachineResult, ReplayResult } from "../model/result.ts";
+import { beside } from "../replay/beside.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { BACK_ENDS } from "../vhost/backends.ts";
 import { choosePolicies, DEFAULT_POLICIES } from "../vhost/chosen-policy.ts";
@@ -14,7 +15,6 @@ import { fitsDevices } from "../vhost/policy-row.ts";
 import { PATCHES, type Patch } from "../vhost/series.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { patchesFor } from "./attribute.ts";
-import { beside } from "./beside.ts";
 import { selectMachines, worstStatus } from "./machines.ts";
 import { leavesOpen } from "./open.ts";
 import type { Replayer } from "./replayer.ts";

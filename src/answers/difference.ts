@@ -5,10 +5,10 @@
 import { PageRuns } from "../model/page-runs.ts";
 import type { Finding, MachineResult, PageRun } from "../model/result.ts";
 import type { RequestRecord } from "../model/told.ts";
+import { beside } from "../replay/beside.ts";
 import { type Recording, type ReplayOptions, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
-import { beside } from "./beside.ts";
 import { oneMachine, selectMachines } from "./machines.ts";
 import { toldByQemu } from "./stale.ts";
 

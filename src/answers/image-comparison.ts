@@ -14,6 +14,7 @@ import { PageRuns } from "../model/page-runs.ts";
 import { PAGE_BYTES } from "../model/pages.ts";
 import { RecordingError, UsageError } from "../model/place.ts";
 import type { MachineResult } from "../model/result.ts";
+import { beside } from "../replay/beside.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
@@ -107,7 +108,7 @@ export async function ask(
     const clock = await findWallClock(source, destination, comparison.differing);
     const own = new PageRuns();
     if (clock !== null) own.append(Math.floor(clock / PAGE_BYTES));
-    const { result, machine } = oneMachine(await run(recording, base), options);
+    const { result, machine } = oneMachine(await beside(run)(recording, base), options);
     const verdicts = migrationVerdicts(machine, recording).map((verdict) => ({
       ...nameOf(verdict, base.policies),
       verdict: imageVerdict(comparison, pagesOf(verdict), sent, own),

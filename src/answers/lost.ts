@@ -1,5 +1,6 @@
 /** Which pages would each vhost have left out of its dirty log? `report`. */
 import type { DeviceSummary, MachineResult } from "../model/result.ts";
+import { beside } from "../replay/beside.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
 import { selectMachines, worstStatus } from "./machines.ts";
@@ -16,7 +17,7 @@ export async function ask(
   run: Replayer = replay,
 ): Promise<Answer> {
   const { asked, base } = prepare(recording, options, "auto");
-  return { asked, result: selectMachines(await run(recording, base), options) };
+  return { asked, result: selectMachines(await beside(run)(recording, base), options) };
 }
 
 /**

@@ -9,6 +9,7 @@ import type { NormalisedEvent } from "../model/event.ts";
 import type { StaleVerdict } from "../model/migration-result.ts";
 import { UsageError } from "../model/place.ts";
 import type { MachineResult, PageRun } from "../model/result.ts";
+import { beside } from "../replay/beside.ts";
 import { dump, type Recording, replay } from "../replay/replay.ts";
 import type { ChosenPolicy } from "../vhost/chosen-policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
@@ -55,7 +56,7 @@ export async function ask(recording: Recording, options: Options): Promise<Answe
   const { page, policies, signal, most = MOST_REPLAYS } = options;
   const { asked, base } = prepare(recording, { ...options, policies }, "auto");
   const asking = { ...base, stalePages: true };
-  const first = oneMachine(await replay(recording, asking), options);
+  const first = oneMachine(await beside(replay)(recording, asking), options);
   const whole = first.machine;
   const verdicts = policies.map(({ policy: { name } }) => ({
     policy: name,
@@ -77,7 +78,7 @@ export async function ask(recording: Recording, options: Options): Promise<Answe
     const events = eventsOf(units);
     replays++;
     options.onProgress?.(events.length, replays);
-    const told = await replay(recordingOf(recording, events), { ...asking, window });
+    const told = await beside(replay)(recordingOf(recording, events), { ...asking, window });
     const found = told.machines.find(({ pid }) => pid === whole.pid) ?? told.machines[0]!;
     const same =
       found.verdict &&

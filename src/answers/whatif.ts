@@ -6,11 +6,11 @@ import type { MigrationResult } from "../model/migration-result.ts";
 import { PAGE_BYTES } from "../model/pages.ts";
 import { UsageError } from "../model/place.ts";
 import type { MachineResult } from "../model/result.ts";
+import { beside } from "../replay/beside.ts";
 import { type Recording, replay } from "../replay/replay.ts";
 import { assumeLogging, CAUSE_LIST, hasCause } from "../vhost/causes.ts";
 import type { Policy } from "../vhost/policy.ts";
 import { type CommonAnswer, type CommonOptions, prepare } from "./asked.ts";
-import { beside } from "./beside.ts";
 
 import { type Load, LoadColumns, VCPU } from "./load.ts";
 import { oneMachine } from "./machines.ts";

@@ -18,6 +18,8 @@ export interface DiffArguments extends Omit<CommonArguments, "recordings"> {
   /** Absent: two policies of `a`. */
   b?: string;
   policy?: string[];
+  /** The kernel that ran: once of both, or of A and of B. */
+  ran?: string[];
   assumeLogging?: boolean;
 }
 
@@ -27,10 +29,18 @@ export async function run(api: ReplayApi, io: Io, args: DiffArguments): Promise<
   if (args.b === undefined && chosen?.length !== 2) {
     throw new UsageError("diff: give two cases, or one and two policies (--policy A --policy B)");
   }
+  const { ran } = args;
+  if (ran !== undefined && (args.b === undefined || chosen)) {
+    throw new UsageError("diff: --ran names the kernels of two cases, where no --policy does");
+  }
+  if (ran !== undefined && ran.length > 2) {
+    throw new UsageError("diff: --ran may be given once for A and once for B");
+  }
+  const [ranA, ranB = ranA] = ran ?? [];
   const [first, second = first] = chosen ?? [];
   const options = { window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) };
-  const answer = await openSide(api, io, args, args.a, first, (a) =>
-    openSide(api, io, args, args.b ?? args.a, second, (b) => {
+  const answer = await openSide(api, io, args, { name: args.a, policy: first, ran: ranA }, (a) =>
+    openSide(api, io, args, { name: args.b ?? args.a, policy: second, ran: ranB }, (b) => {
       const named = args.b === undefined;
       const own = (side: Side): Side => (named ? { ...side, name: side.policy.policy.name } : side);
       return ask(own(a), own(b), options);
@@ -48,11 +58,15 @@ async function openSide<T>(
   api: ReplayApi,
   io: Io,
   args: DiffArguments,
-  name: string,
-  policy: ChosenPolicy | undefined,
+  {
+    name,
+    policy,
+    ran,
+  }: { name: string; policy: ChosenPolicy | undefined; ran: string | undefined },
   use: (side: Side) => Promise<T>,
 ): Promise<T> {
-  const plain = { ...args, recordings: [name] };
+  const { ran: _, ...rest } = args;
+  const plain = { ...rest, recordings: [name], ...(ran === undefined ? {} : { ran }) };
   const cases = await casesOf(api, io, plain);
   const opened = cases === null ? { api, args: plain } : oneOf(cases, io);
   return openSession(opened.api, io, opened.args).read(async (recording) => {

@@ -4,11 +4,12 @@ import { selectMachines } from "../answers/machines.ts";
 import { readHistory } from "../history/index.ts";
 import { UsageError } from "../model/place.ts";
 import { countOf } from "../report/text/number-text.ts";
-import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
+import { type CommonArguments, windowOf } from "./shared/arguments.ts";
 import { writeCsv, writePerfettoFile, writeRoaring, writeTables } from "./shared/export-files.ts";
 import type { Io } from "./shared/io.ts";
+import { kernelThatRan, policiesOf } from "./shared/kernel.ts";
 import { machineOption } from "./shared/machine-options.ts";
-import { type MigrationArguments, ranOption } from "./shared/migration-options.ts";
+import type { MigrationArguments } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
@@ -28,15 +29,13 @@ export async function run(api: ReplayApi, io: Io, args: ExportArguments): Promis
   if ([parquet, csv, roaring, perfetto].every((place) => place === undefined)) {
     throw new UsageError("expected at least one of --parquet, --csv, --roaring, --perfetto");
   }
-  const options = {
-    policies: replayablePolicies(api, io, args, args.policy),
-    window: windowOf(args.assumeLogging, "auto"),
-    ...ranOption(api, args),
-    ...commonOptions(io, args),
-  };
-  const { result, bytes } = await openSession(api, io, args).read((recording) =>
-    api.history(recording, options, "events"),
-  );
+  const own = { window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) };
+  const { result, bytes } = await openSession(api, io, args).read(async (recording) => {
+    const kernel = await kernelThatRan(api, args, recording);
+    const policies = policiesOf(api, io, args, kernel);
+    const ran = kernel ? { ran: kernel.policy } : {};
+    return api.history(recording, { ...own, policies, ...ran }, "events");
+  });
   const history = readHistory("history", bytes);
   const said = (what: string): void => {
     if (!args.quiet) io.err(`${what}\n`);

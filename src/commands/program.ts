@@ -140,6 +140,7 @@ function addReplayCommands(program: Command, run: Run): void {
     question(program, "report", "is this host affected: verdict, patches, findings, limits", {
       isDefault: true,
     }),
+    "may be repeated (default: the kernel that ran, an unpatched, the newest; not told: unpatched, patched)",
   )
     .option("--ran <kernel>", "the kernel that ran: a policy, or what uname -r prints there")
     .option("--migration <n>", "about this migration of several, by its number in the list")
@@ -162,7 +163,10 @@ function addReplayCommands(program: Command, run: Run): void {
     .action((names: string[], options) =>
       run(() => import("./log.ts"), { ...options, recordings: names }),
     );
-  withPolicies(question(program, "verify", "compare predicted with observed dirty logs"))
+  withPolicies(
+    question(program, "verify", "compare predicted with observed dirty logs"),
+    "may be repeated (default: unpatched, patched)",
+  )
     .option("--observed <dir>", "folder with N.bin, NN.bin or NNN.bin, one a sync")
     .option("--log-size <bytes>", "size of a user-space back end's log, where no message tells")
     .option("--source-dump <file>", "memory of the source after the migration (ELF, or raw)")
@@ -285,6 +289,11 @@ function addQueryCommands(program: Command, run: Run): void {
     .argument("<a>", "a case, as the other commands take it: a file, a folder, an archive")
     .argument("[b]", "the other case; without it two policies of the first are compared")
     .option("--sync-marker <regexp>", "trace_marker lines that are a sync")
+    .option(
+      "--ran <kernel>",
+      "the kernel that ran: a policy, or what uname -r prints there; twice: on A, then on B",
+      collect,
+    )
     .action((a: string, b: string | undefined, options) =>
       run(() => import("./diff.ts"), b === undefined ? { ...options, a } : { ...options, a, b }),
     );

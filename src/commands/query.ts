@@ -11,10 +11,11 @@ import { type Database, openDatabase, type SqlAnswer } from "../node/duckdb.ts";
 import { jsonText } from "../report/json/json-text.ts";
 import { answerLines, QUERY_SCHEMA } from "../report/text/sql-text.ts";
 import { printable } from "../report/text/text-layout.ts";
-import { type CommonArguments, replayablePolicies, windowOf } from "./shared/arguments.ts";
+import { type CommonArguments, windowOf } from "./shared/arguments.ts";
 import { writeTablesInto } from "./shared/export-files.ts";
 import { EXIT, type Io } from "./shared/io.ts";
-import { type MigrationArguments, ranOption } from "./shared/migration-options.ts";
+import { kernelThatRan, policiesOf } from "./shared/kernel.ts";
+import type { MigrationArguments } from "./shared/migration-options.ts";
 import type { ReplayApi } from "./shared/replay-api.ts";
 import { commonOptions } from "./shared/say.ts";
 import { openSession } from "./shared/session.ts";
@@ -58,15 +59,13 @@ async function fill(
   database: Database,
   folder: string,
 ): Promise<void> {
-  const options = {
-    policies: replayablePolicies(api, io, args, args.policy),
-    window: windowOf(args.assumeLogging, "auto"),
-    ...ranOption(api, args),
-    ...commonOptions(io, args),
-  };
-  const { bytes } = await openSession(api, io, args).read((recording) =>
-    api.history(recording, options, "events"),
-  );
+  const own = { window: windowOf(args.assumeLogging, "auto"), ...commonOptions(io, args) };
+  const { bytes } = await openSession(api, io, args).read(async (recording) => {
+    const kernel = await kernelThatRan(api, args, recording);
+    const policies = policiesOf(api, io, args, kernel);
+    const ran = kernel ? { ran: kernel.policy } : {};
+    return api.history(recording, { ...own, policies, ...ran }, "events");
+  });
   await writeTablesInto(readHistory("history", bytes), folder, api.tool.name);
   const views = EXPORT_TABLE_NAMES.map((table) => {
     const file = join(folder, `${table}.parquet`).replaceAll("'", "''");

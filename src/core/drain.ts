@@ -18,10 +18,13 @@ const SIZES: Record<DrainTable, number> = {
 /** Bytes that an encoded number takes at most. */
 const LONGEST = 8;
 
-/** Rows are kept from now on, of the machine of this number (from 0) or of all (-1). Throws OutOfMemory. */
-export function startDrain(core: Core, machine: number): DrainedRows {
+/**
+ * Rows are kept from now on, of the machine of this number (from 0) or of all (-1); states under the policies of
+ * `policyRows`, a bit a row. Throws OutOfMemory.
+ */
+export function startDrain(core: Core, machine: number, policyRows: number): DrainedRows {
   if (!core.exports.startDrain()) throw new OutOfMemory();
-  core.exports.drainOnly(machine);
+  core.exports.drainOnly(machine, policyRows);
   return new DrainedRows(core);
 }
 

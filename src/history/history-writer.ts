@@ -53,9 +53,13 @@ export class HistoryWriter implements ReplaySink {
   /** Number of the machine that the rows are of; null: there is one. */
   readonly #number: number | null;
 
-  constructor(level: HistoryLevel, machine: number | null) {
+  /** How many policies it is of: the first of the replay. */
+  readonly #policies: number;
+
+  constructor(level: HistoryLevel, machine: number | null, policies: number) {
     this.level = level;
     this.#number = machine;
+    this.#policies = policies;
   }
 
   get events(): boolean {
@@ -86,6 +90,7 @@ export class HistoryWriter implements ReplaySink {
         rounds.pages.put(pages);
       });
     rows.forEach((row, i) => {
+      if (row.policy >= this.#policies) return;
       if (same(rows, row, "windowMask") === i) take(WRITTEN, i, RowSet.Written);
       if (same(rows, row, "logsMask") === i) take(LOGGED, i, RowSet.Logged);
     });
@@ -149,7 +154,9 @@ export class HistoryWriter implements ReplaySink {
     policies: readonly ChosenPolicy[],
     tables: HistoryMachine["tables"],
   ): HistoryMachine {
-    const own = this.#rows.filter(({ window }) => window === result.window);
+    const own = this.#rows.filter(
+      ({ window, policy }) => window === result.window && policy < this.#policies,
+    );
     return {
       ...{ number: result.number, pid: result.pid, name: result.name },
       result: withoutPages(result),

@@ -1,6 +1,7 @@
 /** Histories: what pictures of a recording are drawn from. docs/history.md describes the bytes. */
 import type { Recording } from "../join/recording.ts";
 import type { ReplayResult } from "../model/result.ts";
+import { beside } from "../replay/beside.ts";
 import { type ReplayOptions, replay } from "../replay/replay.ts";
 import type { HistoryLevel } from "./header.ts";
 import { HistoryWriter } from "./history-writer.ts";
@@ -39,7 +40,7 @@ export async function makeHistory(
   level: HistoryLevel,
   tool: { name: string; version: string },
 ): Promise<{ result: ReplayResult; bytes: Uint8Array<ArrayBuffer> }> {
-  const writer = new HistoryWriter(level, options.sinkMachine ?? null);
-  const result = await replay(recording, { ...options, sink: writer });
+  const writer = new HistoryWriter(level, options.sinkMachine ?? null, options.policies.length);
+  const result = await beside(replay)(recording, { ...options, sink: writer });
   return { result, bytes: writer.finish(result, options.policies, tool) };
 }

@@ -16,13 +16,16 @@ export interface Sample {
   kinds: Uint8Array;
 }
 
+/** Kinds that the masks have room for: two words of 64 bits in the core (skipStream()). */
+export const KIND_BITS = 128;
+
 /** Kinds of the kernel's events and markers; of QEMU's: a bit each. */
 export const KERNEL_KINDS = bits((kind) => kind < EventKind.Other && kind !== EventKind.Gap);
 export const QEMU_KINDS = bits((kind) => kind > EventKind.Other);
 
 function bits(wanted: (kind: number) => boolean): bigint {
   let all = 0n;
-  for (let kind = 1; kind < 64; kind++) if (wanted(kind)) all |= 1n << BigInt(kind);
+  for (let kind = 1; kind < KIND_BITS; kind++) if (wanted(kind)) all |= 1n << BigInt(kind);
   return all;
 }
 

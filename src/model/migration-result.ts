@@ -22,10 +22,11 @@ export type StaleVerdict = (typeof STALE_LADDER)[number];
  * Why a page is not certainly stale. Likely: popped-before-send: the page was read between the pop
  * and the completion of the request; no-send-seen: no send of the page is recorded; sends-unseen:
  * it may have been sent again where no event names pages (by multifd); zeros-unseen: it may have been sent
- * again as a page of zeros, which the source does not trace. Possibly: first-pass: written in the first pass, when it may not have
+ * again as a page of zeros, which the source does not trace. Either: events-lost: what healed it, a send
+ * or an ioctl, may be among events that are missing (likely: of no known place). Possibly: first-pass: written in the first pass, when it may not have
  * been sent yet; in-flight: between the send's event and the flush of QEMU's buffer, or within the
  * clocks' tolerance; queued: no sends are recorded, and it was queued since the last sync;
- * events-lost: a send may be among events that were lost; what-if: sent again, perhaps only because
+ * what-if: sent again, perhaps only because
  * the vhost that ran logged it; unfinished: the recording ends before the migration.
  */
 export type Doubt =

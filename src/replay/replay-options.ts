@@ -32,13 +32,15 @@ export interface ReplayOptions {
   sink?: ReplaySink;
   /** Only that of the machine of this number, from 1. */
   sinkMachine?: number;
+  /** Only the first so many policies; default: all. */
+  sinkPolicies?: number;
   signal?: AbortSignal;
 }
 
 /** What a sink may look up while it is called. */
 export interface ReplayTables {
   readonly core: Core;
-  /** In the core's order; a bit of a state's `rows` is one of them. */
+  /** In the core's order, also of policies that the sink is not told of; a bit of a state's `rows` is one of them. */
   readonly rows: readonly Row[];
   /** Streams of the inputs, numbered from 0. */
   readonly streams: number;

@@ -81,7 +81,7 @@ function skipEvents(
     ns === 0n || ns === MAX_NS ? ns : BigInt.asUintN(64, ns + offset);
   for (let s = feed.firstStream; s < feed.firstStream + feed.streams; s++) {
     if (buffer !== null && feed.buffer?.(s) !== buffer) continue;
-    core.exports.skipStream(s, kinds, common(from), common(to));
+    core.exports.skipStream(s, BigInt.asUintN(64, kinds), kinds >> 64n, common(from), common(to));
   }
 }
 

@@ -100,7 +100,10 @@ export class Replay implements Shared {
     if (this.options.onRequest) exports.observe(true);
     if (this.options.logPages !== undefined) exports.setLogEnd(this.options.logPages);
     if (this.options.sink?.events) {
-      this.#drained = startDrain(this.core, (this.options.sinkMachine ?? 0) - 1);
+      const { sinkMachine = 0, sinkPolicies = Number.POSITIVE_INFINITY } = this.options;
+      const shown = this.rows.map(({ policy }, i) => (policy < sinkPolicies ? 2 ** i : 0));
+      const mask = shown.reduce((sum, bit) => sum + bit, 0);
+      this.#drained = startDrain(this.core, sinkMachine - 1, mask);
     }
     if (watch) exports.watch(BigInt(watch.gpa), BigInt(watch.len));
     let bytes = 0;

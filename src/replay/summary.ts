@@ -21,6 +21,7 @@ import { readFindings } from "./finding.ts";
 import { withoutIdle } from "./idle-machines.ts";
 import { certaintyOf, findLimits, probesSeen } from "./limit.ts";
 import type { MachineReplay } from "./machine-replay.ts";
+import { withoutCertainty } from "./migration/missing-events.ts";
 import { withoutNumbers } from "./not-known.ts";
 import type { Replay } from "./run.ts";
 import { isSession } from "./sessions.ts";
@@ -199,7 +200,7 @@ function summariseMachine(
     policies: policyResults(run, window, devices),
     rounds,
     moreRounds: run.moreRounds,
-    migrations: run.follower.migrations,
+    migrations: withoutCertainty(run.follower.migrations, limits),
     findings,
     moreFindings: more,
     ...{ limits, sufficiency, certainty, verdict },

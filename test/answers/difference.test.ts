@@ -9,6 +9,7 @@ import { differenceJson } from "../../src/report/json/difference-json.ts";
 import { differenceText } from "../../src/report/text/difference-text.ts";
 import { textStyle } from "../../src/report/text/text-layout.ts";
 import { choosePolicies } from "../../src/vhost/chosen-policy.ts";
+import { run } from "../support/exported.ts";
 import { memorySource, recordingOf } from "../support/memory-source.ts";
 import { errorsOf } from "../support/schemas.ts";
 
@@ -62,6 +63,45 @@ describe("two kernels' runs of one scenario", () => {
       ["b", expect.stringMatching(/dropped|in-flight/)],
     ]);
     expect(differenceText(answer, textStyle(false))).toContain("Different: ");
+  });
+});
+
+describe("a case that does not tell which kernel ran", () => {
+  const folders = [
+    "traces/vhost-scsi/6.1.0-50-amd64/01-smoke",
+    "traces/vhost-scsi/6.16.12+deb13-amd64/01-smoke",
+  ];
+
+  test("is judged as unpatched, and the first lines say so", () => {
+    const { status, out } = run(["diff", ...folders, "--quiet"]);
+    expect(status).toBe(0);
+    const head = out.split("\n\n")[0]!.replaceAll("\n", " ");
+    expect(head).toMatch(
+      /^Nothing differs but, perhaps, the kernels\. Which kernel ran on A and on B/,
+    );
+    expect(head).toContain("Give --ran KERNEL, once for A and once for B");
+  });
+
+  test("is judged under the kernel of --ran, each side under its own", () => {
+    const own = ["--ran", "6.1.176", "--ran", "6.16.12+deb13-amd64"];
+    const { status, out } = run(["diff", ...folders, "--quiet", ...own]);
+    expect(status).toBe(1);
+    expect(out).toMatch(/^Different: 10 lost pages/);
+    expect(out).toMatch(/^A: .*, under linux-6\.1\.146$/m);
+    expect(out).toMatch(/^B: .*, under linux-6\.16$/m);
+    expect(out).not.toContain("not known");
+    const one = run(["diff", ...folders, "--quiet", "--json", "--ran", "6.16.12"]);
+    const { a, b } = JSON.parse(one.out);
+    expect([a.policy, b.policy, a.told, b.told]).toEqual(["linux-6.16", "linux-6.16", true, true]);
+  });
+
+  test.each([
+    ["three", [...folders, "--ran", "6.1", "--ran", "6.1", "--ran", "6.1"]],
+    ["beside a policy", [...folders, "--ran", "6.1", "--policy", "patched"]],
+    ["of one case", [folders[0]!, "--ran", "6.1", "--policy", "patched", "--policy", "unpatched"]],
+  ])("--ran %s is a usage error", (_, args) => {
+    const { status, err } = run(["diff", ...args]);
+    expect([status, err]).toEqual([2, expect.stringContaining("--ran")]);
   });
 });
 

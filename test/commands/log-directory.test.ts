@@ -1,4 +1,5 @@
 /** A folder of images is whole, or visibly not there; its files take the room of what is in them. */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +12,27 @@ import { LOG_INDEX_SCHEMA } from "../../src/report/json/log-index.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "vhost-replay-log-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const ROOT = join(import.meta.dirname, "../..");
+const CLI = join(ROOT, "dist/cli/cli.js");
+const LOG = [
+  "log",
+  "--quiet",
+  join(ROOT, "traces/vhost-scsi/6.1.0-50-amd64/12-toggle/trace.txt.gz"),
+  "--policy",
+];
+/** Kills its process by SIGKILL in place of the rename behind the first RENAMES ones. */
+const KILLER = `data:text/javascript,${encodeURIComponent(`
+  import fs from "node:fs";
+  import { syncBuiltinESMExports } from "node:module";
+  const { rename } = fs.promises;
+  let left = Number(process.env.RENAMES);
+  fs.promises.rename = (...names) => {
+    if (left-- <= 0) process.kill(process.pid, "SIGKILL");
+    return rename(...names);
+  };
+  syncBuiltinESMExports();
+`)}`;
 
 const INDEX = JSON.stringify({ schema: LOG_INDEX_SCHEMA });
 const image = (byte: number) => new Uint8Array(8).fill(byte);
@@ -41,6 +63,30 @@ describe("a run that is cut off between its renames", () => {
     expect(readdirSync(path).sort()).toEqual(["000.bin", "001.bin", "index.json"]);
     expect(await (await observedImages(path)).read(1)).toEqual(Buffer.from(image(3)));
   });
+
+  test.each([1, 2, 3])(
+    "is no answer when it is killed before its rename %d from the end",
+    async (last) => {
+      const path = join(scratch, `killed-${last}`);
+      const run = (policy: string, renames = Number.POSITIVE_INFINITY) =>
+        spawnSync(process.execPath, ["--import", KILLER, CLI, ...LOG, policy, "-o", path], {
+          encoding: "utf8",
+          env: { ...process.env, RENAMES: String(renames) },
+        });
+      expect(run("linux-6.1").status).toBe(0);
+      const names = readdirSync(path).sort();
+      const before = names.map((name) => readFileSync(join(path, name)));
+      expect(names.length).toBeGreaterThan(3);
+
+      expect(run("linux-6.16", names.length - last).signal).toBe("SIGKILL");
+      await expect(observedImages(path)).rejects.toThrow("log was cut off while it wrote here");
+      expect(run("linux-6.16").status).toBe(0);
+      expect(readdirSync(path).sort()).toEqual(names);
+      expect(names.some((name, i) => !readFileSync(join(path, name)).equals(before[i]!))).toBe(
+        true,
+      );
+    },
+  );
 
   test("leaves no mixture of redacted files either", async () => {
     const input = join(scratch, "input");

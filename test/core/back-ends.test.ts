@@ -233,6 +233,14 @@ describe("a packed ring", () => {
     expect(result.limits.map(({ code }) => code)).toContain("packed-slots");
   });
 
+  test("whose completions tell size 0 has a limit: what they wrote to the ring counts nowhere", async () => {
+    const recording = packed()
+      .drain()
+      .pop(0, ...READ);
+    const { result } = await logged(recording.used(0, 0x2001, 0, 0));
+    expect(result.limits.map(({ code }) => code)).toContain("bad-ring");
+  });
+
   test("of packets is vhost-user-net where a later ioctl names vhost-net", async () => {
     const recording = new Recording();
     recording.feat = V1 | LOG_ALL | PACKED;
@@ -326,6 +334,21 @@ describe("sessions of SPDK", () => {
     for (const { event, ...fields } of events) recording.add(event, fields);
     return logged(recording);
   };
+
+  test("with a packed ring and a memory table of several regions: where the ring lies is a limit", async () => {
+    const ring = [1n << 32n, 0x7f0000013000n, 0x7f0000010000n, 0n, 0x10000n];
+    const limits = async (regions: bigint): Promise<string[]> => {
+      const { result } = await run([
+        ...[message(0, 3), message(0, 2, V1 | LOG_ALL | PACKED), message(0, 6, 0x400n)],
+        message(0, 5, regions, 0n, 0x100000n, 0x7f0000000000n),
+        message(0, 9, ...ring),
+        ...session(0x100000, V1 | LOG_ALL | PACKED),
+      ]);
+      return result.limits.map(({ code }) => code);
+    };
+    expect(await limits(1n)).not.toContain("memory-unseen");
+    expect(await limits(2n)).toContain("memory-unseen");
+  });
 
   test("two are told apart by their features, each with its ring", async () => {
     const [a, b] = [V1 | LOG_ALL, V1 | LOG_ALL | (1n << 9n)];

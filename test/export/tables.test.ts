@@ -33,7 +33,7 @@ describe.each(CASES)("%s", (_, path) => {
     for (const table of EXPORT_TABLE_NAMES) {
       tables[table] = await parquetRows(join(folder, "p", `${table}.parquet`));
     }
-    report = machineOf(["report", path, "--policy", "unpatched", "--policy", "patched"]);
+    report = machineOf(["report", path]);
   });
 
   test("has the columns of the schema, with their types and nulls", () => {
@@ -153,7 +153,7 @@ describe("a migration", () => {
 
   test("stale pages, sends and healed ones are those of stale --json; DuckDB sums the same", async () => {
     expect(run(["export", path, "--parquet", `${folder}/p`, "--quiet"]).status).toBe(1);
-    const stale = machineOf(["stale", path, "--policy", "unpatched", "--policy", "patched"]);
+    const stale = machineOf(["stale", path]);
     const { sends } = stale.migrations[0];
     const pages = await parquetRows(join(folder, "p/pages.parquet"));
     for (const verdict of stale.policies) {
@@ -190,7 +190,7 @@ describe("a migration", () => {
     database.close();
     const requests = await parquetRows(join(folder, "p/requests.parquet"));
     expect(answers).toEqual([
-      ...[["linux-6.1", best], [both]],
+      ...[["linux-6.1.146", best], [both]],
       [requests.length, sumOf(requests, "write_bytes")],
     ]);
   });

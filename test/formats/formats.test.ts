@@ -138,11 +138,15 @@ const TEXT: [string, string, string][] = [
     "tid@time",
     "24371@1795394503.432892:virtqueue_fill vq 0x7fd1 elem 0x55 len 124 idx 0\n",
   ],
-  ["qemu-log", "ISO 8601", "2026-11-23T00:56:11.564711Z virtqueue_pop vq 0x5 elem 0x5 in_num 2\n"],
+  [
+    "qemu-log",
+    "ISO 8601",
+    "2026-11-23T00:56:11.564711Z virtqueue_pop vq 0x5 elem 0x5 in_num 2 out_num 1\n",
+  ],
   [
     "qemu-log",
     "pid@nanoseconds",
-    "4240@1700000001000000000 virtqueue_pop vq 0x5 elem 0x5 in_num 2\n",
+    "4240@1700000001000000000 virtqueue_pop vq 0x5 elem 0x5 in_num 2 out_num 1\n",
   ],
   [
     "qemu-log",
@@ -171,6 +175,17 @@ test("every format and every dialect has a sample here", () => {
   for (const { name } of FORMATS) expect(has(name), `a sample of the format ${name}`).toBe(true);
   for (const { name } of FTRACE_DIALECTS) expect(has("ftrace-text", name), name).toBe(true);
   for (const { name } of QEMU_DIALECTS) expect(has("qemu-log", name), name).toBe(true);
+});
+
+// The raw one is told so that it can be said what to do instead.
+const READ = [...FTRACE_DIALECTS, ...QEMU_DIALECTS].filter(
+  ({ name, header }) => !header && name !== "raw",
+);
+
+test.each(READ)("the sample of the dialect $name is read as an event", async ({ name, line }) => {
+  const [, , text] = TEXT.find((sample) => sample[1] === name && line.test(sample[2]))!;
+  const { inputs } = await replayAll([memorySource(`${name}.txt`, text)]);
+  expect(inputs[0]!.events.map(({ count }) => count)).toEqual([1]);
 });
 
 test("every file with a Format object is in the list", () => {

@@ -21,6 +21,7 @@ import { checked, OUTSIDE_KINDS, oneLine } from "../../src/probes/outside-value.
 import { renderScript, type ScriptInput } from "../../src/probes/script.ts";
 
 const KERNEL = "6.16.12+deb13-amd64";
+const CLI = join(import.meta.dirname, "../../dist/cli/cli.js");
 const BTF = join(import.meta.dirname, "../fixtures/btf", KERNEL);
 const scratch = mkdtempSync(join(tmpdir(), "vhost-replay-outside-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -168,6 +169,20 @@ describe("the script that root runs", () => {
       }),
     ).rejects.toThrow("expected a kernel release such as");
   });
+});
+
+test("no script is made for a release that is more than one, without a folder of BTF either", () => {
+  const folder = mkdtempSync(join(scratch, "no-btf-"));
+  for (const kernel of HOSTILE.filter((text) => text !== "" && !text.includes("\0"))) {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [CLI, "probes", "--script", `--kernel=${kernel}`],
+      { cwd: folder, encoding: "utf8" },
+    );
+    expect({ kernel, status, stdout }).toEqual({ kernel, status: 2, stdout: "" });
+    // The message is one line, whatever is in the value.
+    expect(stderr.trimEnd().split(/[\n\r\u2028]/), kernel).toHaveLength(1);
+  }
 });
 
 describe("other doors", () => {

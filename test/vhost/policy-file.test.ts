@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { RecordingError } from "../../src/model/place.ts";
-import { causesOf } from "../../src/vhost/causes.ts";
+import { CAUSE_LIST, causeName, causesOf } from "../../src/vhost/causes.ts";
 import { findPolicy, refusal } from "../../src/vhost/policy.ts";
 import { readPolicyFile } from "../../src/vhost/policy-file.ts";
 
@@ -33,6 +33,11 @@ describe("a policy file", () => {
       "ring-logged",
       "io-late",
     ]);
+  });
+  test("may name every cause, and its schema knows them all", () => {
+    const all = CAUSE_LIST.map(causeName);
+    expect(SCHEMA.properties.logs.items.enum, "schema/policy-file.schema.json").toEqual(all);
+    expect(causesOf(read({ name: "a", logs: all }).logs)).toEqual(all);
   });
   test("may stand on another vhost", () => {
     const policy = read({ name: "a", base: "spdk-split", note: "our fork" });

@@ -56,7 +56,7 @@ export const collect = (name: string, before: string[] | undefined) => [...(befo
 
 export function withPolicies(
   command: Command,
-  description = "may be repeated (default: unpatched, patched)",
+  description = "may be repeated (default: those of report, by the kernel that ran)",
 ): Command {
   return withPolicyFile(withWindow(command)).option("--policy <name>", description, collect);
 }

@@ -1,3 +1,4 @@
+import { bytesSource } from "../../bytes/memory-source.ts";
 import type { ByteStream } from "../../bytes/source.ts";
 import { atByte, type Place, RecordingError } from "../../model/place.ts";
 
@@ -6,20 +7,6 @@ export const SECTION_LIMIT = 64 * 1024 * 1024;
 const BUFFER_BYTES = 64 * 1024;
 const FIRST_GROWTH = 1024 * 1024;
 const NAME_LIMIT = 4096;
-
-/** Bytes in memory, in order. */
-export function memoryStream(bytes: Uint8Array): ByteStream {
-  let at = 0;
-  return {
-    read(into) {
-      const count = Math.min(into.length, bytes.length - at);
-      into.set(bytes.subarray(at, at + count));
-      at += count;
-      return count;
-    },
-    close() {},
-  };
-}
 
 /** Where a cursor's bytes come from. */
 export interface CursorSource {
@@ -244,7 +231,7 @@ export function memoryCursor(
   bigEndian: boolean,
   start = 0,
 ): Cursor {
-  const stream = memoryStream(bytes);
+  const stream = bytesSource(file, bytes).stream();
   const cursor = new Cursor({ file, stream, length: bytes.length, origin, start });
   cursor.bigEndian = bigEndian;
   return cursor;

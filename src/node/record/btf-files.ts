@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { unwrap } from "../../bytes/decompress.ts";
-import type { ByteStream, Source } from "../../bytes/source.ts";
+import { bytesSource } from "../../bytes/memory-source.ts";
+import type { Source } from "../../bytes/source.ts";
 import { RecordingError, UsageError } from "../../model/place.ts";
 import { Btf, looksLikeBtf } from "../../probes/btf/btf.ts";
 import { elfSection, looksLikeElf } from "../../probes/btf/elf-section.ts";
@@ -151,7 +152,7 @@ const XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 
 /** The kernel's xz streams use the x86 branch filter, which the decoder of this package has not. */
 async function unpackKernel(path: string, payload: Uint8Array): Promise<Uint8Array> {
-  if (XZ.some((byte, at) => payload[at] !== byte)) return readAll(memorySource(path, payload));
+  if (XZ.some((byte, at) => payload[at] !== byte)) return readAll(bytesSource(path, payload));
   try {
     const options = { input: payload, maxBuffer: MAX_BYTES, stdio: "pipe" as const };
     return new Uint8Array(execFileSync("xz", ["-dc"], options));
@@ -182,23 +183,4 @@ async function readAll(source: Source): Promise<Uint8Array> {
   } finally {
     stream.close();
   }
-}
-
-function memorySource(name: string, bytes: Uint8Array): Source {
-  return {
-    name,
-    size: bytes.length,
-    stream(): ByteStream {
-      let at = 0;
-      return {
-        read(into) {
-          const count = Math.min(into.length, bytes.length - at);
-          into.set(bytes.subarray(at, at + count));
-          at += count;
-          return count;
-        },
-        close() {},
-      };
-    },
-  };
 }

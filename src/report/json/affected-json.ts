@@ -2,6 +2,7 @@
 import type { Affected } from "../../answers/affected.ts";
 import type { MachineResult } from "../../model/result.ts";
 import { affectedSentence } from "../text/affected-text.ts";
+import type { KeysOf } from "./result-json.ts";
 
 export function affectedJson(affected: Affected, machine: MachineResult) {
   const { kernel, saved, unsaved, patches, ...rest } = affected;
@@ -31,5 +32,5 @@ export function affectedJson(affected: Affected, machine: MachineResult) {
       merged,
       stable,
     })),
-  };
+  } satisfies KeysOf<Affected>;
 }

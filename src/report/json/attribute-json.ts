@@ -4,6 +4,7 @@ import type { MachineResult } from "../../model/result.ts";
 import { attributeSentence } from "../text/attribute-text.ts";
 import {
   inputJson,
+  type KeysOf,
   limitJson,
   machineJson,
   optionsJson,
@@ -45,7 +46,7 @@ function attributionJson(machine: MachineResult, attribution: Attribution) {
     queues: attribution.queues.map(lostJson),
     moreFindings: attribution.moreFindings,
     limits: machine.limits.map(limitJson),
-  };
+  } satisfies KeysOf<Attribution>;
 }
 
 function pagesJson(set: PageSet) {
@@ -60,5 +61,5 @@ function lostJson(lost: LostByQueue) {
     pages: lost.pages,
     requests: lost.requests,
     patches: lost.patches === null ? null : [...lost.patches],
-  };
+  } satisfies KeysOf<LostByQueue>;
 }

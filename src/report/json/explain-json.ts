@@ -8,6 +8,7 @@ import type { WatchedWrite } from "../../model/told.ts";
 import { hex } from "../text/number-text.ts";
 import {
   inputJson,
+  type KeysOf,
   limitJson,
   machineJson,
   optionsJson,
@@ -49,7 +50,7 @@ function lifeJson(machine: MachineResult, life: PageLife) {
     },
     verdicts: life.verdicts,
     limits: machine.limits.map(limitJson),
-  };
+  } satisfies KeysOf<PageLife, "gpa" | "len" | "outside">;
 }
 
 function lifeEventJson(event: LifeEvent, life: Life) {
@@ -88,5 +89,5 @@ export function writeJson(write: WatchedWrite) {
     popNs: write.popNs,
     popPlace: write.popPlace === null ? null : formatPlace(write.popPlace),
     loggedBy: [...write.loggedBy],
-  };
+  } satisfies KeysOf<WatchedWrite, "machine">;
 }

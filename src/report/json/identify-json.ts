@@ -5,6 +5,7 @@ import { identifySentence, residueSentence } from "../text/identify-text.ts";
 import { hex } from "../text/number-text.ts";
 import {
   inputJson,
+  type KeysOf,
   limitJson,
   machineJson,
   optionsJson,
@@ -74,5 +75,5 @@ function differenceJson(sync: SyncDifference) {
     missingGfns: gfns(sync.missingPages),
     extraGfns: gfns(sync.extraPages),
     caveats: [...sync.caveats],
-  };
+  } satisfies KeysOf<SyncDifference, "missingPages" | "extraPages">;
 }

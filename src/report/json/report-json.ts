@@ -8,7 +8,7 @@ import {
 } from "../../answers/affected.ts";
 import type { Answer as Contents } from "../../answers/inspect.ts";
 import type { Case } from "../../case/case.ts";
-import type { MachineResult } from "../../model/result.ts";
+import type { MachineResult, ReplayResult } from "../../model/result.ts";
 import { verdictSentence } from "../text/verdict.ts";
 import { affectedJson } from "./affected-json.ts";
 import { caseJson } from "./case-json.ts";
@@ -16,6 +16,7 @@ import {
   deviceJson,
   findingJson,
   inputJson,
+  type KeysOf,
   limitJson,
   machineJson,
   optionsJson,
@@ -42,8 +43,11 @@ export function reportJson(tool: Tool, answer: Report, opened: Case | null = nul
     answer: ANSWERS[statusOf(answer)],
     machines: result.machines.map((machine, i) => reportMachineJson(machine, answer.affected[i]!)),
     eventsReplayed: result.eventsReplayed,
-  };
+  } satisfies KeysOf<ReplayResult>;
 }
+
+/** Facts of a machine that stand in its `verdict`. */
+type InVerdict = "certainty" | "window" | "windowWhy" | "written";
 
 function reportMachineJson(machine: MachineResult, affected: Affected) {
   const names = machine.policies.map((policy) => policy.name);
@@ -67,7 +71,7 @@ function reportMachineJson(machine: MachineResult, affected: Affected) {
     moreFindings: machine.moreFindings,
     limits: machine.limits.map(limitJson),
     sufficiency: machine.sufficiency.map(sufficiencyJson),
-  };
+  } satisfies KeysOf<MachineResult, InVerdict | "askedMigration">;
 }
 
 /** `vhost-replay/info/2`. */

@@ -5,6 +5,7 @@ import { formatPlace } from "../../model/place.ts";
 import type { RequestRecord } from "../../model/told.ts";
 import { hex } from "../text/number-text.ts";
 import { jsonText } from "./json-text.ts";
+import type { KeysOf } from "./result-json.ts";
 
 /** One request as a JSON object on one line; keys in the order of schema/requests. */
 export function requestJsonLine(request: RequestRecord): string {
@@ -31,7 +32,7 @@ export function requestJsonLine(request: RequestRecord): string {
     reads: request.reads.map(spanJson),
     writes: request.writes.map(spanJson),
     written: request.written,
-  })}\n`;
+  } satisfies KeysOf<RequestRecord, keyof ReturnType<typeof elementJson>>)}\n`;
 }
 
 /** What only an element of a device of QEMU has. */

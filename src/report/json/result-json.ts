@@ -17,6 +17,7 @@ import type {
   PolicyResult,
   Round,
   Sufficiency,
+  SyncMark,
 } from "../../model/result.ts";
 import { hex } from "../text/number-text.ts";
 import { jsonText } from "./json-text.ts";
@@ -28,6 +29,13 @@ export interface Tool {
   /** Of the core that did the replay, hex. */
   wasmSha256: string;
 }
+
+/**
+ * What the JSON of a `T` has: all of its keys but for `Left`. For `satisfies`: a fact that nobody put into JSON,
+ * nor left out by its name, does not compile.
+ */
+export type KeysOf<T, Left extends keyof T = never> = Record<Exclude<keyof T, Left>, unknown> &
+  Record<string, unknown>;
 
 /** An address, or null where it was never seen. */
 export function hexOrNull(value: number | null): string | null {
@@ -72,10 +80,10 @@ export function inputJson(input: InputSummary) {
       cpu: gap.cpu,
       lost: gap.lost,
       place: formatPlace(gap.place),
-    })),
+    })) satisfies KeysOf<InputSummary["gaps"][number], "unread" | "missing">[],
     outOfOrder: input.outOfOrder,
     notes: [...input.notes],
-  };
+  } satisfies KeysOf<InputSummary, "uname" | "clockToleranceNs" | "whole">;
 }
 
 /** One vhost device with its memory map, queues and changes of the log state. */
@@ -106,9 +114,9 @@ export function deviceJson(device: DeviceSummary) {
       lostCompletions: queue.lostCompletions,
       writeDescriptors: queue.writeDescriptors,
       writeBytes: queue.writeBytes,
-    })),
+    })) satisfies KeysOf<DeviceSummary["queues"][number]>[],
     logging: device.logging.map(({ place, ns, what }) => ({ place: formatPlace(place), ns, what })),
-  };
+  } satisfies KeysOf<DeviceSummary>;
 }
 
 /** Totals of one policy, in pages of 4 KiB. */
@@ -123,7 +131,7 @@ export function policyResultJson(policy: PolicyResult) {
     stillLost: policy.stillLost,
     lostRuns: policy.lostRuns.map(runJson),
     moreLostRuns: policy.moreLostRuns,
-  };
+  } satisfies KeysOf<PolicyResult>;
 }
 
 /** Counts of one round; `names`: of the policies, in the order of the result. */
@@ -139,7 +147,7 @@ export function roundJson(round: Round, names: readonly string[]) {
       extra: policy.extra,
       newlyLost: policy.newlyLost,
       stillLost: policy.stillLost,
-    })),
+    })) satisfies KeysOf<Round["policies"][number]>[],
     bitmapSync:
       round.bitmapSync === null
         ? null
@@ -150,13 +158,18 @@ export function roundJson(round: Round, names: readonly string[]) {
             sent: round.bitmapSync.sent,
           },
     caveats: [...round.caveats],
-  };
+  } satisfies KeysOf<Round>;
 }
 
 /** A sync mark; null for the round that no sync ended. */
 export function syncJson(sync: Round["sync"]) {
   if (sync === null) return null;
-  return { number: sync.number, name: sync.name, ns: sync.ns, place: formatPlace(sync.place) };
+  return {
+    number: sync.number,
+    name: sync.name,
+    ns: sync.ns,
+    place: formatPlace(sync.place),
+  } satisfies KeysOf<SyncMark>;
 }
 
 /** Lost pages of one policy, round, cause and queue, with the first guilty write. */
@@ -176,7 +189,7 @@ export function findingJson(finding: Finding) {
     runs: finding.runs.map(runJson),
     moreRuns: finding.moreRuns,
     first: evidenceJson(finding.first),
-  };
+  } satisfies KeysOf<Finding>;
 }
 
 /** A write: where it went, who made it, when. */
@@ -194,7 +207,7 @@ export function evidenceJson(first: Evidence) {
     place: formatPlace(first.place),
     popNs: first.popNs,
     popPlace: first.popPlace === null ? null : formatPlace(first.popPlace),
-  };
+  } satisfies KeysOf<Evidence, "machine">;
 }
 
 /** Something the recording cannot tell. */
@@ -204,12 +217,12 @@ export function limitJson(limit: Limit) {
     text: limit.text,
     effect: limit.effect,
     places: limit.places.map(formatPlace),
-  };
+  } satisfies KeysOf<Limit>;
 }
 
 /** One question and how far the recording answers it. */
 export function sufficiencyJson({ question, answer, why }: Sufficiency) {
-  return { question, answer, why };
+  return { question, answer, why } satisfies KeysOf<Sufficiency>;
 }
 
 /** A run of pages: first page number, the address it begins at, and how many pages. */

@@ -19,6 +19,7 @@ import { ownersJson } from "./owners-json.ts";
 import {
   evidenceJson,
   inputJson,
+  type KeysOf,
   limitJson,
   machineJson,
   optionsJson,
@@ -72,6 +73,9 @@ function staleMachineJson(
   };
 }
 
+/** Facts of a verdict that stand in its `counts`. */
+type InCounts = "best" | "likely" | "worst" | "loggedNotSent";
+
 function verdictJson(verdict: MigrationVerdict, owners: VerdictOwners | null) {
   const healed = verdict.healed.flatMap(({ by, runs }) =>
     [...eachPage(runs)].map((gfn) => ({ gfn, by })),
@@ -97,7 +101,7 @@ function verdictJson(verdict: MigrationVerdict, owners: VerdictOwners | null) {
       ...healed.map(({ gfn, by }) => ({ gfn: hex(gfn), verdict: "healed", why: [by] })),
     ],
     pagesWithoutEvidence: verdict.pagesWithoutEvidence,
-  };
+  } satisfies KeysOf<MigrationVerdict, InCounts | "pages" | "causes">;
 }
 
 function gfns(runs: readonly PageRun[]): string[] {
@@ -135,7 +139,7 @@ function timelineJson(migration: MigrationResult) {
     zeroResendsAtMost: migration.zeroResendsAtMost,
     blocks: migration.blocks.map(({ block, placed }) => ({ block, placed })),
     cpuDirtied: migration.cpuDirtied,
-  };
+  } satisfies KeysOf<MigrationResult, "logOn" | "verdicts">;
 }
 
 /** A migration in a report: its time line, and for each policy the counts and the first runs. */
@@ -154,7 +158,7 @@ export function migrationJson(migration: MigrationResult, machine: MachineResult
       likelyStale: runsJson(verdict.likelyStale),
       possiblyStale: runsJson(verdict.possiblyStale),
       healed: verdict.healed.map(({ by, runs }) => ({ by, pages: countPages(runs) })),
-    })),
+    })) satisfies KeysOf<MigrationVerdict, "pages" | "causes" | "pagesWithoutEvidence">[],
   };
 }
 

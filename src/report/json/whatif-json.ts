@@ -1,7 +1,7 @@
 /** The document of `whatif --json`. Schema: schema/whatif. */
 import type { Answer } from "../../answers/whatif.ts";
 import { whatifSentence } from "../text/whatif-text.ts";
-import { inputJson, machineJson, type Tool, toolJson } from "./result-json.ts";
+import { inputJson, type KeysOf, machineJson, type Tool, toolJson } from "./result-json.ts";
 
 /** `vhost-replay/whatif/1`. */
 export function whatifJson(tool: Tool, answer: Answer) {
@@ -33,6 +33,6 @@ export function whatifJson(tool: Tool, answer: Answer) {
         sends,
       })),
       moreCourse: cost.moreCourse,
-    })),
+    })) satisfies KeysOf<Answer["costs"][number]>[],
   };
 }

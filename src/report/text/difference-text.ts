@@ -14,8 +14,8 @@ const SHOWN_ROUNDS = 20;
 export function differenceText({ difference }: Answer, style: TextStyle): string {
   const { a, b, requests, findings } = difference;
   return sectionsText([
-    [style.bold(headline(difference))],
-    [sideText("A", a), sideText("B", b), ...(a.told && b.told ? [] : [NOT_TOLD])],
+    [style.bold(headline(difference)), ...notTold(difference)],
+    [sideText("A", a), sideText("B", b)],
     pagesText(difference),
     [
       `Requests: ${requests.equal} alike (queue, state, what they write), ${requests.onlyA} only in A, ` +
@@ -28,7 +28,20 @@ export function differenceText({ difference }: Answer, style: TextStyle): string
   ]);
 }
 
-const NOT_TOLD = "Which kernel ran is not told: --policy, given twice, names it for A and for B.";
+/** What the headline does not say: a side whose kernel is not known is judged as unpatched. Empty: both are told. */
+function notTold({ a, b }: Difference): string[] {
+  const open = [...(a.told ? [] : ["A"]), ...(b.told ? [] : ["B"])];
+  if (open.length === 0) return [];
+  const [only] = open;
+  const which = open.length === 2 ? "on A and on B" : `on ${only}`;
+  const both = open.length === 2 ? "both are" : `${only} is`;
+  return wrapText(
+    `Which kernel ran ${which} is not known: ${both} judged as unpatched, so what the kernels do differently ` +
+      "does not show. Give --ran KERNEL, once for A and once for B.",
+    "",
+    "",
+  );
+}
 
 function sideText(side: string, { name, policy }: Difference["a"]): string {
   return `${side}: ${printable(name)}, under ${policy}`;
@@ -40,7 +53,7 @@ function movedText(moved: number): string {
     : `; ${countOf(moved, "pair")} of these moved: alike but for where they write`;
 }
 
-function headline({ pages, requests, rounds, findings, measure }: Difference): string {
+function headline({ a, b, pages, requests, rounds, findings, measure }: Difference): string {
   const differ = countPages(pages.onlyA) + countPages(pages.onlyB);
   const parts: string[] = [];
   if (differ > 0) parts.push(`${countOf(differ, `${measure} page`)}`);
@@ -49,7 +62,8 @@ function headline({ pages, requests, rounds, findings, measure }: Difference): s
   if (rounds.length > 0) parts.push(countOf(rounds.length, "round"));
   const kinds = findings.onlyA.length + findings.onlyB.length;
   if (kinds > 0) parts.push(countOf(kinds, "finding"));
-  return parts.length === 0 ? "Nothing differs." : `Different: ${parts.join(", ")}.`;
+  if (parts.length > 0) return `Different: ${parts.join(", ")}.`;
+  return a.told && b.told ? "Nothing differs." : "Nothing differs but, perhaps, the kernels.";
 }
 
 function pagesText({ pages, measure }: Difference): string[] {

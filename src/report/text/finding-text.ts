@@ -105,9 +105,14 @@ function detail(finding: Finding): string[] {
   const sure = finding.certainty === "exact" ? "" : ` (${certaintyPrefix(finding.certainty)}these)`;
   return [
     ...wrapText(`${findingWhy(finding.code)}${sure}`, INDENT, INDENT),
-    ...wrapText(runsText(finding.runs, finding.moreRuns), INDENT, INDENT),
+    ...wrapText(runsText(distinct(finding.runs), finding.moreRuns), INDENT, INDENT),
     ...evidenceText(finding.first),
   ];
+}
+
+/** Without those that are lost again in a later round. */
+function distinct(runs: readonly PageRun[]): PageRun[] {
+  return [...new Map(runs.map((run) => [runRange(run), run])).values()];
 }
 
 /** Page runs as byte ranges, the first few and how many more there are. */

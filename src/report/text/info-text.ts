@@ -1,4 +1,5 @@
 /** `info` for people: what is in a recording, and what it is good for. */
+
 import { formatPlace } from "../../model/place.ts";
 import type {
   DeviceSummary,
@@ -7,6 +8,7 @@ import type {
   QueueSummary,
   ReplayResult,
 } from "../../model/result.ts";
+import { RING_PACKED } from "../../vhost/message.ts";
 import { inputLine } from "./input-text.ts";
 import { limitsText, sufficiencyText } from "./limits-text.ts";
 import { machineLabel, machineLine } from "./machine-text.ts";
@@ -73,7 +75,7 @@ function deviceText(device: DeviceSummary, style: TextStyle): string[] {
   return lines;
 }
 
-function queueTable({ driver, queues }: DeviceSummary): string[] {
+function queueTable({ driver, queues, features }: DeviceSummary): string[] {
   if (queues.length === 0) return ["  no queue was seen"];
   const rows = queues.map((queue) => [
     queueName(driver, queue.index),
@@ -84,7 +86,10 @@ function queueTable({ driver, queues }: DeviceSummary): string[] {
     `${queue.inFlightAtEnd}`,
     queueRest(queue),
   ]);
-  const head = ["queue", "size", "used ring", "popped", "completed", "in flight", ""];
+  // The log address of a packed ring need not be where it lies.
+  const packed = features !== null && (BigInt(features) & RING_PACKED) !== 0n;
+  const ring = packed ? "log address" : "used ring";
+  const head = ["queue", "size", ring, "popped", "completed", "in flight", ""];
   return alignColumns([head, ...rows], "lrrrrrl").map(indent);
 }
 

@@ -43,7 +43,7 @@ const DOUBTS: Record<Doubt, string> = {
   queued: "queued since the last sync",
   "no-send-times": "no send times",
   arrival: "only its arrival is known",
-  "events-lost": "events were lost after it was written",
+  "events-lost": "events are missing",
   "what-if": "sent again, perhaps because it was logged",
   unfinished: "the recording ends before the migration",
 };

@@ -4,14 +4,15 @@
  * policies are replayed beside those that are asked about, and taken out of what is found.
  */
 import type { MachineResult, ReplayResult } from "../model/result.ts";
-import type { ReplayOptions } from "../replay/replay.ts";
 import { type ChosenPolicy, choosePolicies } from "../vhost/chosen-policy.ts";
-import type { Replayer } from "./replayer.ts";
+import type { Recording, ReplayOptions } from "./replay.ts";
+
+type Replayer = (recording: Recording, options: ReplayOptions) => Promise<ReplayResult>;
 
 /** Most policies of one replay that still leave room for the default ones. */
 const ROOM = 12;
 
-/** A replayer that finds the same whichever policies are asked about. */
+/** A replayer that finds the same whichever policies are asked about; nor does a sink see the others. */
 export function beside(run: Replayer): Replayer {
   return async (recording, options) => {
     const more = companions(options);
@@ -21,6 +22,7 @@ export function beside(run: Replayer): Replayer {
     const found = await run(recording, {
       ...options,
       policies: [...policies, ...more],
+      sinkPolicies: policies.length,
       ...(onWrite
         ? {
             onWrite: (write) =>
