@@ -131,6 +131,31 @@ describe("a real migration, with everything that was at hand", () => {
     expect((await cli(join(nested, "upload.tar"), "--quiet")).stdout).toContain("1936 pages");
   });
 
+  test("an archive of two recordings that nothing joins is two answers, and one question is refused", async () => {
+    const [first, second] = ["6.1.0-50-amd64/12-toggle", "7.2.13+deb14-amd64/09-events"].map(
+      (name) => gunzipSync(readFileSync(join(TRACES, "vhost-scsi", name, "trace.txt.gz"))),
+    );
+    const tar = gzipSync(tarOf({ "src.txt": first!, "dst.txt": second! }));
+    const root = folder("two", { "both.tar.gz": tar, "src.txt": first!, "dst.txt": second! });
+    const lines = (stdout: string): string => stdout.replace(/\s+/g, " ");
+    const both = await cli("report", join(root, "both.tar.gz"), "--quiet");
+    const alone = new Set<string>();
+    for (const name of ["src.txt", "dst.txt"]) {
+      const { stdout } = await cli("report", join(root, name), "--quiet");
+      const [said] = /Unpatched vhost-scsi \(linux-6\.1\) would have left .*? pages.*?\./.exec(
+        lines(stdout),
+      )!;
+      expect(lines(both.stdout)).toContain(said);
+      expect(both.stdout).toContain(`both.tar.gz/${name}`);
+      alone.add(said);
+    }
+    expect(alone.size).toBe(2);
+    expect(both.status).toBe(1);
+    const one = await cli("stale", join(root, "both.tar.gz"));
+    expect([one.status, one.stdout]).toEqual([2, ""]);
+    expect(one.stderr).toContain("2 cases of different machines or migrations");
+  });
+
   test("every command takes it, and says on standard error what it took", async () => {
     const root = folder("commands", files);
     const { status, stdout, stderr } = await cli(

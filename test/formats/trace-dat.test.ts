@@ -262,6 +262,19 @@ test("an instance recorded alone has the clock of TRACECLOCK, one beside the top
   expect(await clocks([{ cpu: 0, data: pages(1) }])).toEqual(["local", "local"]);
 });
 
+test("option TRACECLOCK of version 6 without data: the clock behind the table of CPUs, and no remark", async () => {
+  const dat = await open(
+    makeTraceDat({
+      version: 6,
+      events: EVENTS,
+      options: [{ id: 4, data: new Uint8Array(0) }],
+      buffers: [{ name: "", cpus: [{ cpu: 0, data: pages(1) }] }],
+    }),
+  );
+  expect(dat.buffers.map(({ clock }) => clock)).toEqual(["mono"]);
+  expect(dat.notes).toEqual([]);
+});
+
 test("a shift to a peer's clock is named and not applied", async () => {
   const options = [option(12, words(false, [8, 5n], [4, 1], [4, 2]))];
   const dat = await open(makeTraceDat({ version: 7, options }));
