@@ -21,6 +21,11 @@ function files(folder: string): string[] {
 const CORE = files("assembly").filter((file) => !/(?:^|\/)(?:\w+-)?abi\.ts$/.test(file));
 const HOST = files("src");
 const coreText = CORE.map(read).join("\n");
+/** Where causes are given: not what the pages do with one, nor where one is compared. */
+const marksText = CORE.filter((file) => !file.startsWith("assembly/pages/"))
+  .map(read)
+  .join("\n")
+  .replace(/[=!]= Cause\.\w+/g, "");
 
 describe("a cause", () => {
   test.each(CAUSE_LIST.map(causeName))("%s has words in report/text/cause-text.ts", (name) => {
@@ -29,15 +34,15 @@ describe("a cause", () => {
   });
 
   test.each(CAUSE_LIST.map((cause) => [Cause[cause]!]))(
-    "%s is marked in assembly/device",
+    "%s is marked in assembly/device or known",
     (name) => {
-      const named = new RegExp(`\\bCause\\.${name}\\b`).test(coreText);
+      const named = new RegExp(`\\bCause\\.${name}\\b`).test(marksText);
       // Where the log's state is added to a cause: logged, without a base, off.
       const first = Cause[Cause[name as keyof typeof Cause] - (/Off$/.test(name) ? 2 : 1)];
       const added =
         /(?:NoBase|Off)$/.test(name) &&
         first === name.replace(/NoBase$|Off$/, "Logged") &&
-        new RegExp(`\\bCause\\.${first}\\b`).test(coreText);
+        new RegExp(`\\bCause\\.${first}\\b`).test(marksText);
       expect(named || added).toBe(true);
     },
   );
@@ -64,6 +69,28 @@ describe("a cause", () => {
         `docs/model.md: ${who}`,
       ).toEqual(own);
     }
+  });
+
+  test("of a request's descriptors stands in WHOLE of assembly/pages/rows.ts, or in WHOLE_OFF", () => {
+    const text = read("assembly/pages/rows.ts");
+    const masked = (name: string): string[] => {
+      const list = new RegExp(`const ${name}: u64 =([^;]*);`).exec(text)![1]!;
+      return [...list.matchAll(/Cause\.(\w+)/g)].map(([, cause]) => cause!).sort();
+    };
+    const own = CAUSE_LIST.map((cause) => Cause[cause]!).filter((name) =>
+      /^(?:Io|Ctl|Evt)(?!NoBase|Beyond)/.test(name),
+    );
+    expect(masked("WHOLE")).toEqual(own.filter((name) => !name.endsWith("Off")).sort());
+    expect(masked("WHOLE_OFF")).toEqual(own.filter((name) => name.endsWith("Off")).sort());
+  });
+
+  /** Written where every vhost logs something else, or nothing. */
+  const NEVER_LOGGED = ["stray-logged", "packed-left-out"];
+
+  test("is logged by some policy (src/vhost), but where no vhost does", () => {
+    const logged = POLICIES.reduce((bits, { logs }) => bits | logs, 0n);
+    const never = CAUSE_LIST.filter((cause) => !hasCause(logged, cause)).map(causeName);
+    expect(never.filter((name) => !/-(?:no-base|off)$/.test(name))).toEqual(NEVER_LOGGED);
   });
 
   test("what no write is, some policy logs", () => {
