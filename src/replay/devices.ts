@@ -206,9 +206,11 @@ export class Devices {
   /** A queue is met of which nothing was told: its worker mostly works for one device. */
   standIn(queue: number, machine: number, pid: number): void {
     const other = this.#standIns.ofWorker(pid);
-    if (other) return this.meet(queue, other);
-    const found = this.ofQueue({ id: queue, dev: 0n, machine });
-    if (found) this.#standIns.worksFor(pid, found);
+    if (other) this.meet(queue, other);
+    else {
+      const found = this.ofQueue({ id: queue, dev: 0n, machine });
+      if (found) this.#standIns.worksFor(pid, found);
+    }
   }
 
   #link(queue: number, found: Device): void {
