@@ -207,10 +207,8 @@ export class Devices {
   standIn(queue: number, machine: number, pid: number): void {
     const other = this.#standIns.ofWorker(pid);
     if (other) this.meet(queue, other);
-    else {
-      const found = this.ofQueue({ id: queue, dev: 0n, machine });
-      if (found) this.#standIns.worksFor(pid, found);
-    }
+    const found = other ?? this.ofQueue({ id: queue, dev: 0n, machine });
+    if (found && !other) this.#standIns.worksFor(pid, found);
   }
 
   #link(queue: number, found: Device): void {
