@@ -4,7 +4,9 @@
  * row of the base is the nearest one, and said to be no more than that.
  */
 import { UsageError } from "../model/place.ts";
+import { KERNELS } from "./kernels.ts";
 import { POLICIES, type Policy } from "./policy.ts";
+import { LOGGING_PATCHES } from "./series.ts";
 import { versionRow } from "./versions.ts";
 
 /** The row of a release. */
@@ -33,20 +35,32 @@ const VENDORS: readonly Vendor[] = [
   { name: "Red Hat", release: /\.el\d+/, frozen: true },
   { name: "Amazon Linux", release: /\.amzn\d/, frozen: false },
   { name: "Fedora", release: /\.fc\d+/, frozen: false },
-  { name: "SUSE", release: /^\d+\.\d+\.\d+-\d{5,6}\.|-default$/, frozen: true },
+  { name: "openEuler", release: /\.oe\d{4}/, frozen: true },
+  { name: "Alibaba Cloud Linux", release: /\.al[78](?:\.|$)/, frozen: true },
+  { name: "Anolis OS", release: /\.an[78](?:\.|$)/, frozen: true },
+  {
+    name: "SUSE",
+    release: /^\d+\.\d+\.\d+-(?:\d{5,6}\.|\d+(?:\.\d+)?-rt$)|-default$/,
+    frozen: true,
+  },
   {
     name: "Debian",
-    release: /\+deb\d+|^\d+\.\d+\.0-\d+-(?:amd64|arm64|s390x|cloud-|rt-)/,
+    release:
+      /\+(?:deb\d+|bpo)|^\d+\.\d+\.0-(?:0\.deb\d+\.)?\d+-(?:amd64|arm64|armmp|686|s390x|powerpc64le|riscv64|cloud-|rt-)/,
     frozen: false,
   },
-  { name: "Ubuntu", release: /^\d+\.\d+\.0-\d+-\w+$/, frozen: true },
+  // Flavours are many; the number of the ABI has two digits and more, but in the first weeks of a release.
+  {
+    name: "Ubuntu",
+    release:
+      /-(?:generic|lowlatency|aws|azure|gcp|oracle|kvm|virtual)\b|^\d+\.\d+\.0-\d{2,4}-[a-z][a-z0-9-]*$/,
+    frozen: true,
+  },
   { name: "Proxmox", release: /-pve$/, frozen: true },
 ];
 
 /** Debian's ABI name (6.1.0-50-amd64) hides the version, which `uname -v` has. */
 const DEBIAN_VERSION = /Debian (\d+\.\d+\.\d+)-/;
-/** Ubuntu's: the release ends in -generic, -aws and the like, and its ABI looks as Debian's. */
-const UBUNTU = /-(?:generic|lowlatency|aws|azure|gcp|oracle|kvm|virtual)\b/;
 
 /**
  * The row of `uname -r` (`6.1.0-50-amd64`, `5.14.0-427.13.1.el9_4.x86_64`, `6.12.40`) or `uname -a`.
@@ -71,9 +85,7 @@ export function releaseRow(text: string): ReleaseRow | null {
   if (frozen) {
     return {
       ...{ policy, version, vendor: name, sure: false },
-      reason:
-        `${name} takes changes into ${version} by itself; ${policy.name} is the nearest row, and whether ` +
-        "this kernel has the patches is not known",
+      reason: `${name} takes changes into ${version} by itself, ${unknownOf(policy)}; ${policy.name} is the nearest row`,
     };
   }
   if (hidden && told === undefined) {
@@ -85,7 +97,14 @@ export function releaseRow(text: string): ReleaseRow | null {
   return { policy, version, vendor: name, sure: true, reason: row.reason };
 }
 
+/** What is not known of a vendor's tree, whose base has this row. */
+function unknownOf(policy: Policy): string {
+  const patches = KERNELS.find(({ name }) => name === policy.name)?.series.patches ?? [];
+  return LOGGING_PATCHES.every((patch) => patches.includes(patch))
+    ? "and which is not known beyond the patches of that release"
+    : "and whether patches 4 to 9, which log what the device writes, are in its tree is not known";
+}
+
 function vendorOf(release: string): Vendor | undefined {
-  if (UBUNTU.test(release)) return VENDORS.find(({ name }) => name === "Ubuntu");
   return VENDORS.find((vendor) => vendor.release.test(release));
 }

@@ -11,21 +11,11 @@ const SHOWN_STRANGERS = 12;
 const SHOWN_NAMES = 4;
 
 /** First what is used, a line a file; then what is left out, a line for all of which the same is said. */
-export function caseText({ name, files, options }: Case): string[] {
-  const used = files.filter((file) => file.used);
+export function caseText(opened: Case): string[] {
+  const { name, files } = opened;
   const others = files.filter((file) => !file.used);
   const short = shortener(name);
-  const { observed } = options;
-  const images =
-    observed === undefined ? [] : used.filter((f) => f.name.startsWith(`${observed}/`));
-  const lines = used
-    .filter((file) => !images.includes(file))
-    .map((file) => `${short(file.name)}: ${file.said}`);
-  if (observed !== undefined && images.length > 0) {
-    lines.push(
-      `${short(observed)}/: ${counted(images.length, "image")} of dirty logs, for verify and identify`,
-    );
-  }
+  const lines = usedLines(opened, short);
   const alike = new Map<string, string[]>();
   for (const { said, name: file } of others) {
     const names = alike.get(said);
@@ -43,6 +33,29 @@ export function caseText({ name, files, options }: Case): string[] {
     "",
     ...lines.flatMap((line) => wrapText(printable(line), "  ", "    ")),
   ];
+}
+
+/** A line a file that is used; the images of a dirty log are one, with the first and the last of them. */
+function usedLines({ files, options }: Case, short: (file: string) => string): string[] {
+  const used = files.filter((file) => file.used);
+  const { observed } = options;
+  const images =
+    observed === undefined ? [] : used.filter((file) => file.name.startsWith(`${observed}/`));
+  const lines = used
+    .filter((file) => !images.includes(file))
+    .map((file) => `${short(file.name)}: ${file.said}`);
+  const names = images.map((file) => file.name).toSorted();
+  if (names.length > 0) {
+    const [first, last] = [names[0]!, names.at(-1)!];
+    const which =
+      names.length === 1
+        ? short(first)
+        : `${short(first)} to ${last.slice(last.lastIndexOf("/") + 1)}`;
+    lines.push(
+      `${which}: ${counted(names.length, "image")} of a dirty log, for verify and identify`,
+    );
+  }
+  return lines;
 }
 
 function shownNames(names: readonly string[]): string {
@@ -67,9 +80,9 @@ export function caseListText(
         .flatMap((text) => wrapText(text, "", "  "))
         .map((line) => style.bold(line)),
       ...headlines(answer.result).flatMap((text) => wrapText(printable(text), "  ", "  ")),
-      ...opened.files
-        .filter((file) => file.used)
-        .flatMap((file) => wrapText(printable(`${file.name}: ${file.said}`), "  ", "    ")),
+      ...usedLines(opened, (file) => file).flatMap((line) =>
+        wrapText(printable(line), "  ", "    "),
+      ),
     ]),
   );
 }
