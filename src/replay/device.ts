@@ -11,8 +11,10 @@ export interface LoggingChange {
 }
 
 export interface Device {
-  /** From 0, the same wherever the device is named. */
+  /** From 0, as the core counts them. */
   number: number;
+  /** Its number for a reader, the same wherever it is named. Null: another one turned out to be this one. */
+  shown: number | null;
   /** The driver's own structure, which ioctls name; struct vhost_dev, which drains name. Null: not seen. */
   vs: bigint | null;
   dev: bigint | null;

@@ -34,6 +34,7 @@ import { DeviceLinks } from "./device-links.ts";
 import { device, type MachineEvidence, space, thread } from "./machine-evidence.ts";
 import { onlyRegion } from "./memory-table.ts";
 import { Sessions } from "./sessions.ts";
+import { StandIns } from "./stand-ins.ts";
 
 /** No more than this is kept of a hostile recording. */
 const MAX_PENDING = 65536;
@@ -49,6 +50,7 @@ export class Devices {
   /** Devices of queues by the queue's number, and the one that each thread drains; null: several. */
   readonly #ofQueue = new Map<number, Device>();
   readonly #drainedBy = new Map<number, Device | null>();
+  readonly #standIns = new StandIns();
   readonly links = new DeviceLinks();
   /** Which messages are of which session of a user-space back end. */
   readonly sessions: Sessions;
@@ -83,16 +85,8 @@ export class Devices {
     }
     const number = this.all.length;
     const device: Device = {
-      ...{
-        number,
-        vs,
-        dev,
-        driver: null,
-        program: null,
-        ring: null,
-        handed: false,
-        features: null,
-      },
+      ...{ number, shown: this.#standIns.shown(number), vs, dev, driver: null },
+      ...{ program: null, ring: null, handed: false, features: null },
       ...{ memory: [], logPages: null, opened: null, logging: [] },
     };
     this.all.push(device);
@@ -157,6 +151,7 @@ export class Devices {
       this.links.link(found, sure);
     } else {
       found = met && met.vs === null && met.dev === null ? met : this.#add(null, dev);
+      if (found) this.#standIns.told(found);
       if (!found) return null;
       found.dev = dev;
       this.links.open(found);
@@ -208,20 +203,32 @@ export class Devices {
     this.#ofQueue.set(queue, found);
   }
 
+  /** A queue is met of which nothing was told: its worker mostly works for one device. */
+  standIn(queue: number, machine: number, pid: number): void {
+    const other = this.#standIns.ofWorker(pid);
+    if (other) this.meet(queue, other);
+    const found = other ?? this.ofQueue({ id: queue, dev: 0n, machine });
+    if (found && !other) this.#standIns.worksFor(pid, found);
+  }
+
   #link(queue: number, found: Device): void {
+    this.#standIns.replace(this.#ofQueue.get(queue), found);
     this.#ofQueue.set(queue, found);
     this.#core.exports.linkQueue(queue, found.number);
   }
 
   /** The device of a queue; one of its own where nothing tells it. Null: too many devices. */
   ofQueue({ id, dev, machine }: Pick<Queue, "id" | "dev" | "machine">): Device | null {
-    let found = this.#ofQueue.get(id) ?? null;
-    if (!found) {
-      found = this.#byDev.get(dev) ?? this.#add(null, null);
-      if (!found) return null;
-      this.#evidence.of(device(found.number)).machine ??= machine;
-      this.meet(id, found);
-    }
+    const told = this.#ofQueue.get(id);
+    if (told && !this.#standIns.has(told)) return told;
+    const known = this.#byDev.get(dev);
+    if (known) this.#standIns.replace(told, known);
+    else if (told) return told;
+    const found = known ?? this.#add(null, null);
+    if (!found) return null;
+    if (!known) this.#standIns.add(found);
+    this.#evidence.of(device(found.number)).machine ??= machine;
+    this.meet(id, found);
     return found;
   }
 
@@ -327,6 +334,7 @@ export class Devices {
       const found = this.ofSession(at);
       const queue = exports.queueNumber(this.#core.view.getBigUint64(at + EVENT_VQ, true));
       if (found && queue >= 0) {
+        this.#standIns.replace(this.#ofQueue.get(queue), found);
         this.#ofQueue.set(queue, found);
         if (found.vs === null) exports.linkQueue(queue, found.number);
         else exports.adoptQueue(queue, found.number);

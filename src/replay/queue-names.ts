@@ -30,7 +30,7 @@ export class QueueNames {
       }
       const queue = this.#queues[id];
       if (!queue) throw new Error(`bug: no queue ${id}`);
-      const device = this.#devices.ofQueue(queue)?.number ?? this.#devices.all.length;
+      const device = this.#devices.ofQueue(queue)?.shown ?? this.#devices.all.length;
       return { machine: queue.machine + 1, device, index: queue.index, vq: queue.vq };
     };
   }

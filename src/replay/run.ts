@@ -259,7 +259,9 @@ export class Replay implements Shared {
     if (device) this.whose.evidence.join(ofDevice(device.number), thread(head.pid));
     const machine = await this.#machine(thread(head.pid));
     const queue = exports.placeQueue(exports.queueOfEvent(at), machine.number - 1);
-    if (device && queue >= 0) this.devices.meet(queue, device);
+    if (queue < 0) return;
+    if (device) this.devices.meet(queue, device);
+    else this.devices.standIn(queue, machine.number - 1, head.pid);
   }
 
   /** A thread of a user-space back end may serve several machines: a session is of one. */

@@ -67,6 +67,9 @@ function driverName(queues: readonly Queue[]): string | null {
   return EVENT_DRIVERS[driver] ?? null;
 }
 
+/** An ioctl, a drain or QEMU named it. */
+const isTold = ({ vs, dev }: Device): boolean => vs !== null || dev !== null;
+
 /** The devices of a machine with their queues, in the order in which they appeared. */
 function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSummary[] {
   const { devices } = run.shared;
@@ -80,13 +83,16 @@ function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSu
   // What QEMU tells of a back end's device is less than what the back end's own recording does.
   const worked = [...owns.keys()].filter((device) => device?.handed === false).length;
   let recorded = run.devices.some(({ program }) => program !== null) ? worked : 0;
-  const listed = run.devices.filter(({ handed }) => !handed || recorded-- <= 0);
+  const listed = run.devices
+    .filter((device) => device.shown !== null && (owns.has(device) || isTold(device)))
+    .filter(({ handed }) => !handed || recorded-- <= 0)
+    .sort((a, b) => a.shown! - b.shown!);
   return listed.map((device) => {
     const own = owns.get(device) ?? [];
     const features = device.features == null ? null : hex(device.features);
     const { program } = device;
     return {
-      number: device.number,
+      number: device.shown!,
       driver: driverName(own) ?? device.driver ?? "vhost",
       backEnd: program && (policyOfProgram(program, device.ring ?? ringOf(features))?.name ?? null),
       // What messages name by a number has no address.

@@ -140,8 +140,7 @@ class MachineCheck {
   requests(records: Document[]): void {
     for (const device of this.#info.devices) {
       for (const queue of device.queues) {
-        // A queue whose device is told only later is counted by its address.
-        const own = records.filter((r) => r.vq === queue.vq);
+        const own = records.filter((r) => r.device === device.number && r.vq === queue.vq);
         const of = (state: string): Document[] => own.filter((r) => r.state === state);
         const at = `device ${device.number} queue ${queue.index}`;
         this.#same("requests", `${at} completed`, of("completed").length, queue.completed);
