@@ -103,6 +103,14 @@ async function converse(database: Database, io: Io, args: QueryArguments): Promi
     input: process.stdin,
     ...(atTerminal ? { output: process.stderr, prompt: "sql> " } : {}),
   });
+  let closed = false;
+  lines.once("close", () => {
+    closed = true;
+  });
+  /** Node.js 24 refuses a prompt once the input has ended. */
+  const prompt = (): void => {
+    if (atTerminal && !closed) lines.prompt();
+  };
   const stop = (): void => lines.close();
   io.signal?.addEventListener("abort", stop, { once: true });
   lines.on("SIGINT", stop);
@@ -116,14 +124,14 @@ async function converse(database: Database, io: Io, args: QueryArguments): Promi
   };
   if (atTerminal) io.err(`Tables: ${EXPORT_TABLE_NAMES.join(", ")}. A statement ends with ;\n`);
   let statement = "";
-  lines.prompt();
+  prompt();
   for await (const line of lines) {
     statement += `${line}\n`;
     if (line.trimEnd().endsWith(";")) {
       await ask(statement);
       statement = "";
     }
-    lines.prompt();
+    prompt();
   }
   if (statement.trim() !== "") await ask(statement);
   if (atTerminal) io.err("\n");
