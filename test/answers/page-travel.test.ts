@@ -25,8 +25,8 @@ describe("a page of a real migration", () => {
     expect(source.filter(({ kind }) => kind === "log-read").length).toBeGreaterThan(80);
     expect(destination).toMatchObject([{ kind: "received", gfn: 0x400 }]);
     expect(answer.lives[0]!.verdicts).toEqual([
-      { policy: "linux-6.1", stale: 1, possibly: 0, healed: [] },
-      { policy: "linux-6.16", stale: 0, possibly: 0, healed: [] },
+      { policy: "linux-6.1", stale: 1, likely: 0, possibly: 0, healed: [] },
+      { policy: "linux-6.16", stale: 0, likely: 0, possibly: 0, healed: [] },
     ]);
     const text = explainText(answer, textStyle(false));
     const at = (line: string): number => text.indexOf(line);
