@@ -13,8 +13,8 @@ export interface LoggingChange {
 export interface Device {
   /** From 0, as the core counts them. */
   number: number;
-  /** Its number for a reader, the same wherever it is named. Null: another one turned out to be this one. */
-  shown: number | null;
+  /** Its number for a reader, the same wherever it is named. */
+  shown: number;
   /** The driver's own structure, which ioctls name; struct vhost_dev, which drains name. Null: not seen. */
   vs: bigint | null;
   dev: bigint | null;

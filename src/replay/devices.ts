@@ -85,7 +85,7 @@ export class Devices {
     }
     const number = this.all.length;
     const device: Device = {
-      ...{ number, shown: this.#standIns.shown(number), vs, dev, driver: null },
+      ...{ number, shown: number, vs, dev, driver: null },
       ...{ program: null, ring: null, handed: false, features: null },
       ...{ memory: [], logPages: null, opened: null, logging: [] },
     };

@@ -13,13 +13,6 @@ export class StandIns {
   readonly #ofWorker = new Map<number, Device>();
   /** Those whose number a reader has seen at a queue. */
   readonly #seen = new Set<Device>();
-  /** Numbers for readers that came free. */
-  readonly #free: number[] = [];
-
-  /** The number that a reader sees of a new device. */
-  shown(number: number): number {
-    return this.#free.pop() ?? number;
-  }
 
   /** Nothing was told of a new device. */
   add(device: Device): void {
@@ -45,12 +38,10 @@ export class StandIns {
     if (this.#ofWorker.size < MAX_WORKERS) this.#ofWorker.set(pid, device);
   }
 
-  /** A queue of `before` turned out to be of `found`. */
+  /** A queue of `before` turned out to be of `found`; `before` may stand for other queues still. */
   replace(before: Device | undefined, found: Device): void {
     if (before && before !== found && this.#open.delete(before) && !this.#seen.has(found)) {
-      if (found.shown !== null) this.#free.push(found.shown);
-      found.shown = before.shown;
-      before.shown = null;
+      [found.shown, before.shown] = [before.shown, found.shown];
     }
     this.#seen.add(found);
   }

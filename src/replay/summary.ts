@@ -84,15 +84,15 @@ function deviceSummaries(run: MachineReplay, queues: readonly Queue[]): DeviceSu
   const worked = [...owns.keys()].filter((device) => device?.handed === false).length;
   let recorded = run.devices.some(({ program }) => program !== null) ? worked : 0;
   const listed = run.devices
-    .filter((device) => device.shown !== null && (owns.has(device) || isTold(device)))
+    .filter((device) => owns.has(device) || isTold(device))
     .filter(({ handed }) => !handed || recorded-- <= 0)
-    .sort((a, b) => a.shown! - b.shown!);
+    .sort((a, b) => a.shown - b.shown);
   return listed.map((device) => {
     const own = owns.get(device) ?? [];
     const features = device.features == null ? null : hex(device.features);
     const { program } = device;
     return {
-      number: device.shown!,
+      number: device.shown,
       driver: driverName(own) ?? device.driver ?? "vhost",
       backEnd: program && (policyOfProgram(program, device.ring ?? ringOf(features))?.name ?? null),
       // What messages name by a number has no address.
