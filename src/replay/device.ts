@@ -34,6 +34,14 @@ export interface Device {
   logging: LoggingChange[];
 }
 
+/** A device of which nothing but a name is known yet. */
+export function newDevice(number: number, vs: bigint | null, dev: bigint | null): Device {
+  return {
+    ...{ number, shown: number, vs, dev, driver: null, program: null, ring: null, handed: false },
+    ...{ features: null, memory: [], logPages: null, opened: null, logging: [] },
+  };
+}
+
 /** Drivers that a recording may name, as the core counts them. */
 export const DRIVERS: Record<string, Driver> = {
   "vhost-scsi": Driver.Scsi,

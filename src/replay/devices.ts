@@ -22,7 +22,7 @@ import type { Feed } from "../formats/feed.ts";
 import type { Place } from "../model/place.ts";
 import { driverOf, ioctlName } from "../vhost/ioctl.ts";
 import { backEndDriver, messageName, RING_PACKED } from "../vhost/message.ts";
-import { type Device, DRIVERS } from "./device.ts";
+import { type Device, DRIVERS, newDevice } from "./device.ts";
 import {
   DeviceIoctls,
   type IoctlEffect,
@@ -83,12 +83,7 @@ export class Devices {
       this.refused++;
       return null;
     }
-    const number = this.all.length;
-    const device: Device = {
-      ...{ number, shown: number, vs, dev, driver: null },
-      ...{ program: null, ring: null, handed: false, features: null },
-      ...{ memory: [], logPages: null, opened: null, logging: [] },
-    };
+    const device = newDevice(this.all.length, vs, dev);
     this.all.push(device);
     return device;
   }
@@ -165,8 +160,7 @@ export class Devices {
     const found = this.ofDev(dev, pid, this.#ofQueue.get(queue) ?? null);
     if (!found) return;
     const before = this.#drainedBy.get(pid);
-    if (before === undefined) this.#drainedBy.set(pid, found);
-    else if (before !== found) this.#drainedBy.set(pid, null);
+    if (before !== found) this.#drainedBy.set(pid, before === undefined ? found : null);
     this.#evidence.join(device(found.number), thread(pid));
     this.#link(queue, found);
   }
@@ -205,10 +199,21 @@ export class Devices {
 
   /** A queue is met of which nothing was told: its worker mostly works for one device. */
   standIn(queue: number, machine: number, pid: number): void {
-    const other = this.#standIns.ofWorker(pid);
+    const other = this.#standIns.ofWorker(pid, machine);
     if (other) this.meet(queue, other);
-    const found = other ?? this.ofQueue({ id: queue, dev: 0n, machine });
-    if (found && !other) this.#standIns.worksFor(pid, found);
+    else this.#standIns.worksFor(pid, machine, this.#standFor(queue, machine));
+  }
+
+  #standFor(queue: number, machine: number): Device | null {
+    const found = this.#add(null, null);
+    if (found) this.#standIns.add(found);
+    return found && this.#meetAt(queue, machine, found);
+  }
+
+  #meetAt(queue: number, machine: number, found: Device): Device {
+    this.#evidence.of(device(found.number)).machine ??= machine;
+    this.meet(queue, found);
+    return found;
   }
 
   #link(queue: number, found: Device): void {
@@ -222,14 +227,9 @@ export class Devices {
     const told = this.#ofQueue.get(id);
     if (told && !this.#standIns.has(told)) return told;
     const known = this.#byDev.get(dev);
-    if (known) this.#standIns.replace(told, known);
-    else if (told) return told;
-    const found = known ?? this.#add(null, null);
-    if (!found) return null;
-    if (!known) this.#standIns.add(found);
-    this.#evidence.of(device(found.number)).machine ??= machine;
-    this.meet(id, found);
-    return found;
+    if (!known) return told ?? this.#standFor(id, machine);
+    this.#standIns.replace(told, known);
+    return this.#meetAt(id, machine, known);
   }
 
   /**
@@ -357,9 +357,8 @@ export class Devices {
     const found = this.ofSession(at);
     if (found) found.driver ??= "vhost-user";
     const words = [this.#core.view.getBigUint64(at + EVENT_FEAT, true), 0n, 0n, 0n, 0n];
-    const ns = head.ts.toString();
-    const name = "SET_FEATURES";
-    return this.#ioctls.apply({ name, device: found, words, regions: [], place, ns });
+    const message = { name: "SET_FEATURES", device: found, words, regions: [], place };
+    return this.#ioctls.apply({ ...message, ns: head.ts.toString() });
   }
 
   /** A region of the memory table that this thread's SET_MEM_TABLE installs. */

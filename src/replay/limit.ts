@@ -230,7 +230,8 @@ export function findLimits(
     add(
       "clock-unknown",
       "both",
-      "Not every input says what clock it is on; they were merged as if on the same one.",
+      "Not every input says what clock it is on; what nothing else tells was taken for the same clock as " +
+        "the others', or with clock pairs for CLOCK_MONOTONIC.",
     );
   }
   if (queues.some((queue) => queue.completed > 0)) {

@@ -10,7 +10,7 @@ const MAX_WORKERS = 65536;
 
 export class StandIns {
   readonly #open = new Set<Device>();
-  readonly #ofWorker = new Map<number, Device>();
+  readonly #ofWorker = new Map<number, { machine: number; device: Device }>();
   /** Those whose number a reader has seen at a queue. */
   readonly #seen = new Set<Device>();
 
@@ -29,13 +29,14 @@ export class StandIns {
   }
 
   /** What stands in for queues of this worker, which mostly works for one device. */
-  ofWorker(pid: number): Device | null {
+  ofWorker(pid: number, machine: number): Device | null {
     const found = this.#ofWorker.get(pid);
-    return found && this.#open.has(found) ? found : null;
+    // The PID may be another machine's by now.
+    return found && found.machine === machine && this.#open.has(found.device) ? found.device : null;
   }
 
-  worksFor(pid: number, device: Device): void {
-    if (this.#ofWorker.size < MAX_WORKERS) this.#ofWorker.set(pid, device);
+  worksFor(pid: number, machine: number, device: Device | null): void {
+    if (device && this.#ofWorker.size < MAX_WORKERS) this.#ofWorker.set(pid, { machine, device });
   }
 
   /** A queue of `before` turned out to be of `found`; `before` may stand for other queues still. */
