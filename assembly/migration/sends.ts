@@ -37,9 +37,10 @@ function sendPage(page: u32, ts: u64): void {
   let sent = sentMake(page >> 9);
   if (!sent) return;
   let first = markSeen(sent, page);
+  // The send that this one pushes out may be one of the same page: it lands before the page takes off.
+  takeOff(page, ts);
   let flight = flightLine(sent) + wordOf(page);
   store<u64>(flight, load<u64>(flight) | bitOfPage(page));
-  takeOff(page, ts);
   noteSendTime(sent, page, ts);
   coverMissing(page, first ? Healer.FirstSend : Healer.Resend, 0, first, true);
 }

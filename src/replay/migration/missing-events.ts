@@ -7,12 +7,11 @@ import { countPages, PageRuns } from "../../model/page-runs.ts";
 import type { Limit } from "../../model/result.ts";
 
 /**
- * Limits that say that events are missing. One may be what healed a page: a send, or an ioctl by which a
- * policy would have logged the write. Those that only say how much a write covers are not among them.
+ * Limits that say that events are missing, and not where. One may be what healed a page: a send, or an
+ * ioctl by which a policy would have logged the write. Losses with a place (`events-lost`,
+ * `events-unread`) and limits that only say how much a write covers are not among them.
  */
 const MISSING: ReadonlySet<string> = new Set([
-  "events-lost",
-  "events-unread",
   "events-missing",
   "completions-lost",
   "pops-lost",

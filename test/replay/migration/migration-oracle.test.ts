@@ -89,6 +89,21 @@ function compare(migration: MigrationResult, ops: readonly Op[]): void {
   }
 }
 
+test("a page that is sent as its own send of 32 pages before lands is in flight again", async () => {
+  const [page, other] = [0x241, 0x15];
+  const between = Array.from({ length: 31 }, (_, i) => 0x1000 + i);
+  const ops: Op[] = [
+    { op: "start" },
+    { op: "save", pages: [page, ...between] },
+    { op: "save", pages: [page, other] },
+    { op: "control", page },
+    { op: "end" },
+  ];
+  const migration = await migrationOf(ops);
+  compare(migration, ops);
+  expect(verdictOf(migration, "linux-6.1").possible).toEqual([page]);
+});
+
 test("with page sends", async () => {
   await fc.assert(
     fc.asyncProperty(migrations(), async (ops) => compare(await migrationOf(ops), ops)),
